@@ -1,0 +1,3 @@
+module github.com/smoothl1/smoothl1
+
+go 1.25.0

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# Installs what the CUDA side of smoothl1 is built and checked with, from Debian's own archive: nvcc, ptxas, cuobjdump,
+# cuda.h and a libcuda that answers "no device". They live in the component non-free, so this adds that component beside the
+# machine's own apt source (a file of its own, which can be deleted again) and installs about 5 GB in about 90 seconds.
+#
+# usage: scripts/install-cuda.sh        as root, on Debian bookworm amd64; does nothing where everything is there already
+set -euo pipefail
+
+have() { command -v "$1" >/dev/null 2>&1; }
+if have nvcc && have ptxas && have cuobjdump && ldconfig -p | grep -q 'libcuda\.so\.1'; then
+  echo "CUDA toolkit: $(nvcc --version | sed -n 's/.*\(V[0-9.]*\).*/\1/p') is installed"
+  exit 0
+fi
+[ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || { echo "install-cuda: needs Debian on amd64; on another system install CUDA 11.8 or 12.x from NVIDIA" >&2; exit 1; }
+[ "$(id -u)" = 0 ] || { echo "install-cuda: needs root for apt-get" >&2; exit 1; }
+
+# The same mirror, suites and keys as the machine's own source, with the two further components.
+sources=/etc/apt/sources.list.d
+if [ -f $sources/debian.sources ]; then
+  sed -E 's/^Components:.*/Components: contrib non-free/' $sources/debian.sources >$sources/smoothl1-non-free.sources
+elif grep -qE '^deb .*\bmain\b' /etc/apt/sources.list 2>/dev/null; then
+  sed -nE 's/^(deb .*)\bmain\b.*/\1contrib non-free/p' /etc/apt/sources.list >$sources/smoothl1-non-free.list
+else
+  echo "install-cuda: found neither $sources/debian.sources nor a 'main' line in /etc/apt/sources.list to extend" >&2
+  exit 1
+fi
+
+export DEBIAN_FRONTEND=noninteractive
+apt-get update -q
+apt-get install -q -y --no-install-recommends nvidia-cuda-toolkit libcuda1
+nvcc --version | tail -n 2
