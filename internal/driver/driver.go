@@ -53,6 +53,7 @@ type Device interface {
 
 	// Alloc returns bytes > 0 of device memory, aligned to at least 256.
 	Alloc(bytes uint64) (Ptr, error)
+	// Free returns the memory after the work that was started before.
 	Free(p Ptr) error
 	// CopyIn copies src to the device after the stream's earlier work, and returns when src may be changed again.
 	CopyIn(dst Ptr, src []byte, on Stream) error

@@ -1,0 +1,134 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// The loops over a row of at most 128 elements. Random data defeat a branch predictor, so both branches of the formula are
+// computed and one is selected. What they compute, and that a product is never fused with the addition behind it, is the
+// contract of ref.go; the formula is the common one of kernels/smoothl1.cu, where dividing by 1 is as exact as multiplying.
+
+// scalars are what the loops need, in registers.
+type scalars[T smoothl1.Float] struct {
+	threshold T // beta or delta; 0 for L1
+	half      T // 0.5·threshold
+	outer     T // delta for Huber, else 1
+	divisor   T // beta for smooth L1, else 1
+	norm, g   T
+}
+
+func termsRow[T smoothl1.Float](s scalars[T], terms, pred, target []T) {
+	target = target[:len(pred)]
+	terms = terms[:len(pred)]
+	for i, p := range pred {
+		a := abs(p - target[i])
+		inner := T(T(T(0.5)*a)*a) / s.divisor
+		tail := T(s.outer * T(a-s.half))
+		terms[i] = inside(a, s.threshold, inner, tail)
+	}
+}
+
+func sumRow[T smoothl1.Float](s scalars[T], lanes *[Lanes]float64, pred, target []T) {
+	target = target[:len(pred)]
+	into := lanes[:len(pred)]
+	for i, p := range pred {
+		a := abs(p - target[i])
+		inner := T(T(T(0.5)*a)*a) / s.divisor
+		tail := T(s.outer * T(a-s.half))
+		into[i] += float64(inside(a, s.threshold, inner, tail))
+	}
+}
+
+func gradientRow[T smoothl1.Float](s scalars[T], grad, pred, target []T) {
+	side := T(T(s.norm*s.g) * s.outer)
+	target = target[:len(pred)]
+	grad = grad[:len(pred)]
+	for i, p := range pred {
+		d := p - target[i]
+		middle := T(T(s.norm*d)*s.g) / s.divisor
+		grad[i] = clipped(d, s.threshold, side, middle)
+	}
+}
+
+func elementwiseRow[T smoothl1.Float](s scalars[T], grad, pred, target, upstream []T) {
+	target = target[:len(pred)]
+	grad = grad[:len(pred)]
+	upstream = upstream[:len(pred)]
+	for i, p := range pred {
+		d := p - target[i]
+		g := upstream[i]
+		side := T(T(s.norm*g) * s.outer)
+		middle := T(T(s.norm*d)*g) / s.divisor
+		grad[i] = clipped(d, s.threshold, side, middle)
+	}
+}
+
+// l1Row is gradientRow and elementwiseRow of the L1 loss, whose gradient at d = 0 is +0 whatever the upstream gradient is.
+// upstream is nil for the number g.
+func l1Row[T smoothl1.Float](s scalars[T], grad, pred, target, upstream []T) {
+	target = target[:len(pred)]
+	grad = grad[:len(pred)]
+	for i, p := range pred {
+		d := p - target[i]
+		g := s.g
+		if upstream != nil {
+			g = upstream[i]
+		}
+		side := T(s.norm * g)
+		grad[i] = clipped(d, 0, side, d+0) // −0 + 0 = +0, and NaN stays
+	}
+}
+
+// The selections are made on the bit patterns, since the compiler has a conditional move for integers only: those of numbers
+// that are not negative are in the numbers' order, with NaN above +Inf.
+
+// inside returns inner where a < threshold, else tail; a is not negative, or NaN.
+func inside[T smoothl1.Float](a, threshold, inner, tail T) T {
+	b := bits(tail)
+	if x := bits(inner); bits(a) < bits(threshold) {
+		b = x
+	}
+	return fromBits[T](b)
+}
+
+// clipped returns −side where d < −threshold, side where d > threshold, else middle, also for NaN.
+func clipped[T smoothl1.Float](d, threshold, side, middle T) T {
+	sign := bits(d) & signBit[T]()
+	a, t := bits(d)^sign, bits(threshold)
+	b := bits(middle)
+	if x := bits(side) ^ sign; a-t-1 < infinity[T]()-t { // t < a ≤ +Inf
+		b = x
+	}
+	return fromBits[T](b)
+}
+
+// abs clears the sign bit.
+func abs[T smoothl1.Float](x T) T { return fromBits[T](bits(x) &^ signBit[T]()) }
+
+func signBit[T smoothl1.Float]() uint64 {
+	return 1 << (8*unsafe.Sizeof(T(0)) - 1)
+}
+
+func infinity[T smoothl1.Float]() uint64 {
+	if unsafe.Sizeof(T(0)) == 4 {
+		return 0x7f800000
+	}
+	return 0x7ff0000000000000
+}
+
+func bits[T smoothl1.Float](x T) uint64 {
+	if unsafe.Sizeof(x) == 4 {
+		return uint64(math.Float32bits(float32(x)))
+	}
+	return math.Float64bits(float64(x))
+}
+
+func fromBits[T smoothl1.Float](b uint64) T {
+	if unsafe.Sizeof(T(0)) == 4 {
+		return T(math.Float32frombits(uint32(b)))
+	}
+	return T(math.Float64frombits(b))
+}

@@ -1,0 +1,326 @@
+package gpu
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// A Buffer is a one-dimensional array in a device's memory; on the CPU, a slice. It may be used from any goroutine, as long
+// as no two calls write to it, or one writes and another reads, at once.
+type Buffer[T smoothl1.Float] struct{ array }
+
+// array is a buffer of either type.
+type array struct {
+	dev   *Device
+	dtype smoothl1.DType
+	n     int
+	ptr   driver.Ptr     // device memory
+	host  unsafe.Pointer // the first element on the CPU
+	guard guard
+	whole *array // the buffer that this one is a part of; nil: none
+	lent  bool   // the memory belongs to somebody else
+}
+
+// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined.
+func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
+	const op = "Alloc"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	return alloc[T](d, op, n)
+}
+
+// alloc is Alloc within a call that has entered.
+func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n}}
+	bytes, err := byteSize[T](op, n)
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case n == 0:
+	case d.drv != nil:
+		if b.ptr, err = d.drv.Alloc(uint64(bytes)); err != nil {
+			return nil, opError("allocate", "", bytes, err)
+		}
+	default:
+		x, err := makeSlice[T](op, n)
+		if err != nil {
+			return nil, err
+		}
+		b.host = unsafe.Pointer(unsafe.SliceData(x))
+	}
+	d.own(&b.array)
+	return b, nil
+}
+
+// byteSize returns the bytes of n elements.
+func byteSize[T smoothl1.Float](op string, n int) (int, error) {
+	size := int(unsafe.Sizeof(T(0)))
+	if n < 0 {
+		return 0, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: must not be negative", smoothl1.ErrLength))
+	}
+	if n > math.MaxInt/size {
+		return 0, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: %d-byte elements", smoothl1.ErrTooLarge, size))
+	}
+	return n * size, nil
+}
+
+// makeSlice is make with an error in place of its panic for sizes beyond the address space.
+func makeSlice[T smoothl1.Float](op string, n int) (x []T, err error) {
+	defer func() {
+		if recover() != nil {
+			err = smoothl1.NewArgError(op, "n", n, smoothl1.ErrMemory)
+		}
+	}()
+	return make([]T, n), nil
+}
+
+// Upload returns a buffer with a copy of x.
+func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
+	const op = "Upload"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	b, err := alloc[T](d, op, len(x))
+	if err != nil {
+		return nil, err
+	}
+	if err := b.copyIn(x, 0); err != nil {
+		_ = d.disown(&b.array) // the error that matters is the copy's
+		return nil, err
+	}
+	return b, nil
+}
+
+// Wrap returns a buffer of n elements at ptr, device memory that somebody else owns, such as a cu.DevicePtr. It must be
+// aligned to the element type and stay allocated until the buffer is closed, which does not free it. Work on other streams
+// that writes it must be finished, or waited for, by the caller. The CPU has no device memory: see WrapHost.
+func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buffer[T], error) {
+	const op = "Wrap"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	if d.drv == nil {
+		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: the CPU has no device memory", smoothl1.ErrDevice))
+	}
+	bytes, err := byteSize[T](op, n)
+	if err != nil {
+		return nil, err
+	}
+	at := uint64(ptr)
+	switch {
+	case at == 0 && n > 0:
+		return nil, smoothl1.NewArgError(op, "ptr", "0", smoothl1.ErrNil)
+	case at%uint64(unsafe.Sizeof(T(0))) != 0:
+		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("not aligned to %d bytes", unsafe.Sizeof(T(0))))
+	case at > math.MaxUint64-uint64(bytes):
+		return nil, smoothl1.NewArgError(op, "n", n, smoothl1.ErrTooLarge)
+	}
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n, ptr: driver.Ptr(at), lent: true}}
+	d.own(&b.array)
+	return b, nil
+}
+
+// WrapHost returns a buffer of the CPU that is x itself, without a copy. Other devices cannot reach a Go slice: see Upload.
+func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
+	const op = "WrapHost"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	if d.drv != nil {
+		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: only the CPU computes on host memory", smoothl1.ErrDevice))
+	}
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x)), lent: true}}
+	d.own(&b.array)
+	return b, nil
+}
+
+// Slice returns the buffer of the elements from i up to but not including j, in the same memory. It cannot be used after b
+// is closed, and b cannot be closed while it is in use.
+func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
+	const op = "Slice"
+	if err := b.enter(op); err != nil {
+		return nil, err
+	}
+	defer b.leave()
+	if i < 0 || j < i || j > b.n {
+		return nil, smoothl1.NewArgError(op, "[i:j]", fmt.Sprintf("[%d:%d]", i, j), fmt.Errorf("%w: 0 ≤ i ≤ j ≤ %d", smoothl1.ErrLength, b.n))
+	}
+	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, whole: &b.array, lent: true}}
+	offset := uintptr(i) * unsafe.Sizeof(T(0))
+	if j > i && b.host != nil {
+		s.host = unsafe.Add(b.host, offset)
+	} else if j > i {
+		s.ptr = b.ptr + driver.Ptr(offset)
+	}
+	return s, nil
+}
+
+// Len returns the number of elements.
+func (b *Buffer[T]) Len() int {
+	if b == nil {
+		return 0
+	}
+	return b.n
+}
+
+// String describes the buffer, not its elements.
+func (b *Buffer[T]) String() string {
+	if b == nil {
+		return "nil"
+	}
+	return fmt.Sprintf("%v[%d]", b.dtype, b.n)
+}
+
+// Set copies x, of the buffer's length, into the buffer, after the earlier work of the default stream, or of that of an
+// OnStream option.
+func (b *Buffer[T]) Set(x []T, options ...Option) error {
+	return b.transfer("Set", x, options, b.copyIn)
+}
+
+// Download copies the buffer to x, of the buffer's length, after the earlier work of the default stream, or of that of an
+// OnStream option.
+func (b *Buffer[T]) Download(x []T, options ...Option) error {
+	return b.transfer("Download", x, options, b.copyOut)
+}
+
+func (b *Buffer[T]) transfer(op string, x []T, options []Option, copy func([]T, driver.Stream) error) error {
+	if err := b.enter(op); err != nil {
+		return err
+	}
+	defer b.leave()
+	if len(x) != b.n {
+		return smoothl1.NewArgError(op, "len(x)", len(x), fmt.Errorf("%w: the buffer has %d", smoothl1.ErrLength, b.n))
+	}
+	c, err := readOptions(op, b.dev, options, optStream)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	return copy(x, c.stream.handle())
+}
+
+func (b *Buffer[T]) copyIn(x []T, on driver.Stream) error {
+	if len(x) == 0 {
+		return nil
+	}
+	if b.dev.drv == nil {
+		copy(b.slice(), x)
+		return nil
+	}
+	raw := deviceBytes(x)
+	if err := b.dev.drv.CopyIn(b.ptr, raw, on); err != nil {
+		return opError("copy to the device", "", len(raw), err)
+	}
+	return nil
+}
+
+func (b *Buffer[T]) copyOut(x []T, on driver.Stream) error {
+	if len(x) == 0 {
+		return nil
+	}
+	if b.dev.drv == nil {
+		copy(x, b.slice())
+		return nil
+	}
+	raw := rawBytes(x)
+	if err := b.dev.drv.CopyOut(raw, b.ptr, on); err != nil {
+		return opError("copy from the device", "", len(raw), err)
+	}
+	if bigEndian {
+		swap(x)
+	}
+	return nil
+}
+
+// Close frees the buffer, after the work that uses it; what Wrap and WrapHost were given is left alone. A second Close does
+// nothing. While a call uses the buffer, Close is an error wrapping smoothl1.ErrBusy.
+func (b *Buffer[T]) Close() error {
+	const op = "Buffer.Close"
+	if b == nil || b.guard.closed() {
+		return nil
+	}
+	if err := b.dev.enter(op); err != nil {
+		return nil // the device has released it
+	}
+	defer b.dev.leave()
+	first, err := b.guard.close()
+	if err != nil {
+		return smoothl1.NewArgError(op, "buffer", b, err)
+	}
+	if !first {
+		return nil
+	}
+	return b.dev.disown(&b.array)
+}
+
+// release implements resource. After it nobody gets through the guard.
+func (b *array) release() error {
+	b.guard.users.Store(guardClosed)
+	b.host = nil
+	if b.lent || b.ptr == 0 {
+		return nil
+	}
+	if err := b.dev.drv.Free(b.ptr); err != nil {
+		return opError("free", "", b.bytes(), err)
+	}
+	return nil
+}
+
+func (b *array) bytes() int { return b.n * b.dtype.Size() }
+
+// slice returns the elements of a buffer of the CPU.
+func (b *Buffer[T]) slice() []T { return sliceOf[T](&b.array) }
+
+func sliceOf[T smoothl1.Float](b *array) []T { return unsafe.Slice((*T)(b.host), b.n) }
+
+// enter begins a call on a buffer by itself.
+func (b *Buffer[T]) enter(op string) error {
+	if b == nil {
+		return smoothl1.NewArgError(op, "buffer", "nil", smoothl1.ErrNil)
+	}
+	if err := b.dev.enter(op); err != nil {
+		return err
+	}
+	if err := b.array.share(); err != nil {
+		b.dev.leave()
+		return smoothl1.NewArgError(op, "buffer", b, err)
+	}
+	return nil
+}
+
+func (b *Buffer[T]) leave() {
+	b.array.unshare()
+	b.dev.leave()
+}
+
+// share begins a use of the buffer, and of the one it is a part of.
+func (b *array) share() error {
+	if err := b.guard.share(); err != nil {
+		return err
+	}
+	if b.whole == nil {
+		return nil
+	}
+	if err := b.whole.share(); err != nil {
+		b.guard.unshare()
+		return err
+	}
+	return nil
+}
+
+func (b *array) unshare() {
+	if b.whole != nil {
+		b.whole.unshare()
+	}
+	b.guard.unshare()
+}

@@ -1,0 +1,86 @@
+package smoothl1
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The names of each enumeration, in the order of its constants: what String prints is what UnmarshalText reads.
+var (
+	kinds      = []string{"smooth_l1", "huber"}
+	reductions = []string{"mean", "sum", "none"}
+	dtypes     = []string{"float32", "float64"}
+)
+
+func (k Kind) valid() bool      { return int(k) < len(kinds) }
+func (r Reduction) valid() bool { return int(r) < len(reductions) }
+func (t DType) valid() bool     { return int(t) < len(dtypes) }
+
+// String returns "smooth_l1" or "huber".
+func (k Kind) String() string { return name("Kind", kinds, uint8(k)) }
+
+// String returns "mean", "sum" or "none".
+func (r Reduction) String() string { return name("Reduction", reductions, uint8(r)) }
+
+// String returns "float32" or "float64".
+func (t DType) String() string { return name("DType", dtypes, uint8(t)) }
+
+// MarshalText implements encoding.TextMarshaler; a kind that does not exist is an error wrapping ErrKind.
+func (k Kind) MarshalText() ([]byte, error) { return marshal("kind", kinds, uint8(k), ErrKind) }
+
+// MarshalText implements encoding.TextMarshaler; a reduction that does not exist is an error wrapping ErrReduction.
+func (r Reduction) MarshalText() ([]byte, error) {
+	return marshal("reduction", reductions, uint8(r), ErrReduction)
+}
+
+// MarshalText implements encoding.TextMarshaler; a type that does not exist is an error wrapping ErrDType.
+func (t DType) MarshalText() ([]byte, error) { return marshal("dtype", dtypes, uint8(t), ErrDType) }
+
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
+// ErrKind and leaves k as it is.
+func (k *Kind) UnmarshalText(text []byte) error { return unmarshal("kind", kinds, text, k, ErrKind) }
+
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
+// ErrReduction and leaves r as it is.
+func (r *Reduction) UnmarshalText(text []byte) error {
+	return unmarshal("reduction", reductions, text, r, ErrReduction)
+}
+
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
+// ErrDType and leaves t as it is.
+func (t *DType) UnmarshalText(text []byte) error {
+	return unmarshal("dtype", dtypes, text, t, ErrDType)
+}
+
+// Set implements flag.Value like UnmarshalText.
+func (k *Kind) Set(s string) error { return k.UnmarshalText([]byte(s)) }
+
+// Set implements flag.Value like UnmarshalText.
+func (r *Reduction) Set(s string) error { return r.UnmarshalText([]byte(s)) }
+
+// Set implements flag.Value like UnmarshalText.
+func (t *DType) Set(s string) error { return t.UnmarshalText([]byte(s)) }
+
+func name(typ string, names []string, i uint8) string {
+	if int(i) < len(names) {
+		return names[i]
+	}
+	return fmt.Sprintf("%s(%d)", typ, i)
+}
+
+func marshal(arg string, names []string, i uint8, reason error) ([]byte, error) {
+	if int(i) >= len(names) {
+		return nil, NewArgError("MarshalText", arg, i, reason)
+	}
+	return []byte(names[i]), nil
+}
+
+func unmarshal[E ~uint8](arg string, names []string, text []byte, to *E, reason error) error {
+	i := slices.Index(names, string(text))
+	if i < 0 {
+		return NewArgError("UnmarshalText", arg, fmt.Sprintf("%q", text), fmt.Errorf("%w: want %s", reason, strings.Join(names, ", ")))
+	}
+	*to = E(i)
+	return nil
+}
