@@ -1,0 +1,119 @@
+package difftest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+)
+
+// Result is what an implementation makes of a case; what the operation does not give is empty.
+type Result[T smoothl1.Float] struct {
+	Terms, GradPred, GradTarget []T
+	Value                       float64
+	ChunkSums                   []float64
+}
+
+// A Column is an implementation: a name, and how it computes a case of either type.
+type Column struct {
+	Name string
+	f32  func(Case, Inputs[float32]) (Result[float32], error)
+	f64  func(Case, Inputs[float64]) (Result[float64], error)
+}
+
+// Reference is the column that the others are compared with.
+func Reference() Column {
+	return Column{"reference",
+		onCPU(cpu.RefForwardTerms[float32], cpu.RefForward[float32], cpu.RefBackward[float32], cpu.RefForwardBackward[float32]),
+		onCPU(cpu.RefForwardTerms[float64], cpu.RefForward[float64], cpu.RefBackward[float64], cpu.RefForwardBackward[float64])}
+}
+
+// Fallback is the column of the fast CPU code.
+func Fallback() Column {
+	return Column{"cpu",
+		onCPU(cpu.ForwardTerms[float32], cpu.Forward[float32], cpu.Backward[float32], cpu.ForwardBackward[float32]),
+		onCPU(cpu.ForwardTerms[float64], cpu.Forward[float64], cpu.Backward[float64], cpu.ForwardBackward[float64])}
+}
+
+// onCPU makes a column of the four functions of package cpu, whose arrays lie between guard zones.
+func onCPU[T smoothl1.Float](
+	terms func(smoothl1.Loss, cpu.Args[T]) error,
+	forward func(smoothl1.Loss, cpu.Args[T]) (float64, error),
+	backward func(smoothl1.Loss, cpu.Args[T]) error,
+	both func(smoothl1.Loss, cpu.Args[T]) (float64, error),
+) func(Case, Inputs[T]) (Result[T], error) {
+	return func(c Case, in Inputs[T]) (r Result[T], err error) {
+		var arrays guarded[T]
+		place := func(content []T) []T { return arrays.add(c, content) }
+		a := cpu.Args[T]{Pred: place(in.Pred), Target: place(in.Target), Count: c.Count, Upstream: cpu.Number[T](c.Upstream)}
+		inputs := 2
+		if c.Elementwise && c.Op.HasGradients() {
+			a.Upstream = cpu.Elements(place(in.Upstream))
+			inputs++
+		}
+		output := func() []T {
+			if c.InPlace {
+				c.InPlace = false
+				inputs = 0 // pred is not what it was
+				return a.Pred
+			}
+			return place(make([]T, c.N))
+		}
+		if c.Op == ForwardTerms {
+			a.Terms = output()
+			r.Terms = a.Terms
+		}
+		if c.Op.HasGradients() && c.Grads&GradPred != 0 {
+			a.GradPred = output()
+			r.GradPred = a.GradPred
+		}
+		if c.Op.HasGradients() && c.Grads&GradTarget != 0 {
+			a.GradTarget = output()
+			r.GradTarget = a.GradTarget
+		}
+		if c.Op.HasValue() {
+			a.ChunkSums = make([]float64, cpu.Chunks(c.N))
+			r.ChunkSums = a.ChunkSums
+		}
+		switch c.Op {
+		case ForwardTerms:
+			err = terms(c.Loss, a)
+		case Forward:
+			r.Value, err = forward(c.Loss, a)
+		case Backward:
+			err = backward(c.Loss, a)
+		case ForwardBackward:
+			r.Value, err = both(c.Loss, a)
+		}
+		if err == nil {
+			err = arrays.check(in, inputs)
+		}
+		return r, err
+	}
+}
+
+// Run computes the case in both columns and returns an error where they differ. It says how to run the case again.
+func Run(c Case, column, reference Column) error {
+	var err error
+	if c.DType == smoothl1.Float32 {
+		err = run(c, column.f32, reference.f32)
+	} else {
+		err = run(c, column.f64, reference.f64)
+	}
+	if err != nil {
+		return fmt.Errorf("%s against %s: %w\n  again: go test ./internal/difftest -run TestReplay -column %s -case '%s'",
+			column.Name, reference.Name, err, column.Name, c)
+	}
+	return nil
+}
+
+func run[T smoothl1.Float](c Case, column, reference func(Case, Inputs[T]) (Result[T], error)) error {
+	in := Generate[T](c)
+	want, wantErr := reference(c, in)
+	got, err := column(c, in)
+	if err := errors.Join(wantErr, err); err != nil {
+		return err
+	}
+	return Compare(got, want)
+}

@@ -1,0 +1,90 @@
+package difftest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// SameBits says whether two numbers are the same: of equal bits, or both NaN. So −0 is not +0.
+func SameBits[T smoothl1.Float](got, want T) bool {
+	g, w := float64(got), float64(want) // widening is exact and keeps the sign of zero
+	return math.Float64bits(g) == math.Float64bits(w) || g != g && w != w
+}
+
+// ULPs returns how many representable numbers of their type lie from one to the other, −0 and +0 being one number; 0 for two
+// NaN, and the largest uint64 between NaN and a number.
+func ULPs[T smoothl1.Float](a, b T) uint64 {
+	switch {
+	case a != a && b != b:
+		return 0
+	case a != a || b != b:
+		return math.MaxUint64
+	}
+	x, y := order(a), order(b)
+	if x < y {
+		x, y = y, x
+	}
+	return uint64(x) - uint64(y)
+}
+
+// order numbers the representable numbers from −Inf to +Inf.
+func order[T smoothl1.Float](x T) int64 {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		b := int32(math.Float32bits(float32(x)))
+		if b < 0 {
+			b = math.MinInt32 - b
+		}
+		return int64(b)
+	}
+	b := int64(math.Float64bits(float64(x)))
+	if b < 0 {
+		b = math.MinInt64 - b
+	}
+	return b
+}
+
+// Compare returns an error at the first place where got differs from want, in the bits.
+func Compare[T smoothl1.Float](got, want Result[T]) error {
+	for _, a := range []struct {
+		name      string
+		got, want []T
+	}{{"terms", got.Terms, want.Terms}, {"gradPred", got.GradPred, want.GradPred}, {"gradTarget", got.GradTarget, want.GradTarget}} {
+		if err := compareArray(a.name, a.got, a.want); err != nil {
+			return err
+		}
+	}
+	if err := compareArray("chunkSums", got.ChunkSums, want.ChunkSums); err != nil {
+		return err
+	}
+	return compareArray("value", []float64{got.Value}, []float64{want.Value})
+}
+
+func compareArray[T smoothl1.Float](name string, got, want []T) error {
+	if len(got) != len(want) {
+		return fmt.Errorf("%s: got %d elements, want %d", name, len(got), len(want))
+	}
+	different, first := 0, -1
+	for i := range got {
+		if !SameBits(got[i], want[i]) {
+			different++
+			if first < 0 {
+				first = i
+			}
+		}
+	}
+	if first < 0 {
+		return nil
+	}
+	g, w := got[first], want[first]
+	return fmt.Errorf("%s[%d]: got %v (%x), want %v (%x), %d ULP apart; %d of %d elements differ",
+		name, first, g, hexBits(g), w, hexBits(w), ULPs(g, w), different, len(got))
+}
+
+func hexBits[T smoothl1.Float](x T) any {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		return math.Float32bits(float32(x))
+	}
+	return math.Float64bits(float64(x))
+}

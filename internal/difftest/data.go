@@ -1,0 +1,139 @@
+package difftest
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// Data says what arrays are filled with, named for what it hits.
+type Data uint8
+
+// The fillings.
+const (
+	Normal  Data = iota // normal deviates, of a scale drawn for the array
+	Kinks               // differences around 0, beta and −beta: exactly, and a few ULP to either side
+	Special             // zeros of both signs, infinities, NaN, subnormals, the largest and smallest numbers, among normal ones
+	Subnorm             // subnormal numbers only
+	Huge                // magnitudes whose squares, products and differences overflow
+	dataCount
+)
+
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge"}
+
+func (d Data) String() string { return dataNames[d] }
+
+func parseData(s string) (Data, error) {
+	i := slices.Index(dataNames[:], s)
+	if i < 0 {
+		return 0, fmt.Errorf("no such data, want one of %v", dataNames)
+	}
+	return Data(i), nil
+}
+
+// Inputs are the arrays of a case.
+type Inputs[T smoothl1.Float] struct {
+	Pred, Target []T
+	Upstream     []T // elementwise; nil: the case's number
+}
+
+// Generate returns the arrays of a case: the same for the same case, on every machine.
+func Generate[T smoothl1.Float](c Case) Inputs[T] {
+	r := rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31))
+	in := Inputs[T]{Pred: make([]T, c.N), Target: make([]T, c.N)}
+	fill(r, c.Data, in.Pred)
+	fill(r, c.Data, in.Target)
+	if c.Data == Kinks {
+		kinks(r, T(beta[T](c)), in)
+	}
+	if c.Elementwise {
+		in.Upstream = make([]T, c.N)
+		data := c.Data
+		if data == Kinks {
+			data = Special
+		}
+		fill(r, data, in.Upstream)
+	}
+	return in
+}
+
+func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
+	scale := []float64{1e-3, 0.1, 1, 1, 10, 1e4}[r.IntN(6)]
+	for i := range x {
+		switch {
+		case d == Subnorm:
+			x[i] = sign(r, smallest[T]()*T(r.IntN(1<<12)))
+		case d == Huge:
+			x[i] = sign(r, largest[T]()*T(r.Float64()))
+		case d == Special && r.IntN(4) == 0:
+			x[i] = special[T](r)
+		default:
+			x[i] = T(normal(r) * scale)
+		}
+	}
+}
+
+// kinks moves targets so that the differences lie at and around the places where the formula changes.
+func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
+	for i := range in.Pred {
+		in.Pred[i] = sign(r, T(r.IntN(4))*b)
+		d := sign(r, []T{0, b, b}[r.IntN(3)])
+		for range r.IntN(3) {
+			d = neighbour(r, d)
+		}
+		in.Target[i] = in.Pred[i] - d
+		if r.IntN(2) == 0 { // from 0 the difference is exact
+			in.Pred[i], in.Target[i] = d, sign(r, T(0))
+		}
+	}
+}
+
+func special[T smoothl1.Float](r *rand.Rand) T {
+	inf, nan := T(math.Inf(1)), T(math.NaN())
+	values := []T{0, inf, nan, smallest[T](), smallest[T]() * 5, largest[T](), 1, 0.1, 2.5, 1e-30, 1e30}
+	return sign(r, values[r.IntN(len(values))])
+}
+
+// normal is a normal deviate by the sum of twelve uniform ones: its bits are the same on every processor, which those of
+// rand's logarithms need not be.
+func normal(r *rand.Rand) float64 {
+	x := -6.0
+	for range 12 {
+		x += r.Float64()
+	}
+	return x
+}
+
+func sign[T smoothl1.Float](r *rand.Rand, x T) T {
+	if r.IntN(2) == 0 {
+		return -x
+	}
+	return x
+}
+
+func neighbour[T smoothl1.Float](r *rand.Rand, x T) T {
+	to := math.Inf(r.IntN(2)*2 - 1)
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		return T(math.Nextafter32(float32(x), float32(to)))
+	}
+	return T(math.Nextafter(float64(x), to))
+}
+
+func smallest[T smoothl1.Float]() T {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		return T(float32(math.SmallestNonzeroFloat32))
+	}
+	small := math.SmallestNonzeroFloat64
+	return T(small)
+}
+
+func largest[T smoothl1.Float]() T {
+	large := math.MaxFloat64
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		large = math.MaxFloat32
+	}
+	return T(large)
+}

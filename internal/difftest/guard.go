@@ -1,0 +1,77 @@
+package difftest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// zone is the number of elements before and behind each array that nothing may touch: more than a vector, and of the
+// alignment of the widest one.
+const zone = 64
+
+// sentinel is what a guard zone holds: a NaN, so that reading it shows, with a payload, so that writing it shows.
+func sentinel[T smoothl1.Float]() T {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		return T(math.Float32frombits(0x7fc5a5a5))
+	}
+	return T(math.Float64frombits(0x7ff8a5a5a5a5a5a5))
+}
+
+// guarded are arrays between guard zones.
+type guarded[T smoothl1.Float] struct {
+	whole  [][]T
+	shifts []int
+}
+
+// add places content between guard zones, moved by the case's shift.
+func (g *guarded[T]) add(c Case, content []T) []T {
+	shift := c.shiftOf(len(g.whole))
+	whole := surround(content, shift)
+	g.whole = append(g.whole, whole)
+	g.shifts = append(g.shifts, shift)
+	return inside(whole, shift, len(content))
+}
+
+// surround returns content with a guard zone on both sides, the first longer by shift.
+func surround[T smoothl1.Float](content []T, shift int) []T {
+	whole := make([]T, zone+shift+len(content)+zone)
+	for i := range whole {
+		whole[i] = sentinel[T]()
+	}
+	copy(inside(whole, shift, len(content)), content)
+	return whole
+}
+
+func inside[T smoothl1.Float](whole []T, shift, n int) []T {
+	return whole[zone+shift : zone+shift+n : zone+shift+n]
+}
+
+// checkZones returns an error if the guard zones of array k were written to.
+func checkZones[T smoothl1.Float](k int, whole []T, shift int) error {
+	n := len(whole) - 2*zone - shift
+	for i, x := range whole {
+		if at := i - zone - shift; (at < 0 || at >= n) && hexBits(x) != hexBits(sentinel[T]()) {
+			return fmt.Errorf("array %d: element %d of %d, outside of it, was overwritten with %v", k, at, n, x)
+		}
+	}
+	return nil
+}
+
+// check returns an error if a guard zone, or one of the first arrays, the inputs, was written to.
+func (g *guarded[T]) check(in Inputs[T], inputs int) error {
+	originals := [][]T{in.Pred, in.Target, in.Upstream}
+	for k, whole := range g.whole {
+		if err := checkZones(k, whole, g.shifts[k]); err != nil {
+			return err
+		}
+		if k >= inputs {
+			continue
+		}
+		if err := compareArray(fmt.Sprintf("input %d after the call", k), inside(whole, g.shifts[k], len(originals[k])), originals[k]); err != nil {
+			return err
+		}
+	}
+	return nil
+}

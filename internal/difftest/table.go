@@ -1,0 +1,88 @@
+package difftest
+
+import (
+	"math/rand/v2"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// Losses are those of the tables: each kind, betas that are powers of two and not, and beta 0.
+var Losses = []smoothl1.Loss{
+	{Kind: smoothl1.SmoothL1, Beta: 1, Reduction: smoothl1.Mean},
+	{Kind: smoothl1.SmoothL1, Beta: 0.1, Reduction: smoothl1.Mean},
+	{Kind: smoothl1.SmoothL1, Beta: 1.0 / 9, Reduction: smoothl1.Sum},
+	{Kind: smoothl1.SmoothL1, Beta: 0, Reduction: smoothl1.Mean},
+	{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum},
+	{Kind: smoothl1.Huber, Beta: 0.3, Reduction: smoothl1.Mean},
+}
+
+// Boundaries are the counts around which implementations differ: nothing, one, a vector, a warp, the lanes of a row, rows, a
+// batch of rows, the chunk, and several chunks.
+var Boundaries = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513,
+	1000, 1023, 1024, 1025, 1151, 2047, 2048, 2049, 2176, 4095, 4096, 4097, 6149, 8191, 16384, 20481}
+
+// Table returns the fixed cases: every boundary with every loss, operation and type, and the rest varied along with them.
+func Table() []Case {
+	var cases []Case
+	for _, n := range Boundaries {
+		for i, l := range Losses {
+			for _, op := range Ops {
+				for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+					k := len(cases)
+					cases = append(cases, Case{
+						Op: op, DType: t, Loss: l, N: n,
+						Data:        Data((k + i) % int(dataCount)),
+						Seed:        uint64(k),
+						Upstream:    []float64{1, 0.5, -3, 0.1, 0}[k%5],
+						Elementwise: op == Backward && (k/8)%2 == 0,
+						Grads:       Grads(k/3%3 + 1),
+						Count:       []int{0, 0, 1000003}[k%3],
+						Shift:       []int{0, 0, 1, 2, 3}[k/2%5],
+						Blocks:      []int{0, 1, 2, 3}[k/5%4],
+						InPlace:     op != Forward && k%7 == 0,
+					})
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// Random returns the i-th case of a random run. Three in four counts lie below 300, or at most 40 from a boundary; the others
+// are spread evenly over the orders of magnitude up to limit.
+func Random(seed uint64, i, limit int) Case {
+	r := rand.New(rand.NewPCG(seed, uint64(i)))
+	c := Case{
+		Op:          Ops[r.IntN(len(Ops))],
+		DType:       smoothl1.DType(r.IntN(2)),
+		Loss:        smoothl1.Loss{Kind: smoothl1.Kind(r.IntN(2)), Reduction: smoothl1.Reduction(r.IntN(2))},
+		Data:        Data(r.IntN(int(dataCount))),
+		Seed:        r.Uint64(),
+		Upstream:    []float64{1, 1, 0.5, -3, 0.1, 0, 1024, r.NormFloat64()}[r.IntN(8)],
+		Elementwise: r.IntN(2) == 0,
+		Grads:       Grads(1 + r.IntN(3)),
+		Shift:       []int{0, 0, 1, 2, 3}[r.IntN(5)],
+		Blocks:      []int{0, 0, 1, 2, 3, 7}[r.IntN(6)],
+		InPlace:     r.IntN(8) == 0,
+	}
+	c.Elementwise = c.Elementwise && c.Op == Backward
+	c.InPlace = c.InPlace && c.Op != Forward
+	switch r.IntN(4) {
+	case 0:
+		c.N = r.IntN(300)
+	case 1, 2:
+		c.N = max(0, Boundaries[r.IntN(len(Boundaries))]+r.IntN(81)-40)
+	default:
+		c.N = 1 << r.IntN(20)
+		c.N = min(limit, c.N+r.IntN(c.N))
+	}
+	if r.IntN(5) == 0 {
+		c.Count = 1 + r.IntN(1<<30)
+	}
+	betas := []float64{1, 0.1, 0.01, 1.0 / 9, 2.5, 1e-3, 100, 1.9999999, 1.0 / (1 << 20), 1 << 30, 1e-30, 1e30, 1e-40, 0x1p-149, 0x1p127}
+	c.Loss.Beta = betas[r.IntN(len(betas))]
+	if c.Loss.Kind == smoothl1.SmoothL1 && r.IntN(7) == 0 {
+		c.Loss.Beta = 0
+	}
+	return c
+}
