@@ -1,0 +1,121 @@
+package gpu
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+)
+
+// openCPUFor opens the CPU and closes it at the end of the test.
+func openCPUFor(t testing.TB) *Device {
+	d, err := Open(CPU())
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d
+}
+
+func TestTheDefaultSaysWhatItIs(t *testing.T) {
+	d, err := Open()
+	require.NoError(t, err)
+	defer d.Close()
+	if d.Backend() == "cpu" {
+		assert.NotEmpty(t, d.Reason())
+		assert.Contains(t, d.String(), d.Reason())
+		_, err := Open(CUDA(0))
+		require.ErrorIs(t, err, smoothl1.ErrNoCUDA)
+		assert.ErrorContains(t, err, "gpu: Open: CUDA device 0: ")
+		assert.ErrorContains(t, err, d.Reason())
+	} else {
+		assert.Equal(t, "cuda", d.Backend())
+		assert.Empty(t, d.Reason())
+	}
+}
+
+func TestCompute(t *testing.T) {
+	d := openCPUFor(t)
+	pred, target := []float64{0, 1, 3, 5}, []float64{0, 0.5, 1, 9}
+	grad := make([]float64, 4)
+	loss, err := Compute(d, smoothl1.Loss{Beta: 1}, pred, target, grad)
+	require.NoError(t, err)
+	assert.Equal(t, (0+0.125+1.5+3.5)/4, loss)
+	assert.Equal(t, []float64{0, 0.125, 0.25, -0.25}, grad)
+
+	loss, err = Compute(d, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, pred, target, grad, Upstream(2))
+	require.NoError(t, err)
+	assert.Equal(t, 5.125, loss)
+	assert.Equal(t, []float64{0, 1, 2, -2}, grad)
+
+	loss, err = Compute[float64](d, smoothl1.Loss{}, nil, nil, nil)
+	require.NoError(t, err)
+	assert.True(t, math.IsNaN(loss), "the mean of nothing")
+
+	_, err = Compute(d, smoothl1.Loss{}, pred, target[:3], nil)
+	refused(t, err, smoothl1.ErrLength, "Compute", "len(target)", 3)
+	_, err = Compute(d, smoothl1.Loss{}, pred, target, grad[:1])
+	refused(t, err, smoothl1.ErrLength, "Compute", "len(grad)", 1)
+	_, err = Compute(nil, smoothl1.Loss{}, pred, target, grad)
+	refused(t, err, smoothl1.ErrNil, "Compute", "device", "nil")
+	_, err = Compute(d, smoothl1.Loss{Reduction: smoothl1.None}, pred, target, grad)
+	require.ErrorIs(t, err, smoothl1.ErrReduction)
+}
+
+func TestShardsGiveTheLossOfTheWhole(t *testing.T) {
+	d := openCPUFor(t)
+	const n, cut = 3*cpu.Chunk + 100, cpu.Chunk
+	x, zero := make([]float32, n), make([]float32, n)
+	for i := range x {
+		x[i] = float32(i%100) * 0.01
+	}
+	l := smoothl1.Loss{Beta: 0.3}
+	wholeGrad := make([]float32, n)
+	want, err := Compute(d, l, x, zero, wholeGrad)
+	require.NoError(t, err)
+
+	var sums []float64
+	var grads []float32
+	for _, r := range [][2]int{{0, cut}, {cut, n}} {
+		op := newOp[float32](t, d, l)
+		pred, err := WrapHost(d, x[r[0]:r[1]])
+		require.NoError(t, err)
+		target, err := WrapHost(d, zero[r[0]:r[1]])
+		require.NoError(t, err)
+		grad, err := Alloc[float32](d, pred.Len())
+		require.NoError(t, err)
+		require.NoError(t, op.ForwardBackward(pred, target, grad, Count(n)))
+		sums, err = op.ChunkSums(sums)
+		require.NoError(t, err)
+		host := make([]float32, grad.Len())
+		require.NoError(t, grad.Download(host))
+		grads = append(grads, host...)
+	}
+	got, err := cpu.Finish(l, sums, n)
+	require.NoError(t, err)
+	assert.Equal(t, want, got)
+	assert.Equal(t, wholeGrad, grads)
+}
+
+func TestBuffersOfTheCPU(t *testing.T) {
+	d := openCPUFor(t)
+	x := []float32{1, 2, 3}
+	copied, err := Upload(d, x)
+	require.NoError(t, err)
+	same, err := WrapHost(d, x)
+	require.NoError(t, err)
+	part, err := same.Slice(1, 3)
+	require.NoError(t, err)
+	require.NoError(t, part.Set([]float32{8, 9}))
+	assert.Equal(t, []float32{1, 8, 9}, x)
+	got := make([]float32, 3)
+	require.NoError(t, copied.Download(got))
+	assert.Equal(t, []float32{1, 2, 3}, got)
+	assert.Equal(t, "float32[2]", part.String())
+	empty, err := Upload(d, []float32{})
+	require.NoError(t, err)
+	require.NoError(t, empty.Download(nil))
+	assert.Zero(t, empty.Len())
+}

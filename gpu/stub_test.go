@@ -1,0 +1,236 @@
+package gpu
+
+import (
+	"fmt"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/kernels"
+)
+
+// stub is a driver.Device that computes nothing: it keeps count of what is alive, records launches, and fails on demand.
+type stub struct {
+	mu       sync.Mutex
+	next     uint64
+	memory   map[driver.Ptr][]byte
+	streams  map[driver.Stream]bool
+	modules  map[driver.Module]bool
+	names    []string // of functions, by handle − 1
+	launches []launched
+	record   bool
+	zeroed   int
+	fail     map[string]*driver.Error // by call: fails until taken out
+	closes   int
+}
+
+type launched struct {
+	kernel string
+	g      driver.Geometry
+	on     driver.Stream
+	args   []uint64
+}
+
+func newStub() *stub {
+	return &stub{next: 1 << 12, memory: map[driver.Ptr][]byte{}, streams: map[driver.Stream]bool{}, modules: map[driver.Module]bool{},
+		fail: map[string]*driver.Error{}, record: true}
+}
+
+// openStub opens a stub and closes it at the end of the test.
+func openStub(t testing.TB) (*Device, *stub) {
+	s := newStub()
+	d, err := Open(On(s))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d, s
+}
+
+// failing makes the calls named fail, as a driver would with this code.
+func (s *stub) failing(call string, code int, name string) {
+	s.fail[call] = &driver.Error{Call: call, Code: code, Name: name}
+}
+
+func (s *stub) try(call string) error {
+	if e := s.fail[call]; e != nil {
+		return e
+	}
+	return nil
+}
+
+// alive returns what has not been released.
+func (s *stub) alive() string {
+	return fmt.Sprintf("%d allocations, %d streams, %d modules", len(s.memory), len(s.streams), len(s.modules))
+}
+
+const nothingAlive = "0 allocations, 0 streams, 0 modules"
+
+func (s *stub) handle() uint64 {
+	s.next += 1 << 20
+	return s.next
+}
+
+func (s *stub) Info() driver.Info {
+	return driver.Info{Backend: "stub", Name: "nothing", Major: 9, Multiprocessors: 4, DriverVersion: 12040}
+}
+
+func (s *stub) Alloc(bytes uint64) (driver.Ptr, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.try("Alloc"); err != nil {
+		return 0, err
+	}
+	if bytes > 1<<30 {
+		return 0, &driver.Error{Call: "Alloc", Code: driver.CodeOutOfMemory, Name: "CUDA_ERROR_OUT_OF_MEMORY"}
+	}
+	p := driver.Ptr(s.handle())
+	s.memory[p] = make([]byte, bytes)
+	return p, nil
+}
+
+func (s *stub) Free(p driver.Ptr) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if _, ok := s.memory[p]; !ok {
+		return &driver.Error{Call: "Free", Code: driver.CodeInvalidValue, Name: "CUDA_ERROR_INVALID_VALUE"}
+	}
+	delete(s.memory, p)
+	return s.try("Free")
+}
+
+// at returns the memory from p on.
+func (s *stub) at(p driver.Ptr) []byte {
+	for base, m := range s.memory {
+		if p >= base && p < base+driver.Ptr(len(m)) {
+			return m[p-base:]
+		}
+	}
+	panic(fmt.Sprintf("no memory at %#x", uint64(p)))
+}
+
+func (s *stub) CopyIn(dst driver.Ptr, src []byte, _ driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.at(dst)[:len(src)], src)
+	return s.try("CopyIn")
+}
+
+func (s *stub) CopyOut(dst []byte, src driver.Ptr, _ driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.try("CopyOut"); err != nil {
+		return err
+	}
+	copy(dst, s.at(src)[:len(dst)])
+	return nil
+}
+
+func (s *stub) Copy(dst, src driver.Ptr, bytes uint64, _ driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	copy(s.at(dst)[:bytes], s.at(src)[:bytes])
+	return nil
+}
+
+func (s *stub) Zero(dst driver.Ptr, bytes uint64, _ driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.zeroed++
+	clear(s.at(dst)[:bytes])
+	return s.try("Zero")
+}
+
+func (s *stub) NewStream() (driver.Stream, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.try("NewStream"); err != nil {
+		return 0, err
+	}
+	h := driver.Stream(s.handle())
+	s.streams[h] = true
+	return h, nil
+}
+
+func (s *stub) CloseStream(h driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.streams[h] {
+		return &driver.Error{Call: "CloseStream", Code: driver.CodeInvalidHandle, Name: "CUDA_ERROR_INVALID_HANDLE"}
+	}
+	delete(s.streams, h)
+	return nil
+}
+
+func (s *stub) Wait(h driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if h != 0 && !s.streams[h] {
+		return &driver.Error{Call: "Wait", Code: driver.CodeInvalidHandle, Name: "CUDA_ERROR_INVALID_HANDLE"}
+	}
+	return s.try("Wait")
+}
+
+func (s *stub) NewEvent() (driver.Event, error)                     { return 1, nil }
+func (s *stub) CloseEvent(driver.Event) error                       { return nil }
+func (s *stub) Record(driver.Event, driver.Stream) error            { return nil }
+func (s *stub) Elapsed(driver.Event, driver.Event) (float32, error) { return 1, nil }
+
+func (s *stub) Load(string) (driver.Module, error) {
+	if err := s.try("Load"); err != nil {
+		return 0, err
+	}
+	m := driver.Module(s.handle())
+	s.modules[m] = true
+	return m, nil
+}
+
+func (s *stub) Unload(m driver.Module) error {
+	delete(s.modules, m)
+	return nil
+}
+
+func (s *stub) Function(_ driver.Module, name string) (driver.Function, error) {
+	if err := s.try("Function"); err != nil {
+		return 0, err
+	}
+	s.names = append(s.names, name)
+	return driver.Function(len(s.names)), nil
+}
+
+func (s *stub) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.try("Launch"); err != nil {
+		return err
+	}
+	if s.record {
+		s.launches = append(s.launches, launched{s.names[f-1], g, on, append([]uint64(nil), args...)})
+	}
+	return nil
+}
+
+func (s *stub) Close() error {
+	s.closes++
+	return s.try("Close")
+}
+
+// last returns the last launch.
+func (s *stub) last() launched { return s.launches[len(s.launches)-1] }
+
+// arg returns the argument of a launch by the name of its parameter.
+func (l launched) arg(t testing.TB, name string) uint64 {
+	for _, e := range kernels.All() {
+		if e.Name() != l.kernel {
+			continue
+		}
+		require.Len(t, l.args, len(e.Params()))
+		for i, p := range e.Params() {
+			if p.Name == name {
+				return l.args[i]
+			}
+		}
+	}
+	require.Failf(t, "no parameter", "%s of %s", name, l.kernel)
+	return 0
+}
