@@ -232,6 +232,15 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	require.EqualError(t, err, "gpu: allocate (8796093022208 bytes): CUDA_ERROR_OUT_OF_MEMORY (2) from Alloc")
 	require.ErrorIs(t, err, smoothl1.ErrMemory)
 
+	for _, call := range []string{"Alloc", "Zero", "Wait"} {
+		before := s.alive()
+		s.failing(call, driver.CodeUnknown, "CUDA_ERROR_UNKNOWN")
+		_, err = NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1})
+		require.ErrorContains(t, err, "CUDA_ERROR_UNKNOWN (999) from "+call)
+		assert.Equal(t, before, s.alive(), "an op that cannot be made leaves nothing behind")
+		delete(s.fail, call)
+	}
+
 	s.failing("CopyIn", driver.CodeInvalidValue, "CUDA_ERROR_INVALID_VALUE")
 	before := s.alive()
 	_, err = Upload(d, []float32{1, 2})

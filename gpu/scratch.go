@@ -53,7 +53,7 @@ func (m *scratch) grow(d *Device, chunks int) error {
 		return opError("allocate", "", bytes, err)
 	}
 	grown := scratch{at: at, bytes: bytes, chunks: chunks}
-	if err := grown.clear(d, 0); err == nil {
+	if err = grown.clear(d, 0); err == nil {
 		err = d.wait(0) // the ticket is 0 for launches on any stream
 	}
 	if err != nil {

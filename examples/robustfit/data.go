@@ -76,6 +76,8 @@ func draw(file string, x, y []float64, huber, squares line) (err error) {
 		p.Add(f)
 		p.Legend.Add([]string{"Huber", "least squares"}[i], f)
 	}
+	p.X.Min, p.X.Max = x[0]-1, x[len(x)-1]+1
+	p.Y.Min = squares.Intercept + squares.Slope*p.X.Min // the lower end of the steeper line
 	w, err := p.WriterTo(16*vg.Centimeter, 10*vg.Centimeter, "svg")
 	if err != nil {
 		return err

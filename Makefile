@@ -1,0 +1,50 @@
+# Bare "make" lists the targets.
+
+GO ?= go
+STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
+
+.DEFAULT_GOAL := help
+.PHONY: help ptx ptx-check ptxas-check test test-cuda test-arm64 test-v3 race lint bench bundle fallback-check check
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+ptx: ## compile kernels/smoothl1.cu to kernels/smoothl1.ptx (needs nvcc)
+	scripts/ptx.sh kernels/smoothl1.ptx
+
+ptx-check: ## compile it again and fail on a difference (needs nvcc V11.8.89)
+	scripts/ptx-check.sh
+
+ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte accesses in the loops (needs ptxas, cuobjdump)
+	$(GO) run ./internal/tools/ptxcheck kernels/smoothl1.ptx
+
+test: ## all tests that need no GPU
+	$(GO) test ./...
+
+test-cuda: ## the tests of gpu and the differential test, on a CUDA host with its toolkit
+	$(GO) test -tags cuda -count=1 ./gpu ./internal/cuda/... ./internal/difftest
+
+test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse multiply and add
+	GOAMD64=v3 $(GO) test ./...
+
+test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./internal/difftest ./internal/npy ./examples/...
+
+race: ## the concurrent tests under the race detector (needs a C compiler)
+	CGO_ENABLED=1 $(GO) test -race . ./cpu ./gpu ./internal/npy ./examples/...
+
+lint: ## gofmt, go vet, staticcheck
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
+	$(GO) vet ./...
+	$(STATICCHECK) ./...
+
+bench: ## GB/s of the CPU and the share of a copy in the same run
+	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
+
+bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test for a CUDA host without Go (needs the CUDA headers)
+	scripts/bundle.sh
+
+fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
+	scripts/fallback-check.sh
+
+check: lint test test-v3 test-arm64 race ptx-check ptxas-check bundle fallback-check ## everything that CI runs

@@ -1,0 +1,109 @@
+package difftest
+
+import (
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+
+	"encoding/binary"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/npy"
+)
+
+// golden reads the results of other implementations: a JSON list of cases and the arrays that it names.
+type golden struct {
+	arrays *npy.Archive
+	Cases  []goldenCase
+	Large  []largeCase
+}
+
+// goldenCase is a case of contract.json, or (Name, Op, Shape, and arrays of its own names) of cases.json.
+type goldenCase struct {
+	Name      string
+	Kind, Op  string
+	DType     string
+	Count     int
+	Shape     []int
+	Beta      float64
+	Reduction smoothl1.Reduction
+	Upstream  string
+	G         float64
+	Sum       hexFloat
+	Value     hexFloat
+}
+
+// largeCase is one whose inputs are generated and whose gradient is known by its checksum.
+type largeCase struct {
+	Kind      smoothl1.Kind
+	DType     smoothl1.DType
+	Count     int
+	Beta      float64
+	Reduction smoothl1.Reduction
+	SeedPred  uint64 `json:"seed_pred"`
+	SeedTgt   uint64 `json:"seed_target"`
+	G         float64
+	Sum       hexFloat
+	Value     hexFloat
+	CRC       string `json:"crc_grad_pred"`
+}
+
+// hexFloat is a float64 as the hexadecimal digits of its bits.
+type hexFloat float64
+
+func (f *hexFloat) UnmarshalText(text []byte) error {
+	b, err := hex.DecodeString(string(text))
+	if err != nil || len(b) != 8 {
+		return fmt.Errorf("difftest: %q is not the bits of a float64", text)
+	}
+	*f = hexFloat(math.Float64frombits(binary.BigEndian.Uint64(b)))
+	return nil
+}
+
+func openGolden(dir, cases, arrays string) (*golden, error) {
+	text, err := os.ReadFile(filepath.Join(dir, cases))
+	if err != nil {
+		return nil, err
+	}
+	g := &golden{}
+	if err := json.Unmarshal(text, g); err != nil {
+		return nil, fmt.Errorf("difftest: %s: %w", cases, err)
+	}
+	if len(g.Cases) == 0 {
+		return nil, fmt.Errorf("difftest: %s has no cases", cases)
+	}
+	g.arrays, err = npy.OpenArchive(filepath.Join(dir, arrays))
+	return g, err
+}
+
+// array returns an array of the case.
+func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T, err error) {
+	a, err := g.arrays.Read(c.Name + "." + name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, a.Close()) }()
+	x, err = npy.Values[T](a)
+	return append([]T{}, x...), err
+}
+
+// generated is n values in [-2, 2) by splitmix64's output function, as testdata/golden/contract.py states it.
+func generated[T smoothl1.Float](seed uint64, n int) []T {
+	x := make([]T, n)
+	for i := range x {
+		z := seed + uint64(i+1)*0x9e3779b97f4a7c15
+		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
+		z = (z ^ z>>27) * 0x94d049bb133111eb
+		z ^= z >> 31
+		if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+			x[i] = T(float32(int64(z>>40)-1<<23) * 0x1p-22)
+		} else {
+			x[i] = T(float64(int64(z>>11)-1<<52) * 0x1p-51)
+		}
+	}
+	return x
+}

@@ -1,0 +1,137 @@
+package main
+
+// innermost returns the natural loops that hold no smaller one, each as the indexes of its instructions.
+func innermost(code []instruction) [][]int {
+	dominators := dominatorsOf(code)
+	before := make([][]int, len(code))
+	for i := range code {
+		for _, j := range code[i].next {
+			before[j] = append(before[j], i)
+		}
+	}
+	// A back edge leads to an instruction that dominates its origin, the loop's head; loops with one head are one loop.
+	members := map[int]map[int]bool{}
+	for i := range code {
+		for _, head := range code[i].next {
+			if !dominates(dominators, head, i) {
+				continue
+			}
+			if members[head] == nil {
+				members[head] = map[int]bool{head: true}
+			}
+			for work := []int{i}; len(work) > 0; {
+				x := work[len(work)-1]
+				work = work[:len(work)-1]
+				if !members[head][x] {
+					members[head][x] = true
+					work = append(work, before[x]...)
+				}
+			}
+		}
+	}
+	var loops [][]int
+	for head, loop := range members {
+		inner := true
+		for other := range members {
+			if other != head && loop[other] && !members[other][head] {
+				inner = false // the other loop lies within this one
+			}
+		}
+		if !inner {
+			continue
+		}
+		var indexes []int
+		for i := range code {
+			if loop[i] {
+				indexes = append(indexes, i)
+			}
+		}
+		loops = append(loops, indexes)
+	}
+	return loops
+}
+
+// dominatorsOf returns the immediate dominator of each reachable instruction, −1 of others (Cooper, Harvey and Kennedy,
+// "A simple, fast dominance algorithm", 2001).
+func dominatorsOf(code []instruction) []int {
+	order, number := postorder(code)
+	dominator := make([]int, len(code))
+	for i := range dominator {
+		dominator[i] = -1
+	}
+	dominator[0] = 0
+	before := make([][]int, len(code))
+	for i := range code {
+		for _, j := range code[i].next {
+			before[j] = append(before[j], i)
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for k := len(order) - 1; k >= 0; k-- {
+			x := order[k]
+			if x == 0 {
+				continue
+			}
+			found := -1
+			for _, p := range before[x] {
+				switch {
+				case dominator[p] < 0:
+				case found < 0:
+					found = p
+				default:
+					for a, b := p, found; ; {
+						if a == b {
+							found = a
+							break
+						}
+						if number[a] < number[b] {
+							a = dominator[a]
+						} else {
+							b = dominator[b]
+						}
+					}
+				}
+			}
+			if found != dominator[x] {
+				dominator[x] = found
+				changed = true
+			}
+		}
+	}
+	return dominator
+}
+
+func dominates(dominator []int, a, b int) bool {
+	if dominator[b] < 0 {
+		return false // not reachable
+	}
+	for b != a && b != 0 {
+		b = dominator[b]
+	}
+	return b == a
+}
+
+// postorder returns the reachable instructions, each behind those that follow it, and the place of each.
+func postorder(code []instruction) (order, number []int) {
+	number = make([]int, len(code))
+	seen := make([]bool, len(code))
+	type visit struct{ at, child int }
+	seen[0] = true
+	for stack := []visit{{0, 0}}; len(stack) > 0; {
+		v := &stack[len(stack)-1]
+		if v.child < len(code[v.at].next) {
+			next := code[v.at].next[v.child]
+			v.child++
+			if !seen[next] {
+				seen[next] = true
+				stack = append(stack, visit{next, 0})
+			}
+			continue
+		}
+		number[v.at] = len(order)
+		order = append(order, v.at)
+		stack = stack[:len(stack)-1]
+	}
+	return order, number
+}

@@ -1,0 +1,219 @@
+// Command ptxcheck holds kernels/smoothl1.ptx to what a simulator cannot see:
+//
+//   - no float add, sub, mul or fma without a rounding, which ptxas would be free to fuse;
+//   - ptxas assembles it for every architecture without a spill and without local memory;
+//   - in sm_90's code, the body loop of every float32 kernel reads and writes global memory 16 bytes at a time and no less.
+//
+// usage: ptxcheck FILE.ptx        with ptxas and cuobjdump on the PATH
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/smoothl1/smoothl1/kernels"
+)
+
+var architectures = []string{"sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90"}
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "usage: ptxcheck FILE.ptx")
+		os.Exit(2)
+	}
+	if err := run(os.Args[1]); err != nil {
+		fmt.Fprintln(os.Stderr, "ptxcheck:", err)
+		os.Exit(1)
+	}
+}
+
+func run(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if err := checkRounding(string(text)); err != nil {
+		return err
+	}
+	dir, err := os.MkdirTemp("", "ptxcheck")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	cubin := filepath.Join(dir, "smoothl1.cubin")
+	for _, arch := range architectures { // the last one's code is read below
+		out, err := exec.Command("ptxas", "-v", "-arch="+arch, file, "-o", cubin).CombinedOutput()
+		if err != nil {
+			return fmt.Errorf("ptxas -arch=%s: %w\n%s", arch, err, out)
+		}
+		if err := checkResources(arch, string(out)); err != nil {
+			return err
+		}
+	}
+	sass, err := exec.Command("cuobjdump", "-sass", cubin).Output()
+	if err != nil {
+		return fmt.Errorf("cuobjdump -sass: %w", err)
+	}
+	return checkLoops(string(sass))
+}
+
+// A rounding is the second word of the instruction: mul.rn.f32, fma.rn.f64.
+var unrounded = regexp.MustCompile(`^(add|sub|mul|fma|mad|div)(\.(ftz|sat|approx|full))*\.f(16|32|64)\b`)
+
+func checkRounding(ptx string) error {
+	rounded := 0
+	for i, line := range strings.Split(ptx, "\n") {
+		instruction := strings.TrimSpace(line)
+		if strings.HasPrefix(instruction, "@") {
+			_, instruction, _ = strings.Cut(instruction, " ")
+			instruction = strings.TrimSpace(instruction)
+		}
+		if unrounded.MatchString(instruction) {
+			return fmt.Errorf("line %d has no rounding: %s", i+1, instruction)
+		}
+		if regexp.MustCompile(`^(add|sub|mul|div)\.rn\.f(32|64)\b`).MatchString(instruction) {
+			rounded++
+		}
+		if strings.HasPrefix(instruction, "fma.") {
+			return fmt.Errorf("line %d is fused: %s", i+1, instruction)
+		}
+	}
+	if rounded == 0 {
+		return fmt.Errorf("found no float arithmetic at all: has the PTX another form?")
+	}
+	fmt.Printf("rounding: %d float operations, each to nearest even, none fused\n", rounded)
+	return nil
+}
+
+// checkResources reads what "ptxas -v" says of each kernel.
+func checkResources(arch, log string) error {
+	var registers []int
+	for _, of := range regexp.MustCompile(`Compiling entry function '(\w+)'(?s:.*?)Used (\d+) registers`).FindAllStringSubmatch(log, -1) {
+		for _, m := range regexp.MustCompile(`(\d+) bytes (stack frame|spill stores|spill loads|lmem)`).FindAllStringSubmatch(of[0], -1) {
+			if m[1] != "0" {
+				return fmt.Errorf("%s: %s has %s", arch, of[1], m[0])
+			}
+		}
+		n, _ := strconv.Atoi(of[2]) // digits
+		registers = append(registers, n)
+	}
+	if len(registers) != kernels.Entries {
+		return fmt.Errorf("%s: ptxas spoke of %d kernels, want %d", arch, len(registers), kernels.Entries)
+	}
+	sort.Ints(registers)
+	fmt.Printf("%s: %d kernels, %d to %d registers, no spill, no local memory\n", arch, len(registers), registers[0], registers[len(registers)-1])
+	return nil
+}
+
+// checkLoops finds the body loop of each float32 kernel and what it reads and writes.
+func checkLoops(sass string) error {
+	kernelsFound := 0
+	for _, part := range strings.Split(sass, "Function : ")[1:] {
+		name, body, _ := strings.Cut(part, "\n")
+		name = strings.TrimSpace(name)
+		if !strings.Contains(name, "_f32_") {
+			continue
+		}
+		kernelsFound++
+		code, err := parse(body)
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		loops := 0
+		for _, loop := range innermost(code) {
+			counts := map[string]int{}
+			for _, i := range loop {
+				if op := code[i].op; strings.HasPrefix(op, "LDG") || strings.HasPrefix(op, "STG") {
+					counts[op]++
+				}
+			}
+			if counts["LDG.E.128"] == 0 {
+				continue // not a body loop
+			}
+			loops++
+			for op, n := range counts {
+				if !strings.Contains(op, ".128") {
+					return fmt.Errorf("%s: the body loop has %d × %s", name, n, op)
+				}
+			}
+			stores := counts["STG.E.128"]
+			if writes := !strings.Contains(name, "_forward_f32"); writes != (stores > 0) {
+				return fmt.Errorf("%s: the body loop has %d stores of 16 bytes", name, stores)
+			}
+			fmt.Printf("%s: body loop of %d instructions, %d loads and %d stores, all of 16 bytes\n", name, len(loop), counts["LDG.E.128"], stores)
+		}
+		if loops == 0 {
+			return fmt.Errorf("%s: found no loop with 16-byte loads", name)
+		}
+	}
+	if want := kernels.Entries / 2; kernelsFound != want {
+		return fmt.Errorf("the code has %d float32 kernels, want %d", kernelsFound, want)
+	}
+	return nil
+}
+
+// instruction is one of a kernel's code, with the indexes of those that may follow it.
+type instruction struct {
+	address uint64
+	op      string
+	next    []int
+}
+
+var sassLine = regexp.MustCompile(`^\s*/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z0-9_.]+)([^;]*);`)
+
+func parse(body string) ([]instruction, error) {
+	var code []instruction
+	var targets []string // of branches, by instruction
+	at := map[uint64]int{}
+	var conditional []bool
+	for _, line := range bytes.Split([]byte(body), []byte("\n")) {
+		m := sassLine.FindSubmatch(line)
+		if m == nil {
+			continue
+		}
+		address, err := strconv.ParseUint(string(m[1]), 16, 64)
+		if err != nil {
+			return nil, err
+		}
+		at[address] = len(code)
+		op, operands := string(m[3]), strings.TrimSpace(string(m[4]))
+		target := ""
+		if strings.HasPrefix(op, "BRA") || strings.HasPrefix(op, "BRX") || strings.HasPrefix(op, "JMP") {
+			target = operands[strings.LastIndex(operands, " ")+1:]
+		}
+		code = append(code, instruction{address: address, op: op})
+		targets = append(targets, target)
+		conditional = append(conditional, len(m[2]) > 0 || strings.Contains(op, ".DIV") || strings.Contains(operands, "P"))
+	}
+	for i := range code {
+		falls := true
+		if t := targets[i]; t != "" {
+			address, err := strconv.ParseUint(strings.TrimPrefix(t, "0x"), 16, 64)
+			if err != nil {
+				return nil, fmt.Errorf("%s branches to %q", code[i].op, t)
+			}
+			to, ok := at[address]
+			if !ok {
+				return nil, fmt.Errorf("branch to %s, which is no instruction", t)
+			}
+			code[i].next = append(code[i].next, to)
+			falls = conditional[i]
+		} else if !conditional[i] && (code[i].op == "EXIT" || strings.HasPrefix(code[i].op, "RET")) {
+			falls = false
+		}
+		if falls && i+1 < len(code) {
+			code[i].next = append(code[i].next, i+1)
+		}
+	}
+	if len(code) == 0 {
+		return nil, fmt.Errorf("no code")
+	}
+	return code, nil
+}

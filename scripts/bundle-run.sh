@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Runs the differential test of smoothl1 on this machine's GPU, and a part of it under compute-sanitizer where there is one.
+#
+# usage: ./run.sh [OUTDIR]        leaves difftest.json and the logs in OUTDIR (default: results)
+# Exit 0: passed on a GPU; 1: something failed; 3: passed, but there is no GPU here, so that only the CPU was tested.
+set -uo pipefail
+cd "$(dirname "$0")"
+mkdir -p "${1:-results}" && out=$(realpath "${1:-results}")
+cd internal/difftest
+nvidia-smi >"$out/nvidia-smi.log" 2>&1 || echo "run: nvidia-smi does not run here" | tee -a "$out/nvidia-smi.log"
+
+failed=0
+./difftest.test -test.v -results "$out/difftest.json" >"$out/difftest.log" 2>&1 || failed=1
+grep -E '^(---|===|FAIL|PASS|ok|panic)' "$out/difftest.log" | grep -vE '^=== (RUN|PAUSE|CONT)' | tail -n 20
+echo "run: $(sed -n 's/^  "device": "\(.*\)",$/\1/p' "$out/difftest.json")"
+
+sanitizer=$(command -v compute-sanitizer || ls /usr/local/cuda*/bin/compute-sanitizer 2>/dev/null | head -n 1)
+if ! grep -q '"CUDA"' "$out/difftest.json"; then
+  echo "run: no test ran on a GPU: there is none that the driver shows (nvidia-smi.log), so compute-sanitizer has nothing to look at"
+  [ $failed = 0 ] && exit 3
+elif [ -n "$sanitizer" ]; then
+  for tool in memcheck racecheck initcheck synccheck; do
+    "$sanitizer" --tool $tool --error-exitcode 9 ./difftest.test -test.short -test.run 'TestTable' >"$out/sanitizer-$tool.log" 2>&1 || failed=1
+    echo "run: compute-sanitizer $tool: $(tail -n 1 "$out/sanitizer-$tool.log")"
+  done
+else
+  echo "run: there is no compute-sanitizer here; its checks were not made"
+fi
+echo "run: results are in $out"
+exit $failed
