@@ -49,6 +49,10 @@ func TestDraw(t *testing.T) {
 	assert.Contains(t, string(svg), "</svg>")
 	assert.Contains(t, string(svg), "least squares")
 
+	committed, err := os.ReadFile(filepath.Join("..", "..", "docs", "robustfit.svg"))
+	require.NoError(t, err)
+	assert.Equal(t, string(committed), string(svg), "docs/robustfit.svg: make it again as the README says")
+
 	require.Error(t, run(12.117, filepath.Join(dir, "none", "fit.svg")))
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder"), 0o755))
 	require.Error(t, run(12.117, filepath.Join(dir, "folder")))
