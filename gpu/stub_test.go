@@ -17,6 +17,7 @@ type stub struct {
 	next     uint64
 	memory   map[driver.Ptr][]byte
 	streams  map[driver.Stream]bool
+	events   map[driver.Event]bool
 	modules  map[driver.Module]bool
 	names    []string // of functions, by handle − 1
 	launches []launched
@@ -34,7 +35,7 @@ type launched struct {
 }
 
 func newStub() *stub {
-	return &stub{next: 1 << 12, memory: map[driver.Ptr][]byte{}, streams: map[driver.Stream]bool{}, modules: map[driver.Module]bool{},
+	return &stub{next: 1 << 12, memory: map[driver.Ptr][]byte{}, streams: map[driver.Stream]bool{}, events: map[driver.Event]bool{}, modules: map[driver.Module]bool{},
 		fail: map[string]*driver.Error{}, record: true}
 }
 
@@ -61,10 +62,10 @@ func (s *stub) try(call string) error {
 
 // alive returns what has not been released.
 func (s *stub) alive() string {
-	return fmt.Sprintf("%d allocations, %d streams, %d modules", len(s.memory), len(s.streams), len(s.modules))
+	return fmt.Sprintf("%d allocations, %d streams, %d events, %d modules", len(s.memory), len(s.streams), len(s.events), len(s.modules))
 }
 
-const nothingAlive = "0 allocations, 0 streams, 0 modules"
+const nothingAlive = "0 allocations, 0 streams, 0 events, 0 modules"
 
 func (s *stub) handle() uint64 {
 	s.next += 1 << 20
@@ -171,8 +172,24 @@ func (s *stub) Wait(h driver.Stream) error {
 	return s.try("Wait")
 }
 
-func (s *stub) NewEvent() (driver.Event, error)                     { return 1, nil }
-func (s *stub) CloseEvent(driver.Event) error                       { return nil }
+func (s *stub) NewEvent() (driver.Event, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := s.try("NewEvent"); err != nil {
+		return 0, err
+	}
+	h := driver.Event(s.handle())
+	s.events[h] = true
+	return h, nil
+}
+
+func (s *stub) CloseEvent(h driver.Event) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.events, h)
+	return s.try("CloseEvent")
+}
+
 func (s *stub) Record(driver.Event, driver.Stream) error            { return nil }
 func (s *stub) Elapsed(driver.Event, driver.Event) (float32, error) { return 1, nil }
 

@@ -1,0 +1,142 @@
+package gpu
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// An Event is a mark in a stream's work, to measure the time that a device takes between two of them. An Event may be used
+// from any goroutine.
+type Event struct {
+	dev   *Device
+	e     driver.Event
+	at    time.Time // on the CPU, where work is done when it is asked for
+	guard guard
+	marks int
+}
+
+// NewEvent returns an event that marks nothing yet.
+func (d *Device) NewEvent() (*Event, error) {
+	if err := d.enter("NewEvent"); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	e := &Event{dev: d}
+	if d.drv != nil {
+		var err error
+		if e.e, err = d.drv.NewEvent(); err != nil {
+			return nil, opError("create an event", "", 0, err)
+		}
+	}
+	d.own(e)
+	return e, nil
+}
+
+// Record has the event mark the end of all work so far of the default stream, or of that of an OnStream option.
+func (e *Event) Record(options ...Option) error {
+	const op = "Event.Record"
+	if err := e.take(op); err != nil {
+		return err
+	}
+	defer e.untake()
+	c, err := readOptions(op, e.dev, options, optStream)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	if e.dev.drv == nil {
+		e.at = time.Now()
+	} else if err := e.dev.drv.Record(e.e, c.stream.handle()); err != nil {
+		return opError("record an event", "", 0, err)
+	}
+	e.marks++
+	return nil
+}
+
+// Since returns the time on the device from start to e. It waits for both.
+func (e *Event) Since(start *Event) (time.Duration, error) {
+	const op = "Event.Since"
+	if err := e.take(op); err != nil {
+		return 0, err
+	}
+	defer e.untake()
+	switch {
+	case start == nil:
+		return 0, smoothl1.NewArgError(op, "start", "nil", smoothl1.ErrNil)
+	case start.dev != e.dev:
+		return 0, smoothl1.NewArgError(op, "start", "of "+start.dev.String(), smoothl1.ErrDevice)
+	case start == e:
+		return 0, nil
+	}
+	if err := start.guard.take(); err != nil {
+		return 0, smoothl1.NewArgError(op, "start", "event", err)
+	}
+	defer start.guard.unshare()
+	if e.marks == 0 || start.marks == 0 {
+		return 0, smoothl1.NewArgError(op, "event", "event", fmt.Errorf("has not been recorded"))
+	}
+	if e.dev.drv == nil {
+		return e.at.Sub(start.at), nil
+	}
+	ms, err := e.dev.drv.Elapsed(start.e, e.e)
+	if err != nil {
+		return 0, opError("measure between events", "", 0, err)
+	}
+	return time.Duration(float64(ms) * float64(time.Millisecond)), nil
+}
+
+// Close destroys the event. A second Close does nothing. While a call uses the event, Close is an error wrapping
+// smoothl1.ErrBusy.
+func (e *Event) Close() error {
+	const op = "Event.Close"
+	if e == nil || e.guard.closed() {
+		return nil
+	}
+	if err := e.dev.enter(op); err != nil {
+		return nil // the device has released it
+	}
+	defer e.dev.leave()
+	first, err := e.guard.close()
+	if err != nil {
+		return smoothl1.NewArgError(op, "event", "event", err)
+	}
+	if !first {
+		return nil
+	}
+	return e.dev.disown(e)
+}
+
+// release implements resource.
+func (e *Event) release() error {
+	e.guard.users.Store(guardClosed)
+	if e.dev.drv == nil {
+		return nil
+	}
+	if err := e.dev.drv.CloseEvent(e.e); err != nil {
+		return opError("destroy an event", "", 0, err)
+	}
+	return nil
+}
+
+// take begins a call on the event.
+func (e *Event) take(op string) error {
+	if e == nil {
+		return smoothl1.NewArgError(op, "event", "nil", smoothl1.ErrNil)
+	}
+	if err := e.dev.enter(op); err != nil {
+		return err
+	}
+	if err := e.guard.take(); err != nil {
+		e.dev.leave()
+		return smoothl1.NewArgError(op, "event", "event", err)
+	}
+	return nil
+}
+
+func (e *Event) untake() {
+	e.guard.unshare()
+	e.dev.leave()
+}
