@@ -1,0 +1,127 @@
+// Package ptx reads PTX text, NVIDIA's assembly language for virtual machines: text in, a module of functions, variables and
+// instructions out, every name resolved and every line numbered. It knows the grammar; which instructions there are, and which
+// modifiers and operands they take, is the decoder's matter.
+package ptx
+
+// The newest PTX that this package reads: CUDA 12.9's.
+const (
+	NewestMajor = 8
+	NewestMinor = 8
+)
+
+// Module is one PTX text.
+type Module struct {
+	Major, Minor int    // of .version
+	Target       string // "sm_60"
+	SM           int    // 60
+	Funcs        []*Func
+	Vars         []*Var // module scope: .global, .const and .shared
+}
+
+// Version is the module's PTX version as a number: 78 for 7.8.
+func (m *Module) Version() int { return m.Major*10 + m.Minor }
+
+// Var is a variable or a parameter.
+type Var struct {
+	Name    string
+	Space   Space
+	Type    Type
+	Align   int // bytes
+	Bytes   int64
+	Array   bool
+	Unsized bool // extern .shared x[]: as large as the launch says
+	Extern  bool // declared only
+	Init    []byte
+	Fixups  []Fixup
+	Line    int
+}
+
+// Fixup is a place in a variable's initial value that holds an address.
+type Fixup struct {
+	Offset  int64
+	Bytes   int
+	Symbol  string
+	Addend  int64
+	Generic bool // generic(symbol)
+	Line    int
+}
+
+// Reg is a declared register.
+type Reg struct {
+	Name  string
+	Type  Type
+	Index int // in the function's Regs, in the order of their first use
+}
+
+// Func is a kernel or a device function.
+type Func struct {
+	Name       string
+	Entry      bool
+	Declared   bool // without a body
+	Rets       []*Var
+	Params     []*Var
+	RegParams  bool // parameters or results are registers (.reg), the old form
+	Locals     []*Var
+	Regs       []*Reg // used ones only
+	Insts      []*Inst
+	MaxThreads [3]int // .maxntid; 0: not given
+	ReqThreads [3]int // .reqntid
+	Line       int
+}
+
+// Inst is an instruction.
+type Inst struct {
+	Line     int
+	Guard    *Reg // @p; nil: always
+	GuardNot bool // @!p
+	Op       string
+	Mods     []string
+	Args     []Operand
+	text     string
+}
+
+// String is the instruction as it was written, white space apart.
+func (i *Inst) String() string { return i.text }
+
+// OperandKind tells operands apart.
+type OperandKind uint8
+
+const (
+	RegOperand     OperandKind = iota
+	SpecialOperand             // %tid.x
+	IntOperand
+	F32Operand // 0f3F800000
+	F64Operand // 0d3FF0000000000000, 1.0
+	LabelOperand
+	VarOperand  // a variable's address, with Offset
+	FuncOperand // a function's name
+	AddrOperand // [base+offset]
+	VecOperand  // {a, b}
+	ListOperand // (a, b)
+	PairOperand // p|q
+	SinkOperand // _
+)
+
+// Operand is an operand of an instruction.
+type Operand struct {
+	Kind    OperandKind
+	Not     bool   // !p
+	Reg     *Reg   // RegOperand; AddrOperand: the base, or nil
+	Special string // "%tid.x"
+	Bits    uint64 // IntOperand: two's complement; F32Operand and F64Operand: IEEE bits
+	Label   *Label
+	Var     *Var // VarOperand; AddrOperand: the base, or nil
+	Func    string
+	Offset  int64     // VarOperand, AddrOperand
+	Elems   []Operand // VecOperand, ListOperand, PairOperand
+	text    string
+}
+
+// Label is a place in a function.
+type Label struct {
+	Name    string
+	Index   int // of the instruction that follows in Func.Insts; may be len(Insts)
+	Targets []*Label
+	defined bool
+	line    int
+}
