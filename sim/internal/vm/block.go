@@ -1,0 +1,246 @@
+package vm
+
+import (
+	"fmt"
+	"math/bits"
+	"strings"
+)
+
+// block is a block of threads while it runs.
+type block struct {
+	grid    *grid
+	number  uint64 // linear
+	id      [3]uint32
+	warps   []*warp
+	left    int // warps whose lanes have all left
+	threads int // that have not left
+	shared  []byte
+	bars    [barriers]barrier
+	waiting int // splits at barriers
+	pending []pending
+	rng     rng
+	steps   uint64
+	cover   *Cover
+	fault   *Fault
+	order   uint64 // place in the order of blocks
+}
+
+// pending is a group of lanes at an operation that is ordered with those of other blocks.
+type pending struct {
+	w *warp
+	s *split
+}
+
+const barriers = 16
+
+// barrier is one of a block's barriers.
+type barrier struct {
+	counted bool
+	count   int // threads that must arrive, where the instruction says
+	arrived int
+	red     string
+	yes     int // threads whose predicate held
+	total   int
+	waiters []pending
+}
+
+// Slices: a warp runs for so many operations at most before others get their turn, a block before the grid looks after it.
+const (
+	warpQuantum  = 1 << 16
+	blockQuantum = 1 << 22
+)
+
+// run executes the block until it has ended, waits for the grid, or has used up its slice.
+func (b *block) run() {
+	limit := b.steps + blockQuantum
+	for b.fault == nil && b.steps < limit {
+		n := 0
+		for _, w := range b.warps {
+			if w.runnable() {
+				n++
+			}
+		}
+		if n == 0 {
+			break
+		}
+		k := int(b.rng.below(uint32(n)))
+		for _, w := range b.warps {
+			if !w.runnable() {
+				continue
+			}
+			if k == 0 {
+				w.run(warpQuantum)
+				b.fault = w.fault
+				break
+			}
+			k--
+		}
+	}
+	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit {
+		b.deadlock()
+	}
+}
+
+// done says whether all threads have left.
+func (b *block) done() bool { return b.left == len(b.warps) }
+
+// arrive lets a group of lanes arrive at a barrier.
+func (b *block) arrive(w *warp, s *split) {
+	o := s.op
+	w.mask = s.mask
+	lane := bits.TrailingZeros32(s.mask)
+	uniform := func(slot int32) (uint32, bool) {
+		v := w.r32[slot][lane]
+		for k := s.mask; k != 0; k &= k - 1 {
+			if w.r32[slot][bits.TrailingZeros32(k)] != v {
+				return v, false
+			}
+		}
+		return v, true
+	}
+	id, ok := uniform(o.a)
+	if !ok || id >= barriers {
+		w.failLane(o, lane, IllegalShape, "barrier %d; a block has barriers 0 to %d, and lanes of a warp name the same one", id, barriers-1)
+		return
+	}
+	bar := &b.bars[id]
+	count := 0
+	if o.bar.counted {
+		n, ok := uniform(o.b)
+		if count = int(n); !ok || n == 0 || n%lanes != 0 || n > 1024 {
+			w.failLane(o, lane, IllegalShape, "a barrier for %d threads; it must be a multiple of the warp's 32", n)
+			return
+		}
+	}
+	if bar.arrived > 0 && (bar.counted != o.bar.counted || bar.count != count || bar.red != o.bar.red && o.bar.wait) {
+		w.failLane(o, lane, Undefined, "barrier %d is used with another number of threads or operation while threads wait at it", id)
+		return
+	}
+	bar.counted, bar.count = o.bar.counted, count
+	if o.bar.wait {
+		bar.red = o.bar.red
+	}
+	n := bits.OnesCount32(s.mask)
+	bar.arrived += n
+	if o.bar.red != "" {
+		bar.yes += bits.OnesCount32((w.preds[o.c] ^ o.bar.inv) & s.mask)
+		bar.total += n
+	}
+	if o.bar.wait {
+		s.state = waitBarrier
+		bar.waiters = append(bar.waiters, pending{w, s})
+		b.waiting++
+	} else {
+		w.enter(s, w.prog.blocks[s.block].next)
+	}
+	b.complete(bar)
+}
+
+// complete opens a barrier at which all have arrived.
+func (b *block) complete(bar *barrier) {
+	need := bar.count
+	if !bar.counted {
+		need = b.threads
+	}
+	if bar.arrived == 0 || bar.arrived < need {
+		return
+	}
+	waiters := bar.waiters
+	yes, total, red := bar.yes, bar.total, bar.red
+	*bar = barrier{}
+	b.waiting -= len(waiters)
+	for _, p := range waiters {
+		o := p.s.op
+		if red != "" {
+			p.w.mask = p.s.mask
+			switch red {
+			case "popc":
+				for k := p.s.mask; k != 0; k &= k - 1 {
+					p.w.r32[o.d][bits.TrailingZeros32(k)] = uint32(yes)
+				}
+			case "and":
+				p.w.setPred(o.d, -boolBit(yes == total))
+			case "or":
+				p.w.setPred(o.d, -boolBit(yes > 0))
+			}
+		}
+		p.w.enter(p.s, p.w.prog.blocks[p.s.block].next)
+	}
+	bar.waiters = waiters[:0]
+}
+
+func boolBit(b bool) uint32 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// exited is told of threads that have left: barriers no longer wait for them.
+func (b *block) exited(n int) {
+	b.threads -= n
+	if b.waiting == 0 {
+		return
+	}
+	for i := range b.bars {
+		if bar := &b.bars[i]; len(bar.waiters) > 0 && !bar.counted {
+			b.complete(bar)
+		}
+	}
+}
+
+// deadlock reports threads that wait for what never comes.
+func (b *block) deadlock() {
+	for _, w := range b.warps {
+		for _, s := range w.splits {
+			if s.state != waitWarp {
+				continue
+			}
+			lane := bits.TrailingZeros32(s.mask)
+			member := w.r32[s.op.sync.member][lane]
+			w.mask = s.mask
+			w.failLane(s.op, lane, Deadlock, "%s waits for lanes %#08x of its member mask %#08x, which never execute it%s",
+				s.op.sync.what, member&w.live&^s.mask, member, w.whereabouts(member&w.live&^s.mask))
+			b.fault = w.fault
+			return
+		}
+	}
+	for id := range b.bars {
+		bar := &b.bars[id]
+		if len(bar.waiters) == 0 {
+			continue
+		}
+		p := bar.waiters[0]
+		need := bar.count
+		if !bar.counted {
+			need = b.threads
+		}
+		p.w.mask = p.s.mask
+		p.w.failLane(p.s.op, bits.TrailingZeros32(p.s.mask), Deadlock, "barrier %d waits for %d threads, and only %d arrive", id, need, bar.arrived)
+		b.fault = p.w.fault
+		return
+	}
+	b.fault = &Fault{Kind: Deadlock, Msg: "no thread can go on", Kernel: b.grid.prog.Name, Block: b.id}
+}
+
+// whereabouts says where lanes are.
+func (w *warp) whereabouts(mask uint32) string {
+	var parts []string
+	for _, s := range w.splits {
+		if m := s.mask & mask; m != 0 && s.op != nil && s.op.source >= 0 {
+			parts = append(parts, fmt.Sprintf("lanes %#08x are at line %d", m, w.prog.Source[s.op.source].Line))
+		}
+	}
+	for _, j := range w.joins {
+		if m := j.arrived & mask; m != 0 {
+			first := w.prog.code[w.prog.blocks[j.block].first]
+			if first.source >= 0 {
+				parts = append(parts, fmt.Sprintf("lanes %#08x wait for them at line %d", m, w.prog.Source[first.source].Line))
+			}
+		}
+	}
+	if parts == nil {
+		return ""
+	}
+	return " (" + strings.Join(parts, ", ") + ")"
+}

@@ -1,0 +1,368 @@
+package vm
+
+import (
+	"fmt"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ieee"
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+var comparable = []ptx.Type{ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64,
+	ptx.F32, ptx.F64, ptx.F16, ptx.F16x2, ptx.BF16, ptx.BF16x2}
+
+// valueOf widens the bits of a float type.
+func valueOf(t ptx.Type, ftz bool) func(v uint64) float64 {
+	switch t {
+	case ptx.F64:
+		return f64of
+	case ptx.F32:
+		return func(v uint64) float64 {
+			x := f32of(uint32(v))
+			if ftz {
+				x = ieee.Flush32(x)
+			}
+			return float64(x)
+		}
+	}
+	f, _ := halfFormat(t)
+	return func(v uint64) float64 { return widenHalf(f, uint32(v), ftz) }
+}
+
+// comparison is what setp and set share: .cmp[.bool][.ftz] and then types.
+type comparison struct {
+	accept order
+	name   string
+	boolOp string
+	ftz    bool
+}
+
+func (d *decoder) comparison() (c comparison, err error) {
+	for name, accept := range orders {
+		if d.m.has(name) {
+			c.accept, c.name = accept, name
+			break
+		}
+	}
+	if c.accept == 0 {
+		return c, fmt.Errorf("a comparison is missing")
+	}
+	c.boolOp = d.m.oneOf("and", "or", "xor")
+	c.ftz = d.m.has("ftz")
+	return c, nil
+}
+
+// check says whether a comparison goes with a type.
+func (c comparison) check(t ptx.Type) error {
+	ok := false
+	switch c.name {
+	case "eq", "ne":
+		ok = true
+	case "lt", "le", "gt", "ge":
+		ok = !t.Untyped()
+	case "lo", "ls", "hi", "hs":
+		ok = t.Unsigned()
+	default:
+		ok = t.Float()
+	}
+	if !ok || c.ftz && t != ptx.F32 && t != ptx.F16 && t != ptx.F16x2 {
+		return fmt.Errorf("the comparison does not go with %v", t)
+	}
+	return nil
+}
+
+func (c comparison) combine(p, q uint32) uint32 {
+	switch c.boolOp {
+	case "and":
+		return p & q
+	case "or":
+		return p | q
+	case "xor":
+		return p ^ q
+	}
+	return p
+}
+
+func decodeSetp(d *decoder, in *ptx.Inst) error {
+	c, err := d.comparison()
+	if err != nil {
+		return err
+	}
+	t, err := d.m.typ(comparable...)
+	if err != nil {
+		return err
+	}
+	if err := c.check(t); err != nil {
+		return err
+	}
+	if half(t) {
+		if err := d.needHalf(t, 78, 90); err != nil {
+			return err
+		}
+	}
+	n := 3
+	if c.boolOp != "" {
+		n = 4
+	}
+	if err := args(in, n); err != nil {
+		return err
+	}
+	packed := t == ptx.F16x2 || t == ptx.BF16x2
+	var p, q vreg
+	pair := in.Args[0].Kind == ptx.PairOperand
+	if pair {
+		if p, err = d.dst(ptx.Pred, in.Args[0].Elems[0]); err != nil {
+			return err
+		}
+		if q, err = d.dst(ptx.Pred, in.Args[0].Elems[1]); err != nil {
+			return err
+		}
+	} else if p, err = d.dst(ptx.Pred, in.Args[0]); err != nil {
+		return err
+	}
+	list, err := d.srcs(t, in, 1, 2)
+	if err != nil {
+		return err
+	}
+	with, inv := vreg{}, uint32(0)
+	if c.boolOp != "" {
+		r, not, err := d.pred(in.Args[3])
+		if err != nil {
+			return err
+		}
+		if with = r; not {
+			inv = full
+		}
+	}
+	if packed {
+		return d.setpPacked(c, t, p, q, pair, list, with, inv)
+	}
+	cmp := compare(t, c.accept, c.ftz)
+	if c.boolOp == "" && !pair {
+		d.emitFn(cmp, p, list...)
+		return nil
+	}
+	run := func(w *warp, o *op) uint32 { return cmp.(fnCmp32)(&w.r32[o.a], &w.r32[o.b]) }
+	if t.Bits() == 64 {
+		run = func(w *warp, o *op) uint32 { return cmp.(fnCmp64)(&w.r64[o.a], &w.r64[o.b]) }
+	}
+	d.emitSetp(c, func(w *warp, o *op) (uint32, uint32) {
+		v := run(w, o)
+		return v, ^v
+	}, p, q, pair, list, with, inv)
+	return nil
+}
+
+// emitSetp emits a comparison with a boolean operation or two results; f gives both before the boolean operation.
+func (d *decoder) emitSetp(c comparison, f func(w *warp, o *op) (p, q uint32), p, q vreg, pair bool, list []vreg, with vreg, inv uint32) {
+	n := d.emitShape(func(w *warp, o *op) {
+		x, y := f(w, o)
+		var other uint32
+		if c.boolOp != "" {
+			other = w.preds[o.c] ^ inv
+		}
+		w.setPred(o.d, c.combine(x, other))
+		if pair {
+			w.setPred(o.e, c.combine(y, other))
+		}
+	}, nil, p, list)
+	if c.boolOp != "" {
+		n.refs = append(n.refs, ref{&n.c, with, false})
+	}
+	if pair {
+		n.refs = append(n.refs, ref{&n.e, q, true})
+	}
+}
+
+// setpPacked compares two pairs of halves: p of the lower ones, q of the upper.
+func (d *decoder) setpPacked(c comparison, t ptx.Type, p, q vreg, pair bool, list []vreg, with vreg, inv uint32) error {
+	if !pair {
+		return fmt.Errorf("setp of %v has two results", t)
+	}
+	value := valueOf(t, c.ftz)
+	d.emitSetp(c, func(w *warp, o *op) (lo, hi uint32) {
+		a, b := &w.r32[o.a], &w.r32[o.b]
+		for i := range a {
+			if orderF(value(uint64(a[i]&0xffff)), value(uint64(b[i]&0xffff)))&c.accept != 0 {
+				lo |= 1 << i
+			}
+			if orderF(value(uint64(a[i]>>16)), value(uint64(b[i]>>16)))&c.accept != 0 {
+				hi |= 1 << i
+			}
+		}
+		return lo, hi
+	}, p, q, true, list, with, inv)
+	return nil
+}
+
+// decodeSet is setp into a register: all ones, or 1.0.
+func decodeSet(d *decoder, in *ptx.Inst) error {
+	c, err := d.comparison()
+	if err != nil {
+		return err
+	}
+	dt, err := d.m.typ(ptx.U32, ptx.S32, ptx.F32)
+	if err != nil {
+		return err
+	}
+	t, err := d.m.typ(ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64, ptx.F32, ptx.F64)
+	if err != nil {
+		return err
+	}
+	if err := c.check(t); err != nil {
+		return err
+	}
+	n := 3
+	if c.boolOp != "" {
+		n = 4
+	}
+	if err := args(in, n); err != nil {
+		return err
+	}
+	dst, err := d.dst(dt, in.Args[0])
+	if err != nil {
+		return err
+	}
+	list, err := d.srcs(t, in, 1, 2)
+	if err != nil {
+		return err
+	}
+	p := d.fresh(cPred)
+	with, inv := vreg{}, uint32(0)
+	if c.boolOp != "" {
+		r, not, err := d.pred(in.Args[3])
+		if err != nil {
+			return err
+		}
+		if with = r; not {
+			inv = full
+		}
+	}
+	cmp := compare(t, c.accept, c.ftz)
+	d.emitSetp(c, func(w *warp, o *op) (uint32, uint32) {
+		if t.Bits() == 64 {
+			return cmp.(fnCmp64)(&w.r64[o.a], &w.r64[o.b]), 0
+		}
+		return cmp.(fnCmp32)(&w.r32[o.a], &w.r32[o.b]), 0
+	}, p, vreg{}, false, list, with, inv)
+	yes := full
+	if dt == ptx.F32 {
+		yes = b32of(1)
+	}
+	d.emitShape(func(w *warp, o *op) {
+		v := w.preds[o.a]
+		for i := range lanes {
+			if w.mask>>i&1 == 1 {
+				w.r32[o.d][i] = -(v >> i & 1) & yes
+			}
+		}
+	}, nil, dst, []vreg{p})
+	return nil
+}
+
+func execSelp32(w *warp, o *op) {
+	d, a, b, p := &w.r32[o.d], &w.r32[o.a], &w.r32[o.b], w.preds[o.c]^uint32(o.imm)
+	if w.mask != w.live {
+		d = &w.t32
+	}
+	for i := range d {
+		m := -(p >> i & 1)
+		d[i] = b[i] ^ (a[i]^b[i])&m
+	}
+	if w.mask != w.live {
+		blend32(&w.r32[o.d], d, w.mask)
+	}
+}
+
+func execSelp64(w *warp, o *op) {
+	d, a, b, p := &w.r64[o.d], &w.r64[o.a], &w.r64[o.b], uint64(w.preds[o.c]^uint32(o.imm))
+	if w.mask != w.live {
+		d = &w.t64
+	}
+	for i := range d {
+		m := -(p >> i & 1)
+		d[i] = b[i] ^ (a[i]^b[i])&m
+	}
+	if w.mask != w.live {
+		blend64(&w.r64[o.d], d, w.mask)
+	}
+}
+
+func decodeSelp(d *decoder, in *ptx.Inst) error {
+	t, err := d.m.typ(ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64, ptx.F32, ptx.F64)
+	if err != nil {
+		return err
+	}
+	if err := args(in, 4); err != nil {
+		return err
+	}
+	dst, err := d.dst(t, in.Args[0])
+	if err != nil {
+		return err
+	}
+	list, err := d.srcs(t, in, 1, 2)
+	if err != nil {
+		return err
+	}
+	p, not, err := d.pred(in.Args[3])
+	if err != nil {
+		return err
+	}
+	exec := execSelp32
+	if t.Bits() == 64 {
+		exec = execSelp64
+	}
+	n := d.emitShape(exec, nil, dst, append(list, p))
+	if not {
+		n.imm = uint64(full)
+	}
+	return nil
+}
+
+// decodeSlct selects by the sign of its third operand.
+func decodeSlct(d *decoder, in *ptx.Inst) error {
+	ftz := d.m.has("ftz")
+	t, err := d.m.typ(ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64, ptx.F32, ptx.F64)
+	if err != nil {
+		return err
+	}
+	ct, err := d.m.typ(ptx.S32, ptx.F32)
+	if err != nil {
+		return err
+	}
+	if ftz && ct != ptx.F32 {
+		return fmt.Errorf(".ftz does not go with %v", ct)
+	}
+	if err := args(in, 4); err != nil {
+		return err
+	}
+	dst, err := d.dst(t, in.Args[0])
+	if err != nil {
+		return err
+	}
+	list, err := d.srcs(t, in, 1, 2)
+	if err != nil {
+		return err
+	}
+	c, err := d.src(ct, in.Args[3])
+	if err != nil {
+		return err
+	}
+	value := valueOf(ptx.F32, ftz)
+	d.emitEach(func(w *warp, o *op, i int) {
+		v := w.r32[o.c][i]
+		first := int32(v) >= 0
+		if ct == ptx.F32 {
+			first = value(uint64(v)) >= 0 // −0 is, NaN is not
+		}
+		from := o.b
+		if first {
+			from = o.a
+		}
+		if t.Bits() == 64 {
+			w.r64[o.d][i] = w.r64[from][i]
+		} else {
+			w.r32[o.d][i] = w.r32[from][i]
+		}
+	}, dst, append(list, c)...)
+	return nil
+}

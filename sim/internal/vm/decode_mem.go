@@ -1,0 +1,340 @@
+package vm
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+var memTypes = []ptx.Type{ptx.B8, ptx.B16, ptx.B32, ptx.B64, ptx.U8, ptx.U16, ptx.U32, ptx.U64, ptx.S8, ptx.S16, ptx.S32, ptx.S64, ptx.F32, ptx.F64}
+
+// spaceMod reads an optional state space.
+func spaceMod(m *mods) ptx.Space {
+	if len(m.rest) > 0 {
+		if s, ok := ptx.SpaceNamed(m.rest[0]); ok {
+			m.rest = m.rest[1:]
+			return s
+		}
+	}
+	return ptx.Generic
+}
+
+func scopeMod(m *mods) (scope, bool) {
+	switch m.oneOf("cta", "cluster", "gpu", "sys") {
+	case "cta":
+		return scopeCTA, true
+	case "cluster", "gpu":
+		return scopeGPU, true
+	case "sys":
+		return scopeSys, true
+	}
+	return scopeSys, false
+}
+
+// hints passes over advice about caches, which does not change what is computed.
+func hints(m *mods) {
+	for len(m.rest) > 0 {
+		switch m.rest[0] {
+		case "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc",
+			"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate",
+			"L2::evict_normal", "L2::evict_first", "L2::evict_last",
+			"L2::64B", "L2::128B", "L2::256B":
+			m.rest = m.rest[1:]
+		default:
+			return
+		}
+	}
+}
+
+// address reads a memory operand and finishes an access to it.
+func (d *decoder) address(n *node, m *access, o ptx.Operand) error {
+	if o.Kind != ptx.AddrOperand {
+		return fmt.Errorf("operand %v is no address", o)
+	}
+	switch {
+	case o.Reg != nil:
+		r := d.env.regs[o.Reg.Index]
+		t := o.Reg.Type
+		if t.Float() || t == ptx.Pred || t.Bits() < 32 || t.Bits() == 32 && (m.space == ptx.Global || m.space == ptx.Generic) {
+			return fmt.Errorf("register %s of type %v is no address in .%v memory", o.Reg.Name, t, m.space)
+		}
+		m.base, m.wide = true, r.class == c64
+		n.refs = append(n.refs, ref{&n.a, r, false})
+		if m.space == ptx.Param && d.env.outer != nil {
+			m.space = ptx.Local
+		}
+		n.imm = uint64(o.Offset)
+	case o.Var != nil:
+		at, space, err := d.addressOf(o.Var)
+		if err != nil {
+			return err
+		}
+		if v := o.Var.Space; v != m.space && (m.space != ptx.Generic || v != ptx.Global) {
+			return fmt.Errorf("%s is in .%v memory, not in .%v", o.Var.Name, v, m.space)
+		}
+		m.space = space
+		n.imm = at + uint64(o.Offset)
+	default:
+		n.imm = uint64(o.Offset)
+		if m.space == ptx.Param && d.env.outer != nil {
+			m.space = ptx.Local
+		}
+	}
+	return nil
+}
+
+// addressOf is a variable's address in its state space; parameters of device functions live in local memory.
+func (d *decoder) addressOf(v *ptx.Var) (at uint64, space ptx.Space, err error) {
+	for e := d.env; e != nil; e = e.outer {
+		if at, ok := e.vars[v]; ok {
+			return at, ptx.Local, nil
+		}
+	}
+	if v.Space == ptx.Param {
+		for i, p := range d.kernel.Params {
+			if p == v {
+				return uint64(d.prog.Params[i].Offset), ptx.Param, nil
+			}
+		}
+	}
+	if at, ok := d.module.addresses[v]; ok {
+		return at, v.Space, nil
+	}
+	if at, ok := d.shared[v]; ok {
+		return at, v.Space, nil
+	}
+	return 0, 0, fmt.Errorf("%s is declared and not defined", v.Name)
+}
+
+// elements reads the register or the vector of registers of a load or store.
+func (d *decoder) elements(n *node, m *access, t ptx.Type, o ptx.Operand, load bool) error {
+	list := []ptx.Operand{o}
+	if m.vec > 1 {
+		if o.Kind != ptx.VecOperand || len(o.Elems) != m.vec {
+			return fmt.Errorf("a vector of %d registers expected", m.vec)
+		}
+		list = o.Elems
+	} else if o.Kind == ptx.VecOperand {
+		if len(o.Elems) != 1 {
+			return fmt.Errorf("one register expected")
+		}
+		list = o.Elems
+	}
+	for i, e := range list {
+		var r vreg
+		var err error
+		if load {
+			r, err = d.wideDst(t, e)
+		} else {
+			r, err = d.wide(t, e)
+		}
+		if err != nil {
+			return err
+		}
+		m.reg64[i] = r.class == c64
+		m.width[i] = 32
+		if e.Kind == ptx.RegOperand {
+			m.width[i] = e.Reg.Type.Bits()
+		}
+		n.refs = append(n.refs, ref{&m.reg[i], r, load})
+	}
+	return nil
+}
+
+// order reads the memory order and scope of ld and st.
+func (d *decoder) order(m *access, strong string, kind memOrder) error {
+	switch d.m.oneOf("weak", "volatile", "relaxed", strong, "mmio") {
+	case "volatile":
+		m.order, m.scope = relaxed, scopeSys
+	case "relaxed", "mmio":
+		m.order = relaxed
+	case strong:
+		m.order = kind
+	default:
+		return nil
+	}
+	if d.m.in.Mods[0] == "volatile" {
+		return nil
+	}
+	if err := d.need(60, 70); err != nil {
+		return err
+	}
+	s, ok := scopeMod(d.m)
+	if !ok {
+		return fmt.Errorf("a scope is missing")
+	}
+	m.scope = s
+	return nil
+}
+
+func vecMod(m *mods) int {
+	switch m.oneOf("v2", "v4") {
+	case "v2":
+		return 2
+	case "v4":
+		return 4
+	}
+	return 1
+}
+
+func decodeLd(d *decoder, in *ptx.Inst) error { return d.loadStore(in, true) }
+func decodeSt(d *decoder, in *ptx.Inst) error { return d.loadStore(in, false) }
+
+func (d *decoder) loadStore(in *ptx.Inst, load bool) error {
+	m := &access{load: load}
+	var err error
+	if load {
+		err = d.order(m, "acquire", acquire)
+	} else {
+		err = d.order(m, "release", release)
+	}
+	if err != nil {
+		return err
+	}
+	m.space = spaceMod(d.m)
+	hints(d.m)
+	m.vec = vecMod(d.m)
+	t, err := d.m.typ(memTypes...)
+	if err != nil {
+		return err
+	}
+	m.bytes, m.signed = t.Bytes(), t.Signed()
+	switch {
+	case m.size() > 16:
+		return fmt.Errorf("%d bytes at once, at most 16 are possible", m.size())
+	case !load && m.space == ptx.Const:
+		return fmt.Errorf("constant memory cannot be written")
+	case in.Op == "ldu" && m.space != ptx.Global && m.space != ptx.Generic, slices.Contains(in.Mods, "nc") && m.space != ptx.Global:
+		return fmt.Errorf("this load is of .global memory only")
+	}
+	if err := args(in, 2); err != nil {
+		return err
+	}
+	at, reg := in.Args[0], in.Args[1]
+	exec := execStore
+	if load {
+		at, reg = reg, at
+		exec = execLoad
+	}
+	n := &node{op: op{exec: exec, mem: m}}
+	if err := d.address(n, m, at); err != nil {
+		return err
+	}
+	if err := d.elements(n, m, t, reg, load); err != nil {
+		return err
+	}
+	if !load && m.space == ptx.Param {
+		return fmt.Errorf("a kernel's parameters cannot be written")
+	}
+	if m.order != weak && (m.space == ptx.Global || m.space == ptx.Generic) {
+		n.kind = opGlobal
+	}
+	d.push(n)
+	return nil
+}
+
+// emitLocal emits a load or store of a thread's local memory at a fixed offset.
+func (d *decoder) emitLocal(load bool, t ptx.Type, r vreg, offset uint64) {
+	m := &access{load: load, space: ptx.Local, vec: 1, bytes: t.Bytes(), signed: t.Signed()}
+	m.reg64[0], m.width[0] = r.class == c64, t.Bits()
+	exec := execStore
+	if load {
+		exec = execLoad
+	}
+	n := &node{op: op{exec: exec, mem: m, imm: offset}}
+	n.refs = append(n.refs, ref{&m.reg[0], r, load})
+	d.push(n)
+}
+
+// decodePrefetch checks a prefetch, which does nothing.
+func decodePrefetch(d *decoder, in *ptx.Inst) error {
+	space := spaceMod(d.m)
+	if space != ptx.Generic && space != ptx.Global && space != ptx.Local {
+		return fmt.Errorf("a prefetch of .%v memory", space)
+	}
+	if d.m.oneOf("L1", "L2", "L2::evict_last", "L2::evict_normal") == "" {
+		return fmt.Errorf("a cache level is missing")
+	}
+	if err := args(in, 1); err != nil {
+		return err
+	}
+	n := &node{op: op{exec: func(*warp, *op) {}}}
+	if err := d.address(n, &access{space: space}, in.Args[0]); err != nil {
+		return err
+	}
+	d.push(n)
+	return nil
+}
+
+func decodeCvta(d *decoder, in *ptx.Inst) error {
+	to := d.m.has("to")
+	space := spaceMod(d.m)
+	if space == ptx.Generic {
+		return fmt.Errorf("a state space is missing")
+	}
+	if space == ptx.Param {
+		if err := d.need(77, 70); err != nil {
+			return err
+		}
+	}
+	t, err := d.m.typ(ptx.U64)
+	if err != nil {
+		return err
+	}
+	if err := args(in, 2); err != nil {
+		return err
+	}
+	dst, err := d.dst(t, in.Args[0])
+	if err != nil {
+		return err
+	}
+	if in.Args[1].Kind == ptx.VarOperand && !to {
+		v := in.Args[1].Var
+		if v.Space != space {
+			return fmt.Errorf("%s is in .%v memory, not in .%v", v.Name, v.Space, space)
+		}
+	}
+	a, err := d.movSource(t, in.Args[1])
+	if err != nil {
+		return err
+	}
+	base := windowOf(space)
+	if to {
+		base = -base
+	}
+	if base == 0 {
+		d.emit64(mov64, dst, a)
+		return nil
+	}
+	d.emit64(add64, dst, a, d.constant(c64, base))
+	return nil
+}
+
+func decodeIsspacep(d *decoder, in *ptx.Inst) error {
+	space := spaceMod(d.m)
+	if space == ptx.Generic {
+		return fmt.Errorf("a state space is missing")
+	}
+	if err := args(in, 2); err != nil {
+		return err
+	}
+	dst, err := d.dst(ptx.Pred, in.Args[0])
+	if err != nil {
+		return err
+	}
+	a, err := d.src(ptx.B64, in.Args[1])
+	if err != nil {
+		return err
+	}
+	window := windowOf(space)
+	d.emitFn(fnCmp64(func(a, _ *lane64) (m uint32) {
+		for i, v := range a {
+			if window == 0 && v < windows || window != 0 && v>>windowShift == window>>windowShift {
+				m |= 1 << i
+			}
+		}
+		return m
+	}), dst, a)
+	return nil
+}

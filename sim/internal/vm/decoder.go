@@ -1,0 +1,321 @@
+package vm
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+// Limits of a program.
+const (
+	maxOps   = 1 << 20 // operations, device functions inlined
+	maxSlots = 1 << 16 // registers of a class
+	maxDepth = 64      // nested calls
+	maxLocal = 512 << 10
+)
+
+// vreg is a virtual register: a class and a number.
+type vreg struct {
+	class class
+	n     int32
+}
+
+// ref is a place in an operation that holds a register.
+type ref struct {
+	at  *int32
+	reg vreg
+	def bool
+}
+
+// node is an operation while a program is made.
+type node struct {
+	op
+	refs []ref
+}
+
+// env is one copy of a function in a program: the kernel itself, or a device function where it is called.
+type env struct {
+	fn     *ptx.Func
+	outer  *env
+	regs   []vreg               // by ptx.Reg.Index
+	vars   map[*ptx.Var]uint64  // offsets in the thread's local memory
+	labels map[*ptx.Label]int32 // node numbers
+	starts []int32              // node number of each instruction
+	ret    *label               // where ret goes; nil: it ends the kernel
+	waits  map[int32]*ptx.Label // node → label of a branch, until labels are known
+	waitsN map[int32][]*ptx.Label
+}
+
+// label is a node number that is not known yet.
+type label struct {
+	node int32
+	from []int32 // branches to it
+}
+
+// decoder makes a program of a kernel.
+type decoder struct {
+	module *Module
+	prog   *Program
+	nodes  []*node
+	next   [classes]int32
+	fixed  map[preset]vreg // preset registers
+	sets   []preset        // in the order they were asked for; slot holds the virtual register
+	env    *env
+	in     *ptx.Inst
+	depth  int
+	frame  uint64 // bytes of local memory in use
+	srcOf  map[*ptx.Inst]int32
+	m      *mods
+	kernel *ptx.Func
+	shared map[*ptx.Var]uint64 // offsets of the shared variables of functions' bodies
+	cc     *vreg               // the carry flag
+	// unguarded: a branch stands for the guard of the current instruction.
+	unguarded bool
+}
+
+func (d *decoder) fresh(c class) vreg {
+	v := vreg{c, d.next[c]}
+	d.next[c]++
+	return v
+}
+
+// emit appends an operation.
+func (d *decoder) emit(o op, refs ...func(*node)) *node {
+	n := &node{op: o}
+	for _, r := range refs {
+		r(n)
+	}
+	d.push(n)
+	return n
+}
+
+// push appends an operation. Its guard is that of the current instruction; where it ends a block and may wait, a branch round it
+// takes the place of the guard.
+func (d *decoder) push(n *node) {
+	n.source = d.source(d.in)
+	n.guard = -1
+	if d.in == nil || d.in.Guard == nil || d.unguarded {
+		d.nodes = append(d.nodes, n)
+		return
+	}
+	switch n.kind {
+	case opWarp, opBar, opGlobal, opYield:
+		d.around(d.in, func() { d.nodes = append(d.nodes, n) })
+	default:
+		d.guardBy(n, d.in)
+		d.nodes = append(d.nodes, n)
+	}
+}
+
+func (d *decoder) guardBy(n *node, in *ptx.Inst) {
+	n.not = in.GuardNot
+	n.refs = append(n.refs, ref{&n.guard, d.env.regs[in.Guard.Index], false})
+}
+
+func def(at func(*node) *int32, r vreg) func(*node) {
+	return func(n *node) { n.refs = append(n.refs, ref{at(n), r, true}) }
+}
+
+func use(at func(*node) *int32, r vreg) func(*node) {
+	return func(n *node) { n.refs = append(n.refs, ref{at(n), r, false}) }
+}
+
+func fieldD(n *node) *int32 { return &n.d }
+func fieldA(n *node) *int32 { return &n.a }
+func fieldB(n *node) *int32 { return &n.b }
+func fieldC(n *node) *int32 { return &n.c }
+
+// source numbers an instruction of the text.
+func (d *decoder) source(in *ptx.Inst) int32 {
+	if in == nil {
+		return -1
+	}
+	if i, ok := d.srcOf[in]; ok {
+		return i
+	}
+	i := int32(len(d.prog.Source))
+	d.srcOf[in] = i
+	d.prog.Source = append(d.prog.Source, Source{
+		Line: in.Line, Text: in.String(), Func: d.env.fn.Name,
+		Branch: in.Op == "bra" && in.Guard != nil,
+	})
+	return i
+}
+
+// compile makes a program of a kernel.
+func (m *Module) compile(f *ptx.Func) (*Program, error) {
+	d := &decoder{module: m, kernel: f, fixed: map[preset]vreg{}, srcOf: map[*ptx.Inst]int32{}, shared: map[*ptx.Var]uint64{}}
+	d.prog = &Program{Name: f.Name, Line: f.Line, SharedStatic: m.sharedBytes, SharedAlign: m.sharedAlign, consts: &m.Consts}
+	if f.MaxThreads[0] > 0 {
+		d.prog.MaxThreads = f.MaxThreads[0] * f.MaxThreads[1] * f.MaxThreads[2]
+	}
+	d.prog.ReqThreads = f.ReqThreads
+	for _, v := range f.Params {
+		at := (d.prog.ParamBytes + v.Align - 1) &^ (v.Align - 1)
+		d.prog.Params = append(d.prog.Params, Param{v.Name, v.Type, at, int(v.Bytes)})
+		d.prog.ParamBytes = at + int(v.Bytes)
+	}
+	if limit := 4096; d.prog.ParamBytes > limit && (m.text.Version() < 81 || m.text.SM < 70 || d.prog.ParamBytes > 32764) {
+		return nil, &ptx.Error{Line: f.Line, Msg: fmt.Sprintf("kernel %s: %d bytes of parameters, more than %d", f.Name, d.prog.ParamBytes, limit)}
+	}
+	if err := d.function(f, nil, func(e *env) error {
+		if f.Entry {
+			return nil
+		}
+		for _, v := range append(append([]*ptx.Var(nil), f.Rets...), f.Params...) { // a function alone, for its errors
+			if err := d.place(e, v); err != nil {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		return nil, err
+	}
+	if err := d.finish(); err != nil {
+		return nil, err
+	}
+	return d.prog, nil
+}
+
+// fault makes an error of the current instruction.
+func (d *decoder) fault(err error) error {
+	var already *ptx.Error
+	if errors.As(err, &already) {
+		return err
+	}
+	return &ptx.Error{Line: d.in.Line, Instruction: d.in.String(), Msg: err.Error()}
+}
+
+// function decodes the body of a kernel or, at a call, of a device function.
+func (d *decoder) function(f *ptx.Func, ret *label, bind func(*env) error) error {
+	if d.depth++; d.depth > maxDepth {
+		return fmt.Errorf("calls nested more than %d deep", maxDepth)
+	}
+	outer, in, frame, unguarded := d.env, d.in, d.frame, d.unguarded
+	e := &env{fn: f, outer: outer, ret: ret, vars: map[*ptx.Var]uint64{}, labels: map[*ptx.Label]int32{},
+		waits: map[int32]*ptx.Label{}, waitsN: map[int32][]*ptx.Label{}}
+	e.regs = make([]vreg, len(f.Regs))
+	for i, r := range f.Regs {
+		e.regs[i] = d.fresh(classOf(r.Type))
+	}
+	d.env = e
+	if bind != nil {
+		if err := bind(e); err != nil {
+			return err
+		}
+	}
+	d.unguarded = false
+	for _, v := range f.Locals {
+		if err := d.local(e, v); err != nil {
+			return &ptx.Error{Line: v.Line, Msg: err.Error()}
+		}
+	}
+	e.starts = make([]int32, len(f.Insts)+1)
+	for i, in := range f.Insts {
+		e.starts[i] = int32(len(d.nodes))
+		d.in = in
+		if len(d.nodes) > maxOps {
+			return d.fault(fmt.Errorf("more than %d operations, device functions inlined", maxOps))
+		}
+		if err := d.instruction(in); err != nil {
+			return d.fault(err)
+		}
+	}
+	// Running off the end of a body is a return.
+	d.in = nil
+	e.starts[len(f.Insts)] = int32(len(d.nodes))
+	d.leave()
+	for at, l := range e.waits {
+		d.nodes[at].target = e.starts[l.Index]
+	}
+	for at, ls := range e.waitsN {
+		for _, l := range ls {
+			d.nodes[at].targets = append(d.nodes[at].targets, e.starts[l.Index])
+		}
+	}
+	d.env, d.in, d.frame, d.unguarded = outer, in, frame, unguarded
+	d.depth--
+	return nil
+}
+
+// local gives a variable of a function's body its place.
+func (d *decoder) local(e *env, v *ptx.Var) error {
+	switch v.Space {
+	case ptx.Local, ptx.Param:
+		return d.place(e, v)
+	case ptx.Shared: // one for all calls
+		if _, ok := d.shared[v]; ok {
+			return nil
+		}
+		if v.Extern {
+			return fmt.Errorf("%s: extern in a function", v.Name)
+		}
+		align := uint64(v.Align)
+		at := (d.prog.SharedStatic + align - 1) &^ (align - 1)
+		d.shared[v] = at
+		d.prog.SharedStatic = at + uint64(v.Bytes)
+		return nil
+	}
+	if _, ok := d.module.addresses[v]; !ok {
+		return fmt.Errorf("%s: a variable in .%v memory inside a function is not supported", v.Name, v.Space)
+	}
+	return nil
+}
+
+// place gives a variable room in the thread's local memory.
+func (d *decoder) place(e *env, v *ptx.Var) error {
+	align := uint64(v.Align)
+	at := (d.frame + align - 1) &^ (align - 1)
+	d.frame = at + uint64(v.Bytes)
+	if d.frame > maxLocal {
+		return fmt.Errorf("more than %d bytes of local memory", maxLocal)
+	}
+	d.prog.LocalBytes = max(d.prog.LocalBytes, d.frame)
+	e.vars[v] = at
+	return nil
+}
+
+// leave emits what ret does: the end of the kernel, or a branch behind the call.
+func (d *decoder) leave() {
+	if d.env.ret == nil {
+		d.emit(op{kind: opExit})
+		return
+	}
+	d.emit(op{kind: opBra})
+	d.env.ret.from = append(d.env.ret.from, int32(len(d.nodes)-1))
+}
+
+func classOf(t ptx.Type) class {
+	switch t.Bits() {
+	case 1:
+		return cPred
+	case 64:
+		return c64
+	}
+	return c32
+}
+
+// instruction decodes one instruction of the text.
+func (d *decoder) instruction(in *ptx.Inst) error {
+	dec := opcodes[in.Op]
+	if dec == nil {
+		return fmt.Errorf("instruction %s is not known", in.Op)
+	}
+	d.m = modsOf(in)
+	if err := dec(d, in); err != nil {
+		return err
+	}
+	return d.m.done()
+}
+
+// need is an error if the module's version or target is below what an instruction needs.
+func (d *decoder) need(version, sm int) error {
+	if v := d.module.text.Version(); v < version {
+		return fmt.Errorf("needs PTX %d.%d, the text is of %d.%d", version/10, version%10, v/10, v%10)
+	}
+	if d.module.text.SM < sm {
+		return fmt.Errorf("needs .target sm_%d, the text is for sm_%d", sm, d.module.text.SM)
+	}
+	return nil
+}

@@ -1,0 +1,317 @@
+package vm
+
+import (
+	"fmt"
+	"runtime"
+	"sync"
+	"sync/atomic"
+)
+
+// Geometry is the shape of a launch.
+type Geometry struct {
+	Grid, Block [3]uint32
+	SharedBytes uint32
+}
+
+// Blocks is the number of blocks.
+func (g Geometry) Blocks() uint64 { return uint64(g.Grid[0]) * uint64(g.Grid[1]) * uint64(g.Grid[2]) }
+
+// Threads is the number of threads of a block.
+func (g Geometry) Threads() int { return int(g.Block[0]) * int(g.Block[1]) * int(g.Block[2]) }
+
+// Options are how a launch is executed.
+type Options struct {
+	Seed            uint64
+	Launch          uint64 // number of the launch on its device
+	Multiprocessors int
+	Resident        int    // blocks that run at once
+	StepLimit       uint64 // operations of all warps
+	Serial          bool   // one goroutine
+}
+
+// Cover counts what a launch executed.
+type Cover struct {
+	runs   []uint64 // by block: times entered by a warp
+	lanes  []uint64 // by block: lanes that entered
+	guards []Guard  // by guarded operation: lanes
+	Steps  uint64   // operations of all warps
+}
+
+// Guard counts the lanes that a guard let through and held back.
+type Guard struct{ Yes, No uint64 }
+
+func (p *Program) newCover() *Cover {
+	return &Cover{runs: make([]uint64, len(p.blocks)), lanes: make([]uint64, len(p.blocks)), guards: make([]Guard, p.guards)}
+}
+
+// Add adds the counts of another launch of the same program.
+func (c *Cover) Add(o *Cover) {
+	for i := range o.runs {
+		c.runs[i] += o.runs[i]
+		c.lanes[i] += o.lanes[i]
+	}
+	for i := range o.guards {
+		c.guards[i].Yes += o.guards[i].Yes
+		c.guards[i].No += o.guards[i].No
+	}
+	c.Steps += o.Steps
+}
+
+// grid is a launch while it runs.
+//
+// Blocks run at the same time on several goroutines, and yet a launch is the same whenever its seed is the same. A block runs
+// until its warps have ended or wait at an operation that other blocks may see: an atomic, a strong access. When all resident
+// blocks are that far, those operations are executed one after the other in an order drawn from the seed, and the blocks go on.
+// Between them blocks can only disturb each other by a data race, which is an error of the program.
+type grid struct {
+	prog        *Program
+	memory      *Memory
+	params      []byte
+	geo         Geometry
+	opts        Options
+	sharedBytes uint64
+	seed        uint64
+
+	order    permutation
+	mu       sync.Mutex
+	next     uint64 // blocks admitted
+	running  int
+	parked   []*block // that wait for the grid
+	free     []*block
+	fault    *Fault
+	faultAt  uint64 // place in the order of the block that it comes from
+	stop     atomic.Uint64
+	rng      rng
+	covers   []*Cover // one for each goroutine
+	stepSum  uint64
+	resident int
+}
+
+// Run executes a launch. The shape has been checked.
+func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) (*Cover, *Fault) {
+	g := &grid{prog: p, memory: memory, params: params, geo: geo, opts: opts, faultAt: ^uint64(0)}
+	g.stop.Store(^uint64(0))
+	g.sharedBytes = p.SharedStatic
+	if geo.SharedBytes > 0 {
+		align := max(p.SharedAlign, 1)
+		g.sharedBytes = (p.SharedStatic+align-1)&^(align-1) + uint64(geo.SharedBytes)
+	}
+	g.rng = seeded(opts.Seed, opts.Launch)
+	g.seed = g.rng.next()
+	g.order = newPermutation(geo.Blocks(), g.rng.next())
+	g.resident = max(opts.Resident, 1)
+	workers := 1
+	if !opts.Serial {
+		workers = min(runtime.GOMAXPROCS(0), g.resident)
+		if n := geo.Blocks(); n < uint64(workers) {
+			workers = int(n)
+		}
+	}
+	for range workers {
+		g.covers = append(g.covers, p.newCover())
+	}
+	g.run()
+	for _, c := range g.covers[1:] {
+		g.covers[0].Add(c)
+	}
+	return g.covers[0], g.fault
+}
+
+// run alternates between blocks that run side by side and what they wait for, one at a time.
+func (g *grid) run() {
+	var ready []*block
+	for {
+		ready = g.together(ready)
+		if g.fault != nil {
+			return
+		}
+		if len(ready) == 0 {
+			return
+		}
+		if g.opts.StepLimit > 0 && g.stepSum > g.opts.StepLimit {
+			b := ready[0]
+			g.fault = &Fault{Kind: StepLimit, Kernel: g.prog.Name, Block: b.id,
+				Msg: fmt.Sprintf("more than %d operations (the step limit)", g.opts.StepLimit)}
+			for _, w := range b.warps {
+				for _, s := range w.splits {
+					if s.op != nil {
+						w.mask = s.mask
+						w.failLane(s.op, w.lane(func(uint64) bool { return true }), StepLimit, "%s", g.fault.Msg)
+						g.fault = w.fault
+						return
+					}
+				}
+			}
+			return
+		}
+		if g.oneByOne(ready); g.fault != nil {
+			return
+		}
+	}
+}
+
+// together runs blocks, and new ones in the place of those that end, until all that are resident wait for the grid. It returns
+// them in the order of their admission.
+func (g *grid) together(ready []*block) []*block {
+	g.parked = g.parked[:0]
+	queue := ready
+	g.running = len(queue)
+	take := func() *block {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if len(queue) > 0 {
+			b := queue[0]
+			queue = queue[1:]
+			return b
+		}
+		if g.next >= g.geo.Blocks() || len(g.parked)+g.running >= g.resident || g.fault != nil {
+			return nil
+		}
+		g.running++
+		g.next++
+		return g.admit(g.next - 1)
+	}
+	work := func(cover *Cover) {
+		for b := take(); b != nil; b = take() {
+			if b.order > g.stop.Load() { // an earlier block has failed
+				g.mu.Lock()
+				g.running--
+				g.mu.Unlock()
+				continue
+			}
+			b.cover = cover
+			before := b.steps
+			b.run()
+			cover.Steps += b.steps - before
+			g.mu.Lock()
+			g.stepSum += b.steps - before
+			g.running--
+			switch {
+			case b.fault != nil:
+				if b.order < g.faultAt {
+					g.fault, g.faultAt = b.fault, b.order
+					g.stop.Store(b.order)
+				}
+			case b.done():
+				g.free = append(g.free, b)
+			default:
+				g.parked = append(g.parked, b)
+			}
+			g.mu.Unlock()
+		}
+	}
+	var wg sync.WaitGroup
+	if len(queue) > 1 || g.next < g.geo.Blocks() {
+		for _, c := range g.covers[1:] {
+			wg.Add(1)
+			go func() {
+				defer wg.Done()
+				work(c)
+			}()
+		}
+	}
+	work(g.covers[0])
+	wg.Wait()
+	// Goroutines park blocks as they come; the order must not depend on them.
+	out := append([]*block(nil), g.parked...)
+	for i := 1; i < len(out); i++ {
+		for k := i; k > 0 && out[k].order < out[k-1].order; k-- {
+			out[k], out[k-1] = out[k-1], out[k]
+		}
+	}
+	return out
+}
+
+// oneByOne executes what blocks wait for, in an order that the seed draws. Not all of it: some wait for longer.
+func (g *grid) oneByOne(ready []*block) {
+	var all []pending
+	for _, b := range ready {
+		all = append(all, b.pending...)
+	}
+	g.rng.shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	if len(all) == 0 {
+		return
+	}
+	n := 1 + int(g.rng.below(uint32(len(all))))
+	if g.rng.below(2) == 0 {
+		n = len(all)
+	}
+	for _, p := range all[:n] {
+		w, s := p.w, p.s
+		w.mask = s.mask
+		s.op.exec(w, s.op)
+		if w.fault != nil {
+			g.fault = w.fault
+			return
+		}
+		b := w.block
+		for i, q := range b.pending {
+			if q == p {
+				b.pending = append(b.pending[:i], b.pending[i+1:]...)
+				break
+			}
+		}
+		w.enter(s, w.prog.blocks[s.block].next)
+	}
+}
+
+// admit makes the n-th block of the order ready to run.
+func (g *grid) admit(n uint64) *block {
+	var b *block
+	if k := len(g.free); k > 0 {
+		b = g.free[k-1]
+		g.free = g.free[:k-1]
+	} else {
+		b = &block{grid: g, shared: make([]byte, g.sharedBytes)}
+		for range (g.geo.Threads() + lanes - 1) / lanes {
+			b.warps = append(b.warps, newWarp(g.prog))
+		}
+	}
+	b.order = n
+	b.number = g.order.at(n)
+	x, y := uint64(g.geo.Grid[0]), uint64(g.geo.Grid[1])
+	b.id = [3]uint32{uint32(b.number % x), uint32(b.number / x % y), uint32(b.number / (x * y))}
+	b.left, b.threads, b.waiting, b.steps, b.fault = 0, g.geo.Threads(), 0, 0, nil
+	b.pending = b.pending[:0]
+	b.bars = [barriers]barrier{}
+	b.rng = seeded(g.seed, b.number)
+	b.rng.scribble(b.shared)
+	for i, w := range b.warps {
+		w.start(b, i, b.threads)
+	}
+	return b
+}
+
+// permutation is an order of the numbers below n that takes no memory: a Feistel network on the next power of four, walked until
+// it is below n.
+type permutation struct {
+	n    uint64
+	half uint // bits of half a word
+	key  [4]uint64
+}
+
+func newPermutation(n, seed uint64) permutation {
+	p := permutation{n: n, half: 1}
+	for p.half < 32 && uint64(1)<<(2*p.half) < n {
+		p.half++
+	}
+	r := rng{seed}
+	for i := range p.key {
+		p.key[i] = r.next()
+	}
+	return p
+}
+
+func (p permutation) at(i uint64) uint64 {
+	mask := uint64(1)<<p.half - 1
+	for {
+		l, r := i>>p.half, i&mask
+		for _, k := range p.key {
+			f := rng{r ^ k}
+			l, r = r, l^f.next()&mask
+		}
+		if i = l<<p.half | r; i < p.n {
+			return i
+		}
+	}
+}

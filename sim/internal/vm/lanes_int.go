@@ -1,0 +1,378 @@
+package vm
+
+import (
+	"math/bits"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+// The integer operations that kernels spend their time in are written out; the rest are made from functions of 64-bit values by
+// ints.
+
+func add32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] + b[i]
+	}
+}
+
+func add64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] + b[i]
+	}
+}
+
+func sub32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] - b[i]
+	}
+}
+
+func sub64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] - b[i]
+	}
+}
+
+func mul32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] * b[i]
+	}
+}
+
+func mul64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] * b[i]
+	}
+}
+
+func mad32(d, a, b, c *lane32) {
+	for i := range d {
+		d[i] = a[i]*b[i] + c[i]
+	}
+}
+
+func mad64(d, a, b, c *lane64) {
+	for i := range d {
+		d[i] = a[i]*b[i] + c[i]
+	}
+}
+
+func mulWideU32(d *lane64, a, b *lane32, _ *lane64) {
+	for i := range d {
+		d[i] = uint64(a[i]) * uint64(b[i])
+	}
+}
+
+func mulWideS32(d *lane64, a, b *lane32, _ *lane64) {
+	for i := range d {
+		d[i] = uint64(int64(int32(a[i])) * int64(int32(b[i])))
+	}
+}
+
+func madWideU32(d *lane64, a, b *lane32, c *lane64) {
+	for i := range d {
+		d[i] = uint64(a[i])*uint64(b[i]) + c[i]
+	}
+}
+
+func madWideS32(d *lane64, a, b *lane32, c *lane64) {
+	for i := range d {
+		d[i] = uint64(int64(int32(a[i]))*int64(int32(b[i]))) + c[i]
+	}
+}
+
+func and32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] & b[i]
+	}
+}
+
+func and64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] & b[i]
+	}
+}
+
+func or32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] | b[i]
+	}
+}
+
+func or64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] | b[i]
+	}
+}
+
+func xor32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] ^ b[i]
+	}
+}
+
+func xor64(d, a, b, _ *lane64) {
+	for i := range d {
+		d[i] = a[i] ^ b[i]
+	}
+}
+
+func mov32(d, a, _, _ *lane32) { *d = *a }
+func mov64(d, a, _, _ *lane64) { *d = *a }
+
+// Shifts by more than the width are shifts by the width.
+
+func shl32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] << b[i]
+	}
+}
+
+func shrU32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = a[i] >> b[i]
+	}
+}
+
+func shrS32(d, a, b, _ *lane32) {
+	for i := range d {
+		d[i] = uint32(int32(a[i]) >> b[i])
+	}
+}
+
+func shl64(d, a *lane64, b *lane32) {
+	for i := range d {
+		d[i] = a[i] << b[i]
+	}
+}
+
+func shrU64(d, a *lane64, b *lane32) {
+	for i := range d {
+		d[i] = a[i] >> b[i]
+	}
+}
+
+func shrS64(d, a *lane64, b *lane32) {
+	for i := range d {
+		d[i] = uint64(int64(a[i]) >> b[i])
+	}
+}
+
+// extend gives a register's bits as a 64-bit value of its type.
+func extend(t ptx.Type, v uint64) uint64 {
+	switch t {
+	case ptx.S8:
+		return uint64(int64(int8(v)))
+	case ptx.S16:
+		return uint64(int64(int16(v)))
+	case ptx.S32:
+		return uint64(int64(int32(v)))
+	}
+	return v
+}
+
+func truncate(t ptx.Type, v uint64) uint64 {
+	if n := t.Bits(); n < 64 {
+		return v & (1<<n - 1)
+	}
+	return v
+}
+
+// ints makes a lane function of type t from one of 64-bit values; its operands are extended and its result truncated.
+func ints(t ptx.Type, f func(a, b, c uint64) uint64) any {
+	switch t.Bits() {
+	case 64:
+		return fn64(func(d, a, b, c *lane64) {
+			for i := range d {
+				d[i] = f(a[i], b[i], c[i])
+			}
+		})
+	}
+	return fn32(func(d, a, b, c *lane32) {
+		for i := range d {
+			d[i] = uint32(truncate(t, f(extend(t, uint64(a[i])), extend(t, uint64(b[i])), extend(t, uint64(c[i])))))
+		}
+	})
+}
+
+// divide is a quotient or remainder. Division by zero is not specified by PTX; GPUs give all ones, and the dividend as rest.
+func divide(t ptx.Type, rest bool) func(a, b, c uint64) uint64 {
+	if t.Signed() {
+		return func(a, b, _ uint64) uint64 {
+			x, y := int64(a), int64(b)
+			switch {
+			case y == 0 && rest:
+				return a
+			case y == 0:
+				return ^uint64(0)
+			case y == -1 && rest:
+				return 0
+			case y == -1:
+				return -a
+			case rest:
+				return uint64(x % y)
+			}
+			return uint64(x / y)
+		}
+	}
+	return func(a, b, _ uint64) uint64 {
+		switch {
+		case b == 0 && rest:
+			return a
+		case b == 0:
+			return ^uint64(0)
+		case rest:
+			return a % b
+		}
+		return a / b
+	}
+}
+
+// high is the upper half of a product of type t.
+func high(t ptx.Type) func(a, b, c uint64) uint64 {
+	n := t.Bits()
+	if n < 64 {
+		if t.Signed() {
+			return func(a, b, _ uint64) uint64 { return uint64(int64(a) * int64(b) >> n) }
+		}
+		return func(a, b, _ uint64) uint64 { return a * b >> n }
+	}
+	if t.Signed() {
+		return func(a, b, _ uint64) uint64 {
+			hi, _ := bits.Mul64(a, b)
+			return hi - uint64(int64(a)>>63)&b - uint64(int64(b)>>63)&a
+		}
+	}
+	return func(a, b, _ uint64) uint64 {
+		hi, _ := bits.Mul64(a, b)
+		return hi
+	}
+}
+
+func minInt(t ptx.Type) func(a, b, c uint64) uint64 {
+	if t.Signed() {
+		return func(a, b, _ uint64) uint64 { return uint64(min(int64(a), int64(b))) }
+	}
+	return func(a, b, _ uint64) uint64 { return min(a, b) }
+}
+
+func maxInt(t ptx.Type) func(a, b, c uint64) uint64 {
+	if t.Signed() {
+		return func(a, b, _ uint64) uint64 { return uint64(max(int64(a), int64(b))) }
+	}
+	return func(a, b, _ uint64) uint64 { return max(a, b) }
+}
+
+// clamp is a 64-bit value limited to .s32.
+func clampS32(v int64) uint64 { return uint64(min(max(v, -1<<31), 1<<31-1)) }
+
+// bfe extracts c bits of a from bit b on.
+func bfe(t ptx.Type, a uint64, pos, n uint32) uint64 {
+	width := uint32(t.Bits())
+	pos, n = pos&0xff, n&0xff
+	var s uint64
+	if t.Signed() && n > 0 {
+		s = a >> min(pos+n-1, width-1) & 1
+	}
+	var v uint64
+	if pos < width {
+		v = a >> pos
+	}
+	avail := width - min(pos, width)
+	keep := min(n, avail)
+	if keep < 64 {
+		v &= 1<<keep - 1
+	}
+	if s == 1 && keep < width { // what lies past the field, or past the register, repeats its sign
+		v |= ^uint64(0) << keep
+	}
+	return truncate(t, v)
+}
+
+// bfi inserts n bits of a into b from bit pos on.
+func bfi(t ptx.Type, a, b uint64, pos, n uint32) uint64 {
+	width := uint32(t.Bits())
+	pos, n = pos&0xff, n&0xff
+	if pos >= width || n == 0 {
+		return b
+	}
+	n = min(n, width-pos)
+	mask := ^uint64(0) >> (64 - n) << pos
+	return b&^mask | a<<pos&mask
+}
+
+// bfind is the position of the leading bit that differs from the sign, or all ones.
+func bfind(t ptx.Type, a uint64, shift bool) uint32 {
+	v := extend(t, a)
+	if t.Signed() && int64(v) < 0 {
+		v = ^v
+	}
+	if t.Signed() {
+		v = truncate(t, v)
+	}
+	if v == 0 {
+		return ^uint32(0)
+	}
+	at := uint32(63 - bits.LeadingZeros64(v))
+	if shift {
+		return uint32(t.Bits()) - 1 - at
+	}
+	return at
+}
+
+// prmt picks four of the eight bytes of b:a.
+func prmt(mode string, a, b, c uint32) uint32 {
+	src := uint64(b)<<32 | uint64(a)
+	at := func(i uint32) uint32 { return uint32(src >> (8 * (i & 7)) & 0xff) }
+	var pick [4]uint32
+	s := c & 3
+	switch mode {
+	case "":
+		var v uint32
+		for i := range uint32(4) {
+			sel := c >> (4 * i)
+			x := at(sel)
+			if sel&8 != 0 {
+				x = uint32(int32(int8(x))>>7) & 0xff
+			}
+			v |= x << (8 * i)
+		}
+		return v
+	case "f4e":
+		pick = [4]uint32{s, s + 1, s + 2, s + 3}
+	case "b4e":
+		pick = [4]uint32{s, s + 7, s + 6, s + 5}
+	case "rc8":
+		pick = [4]uint32{s, s, s, s}
+	case "ecl":
+		pick = [4]uint32{max(s, 0), max(s, 1), max(s, 2), max(s, 3)}
+	case "ecr":
+		pick = [4]uint32{min(s, 0), min(s, 1), min(s, 2), min(s, 3)}
+	case "rc16":
+		h := s & 1 * 2
+		pick = [4]uint32{h, h + 1, h, h + 1}
+	}
+	return at(pick[0]) | at(pick[1])<<8 | at(pick[2])<<16 | at(pick[3])<<24
+}
+
+// lop3 is the function of three bits whose table is lut.
+func lop3(a, b, c uint32, lut uint8) uint32 {
+	var v uint32
+	for i := range 8 {
+		if lut>>i&1 == 0 {
+			continue
+		}
+		x, y, z := ^a, ^b, ^c
+		if i&4 != 0 {
+			x = a
+		}
+		if i&2 != 0 {
+			y = b
+		}
+		if i&1 != 0 {
+			z = c
+		}
+		v |= x & y & z
+	}
+	return v
+}

@@ -1,0 +1,217 @@
+package vm
+
+import "math/bits"
+
+// A split is a group of lanes of a warp at one place of the program. Lanes that part at a branch wait for each other at the
+// branch's immediate post-dominator. Which of several groups goes on is drawn from the seed: PTX promises no order.
+type split struct {
+	block int32
+	mask  uint32
+	state splitState
+	join  *join // where they wait for the lanes they parted from
+	op    *op   // what they wait at
+}
+
+type splitState uint8
+
+const (
+	running splitState = iota
+	waitWarp
+	waitBarrier
+	waitGlobal
+	ended
+)
+
+// join is a place where lanes that parted meet.
+type join struct {
+	block   int32
+	expect  uint32 // lanes that have not left the kernel
+	arrived uint32
+	outer   *join
+}
+
+type way struct {
+	to   int32
+	mask uint32
+}
+
+func (w *warp) newSplit(block int32, mask uint32, j *join) *split {
+	if n := len(w.spare); n > 0 {
+		s := w.spare[n-1]
+		w.spare = w.spare[:n-1]
+		*s = split{block: block, mask: mask, join: j}
+		return s
+	}
+	return &split{block: block, mask: mask, join: j}
+}
+
+func (w *warp) end(s *split) {
+	s.state = ended
+	for i, t := range w.splits {
+		if t == s {
+			w.splits = append(w.splits[:i], w.splits[i+1:]...)
+			break
+		}
+	}
+	w.spare = append(w.spare, s)
+}
+
+// enter moves lanes to the beginning of a block; false means that they wait there for others and the split has ended.
+func (w *warp) enter(s *split, block int32) bool {
+	s.block, s.state = block, running
+	j := s.join
+	if j == nil || j.block != block {
+		return true
+	}
+	j.arrived |= s.mask
+	w.end(s)
+	w.meet(j)
+	return false
+}
+
+// part sends lanes different ways.
+func (w *warp) part(s *split, b *basicBlock, ways []way) {
+	j := s.join
+	if b.join >= 0 && (j == nil || j.block != b.join) {
+		j = &join{block: b.join, expect: s.mask, outer: s.join}
+		w.joins = append(w.joins, j)
+	}
+	w.end(s)
+	for _, y := range ways {
+		t := w.newSplit(y.to, y.mask, j)
+		w.splits = append(w.splits, t)
+		w.enter(t, y.to)
+	}
+}
+
+// meet goes on with the lanes of a join once all have arrived.
+func (w *warp) meet(j *join) {
+	if j.arrived != j.expect {
+		return
+	}
+	for i, k := range w.joins {
+		if k == j {
+			w.joins = append(w.joins[:i], w.joins[i+1:]...)
+			break
+		}
+	}
+	if j.arrived == 0 {
+		return
+	}
+	t := w.newSplit(j.block, j.arrived, j.outer)
+	w.splits = append(w.splits, t)
+	w.enter(t, j.block)
+}
+
+// exit lets lanes of a split leave the kernel; false means that none of its lanes are left.
+func (w *warp) exit(s *split, mask uint32) bool {
+	w.live &^= mask
+	s.mask &^= mask
+	j := s.join
+	stay := s.mask != 0
+	if !stay {
+		w.end(s)
+	}
+	for ; j != nil; j = j.outer {
+		j.expect &^= mask
+		w.meet(j)
+	}
+	if w.live == 0 {
+		w.block.left++
+	}
+	w.block.exited(bits.OnesCount32(mask))
+	for _, t := range append([]*split(nil), w.splits...) { // others may have waited for these lanes
+		if t.state == waitWarp && w.fault == nil {
+			w.rendezvous(t)
+		}
+	}
+	return stay
+}
+
+// loosen lets lanes that wait at joins go on without those that they wait for, so that lanes which wait for each other in memory
+// make progress.
+func (w *warp) loosen() {
+	if len(w.joins) == 0 {
+		return
+	}
+	for _, j := range append([]*join(nil), w.joins...) {
+		if j.arrived == 0 || j.arrived == j.expect {
+			continue
+		}
+		mask := j.arrived
+		j.expect &^= mask
+		j.arrived = 0
+		t := w.newSplit(j.block, mask, j.outer)
+		w.splits = append(w.splits, t)
+		w.enter(t, j.block)
+	}
+}
+
+// rendezvous executes the operation that a split waits at if all lanes that must are there; false means that s waits.
+func (w *warp) rendezvous(s *split) bool {
+	o := s.op
+	if o.sync.member < 0 {
+		panic("vm: an operation without a member mask does not wait")
+	}
+	s.state = waitWarp
+	members := &w.r32[o.sync.member]
+	first := bits.TrailingZeros32(s.mask)
+	member := members[first]
+	// Lanes that name different members wait apart.
+	var apart uint32
+	for k := s.mask; k != 0; k &= k - 1 {
+		if i := bits.TrailingZeros32(k) & (lanes - 1); members[i] != member {
+			apart |= 1 << i
+		}
+	}
+	if apart != 0 {
+		s.mask &^= apart
+		t := w.newSplit(s.block, apart, s.join)
+		t.op = o
+		w.splits = append(w.splits, t)
+		if w.fault == nil {
+			w.rendezvous(t)
+		}
+		if s.state != waitWarp {
+			return true
+		}
+	}
+	if out := s.mask &^ member; out != 0 {
+		w.mask = s.mask
+		w.failLane(o, bits.TrailingZeros32(out), Undefined, "%s by a lane that its member mask %#08x does not name", o.sync.what, member)
+		return false
+	}
+	need := member & w.live
+	if s.mask == need {
+		w.alone.mask, w.alone.op = s.mask, o
+		w.mask = s.mask
+		o.sync.run(w, w.aloneGroup[:], need)
+		if w.fault != nil {
+			return false
+		}
+		return w.enter(s, w.prog.blocks[s.block].next)
+	}
+	var group []*split
+	var have uint32
+	for _, t := range w.splits {
+		if t.state == waitWarp && t.op.sync.what == o.sync.what && w.r32[t.op.sync.member][bits.TrailingZeros32(t.mask)] == member {
+			group = append(group, t)
+			have |= t.mask
+		}
+	}
+	if have&need != need {
+		return false
+	}
+	o.sync.run(w, group, have)
+	if w.fault != nil {
+		return false
+	}
+	on := true
+	for _, t := range group {
+		went := w.enter(t, w.prog.blocks[t.block].next)
+		if t == s {
+			on = went
+		}
+	}
+	return on
+}

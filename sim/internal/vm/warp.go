@@ -1,0 +1,242 @@
+package vm
+
+import "math/bits"
+
+// warp is 32 threads of a block and their registers.
+type warp struct {
+	prog  *Program
+	block *block
+	index int    // in the block
+	live  uint32 // lanes that have not left the kernel
+	mask  uint32 // lanes that the current operation is for
+	fault *Fault
+
+	r32   []lane32
+	r64   []lane64
+	preds []uint32
+	local []byte // of all lanes, one behind the other
+
+	splits []*split // that have not ended
+	joins  []*join  // that lanes wait at
+	spare  []*split
+	steps  uint64 // operations executed
+	region *Region
+
+	t32        lane32 // results that only some lanes take
+	t64        lane64
+	addr       lane64
+	alone      split // for operations that do not wait
+	aloneGroup [1]*split
+}
+
+func newWarp(p *Program) *warp {
+	w := &warp{prog: p, r32: make([]lane32, p.slots[c32]), r64: make([]lane64, p.slots[c64]), preds: make([]uint32, p.slots[cPred])}
+	w.local = make([]byte, lanes*p.LocalBytes)
+	w.aloneGroup[0] = &w.alone
+	for _, s := range p.presets {
+		if s.special == "" {
+			w.fill(s, func(int) uint64 { return s.value })
+		}
+	}
+	return w
+}
+
+func (w *warp) fill(s preset, value func(lane int) uint64) {
+	switch s.class {
+	case c32:
+		for i := range lanes {
+			w.r32[s.slot][i] = uint32(value(i))
+		}
+	case c64:
+		for i := range lanes {
+			w.r64[s.slot][i] = value(i)
+		}
+	default:
+		w.preds[s.slot] = uint32(value(0))
+	}
+}
+
+// start makes a warp ready for the first operation of its part of a block.
+func (w *warp) start(b *block, index, threads int) {
+	w.block, w.index, w.fault, w.region = b, index, nil, nil
+	w.live = full
+	if left := threads - index*lanes; left < lanes {
+		w.live = 1<<left - 1
+	}
+	for _, s := range w.prog.presets {
+		if s.special != "" {
+			w.fill(s, func(lane int) uint64 { return w.special(s.special, lane) })
+		}
+	}
+	for _, s := range w.prog.poison { // what nothing was written to holds anything
+		w.fill(s, func(int) uint64 { return b.rng.next() })
+	}
+	b.rng.scribble(w.local)
+	w.splits, w.joins = w.splits[:0], w.joins[:0]
+	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
+}
+
+// runnable says whether some lanes can go on.
+func (w *warp) runnable() bool {
+	for _, s := range w.splits {
+		if s.state == running {
+			return true
+		}
+	}
+	return false
+}
+
+// run executes the warp until no lanes can go on or about so many operations are done.
+func (w *warp) run(quantum int) {
+	for quantum > 0 && w.fault == nil {
+		n := 0
+		for _, s := range w.splits {
+			if s.state == running {
+				n++
+			}
+		}
+		if n == 0 {
+			return
+		}
+		k := 0
+		if n > 1 {
+			k = int(w.block.rng.below(uint32(n)))
+		}
+		for _, s := range w.splits {
+			if s.state == running {
+				if k == 0 {
+					quantum = w.step(s, quantum)
+					break
+				}
+				k--
+			}
+		}
+	}
+	if quantum <= 0 && w.fault == nil {
+		w.loosen()
+	}
+}
+
+// step executes one group of lanes until it waits, parts, meets others, or has used up the quantum, whose rest it returns.
+func (w *warp) step(s *split, quantum int) int {
+	p, cov := w.prog, w.block.cover
+	for quantum > 0 {
+		b := &p.blocks[s.block]
+		n := int(b.end - b.first)
+		quantum -= n
+		w.steps += uint64(n)
+		w.block.steps += uint64(n)
+		cov.runs[s.block]++
+		cov.lanes[s.block] += uint64(bits.OnesCount32(s.mask))
+		last := &p.code[b.end-1]
+		end := b.end
+		if last.kind != opPlain {
+			end--
+		}
+		code := p.code[b.first:end]
+		for i := range code {
+			o := &code[i]
+			w.mask = s.mask
+			if o.guard >= 0 && !w.guarded(o, cov) {
+				continue
+			}
+			o.exec(w, o)
+			if w.fault != nil {
+				return 0
+			}
+		}
+		s.op = last
+		switch last.kind {
+		case opPlain:
+			if !w.enter(s, b.next) {
+				return quantum
+			}
+		case opBra:
+			if !w.branch(s, last, b) {
+				return quantum
+			}
+		case opExit:
+			w.mask = s.mask
+			if (last.guard < 0 || w.guarded(last, cov)) && !w.exit(s, w.mask) {
+				return quantum
+			}
+			if !w.enter(s, b.next) {
+				return quantum
+			}
+		case opWarp:
+			if !w.rendezvous(s) || w.fault != nil {
+				return quantum
+			}
+		case opGlobal:
+			s.state = waitGlobal
+			w.block.pending = append(w.block.pending, pending{w, s})
+			return quantum
+		case opBar:
+			w.block.arrive(w, s)
+			return quantum
+		case opYield:
+			w.enter(s, b.next)
+			return 0
+		case opBrx:
+			w.switchTo(s, last, b)
+			return quantum
+		}
+	}
+	return quantum
+}
+
+// guarded narrows the mask to the lanes whose guard holds; false means none.
+func (w *warp) guarded(o *op, cov *Cover) bool {
+	g := w.preds[o.guard]
+	if o.not {
+		g = ^g
+	}
+	c := &cov.guards[o.cover]
+	c.No += uint64(bits.OnesCount32(w.mask &^ g))
+	w.mask &= g
+	c.Yes += uint64(bits.OnesCount32(w.mask))
+	return w.mask != 0
+}
+
+// branch executes a branch; false means that s is not the group to go on with.
+func (w *warp) branch(s *split, o *op, b *basicBlock) bool {
+	w.mask = s.mask
+	if o.guard < 0 || w.guarded(o, w.block.cover) && w.mask == s.mask {
+		return w.enter(s, o.target)
+	}
+	if w.mask == 0 {
+		return w.enter(s, b.next)
+	}
+	w.part(s, b, []way{{o.target, w.mask}, {b.next, s.mask &^ w.mask}})
+	return false
+}
+
+// switchTo executes a branch to one of a list.
+func (w *warp) switchTo(s *split, o *op, b *basicBlock) {
+	var ways []way
+	idx := &w.r32[o.a]
+	for k := s.mask; k != 0; k &= k - 1 {
+		i := bits.TrailingZeros32(k)
+		if idx[i] >= uint32(len(o.targets)) {
+			w.mask = s.mask
+			w.failLane(o, i, IllegalShape, "branch to target %d of %d", idx[i], len(o.targets))
+			return
+		}
+		to := o.targets[idx[i]]
+		found := false
+		for j := range ways {
+			if ways[j].to == to {
+				ways[j].mask |= 1 << i
+				found = true
+			}
+		}
+		if !found {
+			ways = append(ways, way{to, 1 << i})
+		}
+	}
+	if len(ways) == 1 {
+		w.enter(s, ways[0].to)
+		return
+	}
+	w.part(s, b, ways)
+}
