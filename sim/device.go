@@ -1,0 +1,161 @@
+package sim
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
+)
+
+// The names of the driver interface, so that a user of this package can write them.
+type (
+	Ptr      = driver.Ptr      // an address in device memory; 0 is no memory
+	Stream   = driver.Stream   // a stream; 0 is the default one
+	Event    = driver.Event    // an event
+	Module   = driver.Module   // a loaded PTX text
+	Function = driver.Function // a kernel of a module
+	Info     = driver.Info     // what a device says of itself
+	Geometry = driver.Geometry // the shape of a launch
+	Error    = driver.Error    // an error, with CUDA's code and name
+)
+
+var _ driver.Device = (*Device)(nil)
+
+// Linear is the geometry of blocks × threads in one dimension.
+func Linear(blocks, threads uint32) Geometry { return driver.Linear(blocks, threads) }
+
+// Device is a simulated CUDA device. Its methods may be called from any goroutine; they take turns, and a kernel uses all cores.
+//
+// Work is queued as on a GPU. Whether a launch runs at once or only when something waits for it is drawn from the seed, so that
+// a program that forgets to wait is found out.
+type Device struct {
+	opts options
+	info Info
+
+	mu       sync.Mutex
+	closed   bool
+	fault    *Error // ends the device's life, as on a GPU
+	reported bool
+	memory   *vm.Memory
+	nextAddr uint64
+	used     uint64
+	draws    vm.Rand
+	launches uint64
+	handles  uint64 // last one given
+	streams  map[Stream]*stream
+	events   map[Event]*event
+	modules  map[Module]*module
+	kernels  map[Function]*kernel
+	coverage map[*vm.Program]*vm.Cover
+	names    []*vm.Program // of coverage, in the order of their first launch
+}
+
+type stream struct {
+	queue []func() *Error
+}
+
+type event struct {
+	on       Stream
+	recorded bool
+	at       time.Time // zero until the work before it is done
+}
+
+type module struct {
+	code    *vm.Module
+	kernels map[string]Function
+}
+
+type kernel struct {
+	prog *vm.Program
+	in   Module
+}
+
+// New opens a simulated device. Options that make no sense are replaced by the nearest that do.
+func New(opts ...Option) *Device {
+	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress,
+		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
+		kernels: map[Function]*kernel{}, coverage: map[*vm.Program]*vm.Cover{}}
+	for _, o := range opts {
+		o(&d.opts)
+	}
+	d.opts.settle()
+	d.draws = vm.NewRand(d.opts.seed, 1)
+	d.info = Info{
+		Backend: "sim", Name: "smoothl1 simulated device", Major: d.opts.major, Minor: d.opts.minor,
+		Multiprocessors: d.opts.multiprocessors, MemoryBytes: d.opts.memory,
+	}
+	return d
+}
+
+// Info describes the device.
+func (d *Device) Info() Info { return d.info }
+
+// Seed is the seed that everything the device draws is drawn from; a device with the same seed that is used in the same way does
+// the same.
+func (d *Device) Seed() uint64 { return d.opts.seed }
+
+// Close waits for the device's work and releases everything. It returns a fault that no other call has reported. The second Close
+// does nothing.
+func (d *Device) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.drainAll()
+	d.closed = true
+	d.memory = &vm.Memory{}
+	d.streams, d.events, d.modules, d.kernels = nil, nil, nil, nil
+	if d.fault != nil && !d.reported {
+		d.reported = true
+		return d.faultFrom("cuCtxDestroy")
+	}
+	return nil
+}
+
+// usable takes the lock and says why a call cannot be served. The caller unlocks in either case.
+func (d *Device) usable(call string) error {
+	d.mu.Lock()
+	switch {
+	case d.closed:
+		return &Error{Call: call, Code: driver.CodeInvalidContext, Name: nameOf(driver.CodeInvalidContext), Detail: "the device is closed"}
+	case d.fault != nil:
+		d.reported = true
+		return d.faultFrom(call)
+	}
+	return nil
+}
+
+// faultFrom is the device's fault as the error of a call.
+func (d *Device) faultFrom(call string) error {
+	e := *d.fault
+	e.Call = call
+	return &e
+}
+
+// after says what work that a call waited for came to.
+func (d *Device) after(call string) error {
+	if d.fault != nil {
+		d.reported = true
+		return d.faultFrom(call)
+	}
+	return nil
+}
+
+func fail(call string, code int, format string, args ...any) error {
+	return &Error{Call: call, Code: code, Name: nameOf(code), Detail: fmt.Sprintf(format, args...)}
+}
+
+var names = map[int]string{
+	driver.CodeInvalidValue: "CUDA_ERROR_INVALID_VALUE", driver.CodeOutOfMemory: "CUDA_ERROR_OUT_OF_MEMORY",
+	driver.CodeInvalidContext: "CUDA_ERROR_INVALID_CONTEXT", driver.CodeInvalidPTX: "CUDA_ERROR_INVALID_PTX",
+	driver.CodeUnsupportedPTX: "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", driver.CodeInvalidHandle: "CUDA_ERROR_INVALID_HANDLE",
+	driver.CodeNotFound: "CUDA_ERROR_NOT_FOUND", driver.CodeIllegalAddress: "CUDA_ERROR_ILLEGAL_ADDRESS",
+	driver.CodeOutOfResources: "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", driver.CodeLaunchTimeout: "CUDA_ERROR_LAUNCH_TIMEOUT",
+	driver.CodeIllegalInstr: "CUDA_ERROR_ILLEGAL_INSTRUCTION", driver.CodeMisaligned: "CUDA_ERROR_MISALIGNED_ADDRESS",
+	driver.CodeLaunchFailed: "CUDA_ERROR_LAUNCH_FAILED", driver.CodeUnknown: "CUDA_ERROR_UNKNOWN",
+}
+
+func nameOf(code int) string { return names[code] }

@@ -1,0 +1,261 @@
+package sim
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
+)
+
+// Limits of a launch, as on GPUs of compute capability 9.0.
+const (
+	maxThreads = 1024
+	maxShared  = 227 << 10 // bytes of a block; 48 KiB of them at most static
+	maxStatic  = 48 << 10
+	maxGridX   = 1<<31 - 1
+	maxGridYZ  = 1<<16 - 1
+	maxBlockZ  = 64
+)
+
+// Load reads PTX text and gives its variables memory. The detail of its error names the line and the instruction.
+func (d *Device) Load(text string) (Module, error) {
+	const call = "cuModuleLoadData"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	parsed, err := parse(text)
+	if err != nil {
+		return 0, ptxError(call, err)
+	}
+	if cc := d.info.Major*10 + d.info.Minor; parsed.SM > cc || exactTarget(parsed.Target) && parsed.SM != cc {
+		return 0, fail(call, driver.CodeInvalidPTX, "the text is for %s, the device has compute capability %d.%d", parsed.Target, d.info.Major, d.info.Minor)
+	}
+	var placed []*vm.Region
+	code, err := vm.Load(parsed, d.opts.approximate, func(name string, bytes, align uint64) (*vm.Region, error) {
+		r, err := d.allocate(call, name, bytes, align)
+		if err == nil {
+			placed = append(placed, r)
+		}
+		return r, err
+	})
+	if err == nil {
+		for _, p := range code.Programs {
+			if p.SharedStatic > maxStatic {
+				err = &ptx.Error{Line: p.Line, Msg: fmt.Sprintf("kernel %s: %d bytes of static shared memory, more than %d", p.Name, p.SharedStatic, maxStatic)}
+			}
+		}
+	}
+	if err != nil {
+		for _, r := range placed {
+			d.release(r.Base)
+		}
+		return 0, ptxError(call, err)
+	}
+	h := Module(d.handle())
+	d.modules[h] = &module{code: code, kernels: map[string]Function{}}
+	return h, nil
+}
+
+func exactTarget(name string) bool { return name[len(name)-1] == 'a' }
+
+func ptxError(call string, err error) error {
+	var bad *ptx.Error
+	if !errors.As(err, &bad) {
+		return err
+	}
+	code := driver.CodeInvalidPTX
+	if bad.NewerISA {
+		code = driver.CodeUnsupportedPTX
+	}
+	return fail(call, code, "%v", bad)
+}
+
+// Unload waits for all work of the device and gives a module and its variables back.
+func (d *Device) Unload(m Module) error {
+	const call = "cuModuleUnload"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	mod := d.modules[m]
+	if mod == nil {
+		return fail(call, driver.CodeInvalidHandle, "no module %d", m)
+	}
+	d.drainAll()
+	if err := d.after(call); err != nil {
+		return err
+	}
+	for _, r := range mod.code.Globals {
+		d.release(r.Base)
+	}
+	for _, f := range mod.kernels {
+		delete(d.kernels, f)
+	}
+	delete(d.modules, m)
+	return nil
+}
+
+// Function finds a kernel of a module by its name.
+func (d *Device) Function(m Module, name string) (Function, error) {
+	const call = "cuModuleGetFunction"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	mod := d.modules[m]
+	if mod == nil {
+		return 0, fail(call, driver.CodeInvalidHandle, "no module %d", m)
+	}
+	if f, ok := mod.kernels[name]; ok {
+		return f, nil
+	}
+	p := mod.code.Programs[name]
+	if p == nil {
+		return 0, fail(call, driver.CodeNotFound, "the module has no kernel %q", name)
+	}
+	f := Function(d.handle())
+	mod.kernels[name] = f
+	d.kernels[f] = &kernel{prog: p, in: m}
+	return f, nil
+}
+
+// Global finds a variable of a module in .global memory by its name: its address and its size in bytes.
+func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
+	const call = "cuModuleGetGlobal"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return 0, 0, err
+	}
+	mod := d.modules[m]
+	if mod == nil {
+		return 0, 0, fail(call, driver.CodeInvalidHandle, "no module %d", m)
+	}
+	for _, r := range mod.code.Globals {
+		if r.Name == name {
+			return Ptr(r.Base), uint64(len(r.Data)), nil
+		}
+	}
+	return 0, 0, fail(call, driver.CodeNotFound, "the module has no variable %q", name)
+}
+
+// Launch starts a kernel. args holds one parameter each, in the order of the PTX: integers and addresses as they are, a float64 as
+// its bits, a float32 as its bits in the low half. A kernel's fault is reported by a later call.
+func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error {
+	const call = "cuLaunchKernel"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	k := d.kernels[f]
+	if k == nil {
+		return fail(call, driver.CodeInvalidHandle, "no function %d", f)
+	}
+	if err := checkShape(call, k.prog, g); err != nil {
+		return err
+	}
+	params, err := pack(call, k.prog, args)
+	if err != nil {
+		return err
+	}
+	prog := k.prog
+	d.enqueue(s, func() *Error { return d.execute(prog, g, params) })
+	return nil
+}
+
+// checkShape says why a kernel cannot be launched in a shape.
+func checkShape(call string, p *vm.Program, g Geometry) error {
+	bad := func(code int, format string, args ...any) error {
+		return fail(call, code, "kernel %s, grid (%d,%d,%d), block (%d,%d,%d): %s", p.Name, g.Grid[0], g.Grid[1], g.Grid[2],
+			g.Block[0], g.Block[1], g.Block[2], fmt.Sprintf(format, args...))
+	}
+	for i := range 3 {
+		if g.Grid[i] == 0 || g.Block[i] == 0 {
+			return bad(driver.CodeInvalidValue, "a size is 0")
+		}
+	}
+	threads := uint64(g.Block[0]) * uint64(g.Block[1]) * uint64(g.Block[2])
+	shared := p.SharedStatic
+	if g.SharedBytes > 0 {
+		align := max(p.SharedAlign, 1)
+		shared = (shared+align-1)&^(align-1) + uint64(g.SharedBytes)
+	}
+	switch {
+	case g.Grid[0] > maxGridX || g.Grid[1] > maxGridYZ || g.Grid[2] > maxGridYZ:
+		return bad(driver.CodeInvalidValue, "a grid may have (%d,%d,%d) blocks", maxGridX, maxGridYZ, maxGridYZ)
+	case g.Block[0] > maxThreads || g.Block[1] > maxThreads || g.Block[2] > maxBlockZ || threads > maxThreads:
+		return bad(driver.CodeInvalidValue, "a block may have (%d,%d,%d) threads and %d together", maxThreads, maxThreads, maxBlockZ, maxThreads)
+	case p.ReqThreads[0] > 0 && p.ReqThreads != [3]int{int(g.Block[0]), int(g.Block[1]), int(g.Block[2])}:
+		return bad(driver.CodeInvalidValue, "the kernel requires blocks of (%d,%d,%d)", p.ReqThreads[0], p.ReqThreads[1], p.ReqThreads[2])
+	case p.MaxThreads > 0 && threads > uint64(p.MaxThreads):
+		return bad(driver.CodeOutOfResources, "the kernel allows %d threads in a block (.maxntid)", p.MaxThreads)
+	case shared > maxShared:
+		return bad(driver.CodeInvalidValue, "%d bytes of shared memory, a block may have %d", shared, maxShared)
+	}
+	return nil
+}
+
+// pack lays out a launch's arguments as the kernel reads them.
+func pack(call string, p *vm.Program, args []uint64) ([]byte, error) {
+	if len(args) != len(p.Params) {
+		return nil, fail(call, driver.CodeInvalidValue, "kernel %s takes %d arguments, not %d", p.Name, len(p.Params), len(args))
+	}
+	buf := make([]byte, p.ParamBytes)
+	var word [8]byte
+	for i, q := range p.Params {
+		v := args[i]
+		if q.Bytes > 8 {
+			return nil, fail(call, driver.CodeInvalidValue, "kernel %s: parameter %s of %d bytes cannot be passed as a number", p.Name, q.Name, q.Bytes)
+		}
+		if n := 8 * q.Bytes; n < 64 && v>>n != 0 && int64(v)>>(n-1) != -1 {
+			return nil, fail(call, driver.CodeInvalidValue, "kernel %s: argument %d, %#x, does not fit parameter %s of %d bytes", p.Name, i, v, q.Name, q.Bytes)
+		}
+		binary.LittleEndian.PutUint64(word[:], v)
+		copy(buf[q.Offset:], word[:q.Bytes])
+	}
+	return buf, nil
+}
+
+// codes are CUDA's codes for faults of a kernel.
+var codes = map[vm.FaultKind]int{
+	vm.IllegalAddress: driver.CodeIllegalAddress,
+	vm.Misaligned:     driver.CodeMisaligned,
+	vm.Trapped:        driver.CodeLaunchFailed,
+	vm.Undefined:      driver.CodeLaunchFailed,
+	vm.Deadlock:       driver.CodeLaunchTimeout,
+	vm.StepLimit:      driver.CodeLaunchTimeout,
+	vm.IllegalShape:   driver.CodeIllegalInstr,
+}
+
+// execute runs a launch.
+func (d *Device) execute(p *vm.Program, g Geometry, params []byte) *Error {
+	d.launches++
+	perMP := min(d.opts.resident, 2048/int(g.Block[0]*g.Block[1]*g.Block[2]))
+	cover, fault := vm.Run(p, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
+		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,
+		StepLimit: d.opts.steps, Serial: d.opts.serial,
+	})
+	if total := d.coverage[p]; total != nil {
+		total.Add(cover)
+	} else {
+		d.coverage[p] = cover
+		d.names = append(d.names, p)
+	}
+	if fault == nil {
+		return nil
+	}
+	code := codes[fault.Kind]
+	return &Error{Code: code, Name: nameOf(code), Detail: fmt.Sprintf("%v, seed %d, launch %d", fault, d.opts.seed, d.launches)}
+}

@@ -1,0 +1,201 @@
+package sim
+
+import (
+	"math"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
+)
+
+const (
+	firstAddress = 0x10_0000_0000 // far from 0, so that a small number is no address
+	lastAddress  = 0x7000_0000_0000
+	guardBytes   = 4096 // between allocations: nobody's
+	alignment    = 256
+)
+
+// Alloc returns bytes > 0 of device memory, aligned to 256 bytes, that hold noise. No address is given out twice.
+func (d *Device) Alloc(bytes uint64) (Ptr, error) {
+	const call = "cuMemAlloc"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	r, err := d.allocate(call, "", bytes, alignment)
+	if err != nil {
+		return 0, err
+	}
+	d.draws.Scribble(r.Data)
+	return Ptr(r.Base), nil
+}
+
+// allocate makes a region.
+func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, error) {
+	if bytes == 0 {
+		return nil, fail(call, driver.CodeInvalidValue, "0 bytes")
+	}
+	base := (d.nextAddr + max(align, alignment) - 1) &^ (max(align, alignment) - 1)
+	if bytes > d.opts.memory-d.used || bytes > math.MaxInt/2 || bytes > lastAddress-base {
+		return nil, fail(call, driver.CodeOutOfMemory, "%d bytes; %d of %d are in use", bytes, d.used, d.opts.memory)
+	}
+	r := &vm.Region{Base: base, Data: make([]byte, bytes), Name: name}
+	d.nextAddr = r.End() + guardBytes
+	d.used += bytes
+	d.memory = d.memory.With(r)
+	return r, nil
+}
+
+func (d *Device) release(base uint64) bool {
+	m, r := d.memory.Without(base)
+	if r == nil {
+		return false
+	}
+	d.memory = m
+	d.used -= uint64(len(r.Data))
+	return true
+}
+
+// Free waits for all work of the device and gives an allocation back.
+func (d *Device) Free(p Ptr) error {
+	const call = "cuMemFree"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	d.drainAll()
+	if err := d.after(call); err != nil {
+		return err
+	}
+	if r := d.memory.Find(uint64(p)); r == nil || r.Name != "" || !d.release(uint64(p)) {
+		return fail(call, driver.CodeInvalidValue, "%#x is not the beginning of an allocation", uint64(p))
+	}
+	return nil
+}
+
+// bytesAt finds a range of device memory.
+func (d *Device) bytesAt(call string, p Ptr, n uint64) ([]byte, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	r := d.memory.Find(uint64(p))
+	if r == nil {
+		return nil, fail(call, driver.CodeInvalidValue, "%d bytes at %#x are in no allocation", n, uint64(p))
+	}
+	at := uint64(p) - r.Base
+	if n > uint64(len(r.Data))-at {
+		return nil, fail(call, driver.CodeInvalidValue, "%d bytes at %#x go beyond the allocation of %d bytes at %#x", n, uint64(p), len(r.Data), r.Base)
+	}
+	return r.Data[at : at+n], nil
+}
+
+// small is the size up to which a copy from the host may happen after the call: the driver keeps a copy of the source.
+const small = 64 << 10
+
+// CopyIn copies src to the device after the stream's earlier work, and returns when src may be changed again. A small copy may
+// happen only when something waits for it.
+func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
+	const call = "cuMemcpyHtoDAsync"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	to, err := d.bytesAt(call, dst, uint64(len(src)))
+	if err != nil {
+		return err
+	}
+	if len(src) <= small && d.draws.Below(2) == 0 {
+		kept := append([]byte(nil), src...)
+		d.enqueue(s, func() *Error {
+			copy(to, kept)
+			return nil
+		})
+		return nil
+	}
+	d.drain(s)
+	if err := d.after(call); err != nil {
+		return err
+	}
+	copy(to, src)
+	return nil
+}
+
+// CopyOut copies from the device after the stream's earlier work, and returns when dst is filled.
+func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
+	const call = "cuMemcpyDtoHAsync"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	from, err := d.bytesAt(call, src, uint64(len(dst)))
+	if err != nil {
+		return err
+	}
+	d.drain(s)
+	if err := d.after(call); err != nil {
+		return err
+	}
+	copy(dst, from)
+	return nil
+}
+
+// Copy copies within the device, after the stream's earlier work.
+func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
+	const call = "cuMemcpyDtoDAsync"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	to, err := d.bytesAt(call, dst, bytes)
+	if err != nil {
+		return err
+	}
+	from, err := d.bytesAt(call, src, bytes)
+	if err != nil {
+		return err
+	}
+	d.enqueue(s, func() *Error {
+		copy(to, from)
+		return nil
+	})
+	return nil
+}
+
+// Zero clears device memory, after the stream's earlier work.
+func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
+	const call = "cuMemsetD8Async"
+	err := d.usable(call)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	to, err := d.bytesAt(call, dst, bytes)
+	if err != nil {
+		return err
+	}
+	d.enqueue(s, func() *Error {
+		clear(to)
+		return nil
+	})
+	return nil
+}

@@ -1,0 +1,79 @@
+package sim
+
+import (
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+)
+
+// SeedVariable is the environment variable whose number is the seed of devices that are given none.
+const SeedVariable = "SMOOTHL1_SIM_SEED"
+
+// Option changes a device that New opens.
+type Option func(*options)
+
+type options struct {
+	seed            uint64
+	multiprocessors int
+	resident        int
+	memory          uint64
+	major, minor    int
+	steps           uint64
+	serial          bool
+	approximate     bool
+}
+
+func defaults() options {
+	o := options{multiprocessors: 4, resident: 4, memory: 2 << 30, major: 9, steps: 1 << 36}
+	if math.MaxInt == math.MaxInt32 {
+		o.memory = 1 << 30
+	}
+	seed, err := strconv.ParseUint(os.Getenv(SeedVariable), 0, 64)
+	if err != nil {
+		seed = rand.Uint64()
+	}
+	o.seed = seed
+	return o
+}
+
+func (o *options) settle() {
+	o.multiprocessors = min(max(o.multiprocessors, 1), 1024)
+	o.resident = min(max(o.resident, 1), 32)
+	if o.steps == 0 {
+		o.steps = math.MaxUint64
+	}
+}
+
+// Seed sets what the order of blocks, warps, lanes of atomics and parted lanes is drawn from, and what memory holds that nothing
+// wrote. Without it the seed is that of the environment variable SMOOTHL1_SIM_SEED, or else a random one; faults print it.
+func Seed(seed uint64) Option { return func(o *options) { o.seed = seed } }
+
+// Multiprocessors sets how many multiprocessors the device says it has: 1 to 1024; 4 without this option.
+func Multiprocessors(n int) Option { return func(o *options) { o.multiprocessors = n } }
+
+// BlocksPerMultiprocessor sets how many blocks a multiprocessor runs at once: 1 to 32; 4 without this option. A kernel whose
+// blocks wait for each other needs all of them to be resident.
+func BlocksPerMultiprocessor(n int) Option { return func(o *options) { o.resident = n } }
+
+// MemoryBytes sets how much device memory there is: 2 GiB without this option, 1 GiB on 32-bit systems. It is taken from the
+// host's memory as it is allocated.
+func MemoryBytes(n uint64) Option { return func(o *options) { o.memory = n } }
+
+// ComputeCapability sets the device's compute capability: 9.0 without this option. PTX for a higher one does not load.
+func ComputeCapability(major, minor int) Option {
+	return func(o *options) { o.major, o.minor = major, minor }
+}
+
+// StepLimit sets how many operations all warps of a launch may execute together before it fails: 2^36 without this option, which
+// takes about half an hour; 0: no limit.
+func StepLimit(n uint64) Option { return func(o *options) { o.steps = n } }
+
+// Serial makes kernels run on one goroutine. Results are the same, for a kernel without data races; one with data races behaves
+// the same again only when it runs serially.
+func Serial() Option { return func(o *options) { o.serial = true } }
+
+// Approximate lets PTX load that has approximate instructions (div.approx, rcp.approx, ex2.approx, sin.approx and their like), for
+// whose results PTX only gives bounds. They give the exact result rounded to nearest, or for transcendental functions what Go's
+// package math gives, which is within the bounds, but not the bits of a GPU.
+func Approximate() Option { return func(o *options) { o.approximate = true } }
