@@ -60,23 +60,33 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 		if b.err != nil {
 			return r, b.err
 		}
-		switch c.Op {
-		case ForwardTerms:
-			err = op.ForwardTerms(pred, target, terms, options...)
-		case Forward:
-			err = op.Forward(pred, target, options...)
-		case Backward:
-			err = op.Backward(pred, target, gradPred, options...)
-		case ForwardBackward:
-			err = op.ForwardBackward(pred, target, gradPred, options...)
+		run := func(pred *gpu.Buffer[T]) error {
+			switch c.Op {
+			case ForwardTerms:
+				return op.ForwardTerms(pred, target, terms, options...)
+			case Forward:
+				return op.Forward(pred, target, options...)
+			case Backward:
+				return op.Backward(pred, target, gradPred, options...)
+			default:
+				return op.ForwardBackward(pred, target, gradPred, options...)
+			}
 		}
-		if err == nil && c.Op.HasValue() {
+		if !c.InPlace { // a first time, for another result: what is looked at is the work of an op that has worked before
+			if err := run(target); err != nil {
+				return r, err
+			}
+		}
+		if err := run(pred); err != nil {
+			return r, err
+		}
+		if c.Op.HasValue() {
 			if r.Value, err = op.Value(); err == nil {
 				r.ChunkSums, err = op.ChunkSums(nil)
 			}
-		}
-		if err != nil {
-			return r, err
+			if err != nil {
+				return r, err
+			}
 		}
 		r.Terms, r.GradPred, r.GradTarget = b.read(terms), b.read(gradPred), b.read(gradTarget)
 		return r, errors.Join(b.err, b.check(in, inputs))

@@ -2,6 +2,9 @@ package difftest
 
 import (
 	"flag"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -9,30 +12,51 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 var (
 	resultsFile  = flag.String("results", "", "write what was run, and on which device, to this JSON file")
+	seed         = flag.Uint64("seed", 1, "of the random cases, and of what the simulated device draws")
+	ptxFiles     = flag.String("ptx", "", "further PTX files, separated by commas, to run on simulated devices")
 	replayCase   = flag.String("case", "", "the case that TestReplay runs, as a failure prints it")
 	replayColumn = flag.String("column", "", "the column that TestReplay runs the case in")
 )
 
-// columns returns the implementations that this machine can run against the reference: CUDA too where there is a device.
+// columns returns the implementations that this machine can run against the reference: the fallback, gpu on the CPU, gpu on
+// simulated devices, and gpu on CUDA where there is a device.
 func columns(t *testing.T) []Column {
-	open := func(choice gpu.OpenOption) *gpu.Device {
+	all := []Column{Fallback()}
+	add := func(name string, choice gpu.OpenOption) {
 		dev, err := gpu.Open(choice)
-		if err != nil {
-			return nil
-		}
+		require.NoError(t, err)
 		t.Cleanup(func() { assert.NoError(t, dev.Close()) })
-		return dev
+		all = append(all, On(name, dev))
 	}
-	all := []Column{Fallback(), On("gpu on the CPU", open(gpu.CPU()))}
-	if dev := open(gpu.CUDA(0)); dev != nil {
-		all = append(all, On("CUDA", dev))
+	add("gpu on the CPU", gpu.CPU())
+	add("sim", gpu.On(sim.New(sim.Seed(*seed))))
+	for _, file := range strings.FieldsFunc(*ptxFiles, func(r rune) bool { return r == ',' }) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		add("sim with "+filepath.Base(file), gpu.On(otherPTX{sim.New(sim.Seed(*seed)), string(text)}))
+	}
+	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
+		require.NoError(t, dev.Close())
+		add("CUDA", gpu.CUDA(0))
+	} else {
+		require.ErrorIs(t, err, smoothl1.ErrNoCUDA, "a CUDA device that does not work is not the same as none")
 	}
 	return all
 }
+
+// otherPTX is a device on which gpu loads another PTX than the one it embeds.
+type otherPTX struct {
+	driver.Device
+	text string
+}
+
+func (d otherPTX) Load(string) (driver.Module, error) { return d.Device.Load(d.text) }
 
 // hold runs the case in the column and against the reference, and takes it down for the results.
 func hold(t *testing.T, c Case, column Column) {
@@ -59,7 +83,7 @@ func TestRandom(t *testing.T) {
 	for _, column := range columns(t) {
 		t.Run(column.Name, func(t *testing.T) {
 			for i := range 500 {
-				hold(t, Random(1, i, 200_000), column)
+				hold(t, Random(*seed, i, 200_000), column)
 			}
 		})
 	}
