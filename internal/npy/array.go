@@ -1,0 +1,209 @@
+package npy
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"sync"
+)
+
+// Array is an array that was opened or read. Its methods, and Values and ReadAt, may be called from any goroutine; Close waits
+// for none of them.
+type Array struct {
+	name   string
+	layout layout
+
+	mu      sync.Mutex
+	closed  bool
+	file    *os.File     // nil for an array that was read as a whole
+	values  []byte       // the elements in C order and the host's byte order; nil until they are there
+	release func() error // gives values back
+}
+
+// Open opens a .npy file and checks its head and its size; the elements stay where they are until they are asked for. The path
+// must lead to a regular file. The file must not be changed before Close: where it is made shorter, ReadAt returns an error,
+// and touching what Values returned may end the process, as with any mapped file.
+func Open(path string) (*Array, error) {
+	f, size, err := openRegular(path)
+	if err != nil {
+		return nil, err
+	}
+	l, err := readLayout(path, f)
+	if err == nil {
+		err = l.checkSize(path, size)
+	}
+	if err != nil {
+		return nil, also(err, f.Close())
+	}
+	return &Array{name: path, layout: l, file: f}, nil
+}
+
+// openRegular opens a regular file for reading and returns its size.
+func openRegular(path string) (*os.File, int64, error) {
+	info, err := os.Stat(path) // before opening: that alone may hang on a pipe, or do something on a device
+	if err == nil {
+		err = checkRegular(path, info)
+	}
+	if err != nil {
+		return nil, 0, readError(path, err)
+	}
+	f, err := os.OpenFile(path, os.O_RDONLY|openNonblock, 0)
+	if err != nil {
+		return nil, 0, readError(path, err)
+	}
+	if info, err = f.Stat(); err == nil {
+		err = checkRegular(path, info)
+	}
+	if err != nil {
+		return nil, 0, also(readError(path, err), f.Close())
+	}
+	return f, info.Size(), nil
+}
+
+func checkRegular(path string, info os.FileInfo) error {
+	switch {
+	case info.IsDir():
+		return formatErrorf(path, "a folder, not a file")
+	case !info.Mode().IsRegular():
+		return formatErrorf(path, "not a regular file (%v)", info.Mode().Type())
+	}
+	return nil
+}
+
+// readError adds the file's name to an error of the system, once.
+func readError(name string, err error) error {
+	if format := (*FormatError)(nil); errors.As(err, &format) {
+		return err
+	}
+	return fmt.Errorf("npy: %s: %w", name, systemError(err))
+}
+
+// systemError strips what os adds to an error: the call and the name of the file, which may be one that the user never gave.
+func systemError(err error) error {
+	if e := (*os.PathError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	if e := (*os.LinkError)(nil); errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
+
+// also puts two errors into one line, either of which may be nil.
+func also(err, then error) error {
+	switch {
+	case err == nil:
+		return then
+	case then == nil:
+		return err
+	}
+	return fmt.Errorf("%w; %w", err, then)
+}
+
+// Name returns the path or the name that the array was opened or read under.
+func (a *Array) Name() string { return a.name }
+
+// Header returns the type and the shape of the array.
+func (a *Array) Header() Header {
+	return Header{a.layout.DType, slices.Clone(a.layout.Shape)}
+}
+
+// Len returns the number of elements.
+func (a *Array) Len() int { return a.layout.count }
+
+// Close releases the file and the elements: what Values returned must not be touched any more. The second Close does nothing.
+func (a *Array) Close() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var err error
+	if a.release != nil {
+		err = also(err, a.release())
+	}
+	if a.file != nil {
+		err = also(err, a.file.Close())
+	}
+	a.closed, a.file, a.values, a.release = true, nil, nil, nil
+	if err != nil {
+		return readError(a.name, err)
+	}
+	return nil
+}
+
+// Values returns all elements in C order, for reading only, until the array is closed. A file that has the machine's byte
+// order, C order and aligned data is mapped, where the system can; any other is loaded, once. One that is larger than the
+// memory there is is refused where the system says how much that is (Linux).
+func Values[T Element](a *Array) ([]T, error) {
+	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
+		return nil, err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if err := a.fetch(); err != nil {
+		return nil, err
+	}
+	return elementsOf[T](a.values), nil
+}
+
+// ReadAt copies the len(dst) elements that begin at element first, counted in C order, to dst. It reads the file, whose size
+// doesn't matter; only a file in Fortran order is loaded as a whole, as Values does it.
+func ReadAt[T Element](a *Array, dst []T, first int) error {
+	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
+		return err
+	}
+	if first < 0 || first > a.Len() || len(dst) > a.Len()-first {
+		return fmt.Errorf("npy: %s: elements %d to %d of %d asked for", a.name, first, first+len(dst), a.Len())
+	}
+	a.mu.Lock()
+	var err error
+	if a.closed || a.layout.fortran {
+		err = a.fetch()
+	}
+	file, values := a.file, a.values
+	a.mu.Unlock()
+	if err != nil || len(dst) == 0 {
+		return err
+	}
+	size := a.layout.DType.Size()
+	if values != nil && (file == nil || a.layout.fortran) { // a mapping isn't read: the file tells a fault as an error
+		copy(bytesOf(dst), values[first*size:])
+		return nil
+	}
+	if n, err := file.ReadAt(bytesOf(dst), a.layout.offset+int64(first)*int64(size)); n < len(dst)*size {
+		return readError(a.name, fmt.Errorf("the file became shorter, or can't be read: %w", systemError(err)))
+	}
+	if a.layout.bigEndian != bigEndianHost {
+		swapBytes(bytesOf(dst), size)
+	}
+	return nil
+}
+
+func (a *Array) checkType(ok bool, value any) error {
+	if !ok {
+		return fmt.Errorf("npy: %s: holds %v, not %T", a.name, a.layout.DType, value)
+	}
+	return nil
+}
+
+// fetch sees to it that a.values are there. a.mu is held.
+func (a *Array) fetch() error {
+	if a.closed {
+		return fmt.Errorf("npy: %s: %w", a.name, os.ErrClosed)
+	}
+	if a.values != nil {
+		return nil
+	}
+	l := a.layout
+	if l.bigEndian == bigEndianHost && !l.fortran && l.offset%int64(l.DType.Size()) == 0 {
+		if m, release, err := mapFile(a.file, int(l.offset)+l.dataBytes()); err == nil {
+			a.values, a.release = m[l.offset:], release
+			return nil
+		}
+	}
+	values, release, err := loadFile(a.name, a.file, l)
+	if err != nil {
+		return err
+	}
+	a.values, a.release = values, release
+	return nil
+}

@@ -1,0 +1,111 @@
+package npy
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+)
+
+// Read reads a whole .npy file from r, to r's end. name is what errors call it. Memory grows with what r gives, not with what
+// the header promises; a large file is better opened.
+func Read(name string, r io.Reader) (*Array, error) {
+	if known, ok := r.(interface{ Len() int }); ok { // bytes.Reader, bytes.Buffer, strings.Reader
+		return read(name, r, int64(known.Len()))
+	}
+	return read(name, r, -1)
+}
+
+// read reads a whole file, of size bytes as somebody says, or of -1, not known.
+func read(name string, r io.Reader, size int64) (*Array, error) {
+	l, err := readLayout(name, r)
+	if err == nil && size >= 0 {
+		err = l.checkSize(name, size)
+	}
+	if err != nil {
+		return nil, err
+	}
+	values, err := readGrowing(name, r, l)
+	if err != nil {
+		return nil, err
+	}
+	if l.bigEndian != bigEndianHost {
+		swapBytes(values, l.DType.Size())
+	}
+	if l.fortran {
+		ordered := alignedBytes(len(values))
+		newReorder(l, ordered).put(values)
+		values = ordered
+	}
+	return &Array{name: name, layout: l, values: values}, nil
+}
+
+// readGrowing reads the data of an array and finds r at its end. Its memory doubles as it fills: nothing is taken on trust.
+func readGrowing(name string, r io.Reader, l layout) ([]byte, error) {
+	buf, n := alignedBytes(min(l.dataBytes(), 1<<16)), 0
+	for {
+		m, err := io.ReadFull(r, buf[n:])
+		n += m
+		if isEOF(err) {
+			return nil, l.checkSize(name, l.offset+int64(n))
+		}
+		if err != nil {
+			return nil, readError(name, err)
+		}
+		if n == l.dataBytes() {
+			break
+		}
+		larger := alignedBytes(n + min(n, l.dataBytes()-n))
+		copy(larger, buf)
+		buf = larger
+	}
+	switch n, err := io.ReadFull(r, make([]byte, 1)); {
+	case n > 0:
+		return nil, formatErrorf(name, "trailing bytes after the %d of %s", l.dataBytes(), l.describe())
+	case !errors.Is(err, io.EOF):
+		return nil, readError(name, err)
+	}
+	return buf, nil
+}
+
+func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
+
+// loadFile reads the elements of a file whose size has been checked into memory of its own, in C order and the host's byte
+// order.
+func loadFile(name string, f *os.File, l layout) (values []byte, release func() error, err error) {
+	values, release, err = allocate(l.dataBytes())
+	if err != nil {
+		return nil, nil, readError(name, fmt.Errorf("%s can't be loaded: %w", l.describe(), err))
+	}
+	r := io.NewSectionReader(f, l.offset, int64(l.dataBytes()))
+	if l.fortran {
+		err = loadFortran(values, r, l)
+	} else if _, err = io.ReadFull(r, values); err == nil && l.bigEndian != bigEndianHost {
+		swapBytes(values, l.DType.Size())
+	}
+	if isEOF(err) {
+		err = formatErrorf(name, "the file became shorter while it was read")
+	}
+	if err != nil {
+		return nil, nil, also(readError(name, err), release())
+	}
+	return values, release, nil
+}
+
+// loadFortran reads pieces in the order of the file and puts their elements where they belong.
+func loadFortran(values []byte, r io.Reader, l layout) error {
+	const piece = 1 << 22
+	reorder := newReorder(l, values)
+	buf := alignedBytes(min(piece, len(values)))
+	for left := len(values); left > 0; left -= len(buf) {
+		buf = buf[:min(len(buf), left)]
+		if _, err := io.ReadFull(r, buf); err != nil {
+			return err
+		}
+		if l.bigEndian != bigEndianHost {
+			swapBytes(buf, l.DType.Size())
+		}
+		reorder.put(buf)
+	}
+	return nil
+}

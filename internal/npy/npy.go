@@ -1,0 +1,148 @@
+// Package npy reads and writes NumPy's .npy files, and reads .npz archives, strictly: a file is either read as NumPy means
+// it or refused with an error that names the file and says what is wrong with it.
+//
+// Elements are float32, float64, float16 and uint16 (which also carries bfloat16), the last two as uint16 bit patterns. Files
+// of format versions 1 to 3 are read, of either byte order, in C and in Fortran order; the elements are always handed out in C
+// order and in the machine's own byte order. What is written is what numpy.save writes, byte for byte.
+//
+// An array is read in one of three ways:
+//
+//   - [Read] and [Archive.Read] read a whole array into memory;
+//   - [Open] and then [Values] give the elements of a file as one slice, mapped and not read where the file's layout is the
+//     machine's;
+//   - [Open] and then [ReadAt] copy out any stretch of a file, so that a file of any size can be walked through in pieces.
+//
+// It is written by [Write] and [WriteFile], or in pieces: [NewWriter] or [Create], then [Append], then [Commit]. A file is
+// written under another name in the same folder and takes its own name when it is complete, so what stands there is the old
+// file or the whole new one. Output isn't mapped: on a full disk a write returns an error, where touching a mapped page ends
+// the process.
+package npy
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"strconv"
+	"strings"
+)
+
+// Element is a type that elements of an array can have in Go. Float16 and uint16 arrays have uint16 elements.
+type Element interface {
+	~float32 | ~float64 | ~uint16
+}
+
+// DType is the type of an array's elements in the file.
+type DType uint8
+
+const (
+	Float32 DType = iota + 1
+	Float64
+	Float16 // handled as bit patterns in a uint16
+	Uint16
+)
+
+var dtypes = [...]struct {
+	code string // without the byte order, as in NumPy's descr
+	name string
+	size int
+	kind reflect.Kind // of the Element
+}{
+	Float32: {"f4", "float32", 4, reflect.Float32},
+	Float64: {"f8", "float64", 8, reflect.Float64},
+	Float16: {"f2", "float16", 2, reflect.Uint16},
+	Uint16:  {"u2", "uint16", 2, reflect.Uint16},
+}
+
+func (d DType) valid() bool { return d >= Float32 && d <= Uint16 }
+
+// String returns NumPy's name of the type: "float32".
+func (d DType) String() string {
+	if !d.valid() {
+		return fmt.Sprintf("DType(%d)", uint8(d))
+	}
+	return dtypes[d].name
+}
+
+// Size returns the bytes of one element, 0 for a DType that is none of the constants.
+func (d DType) Size() int {
+	if !d.valid() {
+		return 0
+	}
+	return dtypes[d].size
+}
+
+// holds says whether elements of d are T in Go.
+func holds[T Element](d DType) bool {
+	return d.valid() && dtypes[d].kind == reflect.TypeFor[T]().Kind()
+}
+
+// Header says what an array is: the type of its elements and its shape. An empty Shape is a single number; a dimension may be 0.
+type Header struct {
+	DType DType
+	Shape []int
+}
+
+// Len returns the number of elements, and an error for an unknown DType, and for a shape that no array of NumPy's can have: a
+// negative dimension, more than 64 of them, or more bytes than an int counts (dimensions of 0 left out, as in NumPy).
+func (h Header) Len() (int, error) {
+	if !h.DType.valid() {
+		return 0, fmt.Errorf("unknown dtype %v", h.DType)
+	}
+	if len(h.Shape) > maxDims {
+		return 0, fmt.Errorf("%d dimensions, more than NumPy's %d", len(h.Shape), maxDims)
+	}
+	limit := maxDataBytes / h.DType.Size()
+	count, empty := 1, false
+	for _, d := range h.Shape {
+		switch {
+		case d < 0:
+			return 0, fmt.Errorf("negative dimension %d in shape %s", d, shapeString(h.Shape))
+		case d == 0:
+			empty = true
+		case count > limit/d:
+			return 0, fmt.Errorf("shape %s of %v overflows", shapeString(h.Shape), h.DType)
+		default:
+			count *= d
+		}
+	}
+	if empty {
+		count = 0
+	}
+	return count, nil
+}
+
+const (
+	maxDims       = 64 // of NumPy 2; earlier ones had 32
+	maxHeaderText = 10000
+	maxDataBytes  = math.MaxInt - 2*maxHeaderText // so that no sum of header and data overflows
+)
+
+// shapeString writes a shape as Python's repr does: (), (3,), (3, 4).
+func shapeString(shape []int) string {
+	var b strings.Builder
+	b.WriteByte('(')
+	for i, d := range shape {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Itoa(d))
+	}
+	if len(shape) == 1 {
+		b.WriteByte(',')
+	}
+	b.WriteByte(')')
+	return b.String()
+}
+
+// FormatError is the error for a file that was read without trouble and isn't what it should be: no .npy file, a damaged one,
+// or one that holds something that this package doesn't read.
+type FormatError struct {
+	Name   string // of the file; of an array in an archive "archive.npz: name"
+	Reason string
+}
+
+func (e *FormatError) Error() string { return "npy: " + e.Name + ": " + e.Reason }
+
+func formatErrorf(name, format string, args ...any) error {
+	return &FormatError{name, fmt.Sprintf(format, args...)}
+}

@@ -1,0 +1,20 @@
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || windows)
+
+package npy
+
+import (
+	"errors"
+	"os"
+)
+
+const openNonblock = 0
+
+// mapFile doesn't map: files are loaded.
+func mapFile(*os.File, int) ([]byte, func() error, error) {
+	return nil, nil, errors.ErrUnsupported
+}
+
+// allocate returns n bytes of Go's memory. Where there isn't that much, Go ends the process.
+func allocate(n int) ([]byte, func() error, error) {
+	return alignedBytes(n), func() error { return nil }, nil
+}

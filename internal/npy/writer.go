@@ -1,0 +1,201 @@
+package npy
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+)
+
+// Writer writes one array in pieces. It belongs to one goroutine. Its first error ends it: what there was of a file is gone,
+// and every later call returns that error.
+type Writer struct {
+	ctx    context.Context
+	name   string
+	header Header
+	left   int // elements still to come
+	buffer *bufio.Writer
+	file   *newFile // nil where an io.Writer was given
+	swap   bool     // the host's byte order isn't the file's
+	err    error
+	done   bool
+}
+
+// NewWriter begins an array of header h on w: Append its elements, then Commit. name is what errors call it.
+func NewWriter(name string, w io.Writer, h Header) (*Writer, error) {
+	count, err := h.Len()
+	if err != nil {
+		return nil, fmt.Errorf("npy: write %s: %w", name, err)
+	}
+	h.Shape = slices.Clone(h.Shape)
+	nw := &Writer{
+		ctx: context.Background(), name: name, header: h, left: count,
+		buffer: bufio.NewWriterSize(w, 1<<16), swap: bigEndianHost,
+	}
+	if _, err := nw.buffer.Write(encodeHeader(h)); err != nil {
+		return nil, nw.failed(err)
+	}
+	return nw, nil
+}
+
+// Create begins the file at path: Append its elements, then Commit; and defer Close, which removes what isn't committed. The
+// new file grows beside path under the name .npy-*.tmp and takes the place of a file at path, and its permissions, when it is
+// committed. Where path is a symbolic link, the file that it leads to is replaced. What is there and isn't a regular file, or
+// is write-protected, is an error. Once ctx is cancelled, Append and Commit fail. On Windows a file that is open, here or
+// elsewhere, can't be replaced.
+func Create(ctx context.Context, path string, h Header) (*Writer, error) {
+	_, err := h.Len()
+	if err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("npy: write %s: %w", path, err)
+	}
+	file, err := createFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("npy: write %s: %w", path, systemError(err))
+	}
+	w, err := NewWriter(path, file, h)
+	if err != nil {
+		return nil, also(err, file.discard())
+	}
+	w.ctx, w.file = ctx, file
+	return w, nil
+}
+
+// failed makes an error the Writer's last and removes its file.
+func (w *Writer) failed(err error) error {
+	w.err = fmt.Errorf("npy: write %s: %w", w.name, systemError(err))
+	if w.file != nil {
+		w.err = also(w.err, w.file.discard())
+	}
+	return w.err
+}
+
+func (w *Writer) state() error {
+	if w.err == nil && w.done {
+		return fmt.Errorf("npy: write %s: already committed or closed", w.name)
+	}
+	return w.err
+}
+
+// Append writes the elements that come next, in C order.
+func Append[T Element](w *Writer, values []T) error {
+	if err := w.state(); err != nil {
+		return err
+	}
+	if !holds[T](w.header.DType) {
+		return w.failed(fmt.Errorf("%T given for an array of %v", *new(T), w.header.DType))
+	}
+	if len(values) > w.left {
+		return w.failed(fmt.Errorf("%d elements given, %d are left of shape %s", len(values), w.left, shapeString(w.header.Shape)))
+	}
+	for rest := bytesOf(values); len(rest) > 0; {
+		if err := w.ctx.Err(); err != nil {
+			return w.failed(err)
+		}
+		piece := rest[:min(len(rest), 1<<20)] // a cancellation is seen between two of them
+		rest = rest[len(piece):]
+		if w.swap {
+			piece = append(alignedBytes(len(piece))[:0], piece...)
+			swapBytes(piece, w.header.DType.Size())
+		}
+		if _, err := w.buffer.Write(piece); err != nil {
+			return w.failed(err)
+		}
+	}
+	w.left -= len(values)
+	return nil
+}
+
+// Commit completes one or more arrays together: none of the files takes its place before all of them are complete and on the
+// disk. On an error all that haven't taken their place are removed.
+func Commit(ws ...*Writer) (err error) {
+	defer func() {
+		for _, w := range ws {
+			if err != nil && w.state() == nil {
+				err = also(err, w.Close())
+			}
+		}
+	}()
+	taken := map[string]bool{}
+	for _, w := range ws {
+		if err := w.state(); err != nil {
+			return err
+		}
+		if w.file != nil {
+			if taken[w.file.path] {
+				return w.failed(errors.New("two arrays go to this file"))
+			}
+			taken[w.file.path] = true
+		}
+		if err := w.complete(); err != nil {
+			return w.failed(err)
+		}
+	}
+	for _, w := range ws {
+		if w.file != nil {
+			if err := w.file.replace(); err != nil {
+				return w.failed(err)
+			}
+		}
+		w.done = true
+	}
+	return nil
+}
+
+// complete brings all of the array to where it goes.
+func (w *Writer) complete() error {
+	if w.left > 0 {
+		return fmt.Errorf("incomplete: %d elements of shape %s are missing", w.left, shapeString(w.header.Shape))
+	}
+	if err := w.ctx.Err(); err != nil {
+		return err
+	}
+	if err := w.buffer.Flush(); err != nil || w.file == nil {
+		return err
+	}
+	return w.file.finish()
+}
+
+// Close ends the Writer; a file that wasn't committed is removed. After Commit, or an error, it does nothing.
+func (w *Writer) Close() error {
+	if w.state() != nil {
+		return nil
+	}
+	w.done = true
+	if w.file == nil {
+		return nil
+	}
+	if err := w.file.discard(); err != nil {
+		return fmt.Errorf("npy: write %s: %w", w.name, err)
+	}
+	return nil
+}
+
+// Write writes a whole array to w.
+func Write[T Element](name string, w io.Writer, h Header, values []T) error {
+	nw, err := NewWriter(name, w, h)
+	if err != nil {
+		return err
+	}
+	return writeAll(nw, values)
+}
+
+// WriteFile writes a whole array to a file, as Create does it.
+func WriteFile[T Element](ctx context.Context, path string, h Header, values []T) error {
+	w, err := Create(ctx, path, h)
+	if err != nil {
+		return err
+	}
+	return writeAll(w, values)
+}
+
+func writeAll[T Element](w *Writer, values []T) error {
+	if err := Append(w, values); err != nil {
+		return err
+	}
+	return Commit(w)
+}
