@@ -1,0 +1,59 @@
+package npy
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// fortranToC puts elements of size bytes from Fortran into C order by the definition of the two.
+func fortranToC(shape []int, src []byte, size int) []byte {
+	dst := make([]byte, len(src))
+	for c := range len(src) / size { // the place in C order; its index, the last running fastest; that index's place
+		f, rest := 0, c
+		for k := len(shape) - 1; k >= 0; k-- {
+			f = f*shape[k] + rest%shape[k]
+			rest /= shape[k]
+		}
+		copy(dst[c*size:(c+1)*size], src[f*size:])
+	}
+	return dst
+}
+
+// TestReorder puts arrays of many shapes in pieces of many sizes, against the definition of the two orders.
+func TestReorder(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	shapes := [][]int{{2, 2}, {1, 5}, {5, 1}, {3, 200}, {200, 3}, {1, 1, 3}, {7, 130}, {130, 7}, {64, 65}, {2, 3, 4, 5}}
+	for range 200 {
+		shape := make([]int, 2+rng.IntN(4))
+		for i := range shape {
+			shape[i] = 1 + rng.IntN(6)
+		}
+		shapes = append(shapes, shape)
+	}
+	for _, shape := range shapes {
+		for _, d := range []DType{Uint16, Float32, Float64} {
+			l := layout{Header: Header{d, shape}}
+			var err error
+			l.count, err = l.Len()
+			require.NoError(t, err)
+			src := alignedBytes(l.dataBytes())
+			for i := range src {
+				src[i] = byte(rng.Uint32())
+			}
+			size, want := d.Size(), fortranToC(shape, src, d.Size())
+			got := alignedBytes(l.dataBytes())
+			o := newReorder(l, got)
+			for at := 0; at < l.count; {
+				n := 1 + rng.IntN(l.count-at)
+				if rng.IntN(3) == 0 {
+					n = l.count - at
+				}
+				o.put(src[at*size : (at+n)*size])
+				at += n
+			}
+			require.Equal(t, want, got, "shape %v of %v", shape, d)
+		}
+	}
+}
