@@ -48,8 +48,8 @@ type Device struct {
 	events   map[Event]*event
 	modules  map[Module]*module
 	kernels  map[Function]*kernel
-	coverage map[*vm.Program]*vm.Cover
-	names    []*vm.Program // of coverage, in the order of their first launch
+	covered  map[coverKey]*covered
+	coverage []*covered // in the order of their loads
 }
 
 type stream struct {
@@ -63,20 +63,21 @@ type event struct {
 }
 
 type module struct {
+	text    string
 	code    *vm.Module
 	kernels map[string]Function
 }
 
 type kernel struct {
 	prog *vm.Program
-	in   Module
+	text string // of its module
 }
 
 // New opens a simulated device. Options that make no sense are replaced by the nearest that do.
 func New(opts ...Option) *Device {
 	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress,
 		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
-		kernels: map[Function]*kernel{}, coverage: map[*vm.Program]*vm.Cover{}}
+		kernels: map[Function]*kernel{}, covered: map[coverKey]*covered{}}
 	for _, o := range opts {
 		o(&d.opts)
 	}

@@ -57,7 +57,12 @@ func (d *Device) Load(text string) (Module, error) {
 		return 0, ptxError(call, err)
 	}
 	h := Module(d.handle())
-	d.modules[h] = &module{code: code, kernels: map[string]Function{}}
+	d.modules[h] = &module{text: text, code: code, kernels: map[string]Function{}}
+	for _, f := range parsed.Funcs {
+		if p := code.Programs[f.Name]; p != nil {
+			d.cover(text, p)
+		}
+	}
 	return h, nil
 }
 
@@ -122,7 +127,7 @@ func (d *Device) Function(m Module, name string) (Function, error) {
 	}
 	f := Function(d.handle())
 	mod.kernels[name] = f
-	d.kernels[f] = &kernel{prog: p, in: m}
+	d.kernels[f] = &kernel{prog: p, text: mod.text}
 	return f, nil
 }
 
@@ -170,8 +175,7 @@ func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error 
 	if err != nil {
 		return err
 	}
-	prog := k.prog
-	d.enqueue(s, func() *Error { return d.execute(prog, g, params) })
+	d.enqueue(s, func() *Error { return d.execute(k, g, params) })
 	return nil
 }
 
@@ -240,19 +244,14 @@ var codes = map[vm.FaultKind]int{
 }
 
 // execute runs a launch.
-func (d *Device) execute(p *vm.Program, g Geometry, params []byte) *Error {
+func (d *Device) execute(k *kernel, g Geometry, params []byte) *Error {
 	d.launches++
 	perMP := min(d.opts.resident, 2048/int(g.Block[0]*g.Block[1]*g.Block[2]))
-	cover, fault := vm.Run(p, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
+	cover, fault := vm.Run(k.prog, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
 		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,
 		StepLimit: d.opts.steps, Serial: d.opts.serial,
 	})
-	if total := d.coverage[p]; total != nil {
-		total.Add(cover)
-	} else {
-		d.coverage[p] = cover
-		d.names = append(d.names, p)
-	}
+	d.cover(k.text, k.prog).counts.Add(cover)
 	if fault == nil {
 		return nil
 	}

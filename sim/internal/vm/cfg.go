@@ -11,6 +11,7 @@ func (d *decoder) finish() error {
 	p := d.prog
 	p.code = make([]op, len(d.nodes))
 	for i, n := range d.nodes {
+		n.head = i == 0 || n.source != d.nodes[i-1].source || n.copy != d.nodes[i-1].copy
 		if n.guard >= 0 {
 			n.cover = int32(p.guards)
 			p.guards++

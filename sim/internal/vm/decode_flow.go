@@ -51,7 +51,7 @@ func (d *decoder) around(in *ptx.Inst, emit func()) {
 		emit()
 		return
 	}
-	skip := &node{op: op{kind: opBra, implicit: true, guard: -1, source: d.source(in)}}
+	skip := &node{op: op{kind: opBra, implicit: true, guard: -1, source: d.source(in)}, copy: d.env}
 	d.guardBy(skip, in)
 	skip.not = !skip.not
 	d.nodes = append(d.nodes, skip)

@@ -32,6 +32,7 @@ type ref struct {
 type node struct {
 	op
 	refs []ref
+	copy *env // of its instruction
 }
 
 // env is one copy of a function in a program: the kernel itself, or a device function where it is called.
@@ -93,7 +94,7 @@ func (d *decoder) emit(o op, refs ...func(*node)) *node {
 // push appends an operation. Its guard is that of the current instruction; where it ends a block and may wait, a branch round it
 // takes the place of the guard.
 func (d *decoder) push(n *node) {
-	n.source = d.source(d.in)
+	n.source, n.copy = d.source(d.in), d.env
 	n.guard = -1
 	if d.in == nil || d.in.Guard == nil || d.unguarded {
 		d.nodes = append(d.nodes, n)

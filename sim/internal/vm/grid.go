@@ -29,34 +29,6 @@ type Options struct {
 	Serial          bool   // one goroutine
 }
 
-// Cover counts what a launch executed.
-type Cover struct {
-	runs   []uint64 // by block: times entered by a warp
-	lanes  []uint64 // by block: lanes that entered
-	guards []Guard  // by guarded operation: lanes
-	Steps  uint64   // operations of all warps
-}
-
-// Guard counts the lanes that a guard let through and held back.
-type Guard struct{ Yes, No uint64 }
-
-func (p *Program) newCover() *Cover {
-	return &Cover{runs: make([]uint64, len(p.blocks)), lanes: make([]uint64, len(p.blocks)), guards: make([]Guard, p.guards)}
-}
-
-// Add adds the counts of another launch of the same program.
-func (c *Cover) Add(o *Cover) {
-	for i := range o.runs {
-		c.runs[i] += o.runs[i]
-		c.lanes[i] += o.lanes[i]
-	}
-	for i := range o.guards {
-		c.guards[i].Yes += o.guards[i].Yes
-		c.guards[i].No += o.guards[i].No
-	}
-	c.Steps += o.Steps
-}
-
 // grid is a launch while it runs.
 //
 // Blocks run at the same time on several goroutines, and yet a launch is the same whenever its seed is the same. A block runs
@@ -108,9 +80,10 @@ func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) 
 		}
 	}
 	for range workers {
-		g.covers = append(g.covers, p.newCover())
+		g.covers = append(g.covers, p.NewCover())
 	}
 	g.run()
+	g.covers[0].Launches = 1
 	for _, c := range g.covers[1:] {
 		g.covers[0].Add(c)
 	}

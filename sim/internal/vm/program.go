@@ -57,6 +57,7 @@ type op struct {
 	target   int32 // opBra: instruction, then block
 	targets  []int32
 	cover    int32 // guarded operations: index of their counts
+	head     bool  // the first operation of its instruction
 	implicit bool  // a branch that the text does not have: round a guarded instruction that waits
 }
 

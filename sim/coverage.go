@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"fmt"
+
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
+)
+
+// Coverage says what kernels have executed of their PTX.
+type Coverage []KernelCoverage
+
+// KernelCoverage is the coverage of one kernel. The instructions of device functions that it calls are among its own.
+type KernelCoverage struct {
+	Kernel       string
+	Launches     uint64
+	Instructions []InstructionCoverage
+}
+
+// InstructionCoverage counts how often threads executed an instruction.
+type InstructionCoverage struct {
+	Func     string // the kernel or device function it stands in
+	Line     int    // of the PTX text, from 1
+	Text     string
+	Branch   bool   // a guarded branch
+	Executed uint64 // by threads; of a branch: taken
+	Skipped  uint64 // by threads that its guard held back; of a branch: not taken
+}
+
+// CoverageCount sums a coverage up.
+type CoverageCount struct {
+	Instructions, Executed int // of the text; a branch counts as executed if it was reached
+	Branches, BothWays     int // guarded branches; taken by some thread and not taken by some
+}
+
+// String is the coverage in one line.
+func (c CoverageCount) String() string {
+	return fmt.Sprintf("%d of %d instructions executed, %d of %d branches both ways", c.Executed, c.Instructions, c.BothWays, c.Branches)
+}
+
+type coverKey struct{ text, kernel string }
+
+type covered struct {
+	prog   *vm.Program
+	counts *vm.Cover
+}
+
+// cover gives the counts of a kernel. A text that is loaded again goes on with the old ones.
+func (d *Device) cover(text string, p *vm.Program) *covered {
+	key := coverKey{text, p.Name}
+	c := d.covered[key]
+	if c == nil {
+		c = &covered{p, p.NewCover()}
+		d.covered[key] = c
+		d.coverage = append(d.coverage, c)
+	}
+	return c
+}
+
+// Coverage is what the launches so far have executed of all kernels that were loaded, whether launched or not. It may be asked
+// for after Close.
+func (d *Device) Coverage() Coverage {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var list Coverage
+	for _, c := range d.coverage {
+		k := KernelCoverage{Kernel: c.prog.Name, Launches: c.counts.Launches}
+		counts := c.prog.Executed(c.counts)
+		for i, s := range c.prog.Source {
+			k.Instructions = append(k.Instructions, InstructionCoverage{
+				Func: s.Func, Line: s.Line, Text: s.Text, Branch: s.Branch, Executed: counts[i].Yes, Skipped: counts[i].No})
+		}
+		list = append(list, k)
+	}
+	return list
+}
+
+// Merge adds the counts of another coverage, of the same texts on other devices, and returns the sum.
+func (c Coverage) Merge(other Coverage) Coverage {
+	sum := make(Coverage, 0, len(c))
+	at := map[string]int{}
+	for _, list := range [...]Coverage{c, other} {
+		for _, k := range list {
+			i, ok := at[k.Kernel]
+			if ok && !sum[i].same(k) { // another text with a kernel of the same name
+				ok = false
+			}
+			if !ok {
+				at[k.Kernel] = len(sum)
+				k.Instructions = append([]InstructionCoverage(nil), k.Instructions...)
+				sum = append(sum, k)
+				continue
+			}
+			sum[i].Launches += k.Launches
+			for n := range k.Instructions {
+				sum[i].Instructions[n].Executed += k.Instructions[n].Executed
+				sum[i].Instructions[n].Skipped += k.Instructions[n].Skipped
+			}
+		}
+	}
+	return sum
+}
+
+func (k KernelCoverage) same(o KernelCoverage) bool {
+	if len(k.Instructions) != len(o.Instructions) {
+		return false
+	}
+	for i, a := range k.Instructions {
+		if b := o.Instructions[i]; a.Line != b.Line || a.Text != b.Text {
+			return false
+		}
+	}
+	return true
+}
+
+// Count sums the coverage up.
+func (c Coverage) Count() CoverageCount {
+	var n CoverageCount
+	for _, k := range c {
+		for _, in := range k.Instructions {
+			n.Instructions++
+			if in.Executed > 0 || in.Branch && in.Skipped > 0 {
+				n.Executed++
+			}
+			if in.Branch {
+				n.Branches++
+				if in.Executed > 0 && in.Skipped > 0 {
+					n.BothWays++
+				}
+			}
+		}
+	}
+	return n
+}
+
+// Missed names the instructions that no thread executed and the branches that went one way only, a line each.
+func (c Coverage) Missed() []string {
+	var list []string
+	for _, k := range c {
+		for _, in := range k.Instructions {
+			what := ""
+			switch {
+			case in.Executed == 0 && in.Skipped == 0:
+				what = "not reached"
+			case in.Branch && in.Executed == 0:
+				what = "never taken"
+			case in.Branch && in.Skipped == 0:
+				what = "always taken"
+			case in.Executed == 0:
+				what = "reached and never executed"
+			default:
+				continue
+			}
+			list = append(list, fmt.Sprintf("%s, PTX line %d: %s: %q", k.Kernel, in.Line, what, in.Text))
+		}
+	}
+	return list
+}

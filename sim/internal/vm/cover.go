@@ -1,0 +1,56 @@
+package vm
+
+// Cover counts what launches of a program executed.
+type Cover struct {
+	Launches uint64
+	Steps    uint64   // operations of all warps
+	runs     []uint64 // by block: times entered by a warp
+	lanes    []uint64 // by block: lanes that entered
+	guards   []Guard  // by guarded operation: lanes
+}
+
+// Guard counts the lanes that a guard let through and held back.
+type Guard struct{ Yes, No uint64 }
+
+// NewCover makes the counts of a program that has not run.
+func (p *Program) NewCover() *Cover {
+	return &Cover{runs: make([]uint64, len(p.blocks)), lanes: make([]uint64, len(p.blocks)), guards: make([]Guard, p.guards)}
+}
+
+// Add adds the counts of other launches of the same program.
+func (c *Cover) Add(o *Cover) {
+	for i := range o.runs {
+		c.runs[i] += o.runs[i]
+		c.lanes[i] += o.lanes[i]
+	}
+	for i := range o.guards {
+		c.guards[i].Yes += o.guards[i].Yes
+		c.guards[i].No += o.guards[i].No
+	}
+	c.Steps += o.Steps
+	c.Launches += o.Launches
+}
+
+// Executed says for every instruction of the text that the program has how many threads executed it, and how many its guard held
+// back.
+func (p *Program) Executed(c *Cover) []Guard {
+	counts := make([]Guard, len(p.Source))
+	for b, blk := range p.blocks {
+		for i := blk.first; i < blk.end; i++ {
+			o := &p.code[i]
+			if !o.head || o.source < 0 {
+				continue
+			}
+			g := Guard{Yes: c.lanes[b]}
+			if o.guard >= 0 {
+				g = c.guards[o.cover]
+			}
+			if o.implicit { // it goes round the instruction
+				g.Yes, g.No = g.No, g.Yes
+			}
+			counts[o.source].Yes += g.Yes
+			counts[o.source].No += g.No
+		}
+	}
+	return counts
+}
