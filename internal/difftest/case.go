@@ -23,10 +23,12 @@ type Case struct {
 	Upstream    float64
 	Elementwise bool
 	Grads       Grads
-	Count       int  // what a mean is taken over; 0: N
-	Shift       int  // elements by which the arrays are moved off their aligned place: array k by Shift·(k+1) mod 4
-	Blocks      int  // limit of the blocks of a launch; 0: none
-	InPlace     bool // the first output is the very array of pred
+	Count       int // what a mean is taken over; 0: N
+	// Shift moves the arrays off their aligned place: each by 0 to 3 elements, the k-th by the k-th decimal digit of Shift,
+	// from the right. The arrays are pred, target, an elementwise upstream, and the outputs.
+	Shift   int
+	Blocks  int  // limit of the blocks of a launch; 0: none
+	InPlace bool // the first output is the very array of pred
 }
 
 // Op is an operation of a case.
@@ -168,7 +170,13 @@ func (c Case) Elements() int {
 }
 
 // shiftOf returns the elements by which array k is moved.
-func (c Case) shiftOf(k int) int { return c.Shift * (k + 1) % 4 }
+func (c Case) shiftOf(k int) int {
+	digits := c.Shift
+	for range k {
+		digits /= 10
+	}
+	return digits % 10 % 4
+}
 
 // beta is the loss's beta as the elements have it.
 func beta[T smoothl1.Float](c Case) float64 { return math.Abs(float64(T(c.Loss.Beta))) }

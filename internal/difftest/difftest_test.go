@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -69,7 +70,7 @@ func hold(t *testing.T, c Case, column Column) {
 func TestTable(t *testing.T) {
 	for _, column := range columns(t) {
 		t.Run(column.Name, func(t *testing.T) {
-			for i, c := range Table() {
+			for i, c := range slices.Concat(Table(), Corners()) {
 				if testing.Short() && i%16 != 0 {
 					continue // a tool looks over the kernels' shoulder, and slows them a hundredfold
 				}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 )
 
 // Losses are those of the tables: each kind, betas that are powers of two and not, and beta 0.
@@ -37,11 +38,57 @@ func Table() []Case {
 						Elementwise: op == Backward && (k/8)%2 == 0,
 						Grads:       Grads(k/3%3 + 1),
 						Count:       []int{0, 0, 1000003}[k%3],
-						Shift:       []int{0, 0, 1, 2, 3}[k/2%5],
+						Shift:       []int{0, 0, 32101, 12323, 3}[k/2%5],
 						Blocks:      []int{0, 1, 2, 3}[k/5%4],
 						InPlace:     op != Forward && k%7 == 0,
 					})
 				}
+			}
+		}
+	}
+	return cases
+}
+
+// Corners returns every loss, operation, type and set of gradients, on a part of a chunk, a whole one, and two and a part, with
+// all arrays aligned and with each of them alone unaligned.
+func Corners() []Case {
+	var cases []Case
+	for _, op := range Ops {
+		grads, upstreams := []Grads{0}, []bool{false}
+		if op.HasGradients() {
+			grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
+		}
+		if op == Backward {
+			upstreams = []bool{false, true}
+		}
+		for _, l := range Losses {
+			for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+				for _, n := range []int{100, 2048, 4101} {
+					for _, g := range grads {
+						for _, elementwise := range upstreams {
+							for _, shift := range []int{0, 1, 10, 100, 1000, 10000} {
+								k := len(cases)
+								cases = append(cases, Case{
+									Op: op, DType: t, Loss: l, N: n, Data: Data(k % int(dataCount)), Seed: uint64(k),
+									Upstream: []float64{1, -0.3}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 3,
+								})
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// Deep returns cases of each reducing kernel whose chunk sums are themselves more than one chunk.
+func Deep() []Case {
+	var cases []Case
+	for _, op := range []Op{Forward, ForwardBackward} {
+		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+			for _, b := range []float64{1, 0.1} {
+				cases = append(cases, Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk*cpu.Chunk + 1 + len(cases), Grads: GradPred, Upstream: 1})
 			}
 		}
 	}
@@ -61,7 +108,7 @@ func Random(seed uint64, i, limit int) Case {
 		Upstream:    []float64{1, 1, 0.5, -3, 0.1, 0, 1024, r.NormFloat64()}[r.IntN(8)],
 		Elementwise: r.IntN(2) == 0,
 		Grads:       Grads(1 + r.IntN(3)),
-		Shift:       []int{0, 0, 1, 2, 3}[r.IntN(5)],
+		Shift:       []int{0, 0, 1, 10, 100, 1000, 10000, r.IntN(100000)}[r.IntN(8)],
 		Blocks:      []int{0, 0, 1, 2, 3, 7}[r.IntN(6)],
 		InPlace:     r.IntN(8) == 0,
 	}
