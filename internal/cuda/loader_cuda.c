@@ -1,0 +1,101 @@
+//go:build cuda && linux && amd64 && cgo
+
+// Loads libcuda.so.1 by hand, so that one binary runs with and without it.
+//
+// gorgonia.org/cu links libcuda in the usual way, which has two effects that a program with a fallback cannot have: the
+// loader refuses to start the program where there is no libcuda.so.1, and cu's init exits the process where the library is
+// there but finds no device. So this file defines each function that cu imports (symbols.h lists them) as a trampoline: a
+// jump through a slot, and fills the slots by dlopen and dlsym. The linker then takes no symbol from libcuda, and with
+// -Wl,--as-needed (loader.go) drops it from the binary's list of needed libraries. Where the library or a function of it is
+// missing, the slot leads to a function that returns an error code. cuInit is the one function with a body: see there.
+//
+// All of it is hidden: nothing here is exported to, or interposes on, other libraries of the process, which go on to load
+// and call libcuda as they always did.
+
+#define _GNU_SOURCE // dladdr
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include "loader_cuda.h"
+
+#define HIDDEN __attribute__((visibility("hidden")))
+
+// What a slot leads to before the library is loaded, where it is missing, and where it lacks that function. The arguments
+// are left unread; the x86-64 calling convention leaves clearing them to the caller, so one function stands for all.
+HIDDEN CUresult smoothl1_cuda_unloaded(void) { return CUDA_ERROR_NOT_INITIALIZED; }
+static CUresult missing_library(void) { return CUDA_ERROR_NO_DEVICE; }
+static CUresult missing_function(void) { return CUDA_ERROR_NOT_FOUND; }
+
+// The trampolines and their slots.
+#define SYMBOL(name)                                                                     \
+	HIDDEN void *smoothl1_slot_##name = (void *)smoothl1_cuda_unloaded;                  \
+	__asm__(".pushsection .text\n"                                                       \
+	        ".p2align 4\n"                                                               \
+	        ".globl " #name "\n"                                                         \
+	        ".hidden " #name "\n"                                                        \
+	        ".type " #name ", @function\n" #name ":\n"                                   \
+	        "endbr64\n"                                                                  \
+	        "jmp *smoothl1_slot_" #name "(%rip)\n"                                       \
+	        ".size " #name ", .-" #name "\n"                                             \
+	        ".popsection\n");
+#include "symbols.h"
+#undef SYMBOL
+
+static const struct {
+	const char *name;
+	void **slot;
+} symbols[] = {
+#define SYMBOL(name) {#name, &smoothl1_slot_##name},
+#include "symbols.h"
+#undef SYMBOL
+};
+
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static CUresult (*real_init)(unsigned int);
+static char why[512];  // dlerror's text where the library could not be loaded
+static char path[512]; // the file that was loaded
+
+static void load(void) {
+	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+	if (lib == NULL) {
+		const char *text = dlerror();
+		snprintf(why, sizeof why, "%s", text != NULL ? text : "dlopen libcuda.so.1 failed");
+	}
+	for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++) {
+		void *p = lib != NULL ? dlsym(lib, symbols[i].name) : (void *)missing_library;
+		*symbols[i].slot = p != NULL ? p : (void *)missing_function;
+	}
+	if (lib == NULL) return;
+	*(void **)&real_init = dlsym(lib, "cuInit");
+	Dl_info info;
+	if (real_init == NULL)
+		snprintf(why, sizeof why, "libcuda.so.1 has no cuInit");
+	else if (dladdr((void *)real_init, &info) != 0 && info.dli_fname != NULL)
+		snprintf(path, sizeof path, "%s", info.dli_fname);
+}
+
+// Before any Go code, as the loader would have done it. cuInit asks again, for the build modes (c-shared) in which Go's own
+// start may overtake this constructor.
+__attribute__((constructor)) static void load_early(void) { pthread_once(&once, load); }
+
+static atomic_int settled;
+static atomic_int first = -1; // what cuInit really answered the first time
+
+// cu's init calls this and exits the process unless it answers 0. So it answers 0 until smoothl1_cuda_settle is called,
+// which is when the package initialisers of cu are through, and keeps the real code; after that it tells the truth.
+HIDDEN CUresult cuInit(unsigned int flags) {
+	pthread_once(&once, load);
+	CUresult r = real_init != NULL ? real_init(flags) : missing_library();
+	int unset = -1;
+	atomic_compare_exchange_strong(&first, &unset, (int)r);
+	return atomic_load(&settled) ? r : CUDA_SUCCESS;
+}
+
+HIDDEN int smoothl1_cuda_settle(void) {
+	atomic_store(&settled, 1);
+	return atomic_load(&first);
+}
+
+HIDDEN const char *smoothl1_cuda_why(void) { return why; }
+HIDDEN const char *smoothl1_cuda_path(void) { return path; }

@@ -1,0 +1,17 @@
+//go:build !(cuda && linux && amd64 && cgo)
+
+package cuda
+
+import "github.com/smoothl1/smoothl1/internal/driver"
+
+// Available returns nil where CUDA can be used, and otherwise the reason why it cannot. In this build it never can.
+func Available() error { return &unavailable{reason: reason} }
+
+// Describe returns the driver library in use.
+func Describe() (Library, error) { return Library{}, Available() }
+
+// Count returns the number of CUDA devices.
+func Count() (int, error) { return 0, Available() }
+
+// Open returns the CUDA device with the given number, counted from 0.
+func Open(ordinal int) (driver.Device, error) { return nil, Available() }
