@@ -1,0 +1,181 @@
+//go:build cuda && linux && amd64 && cgo
+
+package cuda
+
+// cu's own PopCurrentCtx lets its result escape to the heap, 8 bytes of garbage for each call of this package.
+
+// #include "loader_cuda.h"
+// static CUresult smoothl1_pop(void) { CUcontext top; return cuCtxPopCurrent(&top); }
+import "C"
+
+import (
+	"runtime"
+	"sync"
+
+	"gorgonia.org/cu"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// device is a CUDA device through its primary context, the one that CUDA's runtime API and the libraries on top of it use,
+// so that memory of theirs can be used here and the other way round. The context is pushed for the length of each call and
+// popped again: whatever context a caller has made current on its thread is current again afterwards.
+//
+// It keeps account of all that it has made. A handle that is not in the account is refused before the driver sees it, and
+// Close frees what is left there: the primary context, and memory with it, lives on if somebody else holds it too.
+type device struct {
+	info driver.Info
+	dev  cu.Device
+	ctx  cu.CUContext
+
+	life   sync.RWMutex // shared: a call is in progress. Exclusive: Close
+	closed bool
+
+	memory    table[cu.DevicePtr]
+	streams   table[cu.Stream]
+	events    table[cu.Event]
+	modules   table[*module]
+	functions table[function]
+}
+
+// Count returns the number of CUDA devices.
+func Count() (int, error) {
+	if err := Available(); err != nil {
+		return 0, err
+	}
+	n, err := cu.NumDevices()
+	return n, failed("cuDeviceGetCount", err)
+}
+
+// Open returns the CUDA device with the given number, counted from 0. The same device may be opened more than once; memory
+// and handles belong to the one that made them. The error wraps ErrUnavailable where there is no CUDA device at all, and is a
+// *driver.Error where there is one.
+func Open(ordinal int) (driver.Device, error) {
+	n, err := Count()
+	if err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, &unavailable{reason: "the driver " + C.GoString(C.smoothl1_cuda_path()) + " has no device"}
+	}
+	if ordinal < 0 || ordinal >= n {
+		return nil, refused("cuDeviceGet", driver.CodeInvalidDevice, "there is no device %d: %d found, counted from 0", ordinal, n)
+	}
+	d := &device{info: driver.Info{Backend: "cuda", Ordinal: ordinal, DriverVersion: max(cu.Version(), 0)}}
+	if d.dev, err = cu.GetDevice(ordinal); err != nil {
+		return nil, failed("cuDeviceGet", err)
+	}
+	if err := d.inspect(); err != nil {
+		return nil, err
+	}
+	if d.ctx, err = d.dev.RetainPrimaryCtx(); err != nil {
+		return nil, failed("cuDevicePrimaryCtxRetain", err)
+	}
+	return d, nil
+}
+
+// inspect fills in what the driver tells of the device.
+func (d *device) inspect() error {
+	var err error
+	if d.info.Name, err = d.dev.Name(); err != nil {
+		return failed("cuDeviceGetName", err)
+	}
+	total, err := d.dev.TotalMem()
+	if err != nil {
+		return failed("cuDeviceTotalMem", err)
+	}
+	d.info.MemoryBytes = uint64(total)
+	var l2 int
+	for _, a := range []struct {
+		which cu.DeviceAttribute
+		value *int
+	}{
+		{cu.ComputeCapabilityMajor, &d.info.Major},
+		{cu.ComputeCapabilityMinor, &d.info.Minor},
+		{cu.MultiprocessorCount, &d.info.Multiprocessors},
+		{cu.L2CacheSize, &l2},
+	} {
+		if *a.value, err = d.dev.Attribute(a.which); err != nil {
+			return failed("cuDeviceGetAttribute", err)
+		}
+	}
+	d.info.L2Bytes = uint64(l2)
+	return nil
+}
+
+func (d *device) Info() driver.Info { return d.info }
+
+// enter makes the context current for a call of the driver, and holds Close off. leave undoes it; nothing of enter is left
+// to be undone where it returns an error.
+func (d *device) enter(call string) error {
+	d.life.RLock()
+	if d.closed {
+		d.life.RUnlock()
+		return refused(call, driver.CodeInvalidContext, "the device is closed")
+	}
+	if err := d.push(); err != nil {
+		d.life.RUnlock()
+		return err
+	}
+	return nil
+}
+
+// leave puts its own error into *err only where there is none yet.
+func (d *device) leave(err *error) {
+	d.pop(err)
+	d.life.RUnlock()
+}
+
+func (d *device) push() error {
+	runtime.LockOSThread() // which context is current is a property of the thread
+	if err := cu.PushCurrentCtx(d.ctx); err != nil {
+		runtime.UnlockOSThread()
+		return failed("cuCtxPushCurrent", err)
+	}
+	return nil
+}
+
+func (d *device) pop(err *error) {
+	code := int(C.smoothl1_pop())
+	runtime.UnlockOSThread()
+	if code != 0 && *err == nil {
+		*err = newError("cuCtxPopCurrent", code)
+	}
+}
+
+// Close waits for the calls in progress and the work they started, frees everything and lets go of the context. All steps
+// are tried, whatever fails; the error is the first one, a fault of a kernel among them.
+func (d *device) Close() (err error) {
+	d.life.Lock()
+	defer d.life.Unlock()
+	if d.closed {
+		return nil
+	}
+	d.closed = true
+	note := func(e error) {
+		if err == nil {
+			err = e
+		}
+	}
+	if e := d.push(); e != nil {
+		note(e)
+	} else {
+		note(failed("cuCtxSynchronize", cu.Synchronize()))
+		for _, s := range d.streams.drain() {
+			note(failed("cuStreamDestroy", s.Destroy()))
+		}
+		for _, e := range d.events.drain() {
+			note(failed("cuEventDestroy", cu.DestroyEvent(&e)))
+		}
+		for _, m := range d.modules.drain() {
+			note(failed("cuModuleUnload", m.mod.Unload()))
+		}
+		for _, p := range d.memory.drain() {
+			note(failed("cuMemFree", cu.MemFree(p)))
+		}
+		d.functions.drain()
+		d.pop(&err)
+	}
+	note(failed("cuDevicePrimaryCtxRelease", d.dev.ReleasePrimaryCtx()))
+	return err
+}

@@ -1,0 +1,176 @@
+//go:build cuda && linux && amd64 && cgo
+
+package cuda
+
+import (
+	"bytes"
+	"runtime"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+type module struct {
+	mod cu.Module
+	ptx string // for the parameters of its kernels
+
+	mu        sync.Mutex
+	functions map[string]driver.Function // by name: asking twice gives the same
+}
+
+type function struct {
+	fn         cu.Function
+	name       string
+	parameters int // how many the PTX declares; -1: not known
+}
+
+// Load has the driver compile PTX. The compiler's complaints are in the error.
+func (d *device) Load(ptx string) (h driver.Module, err error) {
+	const call = "cuModuleLoadDataEx"
+	if i := strings.IndexByte(ptx, 0); i >= 0 {
+		return 0, refused(call, driver.CodeInvalidPTX, "the PTX has a zero byte at %d of %d, where the driver would take it to end", i, len(ptx))
+	}
+	if err := d.enter(call); err != nil {
+		return 0, err
+	}
+	defer d.leave(&err)
+	// cu hides the address of the buffer in an integer, so nothing but this pin tells the collector that C writes to it.
+	log := cu.JITErrorLogBuffer{Buffer: make([]byte, 8192)}
+	var pin runtime.Pinner
+	pin.Pin(&log.Buffer[0])
+	defer pin.Unpin()
+	mod, err := cu.LoadDataEx(ptx, &log)
+	if err != nil {
+		e := failed(call, err)
+		text, _, _ := bytes.Cut(log.Buffer, []byte{0})
+		if text = bytes.TrimSpace(text); len(text) > 0 {
+			e.(*driver.Error).Detail += ":\n" + string(text)
+		}
+		return 0, e
+	}
+	return driver.Module(d.modules.add(&module{mod: mod, ptx: ptx, functions: make(map[string]driver.Function)})), nil
+}
+
+// Unload waits for the device's work, which may be that of the module's kernels.
+func (d *device) Unload(h driver.Module) (err error) {
+	const call = "cuModuleUnload"
+	if err := d.enter(call); err != nil {
+		return err
+	}
+	defer d.leave(&err)
+	m, ok := d.modules.take(uint64(h))
+	if !ok {
+		return refused(call, driver.CodeInvalidHandle, "module %#x is not loaded on this device", uint64(h))
+	}
+	for _, f := range m.functions {
+		d.functions.take(uint64(f))
+	}
+	waited := failed("cuCtxSynchronize", cu.Synchronize())
+	if err := failed(call, m.mod.Unload()); err != nil && waited == nil {
+		return err
+	}
+	return waited
+}
+
+func (d *device) Function(h driver.Module, name string) (f driver.Function, err error) {
+	const call = "cuModuleGetFunction"
+	if name == "" || strings.IndexByte(name, 0) >= 0 {
+		return 0, refused(call, driver.CodeNotFound, "%q is no name of a kernel", name)
+	}
+	if err := d.enter(call); err != nil {
+		return 0, err
+	}
+	defer d.leave(&err)
+	e := d.modules.get(uint64(h))
+	if e == nil {
+		return 0, refused(call, driver.CodeInvalidHandle, "module %#x is not loaded on this device", uint64(h))
+	}
+	defer e.users.Done()
+	m := e.value
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if f, ok := m.functions[name]; ok {
+		return f, nil
+	}
+	fn, err := m.mod.Function(name)
+	if err != nil {
+		e := failed(call, err)
+		e.(*driver.Error).Detail += ": " + name
+		return 0, e
+	}
+	f = driver.Function(d.functions.add(function{fn: fn, name: name, parameters: parameters(m.ptx, name)}))
+	m.functions[name] = f
+	return f, nil
+}
+
+// parameters counts the parameters that PTX declares for a kernel; -1 where the text is not as compilers write it.
+func parameters(ptx, name string) int {
+	for rest := ptx; ; {
+		_, after, ok := strings.Cut(rest, ".entry")
+		if !ok {
+			return -1
+		}
+		rest = after
+		head, body, ok := strings.Cut(rest, "(")
+		if !ok {
+			return -1
+		}
+		if strings.TrimSpace(head) != name {
+			continue
+		}
+		list, _, ok := strings.Cut(body, ")")
+		if !ok || strings.Contains(list, "//") || strings.Contains(list, "/*") {
+			return -1
+		}
+		return strings.Count(list, ".param")
+	}
+}
+
+// boxes holds the arguments of one launch in the form that cu reads them, a pointer to 8 bytes for each. They are bound to
+// each other once and used for many launches.
+type boxes struct {
+	values   [32]uint64
+	pointers [32]unsafe.Pointer
+}
+
+var pool = sync.Pool{New: func() any {
+	b := new(boxes)
+	for i := range b.values {
+		b.pointers[i] = unsafe.Pointer(&b.values[i])
+	}
+	return b
+}}
+
+// Launch allocates nothing in Go; cu allocates and frees two blocks in C.
+func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, args []uint64) (err error) {
+	const call = "cuLaunchKernel"
+	s, err := d.enterStream(call, on)
+	if err != nil {
+		return err
+	}
+	defer d.leaveStream(s, &err)
+	e := d.functions.get(uint64(h))
+	if e == nil {
+		return refused(call, driver.CodeInvalidHandle, "function %#x is not loaded on this device", uint64(h))
+	}
+	defer e.users.Done()
+	f := &e.value
+	// The driver reads as many arguments as the kernel has, wherever the caller's end.
+	if f.parameters >= 0 && len(args) != f.parameters {
+		return refused(call, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.parameters, len(args))
+	}
+	b := pool.Get().(*boxes)
+	defer pool.Put(b)
+	if len(args) > len(b.values) {
+		return refused(call, driver.CodeInvalidValue, "%d arguments are more than %d", len(args), len(b.values))
+	}
+	copy(b.values[:], args)
+	return failed(call, f.fn.Launch(
+		int(g.Grid[0]), int(g.Grid[1]), int(g.Grid[2]),
+		int(g.Block[0]), int(g.Block[1]), int(g.Block[2]),
+		int(g.SharedBytes), s.Stream, b.pointers[:len(args)]))
+}

@@ -1,0 +1,143 @@
+//go:build cuda && linux && amd64 && cgo
+
+package cuda
+
+import (
+	"unsafe"
+
+	"gorgonia.org/cu"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// stream is a stream in use by a call.
+type stream struct {
+	cu.Stream
+	account *entry[cu.Stream] // nil for the default stream, and for one of somebody else's
+}
+
+// enterStream is enter for a call on a stream, which stays open until leaveStream. A handle that is not from this package is
+// a CUstream of the device's primary context, which somebody else has made and keeps open.
+func (d *device) enterStream(call string, on driver.Stream) (stream, error) {
+	if err := d.enter(call); err != nil {
+		return stream{}, err
+	}
+	if on&ours == 0 {
+		return stream{Stream: *(*cu.Stream)(unsafe.Pointer(&on))}, nil // a struct of the one pointer
+	}
+	e := d.streams.get(uint64(on))
+	if e == nil {
+		err := refused(call, driver.CodeInvalidHandle, "stream %#x is not open on this device", uint64(on))
+		d.leave(&err)
+		return stream{}, err
+	}
+	return stream{Stream: e.value, account: e}, nil
+}
+
+func (d *device) leaveStream(s stream, err *error) {
+	if s.account != nil {
+		s.account.users.Done()
+	}
+	d.leave(err)
+}
+
+// NewStream makes a stream that does not wait for the default stream, nor the default stream for it.
+func (d *device) NewStream() (h driver.Stream, err error) {
+	const call = "cuStreamCreate"
+	if err := d.enter(call); err != nil {
+		return 0, err
+	}
+	defer d.leave(&err)
+	s, err := cu.MakeStream(cu.NonBlocking)
+	if err != nil {
+		return 0, failed(call, err)
+	}
+	return driver.Stream(d.streams.add(s)), nil
+}
+
+// CloseStream returns at once; work that is still in the stream is done all the same.
+func (d *device) CloseStream(h driver.Stream) (err error) {
+	const call = "cuStreamDestroy"
+	if err := d.enter(call); err != nil {
+		return err
+	}
+	defer d.leave(&err)
+	s, ok := d.streams.take(uint64(h))
+	if !ok {
+		return refused(call, driver.CodeInvalidHandle, "stream %#x was not made by this device, or is closed", uint64(h))
+	}
+	return failed(call, s.Destroy())
+}
+
+func (d *device) Wait(on driver.Stream) (err error) {
+	const call = "cuStreamSynchronize"
+	s, err := d.enterStream(call, on)
+	if err != nil {
+		return err
+	}
+	defer d.leaveStream(s, &err)
+	return failed(call, s.Synchronize())
+}
+
+func (d *device) NewEvent() (h driver.Event, err error) {
+	const call = "cuEventCreate"
+	if err := d.enter(call); err != nil {
+		return 0, err
+	}
+	defer d.leave(&err)
+	e, err := cu.MakeEvent(cu.DefaultEvent)
+	if err != nil {
+		return 0, failed(call, err)
+	}
+	return driver.Event(d.events.add(e)), nil
+}
+
+func (d *device) CloseEvent(h driver.Event) (err error) {
+	const call = "cuEventDestroy"
+	if err := d.enter(call); err != nil {
+		return err
+	}
+	defer d.leave(&err)
+	e, ok := d.events.take(uint64(h))
+	if !ok {
+		return refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
+	}
+	return failed(call, cu.DestroyEvent(&e))
+}
+
+func (d *device) Record(h driver.Event, on driver.Stream) (err error) {
+	const call = "cuEventRecord"
+	s, err := d.enterStream(call, on)
+	if err != nil {
+		return err
+	}
+	defer d.leaveStream(s, &err)
+	e := d.events.get(uint64(h))
+	if e == nil {
+		return refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
+	}
+	defer e.users.Done()
+	return failed(call, e.value.Record(s.Stream))
+}
+
+func (d *device) Elapsed(start, end driver.Event) (ms float32, err error) {
+	const call = "cuEventElapsedTime"
+	if err := d.enter(call); err != nil {
+		return 0, err
+	}
+	defer d.leave(&err)
+	var both [2]cu.Event
+	for i, h := range []driver.Event{start, end} {
+		e := d.events.get(uint64(h))
+		if e == nil {
+			return 0, refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
+		}
+		defer e.users.Done()
+		if err := e.value.Synchronize(); err != nil {
+			return 0, failed("cuEventSynchronize", err)
+		}
+		both[i] = e.value
+	}
+	t, err := both[0].Elapsed(both[1])
+	return float32(t), failed(call, err)
+}
