@@ -1,0 +1,75 @@
+// What the stand-in for libcuda has beside CUDA's own functions, for the tests that drive it (fakedriver.go looks these up by
+// name), and what its source files share.
+#ifndef FAKE_H
+#define FAKE_H
+
+#include <cuda.h>
+#include <stdint.h>
+
+// How many things of each kind exist. All must be 0 after everything was closed.
+enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_KINDS };
+
+struct fake_launch {
+	char name[128];
+	unsigned grid[3], block[3], shared;
+	int stream; // 0: the default stream; 1: a stream that was created non-blocking; 2: one that was created otherwise
+	int count;
+	uint64_t args[32]; // 4-byte parameters in the low half
+};
+
+void fake_reset(void);                                  // forgets calls and planned failures
+void fake_fail(const char *call, int nth, int code);    // the nth call from now (1: the next) fails; "": whatever it is
+int fake_calls(const char *call);                       // calls since fake_reset; "": all
+int fake_live(int kind);                                // things that exist
+int fake_depth(void);                                   // contexts on this thread's stack
+int fake_misuse(void);                                  // calls with a handle or address that does not exist
+void fake_last_launch(struct fake_launch *last);        // as the kernel received it
+
+// Internal to the three files.
+typedef struct object object;
+typedef struct op op;
+
+struct op {
+	op *next;
+	enum { OP_COPY, OP_SET, OP_RECORD, OP_LAUNCH } kind;
+	unsigned char *dst;
+	const unsigned char *src;
+	size_t n;
+	int value;
+	int dst_here, src_here; // of a copy: which end is device memory
+	object *event;
+	object *module; // of a launch
+	struct fake_launch launch;
+};
+
+// A stream, event, module or function. It is never freed: what uses it afterwards is found out.
+struct object {
+	object *next;
+	char kind; // 's', 'e', 'm', 'f'
+	char open;
+	op *first, **last; // of a stream: the work that nobody has waited for yet
+	unsigned flags;
+	object *stream;   // of an event: where it was recorded last
+	double at;        // of an event: when it happened; 0: not yet
+	const char *text; // of a module: its PTX; of a function: where its parameters begin
+	object *module;   // of a function
+	char name[128];
+};
+
+object *fake_object(void *handle, char kind);
+object *fake_new(char kind);
+op *fake_push(object *stream, int kind);
+void fake_drain(object *stream);
+void fake_drain_all(void);
+int fake_is_memory(const void *p, size_t n);
+void fake_sticky(CUresult code);
+void fake_count(int kind, int by);
+void fake_misused(void);
+
+CUresult enter(const char *call);      // the start of each call; holds the lock until leave
+CUresult in_context(const char *call); // enter for a call that needs a current context
+CUresult leave(CUresult r);
+CUresult sticky(void);              // the fault of the current context
+object *stream_of(CUstream s);      // NULL: no such stream
+
+#endif

@@ -1,0 +1,164 @@
+// Streams, events, modules and launches.
+#include "fake.h"
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+static struct fake_launch last;
+
+CUresult cuStreamCreate(CUstream *s, unsigned flags) {
+	CUresult r = in_context("cuStreamCreate");
+	if (r != 0) return leave(r);
+	object *o = fake_new('s');
+	o->flags = flags;
+	fake_count(FAKE_STREAM, 1);
+	*s = (CUstream)o;
+	return leave(r);
+}
+
+CUresult cuStreamDestroy(CUstream s) {
+	CUresult r = in_context("cuStreamDestroy");
+	object *o = fake_object(s, 's');
+	if (o == NULL || r == CUDA_ERROR_INVALID_CONTEXT) return leave(CUDA_ERROR_INVALID_HANDLE);
+	o->open = 0; // its work stays in the queue
+	fake_count(FAKE_STREAM, -1);
+	return leave(r);
+}
+
+CUresult cuStreamSynchronize(CUstream s) {
+	CUresult r = in_context("cuStreamSynchronize");
+	if (r != 0) return leave(r);
+	object *o = stream_of(s);
+	if (o == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	fake_drain(o);
+	return leave(sticky());
+}
+
+CUresult cuEventCreate(CUevent *e, unsigned flags) {
+	CUresult r = in_context("cuEventCreate");
+	if (r != 0) return leave(r);
+	object *o = fake_new('e');
+	o->flags = flags;
+	fake_count(FAKE_EVENT, 1);
+	*e = (CUevent)o;
+	return leave(r);
+}
+
+CUresult cuEventDestroy(CUevent e) {
+	CUresult r = in_context("cuEventDestroy");
+	object *o = fake_object(e, 'e');
+	if (o == NULL || r == CUDA_ERROR_INVALID_CONTEXT) return leave(CUDA_ERROR_INVALID_HANDLE);
+	o->open = 0;
+	fake_count(FAKE_EVENT, -1);
+	return leave(r);
+}
+
+CUresult cuEventRecord(CUevent e, CUstream s) {
+	CUresult r = in_context("cuEventRecord");
+	if (r != 0) return leave(r);
+	object *o = fake_object(e, 'e'), *st = stream_of(s);
+	if (o == NULL || st == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	o->stream = st;
+	o->at = 0;
+	fake_push(st, OP_RECORD)->event = o;
+	return leave(r);
+}
+
+CUresult cuEventSynchronize(CUevent e) {
+	CUresult r = in_context("cuEventSynchronize");
+	if (r != 0) return leave(r);
+	object *o = fake_object(e, 'e');
+	if (o == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (o->stream != NULL) fake_drain(o->stream);
+	return leave(sticky());
+}
+
+CUresult cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
+	CUresult r = in_context("cuEventElapsedTime");
+	if (r != 0) return leave(r);
+	object *x = fake_object(a, 'e'), *y = fake_object(b, 'e');
+	if (x == NULL || y == NULL || x->stream == NULL || y->stream == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (x->at == 0 || y->at == 0) return leave(CUDA_ERROR_NOT_READY);
+	*ms = (float)(y->at - x->at);
+	return leave(r);
+}
+
+// Takes any text without the error of devicetest's, and answers that as ptxas does.
+CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
+	CUresult r = in_context("cuModuleLoadDataEx");
+	if (r != 0) return leave(r);
+	const char *text = image;
+	if (strstr(text, "nosuch") != NULL) {
+		char *log = NULL;
+		size_t size = 0;
+		for (unsigned i = 0; i < n; i++) {
+			if (options[i] == CU_JIT_ERROR_LOG_BUFFER) log = values[i];
+			if (options[i] == CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES) size = (size_t)(uintptr_t)values[i];
+		}
+		if (log != NULL) snprintf(log, size, "ptxas application ptx input, line 6; error   : Not a name of any known instruction: 'nosuch'\nptxas fatal   : Ptx assembly aborted due to errors\n");
+		return leave(CUDA_ERROR_INVALID_PTX);
+	}
+	object *o = fake_new('m');
+	o->text = strdup(text);
+	fake_count(FAKE_MODULE, 1);
+	*m = (CUmodule)o;
+	return leave(r);
+}
+
+CUresult cuModuleUnload(CUmodule m) {
+	CUresult r = in_context("cuModuleUnload");
+	object *o = fake_object(m, 'm');
+	if (o == NULL || r == CUDA_ERROR_INVALID_CONTEXT) return leave(CUDA_ERROR_INVALID_HANDLE);
+	o->open = 0;
+	fake_count(FAKE_MODULE, -1);
+	return leave(r);
+}
+
+CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
+	CUresult r = in_context("cuModuleGetFunction");
+	if (r != 0) return leave(r);
+	object *o = fake_object(m, 'm');
+	if (o == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	for (const char *p = o->text; (p = strstr(p, ".entry")) != NULL;) {
+		for (p += 6; isspace((unsigned char)*p); p++) {}
+		size_t n = strlen(name);
+		if (strncmp(p, name, n) != 0 || (p[n] != '(' && !isspace((unsigned char)p[n]))) continue;
+		object *fn = fake_new('f');
+		fn->module = o;
+		fn->text = strchr(p, '(');
+		snprintf(fn->name, sizeof fn->name, "%s", name);
+		*f = (CUfunction)fn;
+		return leave(r);
+	}
+	return leave(CUDA_ERROR_NOT_FOUND);
+}
+
+// Reads the arguments at once, each in the size that the PTX declares, as CUDA does.
+CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params, void **extra) {
+	CUresult r = in_context("cuLaunchKernel");
+	if (r != 0) return leave(r);
+	object *fn = fake_object(f, 'f'), *s = stream_of(stream);
+	if (fn != NULL && !fn->module->open) fake_misused();
+	if (fn == NULL || s == NULL || !fn->module->open) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (!gx || !gy || !gz || !bx || !by || !bz || bx * by * bz > 1024 || extra != NULL) return leave(CUDA_ERROR_INVALID_VALUE);
+	struct fake_launch l = {.grid = {gx, gy, gz}, .block = {bx, by, bz}, .shared = shared};
+	l.stream = stream == NULL ? 0 : s->flags == CU_STREAM_NON_BLOCKING ? 1 : 2;
+	snprintf(l.name, sizeof l.name, "%s", fn->name);
+	const char *close = strchr(fn->text, ')');
+	for (const char *p = fn->text; (p = strstr(p, ".param")) != NULL && p < close && l.count < 32; l.count++) {
+		p = strchr(p + 6, '.'); // its type, .u64 and the like
+		size_t bytes = (size_t)(p[2] == '8' ? 1 : (p[2] - '0') * 10 + (p[3] - '0')) / (p[2] == '8' ? 1 : 8);
+		memcpy(&l.args[l.count], params[l.count], bytes);
+	}
+	last = l;
+	op *o = fake_push(s, OP_LAUNCH);
+	o->launch = l;
+	o->module = fn->module;
+	return leave(r);
+}
+
+void fake_last_launch(struct fake_launch *l) {
+	enter(NULL);
+	*l = last;
+	leave(CUDA_SUCCESS);
+}
