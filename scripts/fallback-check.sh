@@ -1,0 +1,157 @@
+#!/usr/bin/env bash
+# Checks that one source and, with -tags cuda, one binary run everywhere: with libcuda, where it finds a device and where it
+# finds none, without libcuda, and built for platforms that CUDA does not know.
+#
+# usage: scripts/fallback-check.sh           all of it
+#        scripts/fallback-check.sh --no-cross  without the builds for other platforms
+#
+# A user's program is built in a module of its own outside this tree, run with the libcuda of this machine, and then run
+# again in a mount namespace where that library is hidden. Needs root or user namespaces, gcc, binutils and cuda.h
+# (scripts/install-cuda.sh).
+set -euo pipefail
+cd "$(dirname "$0")/.."
+root=$PWD
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+
+fail() { echo "fallback-check: $*" >&2; exit 1; }
+# want WHAT REGEX COMMAND...: the command exits with 0, and what it prints matches.
+want() {
+  local what=$1 regex=$2 out
+  shift 2
+  out=$("$@" 2>&1) || fail "$what: exit status $?: $out"
+  grep -E -m 1 -- "$regex" <<<"$out" | sed "s|^|ok  $what: |" || fail "$what: no line like '$regex' in: $out"
+}
+
+# The program: what Open takes and why, that it computes there, and what asking for CUDA by name comes to.
+module=example.org/throwaway
+cat >"$dir/main.go" <<'GO'
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+)
+
+func main() {
+	dev, err := gpu.Open()
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+	defer dev.Close()
+	fmt.Println("open:", dev)
+	grad := make([]float32, 4)
+	loss, err := gpu.Compute(dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, []float32{0, 0.5, 3, -2}, make([]float32, 4), grad)
+	fmt.Println("loss:", loss, grad, err)
+	named, err := gpu.Open(gpu.CUDA(0))
+	if err == nil {
+		defer named.Close()
+	}
+	fmt.Println("by name:", named, err)
+}
+GO
+loss='^loss: 4\.125 \[0 0\.5 1 -1\] <nil>$'
+# Each is said by both ways of opening.
+no_tag='built without -tags cuda$'
+no_cgo='-tags cuda needs CGO_ENABLED=1$'
+no_platform='-tags cuda needs linux/amd64, and this is linux/386$'
+with_driver='cuda device 0: .|CUDA_ERROR_[A-Z_]+ \([0-9]+\) from cuInit: .*; the driver library is /' # a device, or none
+without_driver='cannot load the CUDA driver: (/.*/)?libcuda\.so\.1: '
+# falls_back WHAT REGEX COMMAND...
+falls_back() {
+  local what=$1 regex=$2
+  shift 2
+  want "$what" "^open: .*($regex)" "$@"
+  want "$what" "$loss" "$@"
+  want "$what" "^by name: .*($regex)" "$@"
+}
+
+(
+  cd "$dir"
+  go mod init "$module" 2>/dev/null
+  go mod edit -go="$(go -C "$root" list -m -f '{{.GoVersion}}')" -require=github.com/smoothl1/smoothl1@v0.0.0 -replace=github.com/smoothl1/smoothl1="$root"
+  cp "$root/go.sum" .
+)
+# Some distributions' gcc drops unneeded libraries by itself, and would hide that our flags fail to: it is told not to.
+mkdir "$dir/c"
+printf '#!/bin/sh\nexec gcc -Wl,--no-as-needed "$@"\n' >"$dir/c/ld"
+chmod +x "$dir/c/ld"
+build() { # OUTPUT FLAGS...: the environment says for what
+  local out=$1
+  shift
+  (cd "$dir" && GOFLAGS="${GOFLAGS:-} -mod=mod" go build -ldflags="-extld=$dir/c/ld" -o "$out" "$@" .) || fail "build $out"
+}
+
+CGO_ENABLED=0 build plain
+falls_back "without the tag" "$no_tag" "$dir/plain"
+CGO_ENABLED=0 GOARCH=amd64 build nocgo -tags cuda
+falls_back "-tags cuda without cgo" "$no_cgo" "$dir/nocgo"
+CGO_ENABLED=0 GOARCH=386 build on386 -tags cuda
+falls_back "-tags cuda on 386" "$no_platform" "$dir/on386"
+
+# A C program that links libcuda as usual: it shows that what hides the library below does hide it.
+printf '#include <cuda.h>\n#include <stdio.h>\nint main(void) { printf("cuInit %%d\\n", cuInit(0)); return 0; }\n' >"$dir/c/usual.c"
+gcc -o "$dir/usual" "$dir/c/usual.c" -I/usr/local/cuda/include -L/usr/local/cuda/lib64 -lcuda
+want "a C program" '^cuInit [0-9]+$' "$dir/usual"
+readelf -d "$dir/usual" | grep -q 'NEEDED.*libcuda' || fail "the C program does not need libcuda"
+
+mapfile -t links < <(ldconfig -p | sed -n 's/.*libcuda\.so\.1 .*x86-64.* => //p')
+[ ${#links[@]} -gt 0 ] || fail "no libcuda.so.1 on this machine: run scripts/install-cuda.sh"
+user=()
+unshare -m true 2>/dev/null || user=(-r)
+# hidden HOW COMMAND...: runs it in a mount namespace of its own. HOW is "empty", an empty file in the library's place, or
+# "gone", for which the library must be a link into a folder of its own, as Debian has it.
+hidden() {
+  local how=$1 link file mounts=
+  shift
+  for link in "${links[@]}"; do
+    file=$(realpath "$link")
+    case $how in
+    empty) mounts+="mount --bind /dev/null '$file'; " ;;
+    gone) mounts+="mountpoint -q '$(dirname "$file")' || mount -t tmpfs none '$(dirname "$file")'; " ;;
+    esac
+  done
+  env -u LD_LIBRARY_PATH unshare "${user[@]}" -m sh -ec "$mounts"'exec "$@"' sh "$@"
+}
+ways=(empty)
+[ "$(dirname "$(realpath "${links[0]}")")" = "$(realpath "$(dirname "${links[0]}")")" ] || ways+=(gone)
+for how in "${ways[@]}"; do
+  ! hidden "$how" "$dir/usual" >/dev/null 2>&1 || fail "libcuda is not hidden ($how): a program that needs it runs"
+done
+
+for mode in exe pie c-shared; do
+  CGO_ENABLED=1 build "$mode" -tags cuda -buildmode=$mode
+  case $mode in exe) type=EXEC ;; *) type=DYN ;; esac
+  readelf -h "$dir/$mode" | grep -q "Type:.*$type" || fail "$mode is not of type $type"
+  ! readelf -d "$dir/$mode" | grep 'NEEDED.*libcuda' || fail "$mode needs libcuda to start"
+  # The three are cu's own, which no libcuda has; a shared library exports them.
+  ! nm -D "$dir/$mode" | grep -vE ' (cuAllocAndCopy|cuDeviceGetAttributes|cuLaunchAndSync)$' | grep -E ' (cu[A-Z]|smoothl1_)' || fail "$mode exports or imports the symbols above"
+  echo "ok  $mode: libcuda not NEEDED, no libcuda symbol in the dynamic table"
+  [ $mode != c-shared ] || continue # a library is not run
+  falls_back "$mode with libcuda" "$with_driver" "$dir/$mode"
+  for how in "${ways[@]}"; do
+    falls_back "$mode, libcuda $how" "$without_driver" hidden "$how" "$dir/$mode"
+  done
+done
+
+# A program that imports cu itself, as one that hands over device memory of its own does. The linker gets the flags of
+# packages breadth first, in the order of the imports: -lcuda before ours, so the program carries --as-needed, too.
+(cd "$dir" && sed -i 's|^import (|// #cgo LDFLAGS: -Wl,--as-needed\nimport "C"\n\nimport (\n\t_ "gorgonia.org/cu"|' main.go)
+CGO_ENABLED=1 build both -tags cuda
+! readelf -d "$dir/both" | grep 'NEEDED.*libcuda' || fail "a program that imports cu, too, needs libcuda to start"
+falls_back "with cu beside it" "$with_driver" "$dir/both"
+falls_back "with cu beside it, libcuda empty" "$without_driver" hidden empty "$dir/both"
+
+[ "${1:-}" != --no-cross ] || exit 0
+for target in windows/amd64 darwin/arm64 linux/arm64 linux/386 linux/s390x linux/riscv64 js/wasm; do
+  CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build ./... || fail "build for $target"
+  echo "ok  builds for $target"
+done
+for target in linux/amd64 linux/arm64 windows/amd64 darwin/arm64; do
+  CGO_ENABLED=0 GOOS=${target%/*} GOARCH=${target#*/} go build -tags cuda ./... || fail "build for $target with -tags cuda"
+  echo "ok  builds for $target with -tags cuda, without cgo"
+done
