@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check test test-cuda test-arm64 test-v3 race lint bench bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -18,11 +18,20 @@ ptx-check: ## compile it again and fail on a difference (needs nvcc V11.8.89)
 ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte accesses in the loops (needs ptxas, cuobjdump)
 	$(GO) run ./internal/tools/ptxcheck kernels/smoothl1.ptx
 
+ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
+	scripts/ptx-archs.sh
+
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
-test-cuda: ## the tests of gpu and the differential test, on a CUDA host with its toolkit
-	$(GO) test -tags cuda -count=1 ./gpu ./internal/cuda/... ./internal/difftest
+test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers)
+	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/... ./internal/difftest
+
+race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the CUDA headers)
+	$(GO) test -tags cuda -race ./internal/cuda/...
+
+cuda-symbols-check: ## the libcuda functions that are stood in for are those that cu imports (needs the CUDA headers)
+	scripts/cuda-symbols.sh --check
 
 test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse multiply and add
 	GOAMD64=v3 $(GO) test ./...
@@ -31,7 +40,7 @@ test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./internal/difftest ./internal/npy ./examples/...
 
 race: ## the concurrent tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race . ./cpu ./gpu ./internal/npy ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/npy ./examples/...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
@@ -47,4 +56,4 @@ bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test for a CUDA host
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-v3 test-arm64 race ptx-check ptxas-check bundle fallback-check ## everything that CI runs
+check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check ## everything that CI runs

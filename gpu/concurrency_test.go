@@ -140,6 +140,9 @@ func TestStreams(t *testing.T) {
 	wrapped, err := d.WrapStream(uintptr(second.s))
 	require.NoError(t, err)
 
+	_, err = d.WrapStream(^uintptr(0))
+	require.ErrorContains(t, err, "is no CUstream")
+
 	for _, on := range []*Stream{first, second, wrapped} {
 		require.NoError(t, op.Forward(b.pred, b.target, OnStream(on)))
 		assert.Equal(t, on.s, s.last().on)

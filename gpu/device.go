@@ -82,16 +82,22 @@ func Open(options ...OpenOption) (*Device, error) {
 			return nil, smoothl1.NewArgError(op, "ordinal", o.device, errors.New("must not be negative"))
 		}
 		drv, err := cuda.Open(o.device)
-		if err != nil {
+		if errors.Is(err, cuda.ErrUnavailable) {
 			return nil, fmt.Errorf("gpu: Open: CUDA device %d: %w: %w", o.device, smoothl1.ErrNoCUDA, err)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("gpu: Open: CUDA device %d: %w", o.device, err)
 		}
 		return openDriver(drv)
 	default:
 		drv, err := cuda.Open(0)
-		if err != nil {
+		if errors.Is(err, cuda.ErrUnavailable) {
 			return openCPU(err.Error()), nil
 		}
-		// A GPU that is there but does not take the kernels is an error: who has one does not want the CPU unawares.
+		// A GPU that is there but does not work is an error: who has one does not want the CPU unawares.
+		if err != nil {
+			return nil, fmt.Errorf("gpu: Open: CUDA device 0: %w", err)
+		}
 		return openDriver(drv)
 	}
 }

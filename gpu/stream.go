@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -44,6 +45,9 @@ func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	defer d.leave()
 	if d.drv == nil {
 		return nil, smoothl1.NewArgError(op, "device", d, smoothl1.ErrDevice)
+	}
+	if uint64(handle)>>63 != 0 {
+		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), errors.New("is no CUstream"))
 	}
 	s := &Stream{dev: d, s: driver.Stream(handle), lent: true}
 	d.own(s)

@@ -10,7 +10,8 @@ import "fmt"
 // Ptr is an address in a device's memory; 0 is no memory.
 type Ptr uint64
 
-// Handles of one device. The zero Stream is the device's default stream; the other zeros name nothing.
+// Handles of one device. The zero Stream is the device's default stream; the other zeros name nothing. A device gives its own
+// streams handles with the top bit set; on a CUDA device one without it is a CUstream that somebody else made.
 type (
 	Stream   uint64
 	Event    uint64
