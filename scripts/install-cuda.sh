@@ -8,7 +8,7 @@ set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1; }
 if have nvcc && have ptxas && have cuobjdump && ldconfig -p | grep -q 'libcuda\.so\.1'; then
-  echo "CUDA toolkit: $(nvcc --version | sed -n 's/.*\(V[0-9.]*\).*/\1/p') is installed"
+  echo "CUDA toolkit: $(nvcc --version | grep -o 'V[0-9.]*$') is installed"
   exit 0
 fi
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || { echo "install-cuda: needs Debian on amd64; on another system install CUDA 11.8 or 12.x from NVIDIA" >&2; exit 1; }
