@@ -15,6 +15,9 @@ import (
 // TestCoverageOfThePTX runs enough cases for every instruction of the kernels to be executed and every branch to go both ways,
 // and names what cannot.
 func TestCoverageOfThePTX(t *testing.T) {
+	if testing.Short() {
+		t.Skip("the coverage is that of all cases")
+	}
 	var coverage sim.Coverage
 	for _, run := range []struct {
 		multiprocessors int // which set the geometry: few give blocks of many warps, some without a chunk; many give blocks of one

@@ -83,7 +83,11 @@ func TestTable(t *testing.T) {
 func TestRandom(t *testing.T) {
 	for _, column := range columns(t) {
 		t.Run(column.Name, func(t *testing.T) {
-			for i := range 500 {
+			cases := 500
+			if testing.Short() {
+				cases = 100
+			}
+			for i := range cases {
 				hold(t, Random(*seed, i, 200_000), column)
 			}
 		})
@@ -93,7 +97,11 @@ func TestRandom(t *testing.T) {
 // TestLarge needs a third level of the canonical sum.
 func TestLarge(t *testing.T) {
 	for _, column := range columns(t) {
-		for _, n := range []int{2048*2048 - 1, 2048 * 2048, 2048*2048 + 1} {
+		counts := []int{2048*2048 + 1, 2048 * 2048, 2048*2048 - 1}
+		if testing.Short() {
+			counts = counts[:1]
+		}
+		for _, n := range counts {
 			c := Case{Op: Forward, Loss: smoothl1.Loss{Beta: 0.1}, N: n, Seed: uint64(n)}
 			hold(t, c, column)
 		}
