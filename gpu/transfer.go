@@ -1,0 +1,108 @@
+package gpu
+
+import (
+	"fmt"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// Set copies x, of the buffer's length, into the buffer, after the earlier work of the default stream, or of that of an
+// OnStream option.
+func (b *Buffer[T]) Set(x []T, options ...Option) error {
+	return b.transfer("Set", x, options, b.copyIn)
+}
+
+// Download copies the buffer to x, of the buffer's length, after the earlier work of the default stream, or of that of an
+// OnStream option.
+func (b *Buffer[T]) Download(x []T, options ...Option) error {
+	return b.transfer("Download", x, options, b.copyOut)
+}
+
+// CopyFrom copies src, a buffer of the same device and length, into the buffer, without waiting: on the default stream, or on
+// that of an OnStream option. The two must not overlap.
+func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
+	const op = "CopyFrom"
+	if err := b.enter(op); err != nil {
+		return err
+	}
+	defer b.leave()
+	switch {
+	case src == nil:
+		return smoothl1.NewArgError(op, "src", "nil", smoothl1.ErrNil)
+	case src.dev != b.dev:
+		return smoothl1.NewArgError(op, "src", "buffer of "+src.dev.String(), smoothl1.ErrDevice)
+	case src.n != b.n:
+		return smoothl1.NewArgError(op, "len(src)", src.n, fmt.Errorf("%w: the buffer has %d", smoothl1.ErrLength, b.n))
+	case b.array.overlaps(&src.array):
+		return smoothl1.NewArgError(op, "src", "in the memory of the buffer", smoothl1.ErrOverlap)
+	}
+	if err := src.array.share(); err != nil {
+		return smoothl1.NewArgError(op, "src", "buffer", err)
+	}
+	defer src.array.unshare()
+	c, err := readOptions(op, b.dev, options, optStream)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	switch {
+	case b.n == 0:
+	case b.dev.drv == nil:
+		copy(b.slice(), src.slice())
+	default:
+		if err := b.dev.drv.Copy(b.ptr, src.ptr, uint64(b.bytes()), c.stream.handle()); err != nil {
+			return opError("copy on the device", "", b.bytes(), err)
+		}
+	}
+	return nil
+}
+
+func (b *Buffer[T]) transfer(op string, x []T, options []Option, copy func([]T, driver.Stream) error) error {
+	if err := b.enter(op); err != nil {
+		return err
+	}
+	defer b.leave()
+	if len(x) != b.n {
+		return smoothl1.NewArgError(op, "len(x)", len(x), fmt.Errorf("%w: the buffer has %d", smoothl1.ErrLength, b.n))
+	}
+	c, err := readOptions(op, b.dev, options, optStream)
+	if err != nil {
+		return err
+	}
+	defer c.end()
+	return copy(x, c.stream.handle())
+}
+
+func (b *Buffer[T]) copyIn(x []T, on driver.Stream) error {
+	if len(x) == 0 {
+		return nil
+	}
+	if b.dev.drv == nil {
+		copy(b.slice(), x)
+		return nil
+	}
+	raw := deviceBytes(x)
+	if err := b.dev.drv.CopyIn(b.ptr, raw, on); err != nil {
+		return opError("copy to the device", "", len(raw), err)
+	}
+	return nil
+}
+
+func (b *Buffer[T]) copyOut(x []T, on driver.Stream) error {
+	if len(x) == 0 {
+		return nil
+	}
+	if b.dev.drv == nil {
+		copy(x, b.slice())
+		return nil
+	}
+	raw := rawBytes(x)
+	if err := b.dev.drv.CopyOut(raw, b.ptr, on); err != nil {
+		return opError("copy from the device", "", len(raw), err)
+	}
+	if bigEndian {
+		swap(x)
+	}
+	return nil
+}

@@ -1,0 +1,55 @@
+package gpu
+
+import (
+	"fmt"
+	"math"
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// Wrap returns a buffer of n elements at ptr, device memory that somebody else owns, such as a cu.DevicePtr. It must be
+// aligned to the element type and stay allocated until the buffer is closed, which does not free it. Work on other streams
+// that writes it must be finished, or waited for, by the caller. The CPU has no device memory: see WrapHost.
+func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buffer[T], error) {
+	const op = "Wrap"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	if d.drv == nil {
+		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: the CPU has no device memory", smoothl1.ErrDevice))
+	}
+	bytes, err := byteSize[T](op, n)
+	if err != nil {
+		return nil, err
+	}
+	at := uint64(ptr)
+	switch {
+	case at == 0 && n > 0:
+		return nil, smoothl1.NewArgError(op, "ptr", "0", smoothl1.ErrNil)
+	case at%uint64(unsafe.Sizeof(T(0))) != 0:
+		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("not aligned to %d bytes", unsafe.Sizeof(T(0))))
+	case at > math.MaxUint64-uint64(bytes):
+		return nil, smoothl1.NewArgError(op, "n", n, smoothl1.ErrTooLarge)
+	}
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n, ptr: driver.Ptr(at), lent: true}}
+	d.own(&b.array)
+	return b, nil
+}
+
+// WrapHost returns a buffer of the CPU that is x itself, without a copy. Other devices cannot reach a Go slice: see Upload.
+func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
+	const op = "WrapHost"
+	if err := d.enter(op); err != nil {
+		return nil, err
+	}
+	defer d.leave()
+	if d.drv != nil {
+		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: only the CPU computes on host memory", smoothl1.ErrDevice))
+	}
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x)), lent: true}}
+	d.own(&b.array)
+	return b, nil
+}
