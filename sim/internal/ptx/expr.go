@@ -295,9 +295,8 @@ func (p *parser) apply(op string, a, b value) (value, error) {
 	return v, nil
 }
 
-// offset reads what is added to an address: +8, -8, +-8.
+// offset reads what is added to an address: +8, +-8.
 func (p *parser) offset() (int64, error) {
-	minus := p.is("-")
 	if err := p.advance(); err != nil {
 		return 0, err
 	}
@@ -307,9 +306,6 @@ func (p *parser) offset() (int64, error) {
 	}
 	if v.float || v.single {
 		return 0, p.fail("an offset must be an integer")
-	}
-	if minus {
-		return -int64(v.bits), nil
 	}
 	return int64(v.bits), nil
 }

@@ -36,7 +36,7 @@ func (p *parser) single(call bool) (Operand, error) {
 		return p.list(VecOperand, "}")
 	case p.is("(") && call:
 		return p.list(ListOperand, ")")
-	case p.is("!"):
+	case p.is("!") && p.predicateNext():
 		if err := p.advance(); err != nil {
 			return Operand{}, err
 		}
@@ -60,6 +60,13 @@ func (p *parser) single(call bool) (Operand, error) {
 		o.Kind = F64Operand
 	}
 	return o, nil
+}
+
+// predicateNext says whether the ! that comes negates a predicate, and not a number.
+func (p *parser) predicateNext() bool {
+	ahead := p.lex
+	t, err := ahead.next()
+	return err == nil && t.kind == tIdent && t.text != "WARP_SZ"
 }
 
 // list reads operands up to a closing bracket.
@@ -116,7 +123,7 @@ func (p *parser) named() (Operand, error) {
 	}
 	if v := p.scope.variable(name); v != nil {
 		o := Operand{Kind: VarOperand, Var: v}
-		if p.is("+") || p.is("-") {
+		if p.is("+") {
 			o.Offset, err = p.offset()
 		}
 		return o, err
@@ -148,7 +155,7 @@ func (p *parser) address() (Operand, error) {
 		} else {
 			return o, p.failAt(line, "%s is neither a register nor a variable", name)
 		}
-		if p.is("+") || p.is("-") {
+		if p.is("+") {
 			if o.Offset, err = p.offset(); err != nil {
 				return o, err
 			}

@@ -250,7 +250,7 @@ func (p *parser) element(v *Var, h head) error {
 			}
 		}
 		fix.Symbol = name
-		if p.is("+") || p.is("-") {
+		if p.is("+") {
 			if fix.Addend, err = p.offset(); err != nil {
 				return err
 			}

@@ -154,7 +154,7 @@ func decodeAtom(d *decoder, in *ptx.Inst) error {
 	n := &node{op: op{exec: execAtom, mem: m}}
 	n.d = -1
 	if m.load {
-		dst, err := d.dst(t, list[0])
+		dst, err := d.dstOrNone(t, list[0])
 		if err != nil {
 			return err
 		}

@@ -113,7 +113,7 @@ func decodeSetp(d *decoder, in *ptx.Inst) error {
 		if p, err = d.dst(ptx.Pred, in.Args[0].Elems[0]); err != nil {
 			return err
 		}
-		if q, err = d.dst(ptx.Pred, in.Args[0].Elems[1]); err != nil {
+		if q, err = d.dstOrNone(ptx.Pred, in.Args[0].Elems[1]); err != nil {
 			return err
 		}
 	} else if p, err = d.dst(ptx.Pred, in.Args[0]); err != nil {

@@ -96,6 +96,12 @@ func (d *decoder) checkCvt(c *cvt) error {
 		return bad("a rounding is not allowed")
 	case toF && c.to == c.from && c.hasMode:
 		return bad("a rounding like .rn is not allowed")
+	case c.sat && !toF && !fromF && fitsInt(c.from, c.to):
+		return bad(".sat is not allowed")
+	case (c.to == ptx.BF16 || c.from == ptx.BF16) && (c.sat || c.to.Bits() == 8 || c.from.Bits() == 8):
+		return bad("this conversion is not supported")
+	case c.relu && c.from == ptx.F64:
+		return bad(".relu is not allowed")
 	case c.ftz && c.to != ptx.F32 && c.from != ptx.F32:
 		return bad(".ftz needs .f32")
 	case c.relu && (!narrowing || half(c.from) || !half(c.to)):
@@ -118,6 +124,14 @@ func (d *decoder) checkCvt(c *cvt) error {
 		return d.need(70, 80)
 	}
 	return nil
+}
+
+// fitsInt says whether an integer type holds all values of another.
+func fitsInt(from, to ptx.Type) bool {
+	if to.Signed() && !from.Signed() {
+		return to.Bits() > from.Bits()
+	}
+	return to.Signed() == from.Signed() && to.Bits() >= from.Bits()
 }
 
 // emitCvt emits a conversion between registers of any width.

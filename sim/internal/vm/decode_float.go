@@ -472,8 +472,11 @@ func (d *decoder) approximate(in *ptx.Inst, n int, f func(a, b float64) float64)
 	if err != nil {
 		return err
 	}
+	if ftz && in.Op == "tanh" {
+		return fmt.Errorf("modifier .ftz is not known here")
+	}
 	if t == ptx.F64 {
-		if in.Op != "rcp" && in.Op != "rsqrt" {
+		if in.Op != "rsqrt" && (in.Op != "rcp" || !ftz) {
 			return fmt.Errorf("type %v is not supported here", t)
 		}
 		return d.plain(t, in, n, floats64(func(a, b, _ float64) float64 { return f(a, b) }))

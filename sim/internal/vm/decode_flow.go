@@ -256,3 +256,27 @@ func (d *decoder) move(dst, src vreg) {
 		d.emit32(mov32, dst, src)
 	}
 }
+
+// decodeNothing checks an instruction that has no effect here: events of a profiler, and the dependence on a launch before this
+// one, which has always ended.
+func decodeNothing(d *decoder, in *ptx.Inst) error {
+	n := 0
+	if in.Op == "pmevent" {
+		n = 1
+	} else {
+		if d.m.oneOf("wait", "launch_dependents") == "" {
+			return fmt.Errorf("one of .wait and .launch_dependents is missing")
+		}
+		if err := d.need(78, 90); err != nil {
+			return err
+		}
+	}
+	if err := args(in, n); err != nil {
+		return err
+	}
+	if n == 1 && (in.Args[0].Kind != ptx.IntOperand || in.Args[0].Bits > 15) {
+		return fmt.Errorf("an event is a number up to 15")
+	}
+	d.push(&node{op: op{exec: func(*warp, *op) {}}})
+	return nil
+}

@@ -33,17 +33,17 @@ func scopeMod(m *mods) (scope, bool) {
 }
 
 // hints passes over advice about caches, which does not change what is computed.
-func hints(m *mods) {
-	for len(m.rest) > 0 {
-		switch m.rest[0] {
-		case "ca", "cg", "cs", "lu", "cv", "wb", "wt", "nc",
-			"L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate",
-			"L2::evict_normal", "L2::evict_first", "L2::evict_last",
-			"L2::64B", "L2::128B", "L2::256B":
-			m.rest = m.rest[1:]
-		default:
-			return
-		}
+func hints(m *mods, load bool) {
+	if load {
+		m.oneOf("ca", "cg", "cs", "lu", "cv")
+		m.has("nc")
+	} else {
+		m.oneOf("wb", "cg", "cs", "wt")
+	}
+	m.oneOf("L1::evict_normal", "L1::evict_unchanged", "L1::evict_first", "L1::evict_last", "L1::no_allocate")
+	m.oneOf("L2::evict_normal", "L2::evict_first", "L2::evict_last")
+	if load {
+		m.oneOf("L2::64B", "L2::128B", "L2::256B")
 	}
 }
 
@@ -75,11 +75,10 @@ func (d *decoder) address(n *node, m *access, o ptx.Operand) error {
 		}
 		m.space = space
 		n.imm = at + uint64(o.Offset)
+	case m.space != ptx.Local:
+		return fmt.Errorf("a number is no address in .%v memory", m.space)
 	default:
 		n.imm = uint64(o.Offset)
-		if m.space == ptx.Param && d.env.outer != nil {
-			m.space = ptx.Local
-		}
 	}
 	return nil
 }
@@ -125,7 +124,11 @@ func (d *decoder) elements(n *node, m *access, t ptx.Type, o ptx.Operand, load b
 		var r vreg
 		var err error
 		if load {
-			r, err = d.wideDst(t, e)
+			if e.Kind == ptx.SinkOperand && m.vec > 1 {
+				r = d.fresh(classOf(t))
+			} else {
+				r, err = d.wideDst(t, e)
+			}
 		} else {
 			r, err = d.wide(t, e)
 		}
@@ -193,7 +196,7 @@ func (d *decoder) loadStore(in *ptx.Inst, load bool) error {
 		return err
 	}
 	m.space = spaceMod(d.m)
-	hints(d.m)
+	hints(d.m, load)
 	m.vec = vecMod(d.m)
 	t, err := d.m.typ(memTypes...)
 	if err != nil {
@@ -203,6 +206,8 @@ func (d *decoder) loadStore(in *ptx.Inst, load bool) error {
 	switch {
 	case m.size() > 16:
 		return fmt.Errorf("%d bytes at once, at most 16 are possible", m.size())
+	case m.order != weak && (m.space == ptx.Const || m.space == ptx.Local || m.space == ptx.Param):
+		return fmt.Errorf("a strong access of .%v memory", m.space)
 	case !load && m.space == ptx.Const:
 		return fmt.Errorf("constant memory cannot be written")
 	case in.Op == "ldu" && m.space != ptx.Global && m.space != ptx.Generic, slices.Contains(in.Mods, "nc") && m.space != ptx.Global:

@@ -44,6 +44,10 @@ func decodeMov(d *decoder, in *ptx.Inst) error {
 	if err != nil {
 		return err
 	}
+	if in.Args[1].Kind == ptx.SpecialOperand && t.Bits() == 16 {
+		d.emit32(and32, dst, a, d.constant(c32, 0xffff))
+		return nil
+	}
 	switch dst.class {
 	case cPred:
 		inv := uint32(0)
@@ -64,6 +68,9 @@ func (d *decoder) movSource(t ptx.Type, o ptx.Operand) (vreg, error) {
 	if t == ptx.Pred {
 		r, _, err := d.pred(o)
 		return r, err
+	}
+	if o.Kind == ptx.SpecialOperand && specialBits(o.Special) == 64 && t.Bits() == 32 && o.Special == "%gridid" {
+		o.Special = "%gridid_lo" // it had 32 bits once
 	}
 	if o.Kind != ptx.VarOperand {
 		return d.src(t, o)
@@ -159,7 +166,7 @@ func (d *decoder) unpack(t ptx.Type, in *ptx.Inst) error {
 	n := &node{op: op{exec: execUnpack, mem: &access{vec: len(parts), bytes: pt.Bytes(), wide: a.class == c64}}}
 	n.refs = append(n.refs, ref{&n.a, a, false})
 	for i, o := range parts {
-		r, err := d.dst(pt, o)
+		r, err := d.dstOrNone(pt, o)
 		if err != nil {
 			return err
 		}

@@ -75,7 +75,7 @@ func decodeShfl(d *decoder, in *ptx.Inst) error {
 	var p *vreg
 	out := in.Args[0]
 	if out.Kind == ptx.PairOperand {
-		r, err := d.dst(ptx.Pred, out.Elems[1])
+		r, err := d.dstOrNone(ptx.Pred, out.Elems[1])
 		if err != nil {
 			return err
 		}
@@ -182,13 +182,13 @@ func decodeMatch(d *decoder, in *ptx.Inst) error {
 		if mode != "all" {
 			return fmt.Errorf("match.any has one result")
 		}
-		r, err := d.dst(ptx.Pred, out.Elems[1])
+		r, err := d.dstOrNone(ptx.Pred, out.Elems[1])
 		if err != nil {
 			return err
 		}
 		p, out = &r, out.Elems[0]
 	}
-	dst, err := d.dst(ptx.B32, out)
+	dst, err := d.dstOrNone(ptx.B32, out)
 	if err != nil {
 		return err
 	}
@@ -338,16 +338,22 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		return fmt.Errorf("one of .sync, .arrive and .red is missing")
 	}
 	b := &barrierOp{wait: what != "arrive", aligned: in.Op == "bar"}
-	if what == "red" {
-		if b.red = d.m.oneOf("popc", "and", "or"); b.red == "" {
-			return fmt.Errorf("a reduction is missing")
-		}
-	}
 	if in.Op == "barrier" {
 		if err := d.need(60, 30); err != nil {
 			return err
 		}
 		b.aligned = d.m.has("aligned")
+	}
+	if what == "red" {
+		if b.red = d.m.oneOf("popc", "and", "or"); b.red == "" {
+			return fmt.Errorf("a reduction is missing")
+		}
+	}
+	if in.Op == "barrier" && !b.aligned {
+		b.aligned = d.m.has("aligned")
+	}
+	if o := list0(in, b); o.Kind == ptx.IntOperand && o.Bits >= barriers {
+		return fmt.Errorf("barrier %d; a block has barriers 0 to %d", o.Bits, barriers-1)
 	}
 	n := &node{op: op{kind: opBar, bar: b}}
 	list := in.Args
@@ -390,10 +396,25 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 			return err
 		}
 		b.counted = true
+		if o := list[1]; o.Kind == ptx.IntOperand && o.Bits%lanes != 0 {
+			return fmt.Errorf("a barrier for %d threads; it must be a multiple of the warp's 32", o.Bits)
+		}
 		n.refs = append(n.refs, ref{&n.b, r, false})
 	}
 	d.push(n)
 	return nil
+}
+
+// list0 is the operand that names the barrier.
+func list0(in *ptx.Inst, b *barrierOp) ptx.Operand {
+	at := 0
+	if b.red != "" {
+		at = 1
+	}
+	if at < len(in.Args) {
+		return in.Args[at]
+	}
+	return ptx.Operand{}
 }
 
 // decodeFence is membar and fence.

@@ -26,6 +26,6 @@ func init() {
 		"shfl": decodeShfl, "vote": decodeVote, "match": decodeMatch, "redux": decodeRedux, "activemask": decodeActivemask,
 		"bar": decodeBar, "barrier": decodeBar,
 		"bra": decodeBra, "brx": decodeBrx, "call": decodeCall, "ret": decodeRet, "exit": decodeExit,
-		"trap": decodeTrap, "nanosleep": decodeNanosleep,
+		"trap": decodeTrap, "nanosleep": decodeNanosleep, "pmevent": decodeNothing, "griddepcontrol": decodeNothing,
 	}
 }

@@ -27,7 +27,7 @@ func holds(t, r ptx.Type) bool {
 	if r.Bits() == t.Bits() {
 		return agrees(t, r)
 	}
-	return r.Bits() > t.Bits() && r != ptx.Pred && t != ptx.Pred && !r.Float() && !t.Float()
+	return r.Bits() > t.Bits() && r != ptx.Pred && t != ptx.Pred && !r.Float() && (!t.Float() || r.Untyped())
 }
 
 // src is a register that holds a source operand of type t.
@@ -47,6 +47,9 @@ func (d *decoder) source2(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type) bo
 		}
 		return d.env.regs[o.Reg.Index], nil
 	case ptx.SpecialOperand:
+		if d.in.Op != "mov" && d.in.Op != "cvt" {
+			return vreg{}, fmt.Errorf("special register %s can only be read by mov", o.Special)
+		}
 		bits := specialBits(o.Special)
 		if t.Float() || t == ptx.Pred || t.Bits() > bits {
 			return vreg{}, fmt.Errorf("special register %s where %v is expected", o.Special, t)
@@ -109,10 +112,16 @@ func (d *decoder) wideDst(t ptx.Type, o ptx.Operand) (vreg, error) {
 	return d.destination(t, o, holds)
 }
 
+// dstOrNone is dst where the result may be dropped, by the operand _.
+func (d *decoder) dstOrNone(t ptx.Type, o ptx.Operand) (vreg, error) {
+	if o.Kind == ptx.SinkOperand {
+		return d.fresh(classOf(t)), nil
+	}
+	return d.dst(t, o)
+}
+
 func (d *decoder) destination(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type) bool) (vreg, error) {
 	switch {
-	case o.Kind == ptx.SinkOperand:
-		return d.nowhere(classOf(t)), nil
 	case o.Kind != ptx.RegOperand || o.Not:
 		return vreg{}, fmt.Errorf("operand %v cannot be a destination", o)
 	case !fits(t, o.Reg.Type):
@@ -120,9 +129,6 @@ func (d *decoder) destination(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type
 	}
 	return d.env.regs[o.Reg.Index], nil
 }
-
-// nowhere is a register that nobody reads.
-func (d *decoder) nowhere(c class) vreg { return d.fresh(c) }
 
 // constant is a register that holds a number in every lane.
 func (d *decoder) constant(c class, v uint64) vreg { return d.preset(preset{class: c, value: v}) }

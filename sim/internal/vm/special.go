@@ -45,7 +45,7 @@ func (w *warp) special(name string, lane int) uint64 {
 		return uint64(b.number % uint64(g.opts.Multiprocessors))
 	case "%nsmid":
 		return uint64(g.opts.Multiprocessors)
-	case "%gridid":
+	case "%gridid", "%gridid_lo":
 		return g.opts.Launch
 	case "%lanemask_eq":
 		return 1 << lane
