@@ -368,15 +368,9 @@ func (d *decoder) floatMinMax(in *ptx.Inst) error {
 	if in.Op == "max" {
 		pick = ieee.Max64
 	}
-	f := func(a, b, _ float64) float64 {
-		if !xor {
-			return pick(a, b, nan)
-		}
-		v := pick(math.Abs(a), math.Abs(b), nan)
-		if math.Signbit(a) != math.Signbit(b) {
-			v = -v
-		}
-		return v
+	f := func(a, b, _ float64) float64 { return pick(a, b, nan) }
+	if xor {
+		return d.xorMinMax(t, in, ftz, f)
 	}
 	switch {
 	case t == ptx.F64:
@@ -386,6 +380,39 @@ func (d *decoder) floatMinMax(in *ptx.Inst) error {
 		return d.plain(t, in, 2, halves(fm, packed, ftz, false, func(a, b, _ float64) uint64 { return fm.From(f(a, b, 0), ieee.RN) }))
 	}
 	return d.plain(t, in, 2, floats32(ftz, false, func(a, b, _ float32) float32 { return float32(f(float64(a), float64(b), 0)) }))
+}
+
+// xorMinMax compares magnitudes and gives the result the product of the signs, those of NaN included: they are taken from the
+// bits, for not every processor keeps the sign of a NaN in a conversion.
+func (d *decoder) xorMinMax(t ptx.Type, in *ptx.Inst, ftz bool, f func(a, b, _ float64) float64) error {
+	if t == ptx.F32 {
+		g := floats32(ftz, false, func(a, b, _ float32) float32 { return float32(f(float64(a), float64(b), 0)) })
+		return d.plain(t, in, 2, fn32(func(d, a, b, c *lane32) {
+			var x, y, r lane32
+			absB32(&x, a, nil, nil)
+			absB32(&y, b, nil, nil)
+			g(&r, &x, &y, c)
+			for i := range d {
+				d[i] = r[i]&^(1<<31) | (a[i]^b[i])&(1<<31)
+			}
+		}))
+	}
+	fm, packed := halfFormat(t)
+	g := halves(fm, packed, ftz, false, func(a, b, _ float64) uint64 { return fm.From(f(a, b, 0), ieee.RN) })
+	signs := uint32(1 << 15)
+	if packed {
+		signs |= 1 << 31
+	}
+	return d.plain(t, in, 2, fn32(func(d, a, b, c *lane32) {
+		var x, y, r lane32
+		for i := range a {
+			x[i], y[i] = a[i]&^signs, b[i]&^signs
+		}
+		g(&r, &x, &y, c)
+		for i := range d {
+			d[i] = r[i]&^signs | (a[i]^b[i])&signs
+		}
+	}))
 }
 
 // decodeTestp asks for a property of a value.
