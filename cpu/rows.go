@@ -10,75 +10,71 @@ import (
 // The loops over a row of at most 128 elements. Random data defeat a branch predictor, so both branches of the formula are
 // computed and one is selected. What they compute, and that a product is never fused with the addition behind it, is the
 // contract of ref.go; the formula is the common one of kernels/smoothl1.cu, where dividing by 1 is as exact as multiplying.
+// The constants are copied out of the pass, since for all the compiler knows an output might overwrite it.
 
-// scalars are what the loops need, in registers.
-type scalars[T smoothl1.Float] struct {
-	threshold T // beta or delta; 0 for L1
-	half      T // 0.5·threshold
-	outer     T // delta for Huber, else 1
-	divisor   T // beta for smooth L1, else 1
-	norm, g   T
-}
-
-func termsRow[T smoothl1.Float](s scalars[T], terms, pred, target []T) {
+func termsRow[T smoothl1.Float](p *pass[T], terms, pred, target []T) {
+	threshold, half, outer, divisor := p.threshold, p.half, p.outer, p.divisor
 	target = target[:len(pred)]
 	terms = terms[:len(pred)]
-	for i, p := range pred {
-		a := abs(p - target[i])
-		inner := T(T(T(0.5)*a)*a) / s.divisor
-		tail := T(s.outer * T(a-s.half))
-		terms[i] = inside(a, s.threshold, inner, tail)
+	for i, x := range pred {
+		a := abs(x - target[i])
+		inner := T(T(T(0.5)*a)*a) / divisor
+		tail := T(outer * T(a-half))
+		terms[i] = inside(a, threshold, inner, tail)
 	}
 }
 
-func sumRow[T smoothl1.Float](s scalars[T], lanes *[Lanes]float64, pred, target []T) {
+func sumRow[T smoothl1.Float](p *pass[T], lanes *[Lanes]float64, pred, target []T) {
+	threshold, half, outer, divisor := p.threshold, p.half, p.outer, p.divisor
 	target = target[:len(pred)]
 	into := lanes[:len(pred)]
-	for i, p := range pred {
-		a := abs(p - target[i])
-		inner := T(T(T(0.5)*a)*a) / s.divisor
-		tail := T(s.outer * T(a-s.half))
-		into[i] += float64(inside(a, s.threshold, inner, tail))
+	for i, x := range pred {
+		a := abs(x - target[i])
+		inner := T(T(T(0.5)*a)*a) / divisor
+		tail := T(outer * T(a-half))
+		into[i] += float64(inside(a, threshold, inner, tail))
 	}
 }
 
-func gradientRow[T smoothl1.Float](s scalars[T], grad, pred, target []T) {
-	side := T(T(s.norm*s.g) * s.outer)
+func gradientRow[T smoothl1.Float](p *pass[T], out, pred, target []T) {
+	threshold, divisor, norm, g, side := p.threshold, p.divisor, p.norm, p.g, p.side
 	target = target[:len(pred)]
-	grad = grad[:len(pred)]
-	for i, p := range pred {
-		d := p - target[i]
-		middle := T(T(s.norm*d)*s.g) / s.divisor
-		grad[i] = clipped(d, s.threshold, side, middle)
+	out = out[:len(pred)]
+	for i, x := range pred {
+		d := x - target[i]
+		middle := T(T(norm*d)*g) / divisor
+		out[i] = clipped(d, threshold, side, middle)
 	}
 }
 
-func elementwiseRow[T smoothl1.Float](s scalars[T], grad, pred, target, upstream []T) {
+func elementwiseRow[T smoothl1.Float](p *pass[T], out, pred, target, upstream []T) {
+	threshold, outer, divisor, norm := p.threshold, p.outer, p.divisor, p.norm
 	target = target[:len(pred)]
-	grad = grad[:len(pred)]
+	out = out[:len(pred)]
 	upstream = upstream[:len(pred)]
-	for i, p := range pred {
-		d := p - target[i]
+	for i, x := range pred {
+		d := x - target[i]
 		g := upstream[i]
-		side := T(T(s.norm*g) * s.outer)
-		middle := T(T(s.norm*d)*g) / s.divisor
-		grad[i] = clipped(d, s.threshold, side, middle)
+		side := T(T(norm*g) * outer)
+		middle := T(T(norm*d)*g) / divisor
+		out[i] = clipped(d, threshold, side, middle)
 	}
 }
 
-// l1Row is gradientRow and elementwiseRow of the L1 loss, whose gradient at d = 0 is +0 whatever the upstream gradient is.
-// upstream is nil for the number g.
-func l1Row[T smoothl1.Float](s scalars[T], grad, pred, target, upstream []T) {
+// l1Row is gradientRow and elementwiseRow of the L1 loss, whose gradient at d = 0 is +0 whatever the upstream gradient is,
+// and −0 with respect to target. upstream is nil for the number g.
+func l1Row[T smoothl1.Float](p *pass[T], out, pred, target, upstream []T) {
+	norm, g, flip := p.norm, p.g, bits(p.flip)
 	target = target[:len(pred)]
-	grad = grad[:len(pred)]
-	for i, p := range pred {
-		d := p - target[i]
-		g := s.g
+	out = out[:len(pred)]
+	for i, x := range pred {
+		d := x - target[i]
 		if upstream != nil {
 			g = upstream[i]
 		}
-		side := T(s.norm * g)
-		grad[i] = clipped(d, 0, side, d+0) // −0 + 0 = +0, and NaN stays
+		side := T(norm * g)
+		middle := fromBits[T](bits(abs(d)) ^ flip) // 0 of the one sign or the other, and NaN stays
+		out[i] = clipped(d, 0, side, middle)
 	}
 }
 
@@ -126,6 +122,7 @@ func bits[T smoothl1.Float](x T) uint64 {
 	return math.Float64bits(float64(x))
 }
 
+// fromBits takes the low bits that T has.
 func fromBits[T smoothl1.Float](b uint64) T {
 	if unsafe.Sizeof(T(0)) == 4 {
 		return T(math.Float32frombits(uint32(b)))

@@ -1,0 +1,123 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/formula"
+)
+
+// kernel says which loop a pass is made by.
+type kernel uint8
+
+const (
+	forwardTerms kernel = iota
+	forward
+	backward
+	backwardElementwise
+	forwardBackward
+	forwardBackwardElementwise
+	kernels
+)
+
+// reduces says whether the kernel writes chunk sums.
+func (k kernel) reduces() bool {
+	return k == forward || k == forwardBackward || k == forwardBackwardElementwise
+}
+
+// arrays returns the number of arrays that the kernel reads and writes, but for a second gradient.
+func (k kernel) arrays() int { return [kernels]int{3, 2, 3, 4, 3, 4}[k] }
+
+// pass is what a kernel is given: arrays whose first element begins a chunk, and the constants of the formula. The assembly
+// knows its layout; a file beside it refuses to compile when the two disagree.
+type pass[T smoothl1.Float] struct {
+	pred, target *T
+	upstream     *T       // of the elementwise kernels
+	out          *T       // the loss terms or a gradient
+	negated      *T       // nil, or the other gradient: the negative of out
+	sums         *float64 // of the kernels that reduce: a chunk sum for each chunk; nil: there is one, which goes to sum
+	sum          float64
+	n            int    // elements
+	stores       uint64 // how to store: a set of the flags below
+	threshold    T      // beta or delta; 0 for L1
+	half         T      // 0.5·threshold
+	outer        T      // delta for Huber, else 1
+	divisor      T      // beta for smooth L1, else 1
+	inverse      T      // 1/divisor, where the kernel does not divide
+	norm         T      // of the reduction; its negative where out is the gradient with respect to target
+	g            T      // upstream gradient, where it is a number
+	side         T      // (norm·g)·outer, the gradient where d > threshold
+	l1           T      // bits: all ones for L1, else 0
+	flip         T      // bits: what turns |0| into the gradient of L1 at d = 0, the sign bit with respect to target
+	kernel       kernel
+	divide       bool // by divisor; else multiply by inverse, to the same bits
+}
+
+// Flags of pass.stores.
+const (
+	storeNegated   = 1 << iota // there is a second gradient
+	storeStreaming             // past the caches
+)
+
+// newPass returns the pass of a kernel over the arrays of a, but for the chunk sums.
+func newPass[T smoothl1.Float](k kernel, l smoothl1.Loss, a *Args[T]) pass[T] {
+	c := formula.Of[T](l)
+	p := pass[T]{
+		pred:      unsafe.SliceData(a.Pred),
+		target:    unsafe.SliceData(a.Target),
+		n:         len(a.Pred),
+		threshold: c.Threshold,
+		half:      T(T(0.5) * c.Threshold),
+		outer:     c.Outer,
+		divisor:   c.Divisor,
+		inverse:   c.Inverse,
+		divide:    c.Divide,
+		kernel:    k,
+	}
+	switch k {
+	case forward:
+		return p
+	case forwardTerms:
+		p.out = unsafe.SliceData(a.Terms)
+		return p
+	}
+	p.norm = formula.Norm[T](l, a.count())
+	if c.Threshold == 0 {
+		p.l1 = fromBits[T](^uint64(0))
+	}
+	switch {
+	case a.GradPred == nil:
+		// Rounding is symmetric: the negative of a product is the product with one factor negated.
+		p.out = unsafe.SliceData(a.GradTarget)
+		p.norm = -p.norm
+		p.flip = fromBits[T](signBit[T]())
+	case a.GradTarget == nil:
+		p.out = unsafe.SliceData(a.GradPred)
+	default:
+		p.out, p.negated = unsafe.SliceData(a.GradPred), unsafe.SliceData(a.GradTarget)
+		p.stores = storeNegated
+	}
+	if a.Upstream.elements != nil {
+		p.upstream = unsafe.SliceData(a.Upstream.elements)
+		p.kernel++
+		return p
+	}
+	p.g = a.Upstream.number()
+	p.side = T(T(p.norm*p.g) * p.outer)
+	return p
+}
+
+// part returns the pass over n elements from element start, a multiple of Chunk below p.n.
+func (p *pass[T]) part(start, n int) pass[T] {
+	q := *p
+	q.n = n
+	for _, array := range []**T{&q.pred, &q.target, &q.upstream, &q.out, &q.negated} {
+		if *array != nil {
+			*array = (*T)(unsafe.Add(unsafe.Pointer(*array), uintptr(start)*unsafe.Sizeof(T(0))))
+		}
+	}
+	if q.sums != nil {
+		q.sums = (*float64)(unsafe.Add(unsafe.Pointer(q.sums), start/Chunk*8))
+	}
+	return q
+}

@@ -1,0 +1,45 @@
+package cpu
+
+import (
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// cancelling returns numbers whose sum depends on the order of the additions.
+func cancelling(n int) []float64 {
+	x := make([]float64, n)
+	for i := range x {
+		x[i] = math.Sin(float64(i)) * math.Exp2(float64(i%90-45))
+	}
+	return x
+}
+
+func TestTotalIsTheCanonicalSum(t *testing.T) {
+	for _, n := range []int{0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 200, 255, 256, 2047, 2048, 2049, 2176, 4096, 4097, 300_000,
+		Chunk*Chunk - 1, Chunk * Chunk, Chunk*Chunk + 1, 2*Chunk*Chunk + 5000} {
+		sums := cancelling(n)
+		require.Equal(t, math.Float64bits(refSum(sums)), math.Float64bits(total(sums)), n)
+	}
+}
+
+// The order is not any other one either: it would pass the test above if the numbers did not care.
+func TestCancellingNumbersCare(t *testing.T) {
+	sums := cancelling(5000)
+	straight := 0.0
+	for _, x := range sums {
+		straight += x
+	}
+	assert.NotEqual(t, straight, total(sums))
+}
+
+func TestFoldOfFewLanes(t *testing.T) {
+	for used := range Lanes + 1 {
+		var lanes, all [Lanes]float64
+		copy(lanes[:used], cancelling(used))
+		all = lanes
+		require.Equal(t, fold(&all, Lanes), fold(&lanes, used), used)
+	}
+}
