@@ -1,0 +1,261 @@
+package main
+
+import (
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// AVX-512: the 128 lanes lie in sixteen registers of eight; comparisons give masks, by which results are merged.
+//
+// Registers 16 to 31 are the lanes, 8 to 15 constants, and two vectors of elements are under way at a time, with four
+// registers and two masks each.
+
+// constants are the registers that hold those of the formula.
+type constants struct {
+	sign, half05, threshold, half, quotient, outer, norm, g, side reg.VecPhysical
+}
+
+// A kernel that multiplies by outer has no quotient.
+var zConstants = constants{sign: reg.Z8, half05: reg.Z9, threshold: reg.Z10, half: reg.Z11, quotient: reg.Z12, outer: reg.Z12,
+	norm: reg.Z13, g: reg.Z14, side: reg.Z15}
+
+var zLanes = [16]reg.VecPhysical{reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
+	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
+
+// temporaries are the registers of a vector under way.
+type temporaries struct {
+	d, a, x, t       reg.VecPhysical
+	kTerm, kGradient reg.Register
+}
+
+var zTemporaries = []temporaries{
+	{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.K1, reg.K2},
+	{reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.K3, reg.K4},
+}
+
+var (
+	kTail = reg.K5 // the elements of a tail
+	kL1   = reg.K7 // all of them for L1, else none
+)
+
+const (
+	notLessUnordered = operand.U8(0x15) // a < b is false
+	greaterOrdered   = operand.U8(0x1e) // a > b is true
+	andThenXor       = operand.U8(0x6a) // VPTERNLOG: (a & b) ^ c
+)
+
+// avx512 writes one kernel.
+func (e *emitter) avx512(l *layout) {
+	field := e.begin(l)
+	width := 64 / e.size() // elements of a vector
+	var frame func()
+	if e.sum {
+		frame = e.alignedFrame(8 * laneCount)
+	}
+	if e.gradient && e.quotient == mul {
+		e.flipVector = e.AllocLocal(64) // there is no register left for it
+	}
+	e.constants512(field)
+	e.TESTQ(count, count)
+	e.JZ(ref("done"))
+	unrolled := 4
+	e.Label("chunk")
+	if e.sum {
+		unrolled = laneCount / width
+		e.MOVQ(operand.U32(chunkLength), inChunk)
+		e.CMPQ(count, inChunk)
+		e.CMOVQLT(count, inChunk)
+		e.SUBQ(inChunk, count)
+		e.CMPQ(inChunk, operand.U8(width))
+		e.JLE(ref("short"))
+		for _, z := range zLanes {
+			e.VPXORQ(z, z, z)
+		}
+	} else {
+		e.MOVQ(count, inChunk)
+	}
+	step := unrolled * width
+	e.MOVQ(inChunk, loops)
+	e.SHRQ(operand.U8(log2(step)), loops)
+	e.JZ(ref("tail"))
+	e.ANDQ(operand.U8(step-1), inChunk)
+
+	e.Label("row")
+	for v := 0; v < unrolled; v += 2 {
+		first, second := e.vector512(0, v), e.vector512(1, v+1)
+		if e.quotient == div && e.sum && e.gradient { // four divisions at once are 4 % slower than two and two
+			interleave(first)
+			interleave(second)
+		} else {
+			interleave(first, second)
+		}
+	}
+	e.ADDQ(operand.U32(64*unrolled), at)
+	e.DECQ(loops)
+	e.JNZ(ref("row"))
+
+	e.Label("tail")
+	e.TESTQ(inChunk, inChunk)
+	e.JZ(ref("fold"))
+	e.tail512(width, frame)
+	e.Label("fold")
+	if e.sum {
+		short := width / 8 // registers of lanes that a vector of elements is added to
+		e.fold512(short)
+		e.TESTQ(count, count)
+		e.JNZ(ref("chunk"))
+		e.later = append(e.later, func() {
+			e.Comment("A chunk of one vector, which must be the last, takes no more lanes than it has elements.")
+			e.Label("short")
+			for _, z := range zLanes[:short] {
+				e.VPXORQ(z, z, z)
+			}
+			e.masked512(func(half int, z reg.Register) { e.VADDPD(z, zLanes[half], zLanes[half]) })
+			e.JMP(ref("foldShort"))
+		})
+	}
+	e.Label("done")
+	e.end()
+}
+
+func log2(n int) (k int) {
+	for n > 1 {
+		n /= 2
+		k++
+	}
+	return k
+}
+
+// constants512 fills the registers of the constants.
+func (e *emitter) constants512(field func(string) operand.Mem) {
+	c := zConstants
+	e.immediate(0x80000000, 0x8000000000000000, c.sign)
+	e.broadcast(field("threshold"), c.threshold)
+	if e.terms || e.sum {
+		e.immediate(0x3f000000, 0x3fe0000000000000, c.half05)
+		e.broadcast(field("half"), c.half)
+	}
+	switch {
+	case e.quotient == mul:
+		e.broadcast(field("inverse"), c.quotient)
+	case e.quotient == div:
+		e.broadcast(field("divisor"), c.quotient)
+	case e.terms || e.sum || e.elementwise:
+		e.broadcast(field("outer"), c.outer)
+	}
+	if !e.gradient {
+		return
+	}
+	e.broadcast(field("norm"), c.norm)
+	if !e.elementwise {
+		e.broadcast(field("g"), c.g)
+		e.broadcast(field("side"), c.side)
+	}
+	if e.quotient == mul {
+		e.broadcast(field("flip"), reg.Z0)
+		e.p("VMOVU", reg.Z0, e.flipVector)
+		e.MOVL(field("l1"), reg.ECX)
+		e.KMOVW(reg.ECX, kL1)
+	}
+}
+
+// tail512 computes the elements of this chunk that fill no row, a masked vector at a time, on lanes in memory.
+func (e *emitter) tail512(width int, frame func()) {
+	if e.sum {
+		frame()
+		for i, z := range zLanes {
+			e.VMOVUPD(z, operand.Mem{Base: lanes, Disp: 64 * i})
+		}
+	}
+	loop := e.label("tail")
+	e.Label(loop)
+	e.masked512(func(half int, z reg.Register) {
+		lane := operand.Mem{Base: lanes, Disp: 64 * half}
+		e.VADDPD(lane, z, z)
+		e.VMOVUPD(z, lane)
+	})
+	if e.sum {
+		e.ADDQ(operand.U32(8*width), lanes)
+	}
+	e.ADDQ(operand.U8(64), at)
+	e.SUBQ(operand.U8(width), inChunk)
+	e.JG(ref(loop))
+	if e.sum {
+		frame()
+		for i, z := range zLanes {
+			e.VMOVUPD(operand.Mem{Base: lanes, Disp: 64 * i}, z)
+		}
+	}
+}
+
+// masked512 computes the vector at at, or as much of it as is in the chunk. add adds a vector of terms to the lanes of the
+// first or second half.
+func (e *emitter) masked512(add func(half int, z reg.Register)) {
+	r := zTemporaries[0]
+	c := zConstants
+	e.MOVQ(operand.I32(-1), loops)
+	e.BZHIQ(inChunk, loops, loops) // from 64 elements on it leaves all ones
+	e.KMOVW(reg.ECX, kTail)
+	load := func(base, z reg.Register) {
+		if e.double {
+			e.VMOVUPD_Z(index(base, 0), kTail, z)
+		} else {
+			e.VMOVUPS_Z(index(base, 0), kTail, z)
+		}
+	}
+	load(pred, r.d)
+	load(target, r.a)
+	elements := zTemporaries[1].d
+	if e.elementwise {
+		load(upstream, elements)
+	}
+	e.p("VSUB", r.a, r.d, r.d)
+	e.i("VPANDN", r.d, c.sign, r.a)
+	if e.terms || e.sum {
+		interleave(e.term512(r))
+	}
+	if e.sum {
+		e.Comment("Beyond the end the inputs were read as 0, whose term is +0.")
+		if e.double {
+			add(0, r.x)
+		} else {
+			interleave(e.widen512(r, add))
+		}
+	}
+	if e.gradient {
+		interleave(e.gradient512(r, elements))
+	}
+	if e.terms || e.gradient {
+		e.storeMasked(r.x, c.sign, func(base reg.Register) { e.p("VMOVU", r.x, kTail, index(base, 0)) })
+	}
+}
+
+// fold512 adds the lanes by halves and writes the chunk sum. From label foldShort on, it does so with those of a first vector.
+func (e *emitter) fold512(short int) {
+	for half := 8; half > 0; half /= 2 {
+		if half == short/2 {
+			e.Label("foldShort")
+		}
+		for i := range half {
+			e.VADDPD(zLanes[i+half], zLanes[i], zLanes[i])
+		}
+	}
+	if short == 1 {
+		e.Label("foldShort")
+	}
+	low, high := reg.Z0, reg.Z1
+	e.VEXTRACTF64X4(operand.U8(1), zLanes[0], high.AsY())
+	e.VMOVAPD(zLanes[0], low)
+	e.VADDPD(high.AsY(), low.AsY(), low.AsY())
+	e.foldLow(low, high)
+}
+
+// foldLow adds the four lanes of the lower half of low, and writes the chunk sum.
+func (e *emitter) foldLow(low, high reg.VecPhysical) {
+	e.VEXTRACTF128(operand.U8(1), low.AsY(), high.AsX())
+	e.VADDPD(high.AsX(), low.AsX(), low.AsX())
+	e.VPERMILPD(operand.U8(1), low.AsX(), high.AsX())
+	e.VADDSD(high.AsX(), low.AsX(), low.AsX())
+	e.VMOVSD(low.AsX(), operand.Mem{Base: sums})
+	e.ADDQ(operand.U8(8), sums)
+}

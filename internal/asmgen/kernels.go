@@ -1,0 +1,81 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"strings"
+
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+)
+
+// generateKernels writes the kernels of package cpu, their stubs, and the functions that choose one.
+func generateKernels(root string, files output) error {
+	l, err := readLayout(root)
+	if err != nil {
+		return err
+	}
+	for _, set := range []string{"AVX2", "AVX512"} {
+		for _, double := range []bool{false, true} {
+			c := build.NewContext()
+			var masks operand.Mem
+			if set == "AVX2" {
+				masks = tailMasks(c)
+			}
+			for _, s := range specs(set, double) {
+				e := &emitter{Context: c, spec: s}
+				if set == "AVX2" {
+					e.avx2(l, masks)
+				} else {
+					e.avx512(l)
+				}
+			}
+			path := fmt.Sprintf("cpu/kernels_%s_f%d_amd64.s", strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
+			if files[path], err = finish(c); err != nil {
+				return fmt.Errorf("%s: %w", path, err)
+			}
+		}
+	}
+	files["cpu/kernels_amd64.go"], err = format.Source([]byte(stubs(l)))
+	return err
+}
+
+// tailMasks is a table of which the eight words from word 8−k on have the first k all ones and the others zero.
+func tailMasks(c *build.Context) operand.Mem {
+	m := c.StaticGlobal("tailMasks")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i := range 8 {
+		v := uint64(0)
+		if i < 4 {
+			v--
+		}
+		c.AddDatum(8*i, operand.U64(v))
+	}
+	return m
+}
+
+// stubs returns the Go side of the kernels.
+func stubs(l *layout) string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage cpu\n\nimport \"unsafe\"\n", config.GeneratedWarning())
+	b.WriteString("\n// The assembly takes the fields of pass to lie here; elsewhere, this does not compile.\nvar (\n" + l.assertions() + ")\n")
+	for _, set := range []string{"AVX2", "AVX512"} {
+		for _, double := range []bool{false, true} {
+			all := specs(set, double)
+			dispatcher := "call" + all[0].suffix()
+			fmt.Fprintf(&b, "\n// %s makes a pass by the kernel that is for it; generic is the same in Go.\n", dispatcher)
+			fmt.Fprintf(&b, "func %s(p *pass[%s]) {\n\tswitch %d*kernel(p.quotient) + p.kernel {\n", dispatcher, all[0].element(), len(families))
+			for _, s := range all {
+				fmt.Fprintf(&b, "\tcase %d*kernel(%s) + %s:\n\t\t%s(p)\n", len(families), s.quotient.constant(), s.name, s.function())
+			}
+			b.WriteString("\t}\n}\n")
+			for _, s := range all {
+				fmt.Fprintf(&b, "\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %s(p *pass[%s])\n",
+					s.function(), strings.Join(s.loop(), "\n//"), s.function(), s.element())
+			}
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,96 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/ast"
+	"go/format"
+	"go/parser"
+	"go/token"
+	"go/types"
+	"path/filepath"
+
+	"github.com/mmcloughlin/avo/gotypes"
+)
+
+// layout is the struct that kernels are given, read from its declaration in package cpu.
+type layout struct {
+	pkg  *types.Package
+	pass map[string]types.Type // by element type
+}
+
+// readLayout type-checks the declarations that cpu/pass.go makes of pass, and nothing else of the package: the stubs that the
+// rest of it needs are not written yet.
+func readLayout(root string) (*layout, error) {
+	fset := token.NewFileSet()
+	file, err := parser.ParseFile(fset, filepath.Join(root, "cpu", "pass.go"), nil, 0)
+	if err != nil {
+		return nil, err
+	}
+	source := bytes.NewBufferString("package cpu\ntype float interface{ float32 | float64 }\n")
+	found := 0
+	for _, d := range file.Decls {
+		g, ok := d.(*ast.GenDecl)
+		if !ok || g.Tok != token.TYPE {
+			continue
+		}
+		for _, s := range g.Specs {
+			t := s.(*ast.TypeSpec)
+			switch t.Name.Name {
+			case "pass":
+				t.TypeParams.List[0].Type = ast.NewIdent("float")
+			case "kernel", "quotient":
+			default:
+				continue
+			}
+			found++
+			source.WriteString("type ")
+			if err := format.Node(source, fset, t); err != nil {
+				return nil, err
+			}
+			source.WriteString("\n")
+		}
+	}
+	if found != 3 {
+		return nil, fmt.Errorf("cpu/pass.go: found %d of the types kernel, quotient and pass", found)
+	}
+	small, err := parser.ParseFile(fset, "pass.go", source, 0)
+	if err != nil {
+		return nil, err
+	}
+	pkg, err := (&types.Config{Sizes: gotypes.Sizes}).Check("cpu", fset, []*ast.File{small}, nil)
+	if err != nil {
+		return nil, err
+	}
+	l := &layout{pkg: pkg, pass: map[string]types.Type{}}
+	generic := pkg.Scope().Lookup("pass").Type()
+	for _, k := range []types.BasicKind{types.Float32, types.Float64} {
+		t := types.Typ[k]
+		if l.pass[t.Name()], err = types.Instantiate(nil, generic, []types.Type{t}, true); err != nil {
+			return nil, err
+		}
+	}
+	return l, nil
+}
+
+// signature returns that of a kernel of the element type.
+func (l *layout) signature(element string) *gotypes.Signature {
+	p := types.NewParam(token.NoPos, l.pkg, "p", types.NewPointer(l.pass[element]))
+	return gotypes.NewSignature(l.pkg, types.NewSignatureType(nil, nil, nil, types.NewTuple(p), nil, false))
+}
+
+// assertions returns Go code that does not compile where a field is not at the offset that the assembly takes it to be.
+func (l *layout) assertions() string {
+	var b bytes.Buffer
+	for _, element := range []string{"float32", "float64"} {
+		s := l.pass[element].Underlying().(*types.Struct)
+		var fields []*types.Var
+		for f := range s.Fields() {
+			fields = append(fields, f)
+		}
+		for i, offset := range gotypes.Sizes.Offsetsof(fields) {
+			fmt.Fprintf(&b, "\t_ = [1]struct{}{}[unsafe.Offsetof(pass[%s]{}.%s)-%d]\n", element, fields[i].Name(), offset)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,63 @@
+// Command asmgen writes the assembly of this repository, with avo: the kernels of package cpu, the CPUID of package isa, and
+// the ceilings of the benchmarks.
+//
+//	asmgen ROOT            writes the files under ROOT, the repository
+//	asmgen -check ROOT     writes nothing, and fails where a file is not what it would write
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+)
+
+// output is the files to write, by their path in the repository.
+type output map[string][]byte
+
+func main() {
+	check := flag.Bool("check", false, "compare the files, write nothing")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: asmgen [-check] ROOT")
+		os.Exit(2)
+	}
+	if err := run(flag.Arg(0), *check); err != nil {
+		fmt.Fprintln(os.Stderr, "asmgen:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root string, check bool) error {
+	files := output{}
+	for _, generate := range []func(string, output) error{generateKernels, generateCPUID, generateCeilings} {
+		if err := generate(root, files); err != nil {
+			return err
+		}
+	}
+	var paths []string
+	for path := range files {
+		paths = append(paths, path)
+	}
+	sort.Strings(paths)
+	stale := 0
+	for _, path := range paths {
+		at := filepath.Join(root, filepath.FromSlash(path))
+		if !check {
+			if err := os.WriteFile(at, files[path], 0o644); err != nil {
+				return err
+			}
+			continue
+		}
+		if got, err := os.ReadFile(at); err != nil || !bytes.Equal(got, files[path]) {
+			fmt.Fprintf(os.Stderr, "asmgen: %s is not what the generator writes\n", path)
+			stale++
+		}
+	}
+	if stale > 0 {
+		return fmt.Errorf("%d of %d files differ: run make asm", stale, len(files))
+	}
+	return nil
+}

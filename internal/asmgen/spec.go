@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// spec is one kernel.
+type spec struct {
+	family
+	quotient quotient
+	double   bool   // float64
+	set      string // AVX2 or AVX512
+}
+
+// family is what a kernel computes.
+type family struct {
+	name        string // as the constants of package cpu have it
+	terms       bool   // writes the loss terms
+	sum         bool   // writes chunk sums
+	gradient    bool   // writes gradients
+	elementwise bool   // of an upstream gradient per element
+}
+
+var families = []family{
+	{name: "forwardTerms", terms: true},
+	{name: "forward", sum: true},
+	{name: "backward", gradient: true},
+	{name: "backwardElementwise", gradient: true, elementwise: true},
+	{name: "forwardBackward", sum: true, gradient: true},
+	{name: "forwardBackwardElementwise", sum: true, gradient: true, elementwise: true},
+}
+
+// quotient is how a kernel gets the quotients of the formula.
+type quotient string
+
+const (
+	one quotient = "One" // the divisor is 1: Huber, and smooth L1 with beta 1
+	mul quotient = "Mul" // times the inverse: smooth L1 whose beta is another power of two, and L1; outer is 1
+	div quotient = "Div" // divided: any smooth L1; outer is 1
+)
+
+var quotients = []quotient{one, mul, div}
+
+// constant returns how package cpu names it.
+func (q quotient) constant() string { return "quotient" + string(q) }
+
+// specs returns the kernels of an instruction set and element type, in the order of the constants of package cpu.
+func specs(set string, double bool) []spec {
+	var all []spec
+	for _, f := range families {
+		for _, q := range quotients {
+			all = append(all, spec{f, q, double, set})
+		}
+	}
+	return all
+}
+
+// function returns the kernel's name, as forwardBackwardDivF32AVX2.
+func (s spec) function() string { return s.name + string(s.quotient) + s.suffix() }
+
+func (s spec) suffix() string { return fmt.Sprintf("F%d%s", 8*s.size(), s.set) }
+
+// element returns the element type.
+func (s spec) element() string { return fmt.Sprintf("float%d", 8*s.size()) }
+
+func (s spec) size() int {
+	if s.double {
+		return 8
+	}
+	return 4
+}
+
+// loop returns what the kernel does, as the lines of a doc comment.
+func (s spec) loop() []string {
+	over := map[quotient]string{one: "", mul: "*p.inverse", div: "/p.divisor"}[s.quotient]
+	outer := map[quotient]string{one: "p.outer*"}[s.quotient]
+	var b []string
+	line := func(indent int, text ...string) {
+		b = append(b, strings.Repeat("\t", indent)+strings.Join(text, ""))
+	}
+	depth := 2
+	if s.sum {
+		line(1, "for each chunk c of 2048 elements (the last may be short):")
+		line(2, "lane[0:128] = +0")
+		line(2, "for each element i of the chunk:")
+		depth = 3
+	} else {
+		line(1, "for each element i:")
+	}
+	line(depth, "d = pred[i] - target[i]; a = |d|")
+	if s.sum || s.terms {
+		line(depth, "term = a < p.threshold ? ((0.5*a)*a)", over, " : ", outer, "(a - p.half)")
+	}
+	if s.terms {
+		line(depth, "out[i] = term")
+	}
+	if s.gradient {
+		g, side := "p.g", "p.side"
+		if s.elementwise {
+			g, side = "upstream[i]", outer+"(p.norm*upstream[i])"
+		}
+		middle := fmt.Sprintf("((p.norm*d)*%s)%s", g, over)
+		if s.quotient == mul {
+			middle = "p.l1 ? |d| xor p.flip : " + middle
+		}
+		line(depth, "out[i] = a > p.threshold ? ", side, ", its sign flipped where d < 0 : ", middle)
+		line(depth, "negated[i] = -out[i]")
+	}
+	if s.sum {
+		line(depth, "lane[i mod 128] += float64(term)")
+		line(2, "sums[c] = the lanes folded by halves")
+	}
+	return b
+}

@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package isa
+
+func detect() []Set { return []Set{Generic} }
+
+func detectCache() int { return 0 }

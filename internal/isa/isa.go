@@ -1,0 +1,93 @@
+// Package isa says which instruction set the kernels of package cpu are to use: the best one that the processor and the
+// operating system have, unless the environment variable SMOOTHL1_CPU names a lesser one. All of them give the same bits.
+package isa
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync/atomic"
+)
+
+// Set is an instruction set that there are kernels for.
+type Set uint32
+
+// The instruction sets, each better than the one before it.
+const (
+	Generic Set = iota // pure Go
+	AVX2
+	AVX512 // F, DQ, BW, VL
+)
+
+var names = []string{"generic", "avx2", "avx512"}
+
+// String returns "generic", "avx2" or "avx512", which are also the values of SMOOTHL1_CPU.
+func (s Set) String() string {
+	if int(s) < len(names) {
+		return names[s]
+	}
+	return fmt.Sprintf("Set(%d)", uint32(s))
+}
+
+// Variable is the environment variable that forces an instruction set.
+const Variable = "SMOOTHL1_CPU"
+
+var (
+	available = detect()
+	current   atomic.Uint32
+	complaint error
+)
+
+func init() {
+	best, err := choose(os.Getenv(Variable), available)
+	current.Store(uint32(best))
+	complaint = err
+}
+
+// choose returns the instruction set to use where the environment asks for wanted. What it asks for in vain is an error, and
+// the best that there is, is used.
+func choose(wanted string, available []Set) (Set, error) {
+	best := available[len(available)-1]
+	if wanted == "" {
+		return best, nil
+	}
+	i := slices.Index(names, wanted)
+	switch {
+	case i < 0:
+		return best, fmt.Errorf("smoothl1: environment: %s = %q: no such instruction set, want one of %s; using %v",
+			Variable, wanted, strings.Join(names, ", "), best)
+	case !slices.Contains(available, Set(i)):
+		return best, fmt.Errorf("smoothl1: environment: %s = %q: this machine does not have it; using %v", Variable, wanted, best)
+	}
+	return Set(i), nil
+}
+
+// Available returns the instruction sets that can be used here, the best one last.
+func Available() []Set { return slices.Clone(available) }
+
+// Current returns the one in use.
+func Current() Set { return Set(current.Load()) }
+
+// Complaint returns what is wrong with SMOOTHL1_CPU, or nil.
+func Complaint() error { return complaint }
+
+// Use changes the one in use, one of Available, for tests. It returns a function that changes it back.
+func Use(s Set) (restore func()) {
+	if !slices.Contains(available, s) {
+		panic(fmt.Sprintf("isa: %v is not available", s))
+	}
+	old := current.Swap(uint32(s))
+	return func() { current.Store(old) }
+}
+
+// LastLevelCache returns the bytes of the largest cache that a core of this machine shares or owns; 32 MiB where the processor
+// does not say.
+func LastLevelCache() int { return lastLevelCache }
+
+var lastLevelCache = func() int {
+	if bytes := detectCache(); bytes > 0 {
+		return bytes
+	}
+	return 32 << 20
+}()
