@@ -2,34 +2,75 @@ package cpu
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"testing"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-func benchArgs(n int) Args[float32] {
-	a := Args[float32]{Pred: make([]float32, n), Target: make([]float32, n), Terms: make([]float32, n), GradPred: make([]float32, n),
-		ChunkSums: make([]float64, Chunks(n))}
-	for i := range a.Pred {
-		a.Pred[i] = float32(rand.NormFloat64())
-		a.Target[i] = float32(rand.NormFloat64())
-	}
-	return a
+// benchmark runs f on arrays of n elements, arrays of which it reads and writes.
+func benchmark(b *testing.B, name string, n, arrays int, f func(a Args[float32]) error) {
+	b.Run(fmt.Sprintf("isa=%v/dtype=f32/n=%d/%s", isa.Current(), n, name), func(b *testing.B) {
+		a := randomArgs[float32](n)
+		a.GradTarget = nil
+		a.ChunkSums = make([]float64, Chunks(n))
+		b.SetBytes(int64(4 * arrays * n))
+		b.ReportAllocs()
+		for b.Loop() {
+			if err := f(a); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
 }
 
+var benchmarkCounts = []int{1, 32, 1024, 128 * 4096, 1 << 20, 1 << 24}
+
 func BenchmarkForwardBackward(b *testing.B) {
-	for _, beta := range []float64{1, 0.1} {
-		for _, n := range []int{1, 8, 32, 1024, 1 << 16, 1 << 19, 1 << 20, 1 << 24} {
-			a := benchArgs(n)
-			b.Run(fmt.Sprintf("dtype=f32/beta=%v/n=%d", beta, n), func(b *testing.B) {
-				b.SetBytes(int64(n) * 12)
-				b.ReportAllocs()
-				for b.Loop() {
-					if _, err := ForwardBackward(smoothl1.Loss{Beta: beta}, a); err != nil {
-						b.Fatal(err)
-					}
+	for _, n := range benchmarkCounts {
+		for _, beta := range []float64{1, 0.5, 0.1} {
+			benchmark(b, fmt.Sprintf("beta=%v", beta), n, 3, func(a Args[float32]) error {
+				_, err := ForwardBackward(smoothl1.Loss{Beta: beta}, a)
+				return err
+			})
+		}
+	}
+}
+
+func BenchmarkForward(b *testing.B) {
+	for _, n := range benchmarkCounts {
+		benchmark(b, "beta=1", n, 2, func(a Args[float32]) error {
+			_, err := Forward(smoothl1.Loss{Beta: 1}, a)
+			return err
+		})
+	}
+}
+
+func BenchmarkBackward(b *testing.B) {
+	for _, n := range benchmarkCounts {
+		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error { return Backward(smoothl1.Loss{Beta: 1}, a) })
+	}
+}
+
+func BenchmarkForwardTerms(b *testing.B) {
+	for _, n := range benchmarkCounts {
+		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error { return ForwardTerms(smoothl1.Loss{Beta: 1}, a) })
+	}
+}
+
+// BenchmarkSerialLimit shows where two goroutines begin to gain: what serialLimit is set by.
+func BenchmarkSerialLimit(b *testing.B) {
+	for _, chunks := range []int{4, 8, 16, 64, 128, 192, 256} {
+		for _, workers := range []int{1, 2} {
+			benchmark(b, fmt.Sprintf("chunks=%d/goroutines=%d", chunks, workers), chunks*Chunk, 3, func(a Args[float32]) error {
+				var p pass[float32]
+				p.set(forwardBackward, smoothl1.Loss{Beta: 1}, &a)
+				if workers == 1 {
+					runSerial(&p, a.ChunkSums)
+				} else {
+					runParallel(&p, a.ChunkSums, chunks, workers)
 				}
+				return nil
 			})
 		}
 	}

@@ -1,8 +1,9 @@
 // Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU.
 //
 // Everything is there twice. The functions named Ref… are the reference: one obvious loop each, slow, and the definition of
-// every bit of a result. Those without it are for use: branch-free and parallel. Both give the same bits for every count and
-// every number of goroutines, and package gpu gives them on a device.
+// every bit of a result. Those without it are for use: in assembly for AVX-512 and AVX2 where the machine has them, branch-free
+// Go elsewhere, and parallel where arrays are large enough to gain by it. All give the same bits for every count, every
+// instruction set and every number of goroutines, and package gpu gives them on a device.
 //
 //	            loss term (a = |d|, d = pred − target)           gradient with respect to pred (upstream g, norm n)
 //	smooth L1   a < beta ? ((0.5·a)·a)/beta : a − 0.5·beta       d < −beta ? −(n·g) : d > beta ? n·g : ((n·d)·g)/beta
@@ -21,6 +22,13 @@
 // i+32, …, i+1, to one chunk sum; and the chunk sums are summed by the same rule until one number is left. So the sum does
 // not depend on how many goroutines, blocks or machines took part. Shards that are cut at multiples of Chunk elements hand
 // over their chunk sums, and Finish makes of them the very loss of the whole.
+//
+// # Speed
+//
+// A call allocates nothing and leaves no goroutine behind. Arrays that take longer than about 50 µs on one processor are dealt
+// to at most GOMAXPROCS goroutines; arrays larger than the last level of cache are written past it, if their outputs begin at
+// a multiple of 64 bytes, as those that Go allocates at that size do. The environment variable SMOOTHL1_CPU (generic, avx2,
+// avx512) forces an instruction set: see InstructionSet. The build tag purego leaves the assembly out.
 //
 // All functions may be called from any goroutine, on arrays that nobody writes meanwhile. Errors are *smoothl1.ArgError, and
 // then no output was written.
@@ -95,105 +103,81 @@ func (a *Args[T]) count() int {
 // outputs says which outputs an operation has.
 type outputs struct{ terms, gradients, value bool }
 
-// check refuses what op cannot compute, before anything is written.
+// check refuses what op cannot compute, before anything is written. It is written for the common case, in which there is
+// nothing to refuse: it takes a good part of the time that a small array does.
 func (a *Args[T]) check(op string, l smoothl1.Loss, has outputs) error {
 	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
 		return err
 	}
-	if has.value && l.Reduction == smoothl1.None {
-		return smoothl1.NewArgError(op, "reduction", l.Reduction, smoothl1.ErrReduction)
-	}
-	if a.Count < 0 {
-		return smoothl1.NewArgError(op, "count", a.Count, smoothl1.ErrCount)
-	}
 	n := len(a.Pred)
-	length := func(name string, got, want int) error {
-		if got == want {
-			return nil
-		}
-		return smoothl1.NewArgError(op, "len("+name+")", got, fmt.Errorf("%w: want %d", smoothl1.ErrLength, want))
-	}
-	if err := length("target", len(a.Target), n); err != nil {
-		return err
-	}
-	if has.terms {
-		if err := length("terms", len(a.Terms), n); err != nil {
-			return err
-		}
+	switch {
+	case has.value && l.Reduction == smoothl1.None:
+		return smoothl1.NewArgError(op, "reduction", l.Reduction, smoothl1.ErrReduction)
+	case a.Count < 0:
+		return smoothl1.NewArgError(op, "count", a.Count, smoothl1.ErrCount)
+	case len(a.Target) != n:
+		return wrongLength(op, "target", len(a.Target), n)
+	case has.terms && len(a.Terms) != n:
+		return wrongLength(op, "terms", len(a.Terms), n)
+	case has.value && a.ChunkSums != nil && len(a.ChunkSums) != Chunks(n):
+		return wrongLength(op, "chunkSums", len(a.ChunkSums), Chunks(n))
 	}
 	if has.gradients {
-		if a.GradPred == nil && a.GradTarget == nil {
+		switch {
+		case a.GradPred == nil && a.GradTarget == nil:
 			return smoothl1.NewArgError(op, "gradPred and gradTarget", "nil", smoothl1.ErrNil)
-		}
-		if a.GradPred != nil {
-			if err := length("gradPred", len(a.GradPred), n); err != nil {
-				return err
-			}
-		}
-		if a.GradTarget != nil {
-			if err := length("gradTarget", len(a.GradTarget), n); err != nil {
-				return err
-			}
-		}
-		if a.Upstream.elements != nil {
-			if err := length("upstream", len(a.Upstream.elements), n); err != nil {
-				return err
-			}
-		}
-	}
-	if has.value && a.ChunkSums != nil {
-		if err := length("chunkSums", len(a.ChunkSums), Chunks(n)); err != nil {
-			return err
+		case a.GradPred != nil && len(a.GradPred) != n:
+			return wrongLength(op, "gradPred", len(a.GradPred), n)
+		case a.GradTarget != nil && len(a.GradTarget) != n:
+			return wrongLength(op, "gradTarget", len(a.GradTarget), n)
+		case a.Upstream.elements != nil && len(a.Upstream.elements) != n:
+			return wrongLength(op, "upstream", len(a.Upstream.elements), n)
 		}
 	}
 	return a.checkOverlap(op, has)
 }
 
+func wrongLength(op, name string, got, want int) error {
+	return smoothl1.NewArgError(op, "len("+name+")", got, fmt.Errorf("%w: want %d", smoothl1.ErrLength, want))
+}
+
 // checkOverlap refuses outputs that share memory with another array, except an output that is an input.
 func (a *Args[T]) checkOverlap(op string, has outputs) error {
-	inputs := [...]span{spanOf(a.Pred), spanOf(a.Target), spanOf(a.Upstream.elements)}
-	var outs [4]struct {
-		name string
-		span span
-	}
-	k := 0
-	add := func(name string, s span) {
-		outs[k].name, outs[k].span = name, s
-		k++
-	}
+	pred, target := spanOf(a.Pred), spanOf(a.Target)
+	var upstream, gradPred, gradTarget span
 	if has.terms {
-		add("terms", spanOf(a.Terms))
+		if terms := spanOf(a.Terms); terms.spoils(pred) || terms.spoils(target) {
+			return smoothl1.NewArgError(op, "terms", terms, smoothl1.ErrOverlap)
+		}
 	}
 	if has.gradients {
-		add("gradPred", spanOf(a.GradPred))
-		add("gradTarget", spanOf(a.GradTarget))
-	}
-	if has.value {
-		add("chunkSums", spanOf(a.ChunkSums))
-	}
-	for i := range k {
-		for _, in := range inputs {
-			if outs[i].span.overlaps(in) && outs[i].span != in {
-				return smoothl1.NewArgError(op, outs[i].name, outs[i].span, smoothl1.ErrOverlap)
-			}
+		upstream, gradPred, gradTarget = spanOf(a.Upstream.elements), spanOf(a.GradPred), spanOf(a.GradTarget)
+		switch {
+		case gradPred.spoils(pred) || gradPred.spoils(target) || gradPred.spoils(upstream):
+			return smoothl1.NewArgError(op, "gradPred", gradPred, smoothl1.ErrOverlap)
+		case gradTarget.spoils(pred) || gradTarget.spoils(target) || gradTarget.spoils(upstream) || gradTarget.overlaps(gradPred):
+			return smoothl1.NewArgError(op, "gradTarget", gradTarget, smoothl1.ErrOverlap)
 		}
-		for j := range i {
-			if outs[i].span.overlaps(outs[j].span) {
-				return smoothl1.NewArgError(op, outs[i].name, outs[i].span, smoothl1.ErrOverlap)
-			}
+	}
+	if has.value && a.ChunkSums != nil {
+		sums := spanOf(a.ChunkSums)
+		if sums.spoils(pred) || sums.spoils(target) || sums.spoils(upstream) || sums.overlaps(gradPred) || sums.overlaps(gradTarget) {
+			return smoothl1.NewArgError(op, "chunkSums", sums, smoothl1.ErrOverlap)
 		}
 	}
 	return nil
 }
 
-// span is the memory of a slice: its first address and its bytes.
-type span struct{ at, bytes uintptr }
+// span is the memory of a slice: from its first address to behind its last.
+type span struct{ from, to uintptr }
 
 func spanOf[E any](x []E) span {
-	var e E
-	return span{uintptr(unsafe.Pointer(unsafe.SliceData(x))), uintptr(len(x)) * unsafe.Sizeof(e)}
+	from := uintptr(unsafe.Pointer(unsafe.SliceData(x)))
+	return span{from, from + uintptr(len(x))*unsafe.Sizeof(*new(E))}
 }
 
-func (s span) overlaps(o span) bool {
-	return s.bytes > 0 && o.bytes > 0 && s.at < o.at+o.bytes && o.at < s.at+s.bytes
-}
+// overlaps says whether two spans share memory. An empty one, which may lie anywhere, shares none.
+func (s span) overlaps(o span) bool { return max(s.from, o.from) < min(s.to, o.to) }
+
+// spoils says whether an output overlaps an input without being it.
+func (s span) spoils(input span) bool { return s.overlaps(input) && s != input }

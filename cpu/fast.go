@@ -5,14 +5,24 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/formula"
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
+
+// InstructionSet returns what the functions of this package that are not the reference are computed with: "avx512", "avx2", or
+// "generic" for Go. It is the best that the machine has, unless the environment variable SMOOTHL1_CPU, read when the program
+// starts, names a lesser one; where it names one that is unknown or not there, that is the error. No result depends on it.
+func InstructionSet() (string, error) {
+	err := isa.Complaint()
+	return isa.Current().String(), err
+}
 
 // ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction says.
 func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	if err := a.check("ForwardTerms", l, outputs{terms: true}); err != nil {
 		return err
 	}
-	p := newPass(forwardTerms, l, &a)
+	var p pass[T]
+	p.set(forwardTerms, l, &a)
 	run(&p, nil)
 	return nil
 }
@@ -22,7 +32,8 @@ func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	if err := a.check("Forward", l, outputs{value: true}); err != nil {
 		return 0, err
 	}
-	p := newPass(forward, l, &a)
+	var p pass[T]
+	p.set(forward, l, &a)
 	sum := run(&p, a.ChunkSums)
 	return sum / formula.Divisor(l, a.count()), nil
 }
@@ -32,7 +43,8 @@ func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	if err := a.check("Backward", l, outputs{gradients: true}); err != nil {
 		return err
 	}
-	p := newPass(backward, l, &a)
+	var p pass[T]
+	p.set(backward, l, &a)
 	run(&p, nil)
 	return nil
 }
@@ -44,7 +56,8 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 	if err := a.check("ForwardBackward", l, has); err != nil {
 		return 0, err
 	}
-	p := newPass(forwardBackward, l, &a)
+	var p pass[T]
+	p.set(forwardBackward, l, &a)
 	sum := run(&p, a.ChunkSums)
 	return sum / formula.Divisor(l, a.count()), nil
 }

@@ -61,7 +61,7 @@ func generic[T smoothl1.Float](p *pass[T]) {
 		case p.sums == nil:
 			p.sum = fold(&lanes, end-start)
 		default:
-			*(*float64)(unsafe.Add(unsafe.Pointer(p.sums), start/Chunk*8)) = fold(&lanes, end-start)
+			*at(p.sums, start/Chunk) = fold(&lanes, end-start)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 type job[T smoothl1.Float] struct {
 	pass   pass[T]
 	chunks int
+	batch  int          // chunks that a goroutine takes at a time
 	next   atomic.Int64 // the chunk that the next batch begins at
 	group  sync.WaitGroup
 	work   func()    // runs batches until there are no more; made once, for it allocates
@@ -59,17 +60,21 @@ func newJob[T smoothl1.Float]() *job[T] {
 // batches computes batches until there are no more.
 func (j *job[T]) batches() {
 	for {
-		first := int(j.next.Add(batch)) - batch
+		first := int(j.next.Add(int64(j.batch))) - j.batch
 		if first >= j.chunks {
 			return
 		}
 		start := first * Chunk
-		p := j.pass.part(start, min(batch*Chunk, j.pass.n-start))
+		p := j.pass.part(start, min(j.batch*Chunk, j.pass.n-start))
 		call(&p)
 	}
 }
 
-// runParallel makes a pass by at most so many goroutines. A panic of one becomes a panic of the caller.
+// maxBatch is the number of chunks that are computed at a time at most, 131,072 elements: enough for the hardware's
+// prefetchers, and little enough that the garbage collector never waits long for a kernel, which it cannot interrupt.
+const maxBatch = 64
+
+// runParallel makes a pass by so many goroutines. A panic of one becomes a panic of the caller.
 func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers int) (sum float64) {
 	free := freeJobs[T]()
 	j := free.take()
@@ -78,6 +83,7 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 		free.put(j)
 	}()
 	j.pass, j.chunks = *p, chunks
+	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several for each, since they will not be equally fast
 	j.next.Store(0)
 	if p.kernel.reduces() {
 		if sums == nil {
@@ -88,7 +94,6 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 		}
 		j.pass.sums = unsafe.SliceData(sums)
 	}
-	workers = min(workers, (chunks+batch-1)/batch)
 	if workers <= 1 {
 		j.batches()
 		return total(sums)

@@ -25,8 +25,20 @@ func (k kernel) reduces() bool {
 	return k == forward || k == forwardBackward || k == forwardBackwardElementwise
 }
 
+// differentiates says whether the kernel writes gradients.
+func (k kernel) differentiates() bool { return k >= backward }
+
 // arrays returns the number of arrays that the kernel reads and writes, but for a second gradient.
 func (k kernel) arrays() int { return [kernels]int{3, 2, 3, 4, 3, 4}[k] }
+
+// quotient says how a kernel gets the quotients of the formula. All ways give the same bits.
+type quotient uint8
+
+const (
+	quotientOne quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
+	quotientMul                 // by multiplying by the inverse, a power of two; outer is 1. L1 is here too
+	quotientDiv                 // by dividing; outer is 1
+)
 
 // pass is what a kernel is given: arrays whose first element begins a chunk, and the constants of the formula. The assembly
 // knows its layout; a file beside it refuses to compile when the two disagree.
@@ -50,7 +62,7 @@ type pass[T smoothl1.Float] struct {
 	l1           T      // bits: all ones for L1, else 0
 	flip         T      // bits: what turns |0| into the gradient of L1 at d = 0, the sign bit with respect to target
 	kernel       kernel
-	divide       bool // by divisor; else multiply by inverse, to the same bits
+	quotient     quotient
 }
 
 // Flags of pass.stores.
@@ -59,27 +71,25 @@ const (
 	storeStreaming             // past the caches
 )
 
-// newPass returns the pass of a kernel over the arrays of a, but for the chunk sums.
-func newPass[T smoothl1.Float](k kernel, l smoothl1.Loss, a *Args[T]) pass[T] {
+// set makes p, which is zero, the pass of a kernel over the arrays of a, but for the chunk sums.
+func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
 	c := formula.Of[T](l)
-	p := pass[T]{
-		pred:      unsafe.SliceData(a.Pred),
-		target:    unsafe.SliceData(a.Target),
-		n:         len(a.Pred),
-		threshold: c.Threshold,
-		half:      T(T(0.5) * c.Threshold),
-		outer:     c.Outer,
-		divisor:   c.Divisor,
-		inverse:   c.Inverse,
-		divide:    c.Divide,
-		kernel:    k,
+	p.pred, p.target, p.n = unsafe.SliceData(a.Pred), unsafe.SliceData(a.Target), len(a.Pred)
+	p.threshold, p.half, p.outer = c.Threshold, T(T(0.5)*c.Threshold), c.Outer
+	p.divisor, p.inverse = c.Divisor, c.Inverse
+	p.kernel = k
+	switch {
+	case c.Divide:
+		p.quotient = quotientDiv
+	case c.Inverse != 1 || c.Threshold == 0:
+		p.quotient = quotientMul
 	}
 	switch k {
 	case forward:
-		return p
+		return
 	case forwardTerms:
 		p.out = unsafe.SliceData(a.Terms)
-		return p
+		return
 	}
 	p.norm = formula.Norm[T](l, a.count())
 	if c.Threshold == 0 {
@@ -99,12 +109,16 @@ func newPass[T smoothl1.Float](k kernel, l smoothl1.Loss, a *Args[T]) pass[T] {
 	}
 	if a.Upstream.elements != nil {
 		p.upstream = unsafe.SliceData(a.Upstream.elements)
-		p.kernel++
-		return p
+		p.kernel++ // its elementwise sister
+		return
 	}
 	p.g = a.Upstream.number()
 	p.side = T(T(p.norm*p.g) * p.outer)
-	return p
+}
+
+// at returns the i-th element from x.
+func at[E any](x *E, i int) *E {
+	return (*E)(unsafe.Add(unsafe.Pointer(x), uintptr(i)*unsafe.Sizeof(*x)))
 }
 
 // part returns the pass over n elements from element start, a multiple of Chunk below p.n.
@@ -113,11 +127,11 @@ func (p *pass[T]) part(start, n int) pass[T] {
 	q.n = n
 	for _, array := range []**T{&q.pred, &q.target, &q.upstream, &q.out, &q.negated} {
 		if *array != nil {
-			*array = (*T)(unsafe.Add(unsafe.Pointer(*array), uintptr(start)*unsafe.Sizeof(T(0))))
+			*array = at(*array, start)
 		}
 	}
 	if q.sums != nil {
-		q.sums = (*float64)(unsafe.Add(unsafe.Pointer(q.sums), start/Chunk*8))
+		q.sums = at(q.sums, start/Chunk)
 	}
 	return q
 }

@@ -5,15 +5,23 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-const (
-	// batch is the number of chunks that are computed at a time, 131,072 elements: enough for the hardware's prefetchers, and
-	// little enough that the garbage collector never waits long for a kernel, which it cannot interrupt.
-	batch = 64
-	// serialChunks is the number of chunks up to which goroutines cost more than they gain.
-	serialChunks = 64
-)
+// serialLimit returns the number of chunks up to which a pass is made without goroutines: what takes about 50 µs, of which
+// waking a second processor takes half. BenchmarkSerialLimit shows both sides of it.
+func serialLimit[T smoothl1.Float]() int {
+	switch isa.Current() {
+	case isa.AVX2:
+		return 128 * 4 / int(unsafe.Sizeof(T(0)))
+	case isa.AVX512:
+		return maxSerialLimit * 4 / int(unsafe.Sizeof(T(0)))
+	default:
+		return 8
+	}
+}
+
+const maxSerialLimit = 192
 
 // run makes the pass and returns its canonical sum, if the kernel reduces. The chunk sums are written to sums, unless it is
 // nil.
@@ -28,25 +36,40 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 			sums[0] = p.sum
 		}
 		return p.sum
-	case chunks <= serialChunks:
-		return runSerial(p, sums, chunks)
+	case chunks > serialLimit[T]():
+		p.stream()
+		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
+	case sums == nil && p.kernel.reduces():
+		var room [maxSerialLimit]float64
+		return runSerial(p, room[:chunks])
 	default:
-		return runParallel(p, sums, chunks, runtime.GOMAXPROCS(0))
+		return runSerial(p, sums)
 	}
 }
 
-// runSerial makes a pass of at most serialChunks chunks.
-func runSerial[T smoothl1.Float](p *pass[T], sums []float64, chunks int) float64 {
-	var room [serialChunks]float64
-	q := *p // what points to room must not be what goes to the heap
-	if !p.kernel.reduces() {
-		call(&q)
-		return 0
-	}
-	if sums == nil {
-		sums = room[:chunks]
-	}
+// runSerial makes a pass that is short enough not to be interrupted.
+func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
+	q := *p // what points to sums on the stack must not be what can go to the heap
 	q.sums = unsafe.SliceData(sums)
 	call(&q)
 	return total(sums)
+}
+
+// stream has the pass store past the caches where its arrays exceed them: a store to memory that is in no cache would read it
+// first. Streaming stores need vectors of 64 bytes in their place, and gain nothing where the output is read anyway.
+func (p *pass[T]) stream() {
+	const line = 64
+	arrays := p.kernel.arrays()
+	if p.negated != nil {
+		arrays++
+	}
+	if p.out == nil || arrays*p.n <= isa.LastLevelCache()/int(unsafe.Sizeof(T(0))) {
+		return
+	}
+	for _, out := range []*T{p.out, p.negated} {
+		if uintptr(unsafe.Pointer(out))%line != 0 || out != nil && (out == p.pred || out == p.target || out == p.upstream) {
+			return
+		}
+	}
+	p.stores |= storeStreaming
 }

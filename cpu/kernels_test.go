@@ -1,0 +1,258 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/isa"
+)
+
+// eachSet runs a test with each instruction set that this machine has.
+func eachSet(t *testing.T, test func(t *testing.T)) {
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) {
+			defer isa.Use(set)()
+			test(t)
+		})
+	}
+}
+
+// kernelCase is a pass whose arrays lie in one block each, shifted off the alignment of a vector.
+type kernelCase struct {
+	kernel    kernel
+	loss      smoothl1.Loss
+	n         int
+	shift     int  // elements
+	negated   bool // both gradients are asked for
+	target    bool // or that of target alone
+	streaming bool
+}
+
+// arraysOf returns inputs that hit every branch of the formula, and where they lie: behind guard elements, at a multiple of 64
+// bytes and shift elements further.
+func arraysOf[T smoothl1.Float](c kernelCase, seed uint64) (in [3][]T) {
+	r := rand.New(rand.NewPCG(seed, uint64(c.n)))
+	beta := T(c.loss.Beta)
+	inf := T(math.Inf(1))
+	corners := []T{0, beta, -beta, inf, -inf, T(math.NaN()), T(math.SmallestNonzeroFloat32), beta / 3, 2 * beta, -beta / 7}
+	for k := range in {
+		in[k] = aligned[T](c.n, c.shift)
+		for i := range in[k] {
+			switch r.IntN(4) {
+			case 0:
+				in[k][i] = corners[r.IntN(len(corners))]
+			case 1:
+				in[k][i] = T(r.NormFloat64()) * beta
+			default:
+				in[k][i] = T(r.NormFloat64())
+			}
+		}
+	}
+	return in
+}
+
+const guardElements = 64
+
+// aligned returns n elements, shift elements behind a multiple of 64 bytes, in the middle of guard elements.
+func aligned[T smoothl1.Float](n, shift int) []T {
+	whole := make([]T, n+3*guardElements)
+	for i := range whole {
+		whole[i] = guardValue[T]()
+	}
+	from := guardElements
+	for uintptr(unsafe.Pointer(&whole[from]))%64 != 0 {
+		from++
+	}
+	from += shift
+	return whole[from : from+n : from+n]
+}
+
+func guardValue[T smoothl1.Float]() T { return T(math.Float32frombits(0x42a5a5a5)) }
+
+// untouched says whether the guard elements on both sides of x are. An empty slice has no place.
+func untouched[T smoothl1.Float](x []T) bool {
+	if len(x) == 0 {
+		return true
+	}
+	first := unsafe.SliceData(x)
+	for i := 1; i <= guardElements; i++ {
+		if *at(first, -i) != guardValue[T]() || *at(first, len(x)+i-1) != guardValue[T]() {
+			return false
+		}
+	}
+	return true
+}
+
+// outcome is what a pass writes.
+type outcome[T smoothl1.Float] struct {
+	out, negated []T
+	sums         []float64
+}
+
+func runKernel[T smoothl1.Float](t *testing.T, c kernelCase, in [3][]T, kernel func(*pass[T])) (o outcome[T]) {
+	a := Args[T]{Pred: in[0], Target: in[1], Count: 3*c.n + 1, Upstream: Number[T](-0.7)}
+	o.out = aligned[T](c.n, c.shift)
+	k := c.kernel
+	if k == backwardElementwise || k == forwardBackwardElementwise {
+		a.Upstream = Elements(in[2])
+		k-- // set goes by the upstream gradient
+	}
+	switch {
+	case k == forwardTerms:
+		a.Terms = o.out
+	case !k.differentiates():
+	case c.negated:
+		o.negated = aligned[T](c.n, c.shift)
+		a.GradPred, a.GradTarget = o.out, o.negated
+	case c.target:
+		a.GradTarget = o.out
+	default:
+		a.GradPred = o.out
+	}
+	var p pass[T]
+	p.set(k, c.loss, &a)
+	require.Equal(t, c.kernel, p.kernel)
+	if p.kernel.reduces() {
+		o.sums = aligned[float64](Chunks(c.n), 0)
+		p.sums = unsafe.SliceData(o.sums)
+	}
+	if c.streaming {
+		p.stores |= storeStreaming
+	}
+	kernel(&p)
+	require.True(t, untouched(o.out), "%+v: wrote outside of out", c)
+	require.True(t, untouched(o.negated), "%+v: wrote outside of negated", c)
+	require.True(t, untouched(o.sums), "%+v: wrote outside of sums", c)
+	for i := range in {
+		require.True(t, untouched(in[i]), "%+v: wrote outside of an input", c)
+	}
+	return o
+}
+
+func sameBits[T smoothl1.Float](t *testing.T, c kernelCase, name string, got, want []T) {
+	require.Equal(t, len(want), len(got))
+	for i := range want {
+		if bits(got[i]) != bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
+			t.Fatalf("%+v: %s[%d]: got %v (%x), want %v (%x)", c, name, i, got[i], bits(got[i]), want[i], bits(want[i]))
+		}
+	}
+}
+
+func testKernels[T smoothl1.Float](t *testing.T) {
+	counts := []int{2040, 2048, 2049, 2175, 2176, 2177, 4096, 4100, 6300}
+	for n := range 300 {
+		counts = append(counts, n)
+	}
+	losses := []smoothl1.Loss{{Beta: 1}, {Beta: 0.25}, {Beta: 0.1}, {Beta: 0}, {Kind: smoothl1.Huber, Beta: 0.3}}
+	checked := 0
+	for i, n := range counts {
+		for _, l := range losses {
+			for k := range kernels {
+				checked++
+				c := kernelCase{kernel: k, loss: l, n: n, shift: checked % 5 % 4, negated: checked%3 == 0, target: checked%3 == 1}
+				if checked%7 == 0 {
+					c.shift, c.streaming = 0, k != forward
+				}
+				in := arraysOf[T](c, uint64(i))
+				want := runKernel(t, c, in, generic[T])
+				got := runKernel(t, c, in, call[T])
+				sameBits(t, c, "out", got.out, want.out)
+				sameBits(t, c, "negated", got.negated, want.negated)
+				sameBits(t, c, "sums", got.sums, want.sums)
+			}
+		}
+	}
+}
+
+// Each kernel in assembly is its twin in Go: for each count up to a few rows, and around the chunks, for arrays in and out of
+// place for vectors, for each way to store, and nothing is written outside of the arrays.
+func TestKernelsAreTheirTwins(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testKernels[float32])
+		t.Run("float64", testKernels[float64])
+	})
+}
+
+// Without room for chunk sums, the one of a single chunk is left in the pass.
+func TestChunkSumStaysInThePass(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		for _, n := range []int{1, 16, 17, 128, 1000, Chunk} {
+			a := randomArgs[float32](n)
+			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, a)
+			require.NoError(t, err)
+			var p pass[float32]
+			p.set(forward, smoothl1.Loss{Beta: 1}, &a)
+			call(&p)
+			require.Equal(t, want, p.sum, n)
+		}
+	})
+}
+
+// What no run would show: a fused product, a changed rounding mode, and upper halves of registers that slow down the code
+// behind the return, are kept out by looking.
+func TestRulesOfTheAssembly(t *testing.T) {
+	files, err := filepath.Glob("*.s")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	function := regexp.MustCompile(`(?ms)^TEXT ·(\w+).*?^\tRET$`)
+	functions := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		for _, f := range function.FindAllStringSubmatch(string(text), -1) {
+			functions++
+			assert.Truef(t, strings.HasSuffix(f[0], "\tVZEROUPPER\n\tRET"), "%s: RET without VZEROUPPER", f[1])
+		}
+		for _, forbidden := range []string{"VFMADD", "VFMSUB", "VFNMADD", "VFNMSUB", "LDMXCSR", "VRCP", "VRSQRT"} {
+			assert.NotContainsf(t, string(text), forbidden, "%s", name)
+		}
+	}
+	assert.Equal(t, 2*2*3*int(kernels), functions, "sets, types, quotients, kernels")
+}
+
+// A kernel that meets memory that is not there panics like Go code, also while the garbage collector reads its frame.
+func TestFaultInAKernel(t *testing.T) {
+	fault := func(p *pass[float32]) (failed any) {
+		defer func() {
+			runtime.GC()
+			failed = recover()
+		}()
+		call(p)
+		return nil
+	}
+	eachSet(t, func(t *testing.T) {
+		a := randomArgs[float32](1000)
+		for _, l := range []smoothl1.Loss{{Beta: 1}, {Beta: 0.5}} {
+			for _, k := range []kernel{forwardTerms, forward, backward, forwardBackward} {
+				var p pass[float32]
+				p.set(k, l, &a)
+				p.target = nil
+				_, ok := fault(&p).(runtime.Error)
+				require.Truef(t, ok, "%v %v", l, k)
+			}
+		}
+	})
+}
+
+func TestWhatRan(t *testing.T) {
+	var ran []string
+	for _, set := range isa.Available() {
+		ran = append(ran, fmt.Sprint(set))
+	}
+	name, err := InstructionSet()
+	t.Logf("instruction sets tested: %s; in use: %s", strings.Join(ran, ", "), name)
+	assert.Equal(t, isa.Current().String(), name)
+	assert.Equal(t, isa.Complaint(), err)
+}
