@@ -9,19 +9,25 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// call makes the pass with the best instruction set in use.
+// call makes the pass with the instruction set in use.
 func call[T smoothl1.Float](p *pass[T]) {
-	p32, p64 := (*pass[float32])(unsafe.Pointer(p)), (*pass[float64])(unsafe.Pointer(p)) // one of which it is
-	switch set := isa.Current(); {
+	set := isa.Current()
+	switch {
 	case set == isa.Generic:
 		generic(p)
-	case unsafe.Sizeof(T(0)) == 4 && set == isa.AVX2:
-		callF32AVX2(p32)
 	case unsafe.Sizeof(T(0)) == 4:
-		callF32AVX512(p32)
-	case set == isa.AVX2:
-		callF64AVX2(p64)
+		p := (*pass[float32])(unsafe.Pointer(p)) // which it is
+		if set == isa.AVX2 {
+			callF32AVX2(p)
+		} else {
+			callF32AVX512(p)
+		}
 	default:
-		callF64AVX512(p64)
+		p := (*pass[float64])(unsafe.Pointer(p))
+		if set == isa.AVX2 {
+			callF64AVX2(p)
+		} else {
+			callF64AVX512(p)
+		}
 	}
 }

@@ -10,16 +10,20 @@ import (
 
 // cancelling returns numbers whose sum depends on the order of the additions.
 func cancelling(n int) []float64 {
+	var scales [90]float64
+	for i := range scales {
+		scales[i] = math.Ldexp(1, i-76) // of 32-bit numbers: 2⁻⁴⁵ to 2⁴⁴
+	}
 	x := make([]float64, n)
 	for i := range x {
-		x[i] = math.Sin(float64(i)) * math.Exp2(float64(i%90-45))
+		x[i] = float64(int32(uint32(i)*2654435761+99)) * scales[i%len(scales)]
 	}
 	return x
 }
 
 func TestTotalIsTheCanonicalSum(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 200, 255, 256, 2047, 2048, 2049, 2176, 4096, 4097, 300_000,
-		Chunk*Chunk - 1, Chunk * Chunk, Chunk*Chunk + 1, 2*Chunk*Chunk + 5000} {
+		Chunk*Chunk - 1, Chunk * Chunk, Chunk*Chunk + 5000} {
 		sums := cancelling(n)
 		require.Equal(t, math.Float64bits(refSum(sums)), math.Float64bits(total(sums)), n)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
 // Result is what an implementation makes of a case; what the operation does not give is empty.
@@ -34,6 +35,28 @@ func Fallback() Column {
 	return Column{"cpu",
 		onCPU(cpu.ForwardTerms[float32], cpu.Forward[float32], cpu.Backward[float32], cpu.ForwardBackward[float32]),
 		onCPU(cpu.ForwardTerms[float64], cpu.Forward[float64], cpu.Backward[float64], cpu.ForwardBackward[float64])}
+}
+
+// OtherSets are columns of the fast CPU code forced to each instruction set that this machine has and Fallback does not use.
+// One runs at a time: the instruction set is the process's.
+func OtherSets() []Column {
+	var all []Column
+	for _, set := range isa.Available() {
+		if set == isa.Current() {
+			continue
+		}
+		c := Fallback()
+		all = append(all, Column{fmt.Sprintf("cpu with %v", set), with(set, c.f32), with(set, c.f64)})
+	}
+	return all
+}
+
+// with forces an instruction set on f.
+func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
+	return func(c Case, in Inputs[T]) (Result[T], error) {
+		defer isa.Use(set)()
+		return f(c, in)
+	}
 }
 
 // onCPU makes a column of the four functions of package cpu, whose arrays lie between guard zones.

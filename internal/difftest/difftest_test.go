@@ -25,10 +25,10 @@ var (
 	replayColumn = flag.String("column", "", "the column that TestReplay runs the case in")
 )
 
-// columns returns the implementations that this machine can run against the reference: the fallback, gpu on the CPU, gpu on
-// simulated devices, and gpu on CUDA where there is a device.
+// columns returns the implementations that this machine can run against the reference: the fallback, with each instruction
+// set, gpu on the CPU, gpu on simulated devices, and gpu on CUDA where there is a device.
 func columns(t *testing.T) []Column {
-	all := []Column{Fallback()}
+	all := append([]Column{Fallback()}, OtherSets()...)
 	add := func(name string, choice gpu.OpenOption) {
 		dev, err := gpu.Open(choice)
 		require.NoError(t, err)
