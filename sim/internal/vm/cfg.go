@@ -1,7 +1,5 @@
 package vm
 
-import "fmt"
-
 // finish turns the nodes into basic blocks, gives registers their slots and flattens the code.
 func (d *decoder) finish() error {
 	d.split()
@@ -188,19 +186,4 @@ func (d *decoder) postdominators() {
 			p.blocks[b].join = j
 		}
 	}
-}
-
-// check is for tests: it says what is wrong with a program's structure.
-func (p *Program) check() error {
-	for i, b := range p.blocks {
-		if b.first >= b.end || int(b.end) > len(p.code) {
-			return fmt.Errorf("block %d is empty or outside the code", i)
-		}
-		for k := b.first; k < b.end-1; k++ {
-			if p.code[k].kind != opPlain {
-				return fmt.Errorf("operation %d ends a block and is not its last", k)
-			}
-		}
-	}
-	return nil
 }

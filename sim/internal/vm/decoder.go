@@ -48,9 +48,8 @@ type env struct {
 	waitsN map[int32][]*ptx.Label
 }
 
-// label is a node number that is not known yet.
+// label is a place in the code whose node number is not known yet.
 type label struct {
-	node int32
 	from []int32 // branches to it
 }
 
@@ -118,14 +117,7 @@ func def(at func(*node) *int32, r vreg) func(*node) {
 	return func(n *node) { n.refs = append(n.refs, ref{at(n), r, true}) }
 }
 
-func use(at func(*node) *int32, r vreg) func(*node) {
-	return func(n *node) { n.refs = append(n.refs, ref{at(n), r, false}) }
-}
-
 func fieldD(n *node) *int32 { return &n.d }
-func fieldA(n *node) *int32 { return &n.a }
-func fieldB(n *node) *int32 { return &n.b }
-func fieldC(n *node) *int32 { return &n.c }
 
 // source numbers an instruction of the text.
 func (d *decoder) source(in *ptx.Inst) int32 {
