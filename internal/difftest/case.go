@@ -29,6 +29,7 @@ type Case struct {
 	Shift   int
 	Blocks  int  // limit of the blocks of a launch; 0: none
 	InPlace bool // the first output is the very array of pred
+	Exact   bool // on a device, each array is an allocation of its own, without guard zones: a read past its end shows
 }
 
 // Op is an operation of a case.
@@ -96,6 +97,9 @@ func (c Case) String() string {
 	if c.InPlace {
 		put("inplace", true)
 	}
+	if c.Exact {
+		put("exact", true)
+	}
 	return strings.TrimSuffix(b.String(), ",")
 }
 
@@ -144,6 +148,8 @@ func Parse(text string) (c Case, err error) {
 			c.Blocks, err = strconv.Atoi(value)
 		case "inplace":
 			c.InPlace, err = strconv.ParseBool(value)
+		case "exact":
+			c.Exact, err = strconv.ParseBool(value)
 		default:
 			err = fmt.Errorf("no such key")
 		}

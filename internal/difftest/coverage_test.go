@@ -8,7 +8,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -28,7 +27,7 @@ func TestCoverageOfThePTX(t *testing.T) {
 		{4096, Deep()},
 	} {
 		device := sim.New(sim.Seed(*seed))
-		dev, err := gpu.Open(gpu.On(sized{device, run.multiprocessors}))
+		dev, err := gpu.Open(gpu.On(Modified{Device: device, Multiprocessors: run.multiprocessors}))
 		require.NoError(t, err)
 		column := On("sim", dev)
 		for _, c := range run.cases {
@@ -49,18 +48,6 @@ func TestCoverageOfThePTX(t *testing.T) {
 		t.Log(m)
 	}
 	assert.Equal(t, cannot, missed)
-}
-
-// sized is a device that says it has so many multiprocessors.
-type sized struct {
-	driver.Device
-	multiprocessors int
-}
-
-func (d sized) Info() driver.Info {
-	info := d.Device.Info()
-	info.Multiprocessors = d.multiprocessors
-	return info
 }
 
 // cannot counts the branches of each kernel that cannot go both ways, for one of two reasons. The walk over a chunk of chunk

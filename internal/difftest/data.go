@@ -14,15 +14,16 @@ type Data uint8
 
 // The fillings.
 const (
-	Normal  Data = iota // normal deviates, of a scale drawn for the array
-	Kinks               // differences around 0, beta and −beta: exactly, and a few ULP to either side
-	Special             // zeros of both signs, infinities, NaN, subnormals, the largest and smallest numbers, among normal ones
-	Subnorm             // subnormal numbers only
-	Huge                // magnitudes whose squares, products and differences overflow
+	Normal    Data = iota // normal deviates, of a scale drawn for the array
+	Kinks                 // differences around 0, beta and −beta: exactly, and a few ULP to either side
+	Special               // zeros of both signs, infinities, NaN, subnormals, the largest and smallest numbers, among normal ones
+	Subnorm               // subnormal numbers only
+	Huge                  // magnitudes whose squares, products and differences overflow
+	Quadratic             // differences below beta, where every branch but one divides
 	dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge"}
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -46,8 +47,13 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	in := Inputs[T]{Pred: make([]T, c.N), Target: make([]T, c.N)}
 	fill(r, c.Data, in.Pred)
 	fill(r, c.Data, in.Target)
-	if c.Data == Kinks {
+	switch c.Data {
+	case Kinks:
 		kinks(r, T(beta[T](c)), in)
+	case Quadratic:
+		for i := range in.Pred {
+			in.Pred[i], in.Target[i] = sign(r, T(r.Float64())*T(beta[T](c))), 0
+		}
 	}
 	if c.Elementwise {
 		in.Upstream = make([]T, c.N)

@@ -103,8 +103,8 @@ type deviceArrays[T smoothl1.Float] struct {
 }
 
 func (b *deviceArrays[T]) add(content []T) *gpu.Buffer[T] {
-	shift := b.c.shiftOf(len(b.wholes))
-	whole, err := gpu.Upload(b.dev, surround(content, shift))
+	shift, zone := b.c.shiftOf(len(b.wholes)), b.c.zoneOf()
+	whole, err := gpu.Upload(b.dev, surround(content, zone, shift))
 	if err != nil {
 		b.err = errors.Join(b.err, err)
 		return nil
@@ -131,12 +131,12 @@ func (b *deviceArrays[T]) check(in Inputs[T], inputs int) error {
 		if b.err != nil {
 			return b.err
 		}
-		shift := b.c.shiftOf(k)
-		if err := checkZones(k, whole, shift); err != nil {
+		shift, zone := b.c.shiftOf(k), b.c.zoneOf()
+		if err := checkZones(k, whole, zone, shift); err != nil {
 			return err
 		}
 		if k < inputs {
-			if err := compareArray(fmt.Sprintf("input %d after the call", k), inside(whole, shift, len(originals[k])), originals[k]); err != nil {
+			if err := compareArray(fmt.Sprintf("input %d after the call", k), inside(whole, zone, shift, len(originals[k])), originals[k]); err != nil {
 				return err
 			}
 		}

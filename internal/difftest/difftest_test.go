@@ -13,7 +13,6 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -40,7 +39,7 @@ func columns(t *testing.T) []Column {
 	for _, file := range strings.FieldsFunc(*ptxFiles, func(r rune) bool { return r == ',' }) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		add("sim with "+filepath.Base(file), gpu.On(otherPTX{sim.New(sim.Seed(*seed)), string(text)}))
+		add("sim with "+filepath.Base(file), gpu.On(Modified{Device: sim.New(sim.Seed(*seed)), PTX: string(text)}))
 	}
 	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
 		require.NoError(t, dev.Close())
@@ -50,14 +49,6 @@ func columns(t *testing.T) []Column {
 	}
 	return all
 }
-
-// otherPTX is a device on which gpu loads another PTX than the one it embeds.
-type otherPTX struct {
-	driver.Device
-	text string
-}
-
-func (d otherPTX) Load(string) (driver.Module, error) { return d.Device.Load(d.text) }
 
 // hold runs the case in the column and against the reference, and takes it down for the results.
 func hold(t *testing.T, c Case, column Column) {

@@ -28,28 +28,36 @@ type guarded[T smoothl1.Float] struct {
 // add places content between guard zones, moved by the case's shift.
 func (g *guarded[T]) add(c Case, content []T) []T {
 	shift := c.shiftOf(len(g.whole))
-	whole := surround(content, shift)
+	whole := surround(content, zone, shift)
 	g.whole = append(g.whole, whole)
 	g.shifts = append(g.shifts, shift)
-	return inside(whole, shift, len(content))
+	return inside(whole, zone, shift, len(content))
+}
+
+// zoneOf returns the guard zone of the case's arrays on a device.
+func (c Case) zoneOf() int {
+	if c.Exact {
+		return 0
+	}
+	return zone
 }
 
 // surround returns content with a guard zone on both sides, the first longer by shift.
-func surround[T smoothl1.Float](content []T, shift int) []T {
+func surround[T smoothl1.Float](content []T, zone, shift int) []T {
 	whole := make([]T, zone+shift+len(content)+zone)
 	for i := range whole {
 		whole[i] = sentinel[T]()
 	}
-	copy(inside(whole, shift, len(content)), content)
+	copy(inside(whole, zone, shift, len(content)), content)
 	return whole
 }
 
-func inside[T smoothl1.Float](whole []T, shift, n int) []T {
+func inside[T smoothl1.Float](whole []T, zone, shift, n int) []T {
 	return whole[zone+shift : zone+shift+n : zone+shift+n]
 }
 
 // checkZones returns an error if the guard zones of array k were written to.
-func checkZones[T smoothl1.Float](k int, whole []T, shift int) error {
+func checkZones[T smoothl1.Float](k int, whole []T, zone, shift int) error {
 	n := len(whole) - 2*zone - shift
 	for i, x := range whole {
 		if at := i - zone - shift; (at < 0 || at >= n) && hexBits(x) != hexBits(sentinel[T]()) {
@@ -63,13 +71,13 @@ func checkZones[T smoothl1.Float](k int, whole []T, shift int) error {
 func (g *guarded[T]) check(in Inputs[T], inputs int) error {
 	originals := [][]T{in.Pred, in.Target, in.Upstream}
 	for k, whole := range g.whole {
-		if err := checkZones(k, whole, g.shifts[k]); err != nil {
+		if err := checkZones(k, whole, zone, g.shifts[k]); err != nil {
 			return err
 		}
 		if k >= inputs {
 			continue
 		}
-		if err := compareArray(fmt.Sprintf("input %d after the call", k), inside(whole, g.shifts[k], len(originals[k])), originals[k]); err != nil {
+		if err := compareArray(fmt.Sprintf("input %d after the call", k), inside(whole, zone, g.shifts[k], len(originals[k])), originals[k]); err != nil {
 			return err
 		}
 	}

@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"math/rand/v2"
+	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -15,6 +16,15 @@ var Losses = []smoothl1.Loss{
 	{Kind: smoothl1.SmoothL1, Beta: 0, Reduction: smoothl1.Mean},
 	{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum},
 	{Kind: smoothl1.Huber, Beta: 0.3, Reduction: smoothl1.Mean},
+}
+
+// extremes are losses whose intermediates overflow or underflow where the quotient would not.
+func extremes(t smoothl1.DType) []smoothl1.Loss {
+	power, large, small := 0x1p127, 1e30, 1e-30
+	if t == smoothl1.Float64 {
+		power, large, small = 0x1p1023, 1e300, 1e-300
+	}
+	return []smoothl1.Loss{{Beta: power}, {Beta: large, Reduction: smoothl1.Sum}, {Beta: small}, {Kind: smoothl1.Huber, Beta: large}}
 }
 
 // Boundaries are the counts around which implementations differ: nothing, one, a vector, a warp, the lanes of a row, rows, a
@@ -50,7 +60,7 @@ func Table() []Case {
 }
 
 // Corners returns every loss, operation, type and set of gradients, on a part of a chunk, a whole one, and two and a part, with
-// all arrays aligned and with each of them alone unaligned.
+// all arrays aligned and with each of them alone unaligned; and losses at the ends of the range.
 func Corners() []Case {
 	var cases []Case
 	for _, op := range Ops {
@@ -61,16 +71,17 @@ func Corners() []Case {
 		if op == Backward {
 			upstreams = []bool{false, true}
 		}
-		for _, l := range Losses {
-			for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+			for _, l := range slices.Concat(Losses, extremes(t)) {
 				for _, n := range []int{100, 2048, 4101} {
 					for _, g := range grads {
 						for _, elementwise := range upstreams {
-							for _, shift := range []int{0, 1, 10, 100, 1000, 10000} {
+							for _, shift := range []int{0, 0, 1, 10, 100, 1000, 10000} {
 								k := len(cases)
 								cases = append(cases, Case{
 									Op: op, DType: t, Loss: l, N: n, Data: Data(k % int(dataCount)), Seed: uint64(k),
-									Upstream: []float64{1, -0.3}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 3,
+									Upstream: []float64{1, -0.3}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3,
+									Exact: k%7 == 0,
 								})
 							}
 						}
@@ -111,6 +122,7 @@ func Random(seed uint64, i, limit int) Case {
 		Shift:       []int{0, 0, 1, 10, 100, 1000, 10000, r.IntN(100000)}[r.IntN(8)],
 		Blocks:      []int{0, 0, 1, 2, 3, 7}[r.IntN(6)],
 		InPlace:     r.IntN(8) == 0,
+		Exact:       r.IntN(4) == 0,
 	}
 	c.Elementwise = c.Elementwise && c.Op == Backward
 	c.InPlace = c.InPlace && c.Op != Forward
