@@ -16,7 +16,7 @@
 //              threshold   outer   the quotient x/beta is
 //   smooth L1  beta        1       x/beta, or x*inverse where 1/beta is a power of two and finite (then both are exact alike)
 //   Huber      delta       delta   x*inverse, inverse = 1
-//   L1         0           1       never selected by the term; the gradient's middle branch, d = 0 or NaN, is taken apart
+//   L1         0           1       never selected by the term; the gradient's middle branch, d = 0 or NaN, is mended to +0 at 0
 //
 // each kernel exists twice: _mul multiplies by `inverse`, _div divides by `threshold`.
 //
@@ -76,7 +76,10 @@ struct Formula {
   __device__ T gradient(T d, T norm, T g) const {
     const T side = Div ? norm * g : (norm * g) * outer;
     T middle = over_beta<Div>((norm * d) * g);
-    if (!Div && threshold == T(0)) middle = d == T(0) ? T(0) : d;  // L1: +0 whatever g is, NaN stays
+    if (!Div) {  // L1: +0 at d = 0, whatever g is; nothing equals the NaN that other losses compare with
+      const T flat = threshold == T(0) ? T(0) : T(__int_as_float(0x7fffffff));
+      if (d == flat) middle = T(0);
+    }
     return d < -threshold ? -side : d > threshold ? side : middle;
   }
 };

@@ -52,19 +52,23 @@ func TestCoverageOfThePTX(t *testing.T) {
 
 // cannot counts the branches of each kernel that cannot go both ways, for one of two reasons. The walk over a chunk of chunk
 // sums tests whether the chunk has elements before its first row, and each has: once in each kernel that reduces. And the
-// compiler has made of the _div kernels' body a copy for grad_pred = null, in which it still asks for each row whether
-// grad_target is null as well, which gpu refuses: the rest.
+// compiler has made of the body of those that give gradients a copy for grad_pred = null, in which it still asks for each row
+// whether grad_target is null as well, which gpu refuses: the rest.
 var cannot = map[string]int{
 	"smoothl1_forward_f32_mul":              1,
 	"smoothl1_forward_f32_div":              1,
 	"smoothl1_forward_f64_mul":              1,
 	"smoothl1_forward_f64_div":              1,
+	"smoothl1_backward_f32_mul":             4,
 	"smoothl1_backward_f32_div":             12,
+	"smoothl1_backward_f64_mul":             6,
 	"smoothl1_backward_f64_div":             6,
+	"smoothl1_backward_elementwise_f32_mul": 6,
 	"smoothl1_backward_elementwise_f32_div": 6,
+	"smoothl1_backward_elementwise_f64_mul": 3,
 	"smoothl1_backward_elementwise_f64_div": 3,
-	"smoothl1_forward_backward_f32_mul":     1,
+	"smoothl1_forward_backward_f32_mul":     1 + 4,
 	"smoothl1_forward_backward_f32_div":     1 + 12,
-	"smoothl1_forward_backward_f64_mul":     1,
+	"smoothl1_forward_backward_f64_mul":     1 + 2,
 	"smoothl1_forward_backward_f64_div":     1 + 6,
 }
