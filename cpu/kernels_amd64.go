@@ -67,6 +67,8 @@ func callF32AVX2(p *pass[float32]) {
 		forwardMulF32AVX2(p)
 	case 6*kernel(quotientDiv) + forward:
 		forwardDivF32AVX2(p)
+	case 6*kernel(quotientUnit) + forward:
+		forwardUnitF32AVX2(p)
 	case 6*kernel(quotientOne) + backward:
 		backwardOneF32AVX2(p)
 	case 6*kernel(quotientMul) + backward:
@@ -85,6 +87,8 @@ func callF32AVX2(p *pass[float32]) {
 		forwardBackwardMulF32AVX2(p)
 	case 6*kernel(quotientDiv) + forwardBackward:
 		forwardBackwardDivF32AVX2(p)
+	case 6*kernel(quotientUnit) + forwardBackward:
+		forwardBackwardUnitF32AVX2(p)
 	case 6*kernel(quotientOne) + forwardBackwardElementwise:
 		forwardBackwardElementwiseOneF32AVX2(p)
 	case 6*kernel(quotientMul) + forwardBackwardElementwise:
@@ -162,6 +166,19 @@ func forwardMulF32AVX2(p *pass[float32])
 //
 //go:noescape
 func forwardDivF32AVX2(p *pass[float32])
+
+// forwardUnitF32AVX2 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardUnitF32AVX2(p *pass[float32])
 
 // backwardOneF32AVX2 is
 //
@@ -268,6 +285,21 @@ func forwardBackwardMulF32AVX2(p *pass[float32])
 //go:noescape
 func forwardBackwardDivF32AVX2(p *pass[float32])
 
+// forwardBackwardUnitF32AVX2 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			out[i] = a > p.threshold ? p.side, its sign flipped where d < 0 : p.norm*d
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardBackwardUnitF32AVX2(p *pass[float32])
+
 // forwardBackwardElementwiseOneF32AVX2 is
 //
 //	for each chunk c of 2048 elements (the last may be short):
@@ -328,6 +360,8 @@ func callF64AVX2(p *pass[float64]) {
 		forwardMulF64AVX2(p)
 	case 6*kernel(quotientDiv) + forward:
 		forwardDivF64AVX2(p)
+	case 6*kernel(quotientUnit) + forward:
+		forwardUnitF64AVX2(p)
 	case 6*kernel(quotientOne) + backward:
 		backwardOneF64AVX2(p)
 	case 6*kernel(quotientMul) + backward:
@@ -346,6 +380,8 @@ func callF64AVX2(p *pass[float64]) {
 		forwardBackwardMulF64AVX2(p)
 	case 6*kernel(quotientDiv) + forwardBackward:
 		forwardBackwardDivF64AVX2(p)
+	case 6*kernel(quotientUnit) + forwardBackward:
+		forwardBackwardUnitF64AVX2(p)
 	case 6*kernel(quotientOne) + forwardBackwardElementwise:
 		forwardBackwardElementwiseOneF64AVX2(p)
 	case 6*kernel(quotientMul) + forwardBackwardElementwise:
@@ -423,6 +459,19 @@ func forwardMulF64AVX2(p *pass[float64])
 //
 //go:noescape
 func forwardDivF64AVX2(p *pass[float64])
+
+// forwardUnitF64AVX2 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardUnitF64AVX2(p *pass[float64])
 
 // backwardOneF64AVX2 is
 //
@@ -529,6 +578,21 @@ func forwardBackwardMulF64AVX2(p *pass[float64])
 //go:noescape
 func forwardBackwardDivF64AVX2(p *pass[float64])
 
+// forwardBackwardUnitF64AVX2 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			out[i] = a > p.threshold ? p.side, its sign flipped where d < 0 : p.norm*d
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardBackwardUnitF64AVX2(p *pass[float64])
+
 // forwardBackwardElementwiseOneF64AVX2 is
 //
 //	for each chunk c of 2048 elements (the last may be short):
@@ -589,6 +653,8 @@ func callF32AVX512(p *pass[float32]) {
 		forwardMulF32AVX512(p)
 	case 6*kernel(quotientDiv) + forward:
 		forwardDivF32AVX512(p)
+	case 6*kernel(quotientUnit) + forward:
+		forwardUnitF32AVX512(p)
 	case 6*kernel(quotientOne) + backward:
 		backwardOneF32AVX512(p)
 	case 6*kernel(quotientMul) + backward:
@@ -607,6 +673,8 @@ func callF32AVX512(p *pass[float32]) {
 		forwardBackwardMulF32AVX512(p)
 	case 6*kernel(quotientDiv) + forwardBackward:
 		forwardBackwardDivF32AVX512(p)
+	case 6*kernel(quotientUnit) + forwardBackward:
+		forwardBackwardUnitF32AVX512(p)
 	case 6*kernel(quotientOne) + forwardBackwardElementwise:
 		forwardBackwardElementwiseOneF32AVX512(p)
 	case 6*kernel(quotientMul) + forwardBackwardElementwise:
@@ -684,6 +752,19 @@ func forwardMulF32AVX512(p *pass[float32])
 //
 //go:noescape
 func forwardDivF32AVX512(p *pass[float32])
+
+// forwardUnitF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardUnitF32AVX512(p *pass[float32])
 
 // backwardOneF32AVX512 is
 //
@@ -790,6 +871,21 @@ func forwardBackwardMulF32AVX512(p *pass[float32])
 //go:noescape
 func forwardBackwardDivF32AVX512(p *pass[float32])
 
+// forwardBackwardUnitF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			out[i] = a > p.threshold ? p.side, its sign flipped where d < 0 : p.norm*d
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardBackwardUnitF32AVX512(p *pass[float32])
+
 // forwardBackwardElementwiseOneF32AVX512 is
 //
 //	for each chunk c of 2048 elements (the last may be short):
@@ -850,6 +946,8 @@ func callF64AVX512(p *pass[float64]) {
 		forwardMulF64AVX512(p)
 	case 6*kernel(quotientDiv) + forward:
 		forwardDivF64AVX512(p)
+	case 6*kernel(quotientUnit) + forward:
+		forwardUnitF64AVX512(p)
 	case 6*kernel(quotientOne) + backward:
 		backwardOneF64AVX512(p)
 	case 6*kernel(quotientMul) + backward:
@@ -868,6 +966,8 @@ func callF64AVX512(p *pass[float64]) {
 		forwardBackwardMulF64AVX512(p)
 	case 6*kernel(quotientDiv) + forwardBackward:
 		forwardBackwardDivF64AVX512(p)
+	case 6*kernel(quotientUnit) + forwardBackward:
+		forwardBackwardUnitF64AVX512(p)
 	case 6*kernel(quotientOne) + forwardBackwardElementwise:
 		forwardBackwardElementwiseOneF64AVX512(p)
 	case 6*kernel(quotientMul) + forwardBackwardElementwise:
@@ -945,6 +1045,19 @@ func forwardMulF64AVX512(p *pass[float64])
 //
 //go:noescape
 func forwardDivF64AVX512(p *pass[float64])
+
+// forwardUnitF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardUnitF64AVX512(p *pass[float64])
 
 // backwardOneF64AVX512 is
 //
@@ -1050,6 +1163,21 @@ func forwardBackwardMulF64AVX512(p *pass[float64])
 //
 //go:noescape
 func forwardBackwardDivF64AVX512(p *pass[float64])
+
+// forwardBackwardUnitF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.threshold ? ((0.5*a)*a) : (a - p.half)
+//			out[i] = a > p.threshold ? p.side, its sign flipped where d < 0 : p.norm*d
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func forwardBackwardUnitF64AVX512(p *pass[float64])
 
 // forwardBackwardElementwiseOneF64AVX512 is
 //

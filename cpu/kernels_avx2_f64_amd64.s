@@ -1211,6 +1211,236 @@ done:
 	VZEROUPPER
 	RET
 
+// func forwardUnitF64AVX2(p *pass[float64])
+// Requires: AVX, AVX2, CMOV
+TEXT ·forwardUnitF64AVX2(SB), $1120-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	LEAQ         48(DI), CX
+	MOVQ         40(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         56(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X10
+	VPBROADCASTQ X10, Y10
+	VBROADCASTSD 72(DI), Y12
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X11
+	VPBROADCASTQ X11, Y11
+	VBROADCASTSD 80(DI), Y0
+	VMOVUPD      Y0, 1088(SP)
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VXORPD  Y0, Y0, Y0
+	VMOVUPD Y0, (R13)
+	VMOVUPD Y0, 32(R13)
+	VMOVUPD Y0, 64(R13)
+	VMOVUPD Y0, 96(R13)
+	VMOVUPD Y0, 128(R13)
+	VMOVUPD Y0, 160(R13)
+	VMOVUPD Y0, 192(R13)
+	VMOVUPD Y0, 224(R13)
+	VMOVUPD Y0, 256(R13)
+	VMOVUPD Y0, 288(R13)
+	VMOVUPD Y0, 320(R13)
+	VMOVUPD Y0, 352(R13)
+	VMOVUPD Y0, 384(R13)
+	VMOVUPD Y0, 416(R13)
+	VMOVUPD Y0, 448(R13)
+	VMOVUPD Y0, 480(R13)
+	VMOVUPD Y0, 512(R13)
+	VMOVUPD Y0, 544(R13)
+	VMOVUPD Y0, 576(R13)
+	VMOVUPD Y0, 608(R13)
+	VMOVUPD Y0, 640(R13)
+	VMOVUPD Y0, 672(R13)
+	VMOVUPD Y0, 704(R13)
+	VMOVUPD Y0, 736(R13)
+	VMOVUPD Y0, 768(R13)
+	VMOVUPD Y0, 800(R13)
+	VMOVUPD Y0, 832(R13)
+	VMOVUPD Y0, 864(R13)
+	VMOVUPD Y0, 896(R13)
+	VMOVUPD Y0, 928(R13)
+	VMOVUPD Y0, 960(R13)
+	VMOVUPD Y0, 992(R13)
+
+row:
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	MOVQ    $0x00000080, CX
+	CMPQ    DI, CX
+	CMOVQLT DI, CX
+	SUBQ    CX, DI
+	SUBQ    $0x10, CX
+	JL      few
+
+four:
+	VMOVUPD   (SI)(AX*1), Y0
+	VSUBPD    (DX)(AX*1), Y0, Y0
+	VMOVUPD   32(SI)(AX*1), Y5
+	VSUBPD    32(DX)(AX*1), Y5, Y5
+	VANDNPD   Y0, Y10, Y1
+	VANDNPD   Y5, Y10, Y6
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y6, Y11, Y7
+	VSUBPD    1088(SP), Y6, Y8
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VMULPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y12, Y6, Y9
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VBLENDVPD Y9, Y7, Y8, Y7
+	VADDPD    (R13), Y2, Y2
+	VMOVUPD   Y2, (R13)
+	VADDPD    32(R13), Y7, Y7
+	VMOVUPD   Y7, 32(R13)
+	VMOVUPD   64(SI)(AX*1), Y0
+	VSUBPD    64(DX)(AX*1), Y0, Y0
+	VMOVUPD   96(SI)(AX*1), Y5
+	VSUBPD    96(DX)(AX*1), Y5, Y5
+	VANDNPD   Y0, Y10, Y1
+	VANDNPD   Y5, Y10, Y6
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y6, Y11, Y7
+	VSUBPD    1088(SP), Y6, Y8
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VMULPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y12, Y6, Y9
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VBLENDVPD Y9, Y7, Y8, Y7
+	VADDPD    64(R13), Y2, Y2
+	VMOVUPD   Y2, 64(R13)
+	VADDPD    96(R13), Y7, Y7
+	VMOVUPD   Y7, 96(R13)
+	ADDQ      $0x00000080, AX
+	ADDQ      $0x00000080, R13
+	SUBQ      $0x10, CX
+	JGE       four
+
+few:
+	ADDQ $+12, CX
+	JL   partial
+
+one:
+	VMOVUPD   (SI)(AX*1), Y0
+	VSUBPD    (DX)(AX*1), Y0, Y0
+	VANDNPD   Y0, Y10, Y1
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VADDPD    (R13), Y2, Y2
+	VMOVUPD   Y2, (R13)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000020, R13
+	SUBQ      $0x04, CX
+	JGE       one
+
+partial:
+	ADDQ $0x04, CX
+	JZ   whole
+
+	// the last elements of the arrays, under a mask
+	SHLQ       $0x03, CX
+	NEGQ       CX
+	LEAQ       tailMasks<>+0(SB), DI
+	VMOVUPD    32(DI)(CX*1), Y5
+	XORQ       DI, DI
+	VMASKMOVPD (SI)(AX*1), Y5, Y0
+	VMASKMOVPD (DX)(AX*1), Y5, Y1
+	VSUBPD     Y1, Y0, Y0
+	VANDNPD    Y0, Y10, Y1
+	VMULPD     Y1, Y11, Y2
+	VSUBPD     1088(SP), Y1, Y3
+	VMULPD     Y1, Y2, Y2
+	VCMPPD     $0x11, Y12, Y1, Y4
+	VBLENDVPD  Y4, Y2, Y3, Y2
+
+	// Beyond the end the inputs were read as 0, whose term is +0.
+	VADDPD  (R13), Y2, Y2
+	VMOVUPD Y2, (R13)
+
+whole:
+	TESTQ        DI, DI
+	JNZ          row
+	LEAQ         63(SP), R13
+	ANDQ         $-64, R13
+	VMOVUPD      (R13), Y0
+	VADDPD       512(R13), Y0, Y0
+	VMOVUPD      256(R13), Y1
+	VADDPD       768(R13), Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      128(R13), Y1
+	VADDPD       640(R13), Y1, Y1
+	VMOVUPD      384(R13), Y2
+	VADDPD       896(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      64(R13), Y1
+	VADDPD       576(R13), Y1, Y1
+	VMOVUPD      320(R13), Y2
+	VADDPD       832(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      192(R13), Y2
+	VADDPD       704(R13), Y2, Y2
+	VMOVUPD      448(R13), Y3
+	VADDPD       960(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      32(R13), Y1
+	VADDPD       544(R13), Y1, Y1
+	VMOVUPD      288(R13), Y2
+	VADDPD       800(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      160(R13), Y2
+	VADDPD       672(R13), Y2, Y2
+	VMOVUPD      416(R13), Y3
+	VADDPD       928(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      96(R13), Y2
+	VADDPD       608(R13), Y2, Y2
+	VMOVUPD      352(R13), Y3
+	VADDPD       864(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVUPD      224(R13), Y3
+	VADDPD       736(R13), Y3, Y3
+	VMOVUPD      480(R13), Y4
+	VADDPD       992(R13), Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPD       X5, X0, X0
+	VPERMILPD    $0x01, X0, X5
+	VADDSD       X5, X0, X0
+	VMOVSD       X0, (R10)
+	ADDQ         $0x08, R10
+	TESTQ        R11, R11
+	JNZ          chunk
+
+done:
+	VZEROUPPER
+	RET
+
 // func backwardOneF64AVX2(p *pass[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardOneF64AVX2(SB), $32-8
@@ -3722,6 +3952,388 @@ partial:
 	VMULPD     Y0, Y14, Y2
 	VMULPD     Y15, Y2, Y2
 	VDIVPD     Y13, Y2, Y2
+	VANDPD     Y10, Y0, Y0
+	VXORPD     1120(SP), Y0, Y0
+	VCMPPD     $0x1e, Y12, Y1, Y4
+	VBLENDVPD  Y4, Y0, Y2, Y2
+	VMASKMOVPD Y2, Y5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient16
+	VXORPD     Y10, Y2, Y2
+	VMASKMOVPD Y2, Y5, (R9)(AX*1)
+
+oneGradient16:
+whole:
+	TESTQ        DI, DI
+	JNZ          row
+	LEAQ         63(SP), R13
+	ANDQ         $-64, R13
+	VMOVUPD      (R13), Y0
+	VADDPD       512(R13), Y0, Y0
+	VMOVUPD      256(R13), Y1
+	VADDPD       768(R13), Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      128(R13), Y1
+	VADDPD       640(R13), Y1, Y1
+	VMOVUPD      384(R13), Y2
+	VADDPD       896(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      64(R13), Y1
+	VADDPD       576(R13), Y1, Y1
+	VMOVUPD      320(R13), Y2
+	VADDPD       832(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      192(R13), Y2
+	VADDPD       704(R13), Y2, Y2
+	VMOVUPD      448(R13), Y3
+	VADDPD       960(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      32(R13), Y1
+	VADDPD       544(R13), Y1, Y1
+	VMOVUPD      288(R13), Y2
+	VADDPD       800(R13), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      160(R13), Y2
+	VADDPD       672(R13), Y2, Y2
+	VMOVUPD      416(R13), Y3
+	VADDPD       928(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      96(R13), Y2
+	VADDPD       608(R13), Y2, Y2
+	VMOVUPD      352(R13), Y3
+	VADDPD       864(R13), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVUPD      224(R13), Y3
+	VADDPD       736(R13), Y3, Y3
+	VMOVUPD      480(R13), Y4
+	VADDPD       992(R13), Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X5
+	VADDPD       X5, X0, X0
+	VPERMILPD    $0x01, X0, X5
+	VADDSD       X5, X0, X0
+	VMOVSD       X0, (R10)
+	ADDQ         $0x08, R10
+	TESTQ        R11, R11
+	JNZ          chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return17
+	SFENCE
+
+return17:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPD Y2, (R8)(AX*1)
+	VXORPD  Y10, Y2, Y2
+	VMOVUPD Y2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Y2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VXORPD   Y10, Y2, Y2
+	VMOVNTPD Y2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPD Y7, 32(R8)(AX*1)
+	VXORPD  Y10, Y7, Y7
+	VMOVUPD Y7, 32(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VXORPD   Y10, Y7, Y7
+	VMOVNTPD Y7, 32(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPD Y2, 64(R8)(AX*1)
+	VXORPD  Y10, Y2, Y2
+	VMOVUPD Y2, 64(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VXORPD   Y10, Y2, Y2
+	VMOVNTPD Y2, 64(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPD Y7, 96(R8)(AX*1)
+	VXORPD  Y10, Y7, Y7
+	VMOVUPD Y7, 96(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VXORPD   Y10, Y7, Y7
+	VMOVNTPD Y7, 96(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPD Y2, (R8)(AX*1)
+	VXORPD  Y10, Y2, Y2
+	VMOVUPD Y2, (R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPD Y2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VXORPD   Y10, Y2, Y2
+	VMOVNTPD Y2, (R9)(AX*1)
+	JMP      stored14
+
+// func forwardBackwardUnitF64AVX2(p *pass[float64])
+// Requires: AVX, AVX2, CMOV, MMX+
+TEXT ·forwardBackwardUnitF64AVX2(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         24(DI), R8
+	MOVQ         64(DI), R12
+	MOVQ         32(DI), R9
+	LEAQ         48(DI), CX
+	MOVQ         40(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         56(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X10
+	VPBROADCASTQ X10, Y10
+	VBROADCASTSD 72(DI), Y12
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X11
+	VPBROADCASTQ X11, Y11
+	VBROADCASTSD 80(DI), Y0
+	VMOVUPD      Y0, 1088(SP)
+	VBROADCASTSD 112(DI), Y14
+	VBROADCASTSD 128(DI), Y0
+	VMOVUPD      Y0, 1120(SP)
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VXORPD  Y0, Y0, Y0
+	VMOVUPD Y0, (R13)
+	VMOVUPD Y0, 32(R13)
+	VMOVUPD Y0, 64(R13)
+	VMOVUPD Y0, 96(R13)
+	VMOVUPD Y0, 128(R13)
+	VMOVUPD Y0, 160(R13)
+	VMOVUPD Y0, 192(R13)
+	VMOVUPD Y0, 224(R13)
+	VMOVUPD Y0, 256(R13)
+	VMOVUPD Y0, 288(R13)
+	VMOVUPD Y0, 320(R13)
+	VMOVUPD Y0, 352(R13)
+	VMOVUPD Y0, 384(R13)
+	VMOVUPD Y0, 416(R13)
+	VMOVUPD Y0, 448(R13)
+	VMOVUPD Y0, 480(R13)
+	VMOVUPD Y0, 512(R13)
+	VMOVUPD Y0, 544(R13)
+	VMOVUPD Y0, 576(R13)
+	VMOVUPD Y0, 608(R13)
+	VMOVUPD Y0, 640(R13)
+	VMOVUPD Y0, 672(R13)
+	VMOVUPD Y0, 704(R13)
+	VMOVUPD Y0, 736(R13)
+	VMOVUPD Y0, 768(R13)
+	VMOVUPD Y0, 800(R13)
+	VMOVUPD Y0, 832(R13)
+	VMOVUPD Y0, 864(R13)
+	VMOVUPD Y0, 896(R13)
+	VMOVUPD Y0, 928(R13)
+	VMOVUPD Y0, 960(R13)
+	VMOVUPD Y0, 992(R13)
+
+row:
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	MOVQ    $0x00000080, CX
+	CMPQ    DI, CX
+	CMOVQLT DI, CX
+	SUBQ    CX, DI
+	SUBQ    $0x10, CX
+	JL      few
+
+four:
+	VMOVUPD   (SI)(AX*1), Y0
+	VSUBPD    (DX)(AX*1), Y0, Y0
+	VMOVUPD   32(SI)(AX*1), Y5
+	VSUBPD    32(DX)(AX*1), Y5, Y5
+	VANDNPD   Y0, Y10, Y1
+	VANDNPD   Y5, Y10, Y6
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y6, Y11, Y7
+	VSUBPD    1088(SP), Y6, Y8
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VMULPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y12, Y6, Y9
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VBLENDVPD Y9, Y7, Y8, Y7
+	VADDPD    (R13), Y2, Y2
+	VMOVUPD   Y2, (R13)
+	VADDPD    32(R13), Y7, Y7
+	VMOVUPD   Y7, 32(R13)
+	VMULPD    Y0, Y14, Y2
+	VMULPD    Y5, Y14, Y7
+	VANDPD    Y10, Y0, Y0
+	VANDPD    Y10, Y5, Y5
+	VXORPD    1120(SP), Y0, Y0
+	VXORPD    1120(SP), Y5, Y5
+	VCMPPD    $0x1e, Y12, Y1, Y4
+	VCMPPD    $0x1e, Y12, Y6, Y9
+	VBLENDVPD Y4, Y0, Y2, Y2
+	VBLENDVPD Y9, Y5, Y7, Y7
+	TESTQ     R12, R12
+	JNZ       otherStores1
+	VMOVUPD   Y2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Y7, 32(R8)(AX*1)
+
+stored5:
+	VMOVUPD   64(SI)(AX*1), Y0
+	VSUBPD    64(DX)(AX*1), Y0, Y0
+	VMOVUPD   96(SI)(AX*1), Y5
+	VSUBPD    96(DX)(AX*1), Y5, Y5
+	VANDNPD   Y0, Y10, Y1
+	VANDNPD   Y5, Y10, Y6
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y6, Y11, Y7
+	VSUBPD    1088(SP), Y6, Y8
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VMULPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y12, Y6, Y9
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VBLENDVPD Y9, Y7, Y8, Y7
+	VADDPD    64(R13), Y2, Y2
+	VMOVUPD   Y2, 64(R13)
+	VADDPD    96(R13), Y7, Y7
+	VMOVUPD   Y7, 96(R13)
+	VMULPD    Y0, Y14, Y2
+	VMULPD    Y5, Y14, Y7
+	VANDPD    Y10, Y0, Y0
+	VANDPD    Y10, Y5, Y5
+	VXORPD    1120(SP), Y0, Y0
+	VXORPD    1120(SP), Y5, Y5
+	VCMPPD    $0x1e, Y12, Y1, Y4
+	VCMPPD    $0x1e, Y12, Y6, Y9
+	VBLENDVPD Y4, Y0, Y2, Y2
+	VBLENDVPD Y9, Y5, Y7, Y7
+	TESTQ     R12, R12
+	JNZ       otherStores7
+	VMOVUPD   Y2, 64(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Y7, 96(R8)(AX*1)
+
+stored11:
+	ADDQ $0x00000080, AX
+	ADDQ $0x00000080, R13
+	SUBQ $0x10, CX
+	JGE  four
+
+few:
+	ADDQ $+12, CX
+	JL   partial
+
+one:
+	VMOVUPD   (SI)(AX*1), Y0
+	VSUBPD    (DX)(AX*1), Y0, Y0
+	VANDNPD   Y0, Y10, Y1
+	VMULPD    Y1, Y11, Y2
+	VSUBPD    1088(SP), Y1, Y3
+	VMULPD    Y1, Y2, Y2
+	VCMPPD    $0x11, Y12, Y1, Y4
+	VBLENDVPD Y4, Y2, Y3, Y2
+	VADDPD    (R13), Y2, Y2
+	VMOVUPD   Y2, (R13)
+	VMULPD    Y0, Y14, Y2
+	VANDPD    Y10, Y0, Y0
+	VXORPD    1120(SP), Y0, Y0
+	VCMPPD    $0x1e, Y12, Y1, Y4
+	VBLENDVPD Y4, Y0, Y2, Y2
+	TESTQ     R12, R12
+	JNZ       otherStores13
+	VMOVUPD   Y2, (R8)(AX*1)
+
+stored14:
+	ADDQ $0x00000020, AX
+	ADDQ $0x00000020, R13
+	SUBQ $0x04, CX
+	JGE  one
+
+partial:
+	ADDQ $0x04, CX
+	JZ   whole
+
+	// the last elements of the arrays, under a mask
+	SHLQ       $0x03, CX
+	NEGQ       CX
+	LEAQ       tailMasks<>+0(SB), DI
+	VMOVUPD    32(DI)(CX*1), Y5
+	XORQ       DI, DI
+	VMASKMOVPD (SI)(AX*1), Y5, Y0
+	VMASKMOVPD (DX)(AX*1), Y5, Y1
+	VSUBPD     Y1, Y0, Y0
+	VANDNPD    Y0, Y10, Y1
+	VMULPD     Y1, Y11, Y2
+	VSUBPD     1088(SP), Y1, Y3
+	VMULPD     Y1, Y2, Y2
+	VCMPPD     $0x11, Y12, Y1, Y4
+	VBLENDVPD  Y4, Y2, Y3, Y2
+
+	// Beyond the end the inputs were read as 0, whose term is +0.
+	VADDPD     (R13), Y2, Y2
+	VMOVUPD    Y2, (R13)
+	VMULPD     Y0, Y14, Y2
 	VANDPD     Y10, Y0, Y0
 	VXORPD     1120(SP), Y0, Y0
 	VCMPPD     $0x1e, Y12, Y1, Y4

@@ -35,9 +35,10 @@ func (k kernel) arrays() int { return [kernels]int{3, 2, 3, 4, 3, 4}[k] }
 type quotient uint8
 
 const (
-	quotientOne quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
-	quotientMul                 // by multiplying by the inverse, a power of two; outer is 1. L1 is here too
-	quotientDiv                 // by dividing; outer is 1
+	quotientOne  quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
+	quotientMul                  // by multiplying by the inverse, a power of two; outer is 1. L1 is here too
+	quotientDiv                  // by dividing; outer is 1
+	quotientUnit                 // the divisor is 1, and so are outer and g. There are two such kernels, which do the most
 )
 
 // pass is what a kernel is given: arrays whose first element begins a chunk, and the constants of the formula. The assembly
@@ -86,6 +87,9 @@ func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
 	}
 	switch k {
 	case forward:
+		if p.quotient == quotientOne && p.outer == 1 {
+			p.quotient = quotientUnit
+		}
 		return
 	case forwardTerms:
 		p.out = unsafe.SliceData(a.Terms)
@@ -114,6 +118,9 @@ func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
 	}
 	p.g = a.Upstream.number()
 	p.side = T(T(p.norm*p.g) * p.outer)
+	if k == forwardBackward && p.quotient == quotientOne && p.outer == 1 && p.g == 1 {
+		p.quotient = quotientUnit
+	}
 }
 
 // at returns the i-th element from x.

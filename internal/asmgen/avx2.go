@@ -89,7 +89,7 @@ func (e *emitter) constants256(field func(string) operand.Mem) {
 		e.broadcast(field("inverse"), c.quotient)
 	case e.quotient == div:
 		e.broadcast(field("divisor"), c.quotient)
-	case e.terms || e.sum || e.elementwise:
+	case e.quotient == one && (e.terms || e.sum || e.elementwise):
 		e.broadcast(field("outer"), c.outer)
 	}
 	if !e.gradient {
@@ -97,7 +97,9 @@ func (e *emitter) constants256(field func(string) operand.Mem) {
 	}
 	e.broadcast(field("norm"), c.norm)
 	if !e.elementwise {
-		e.broadcast(field("g"), c.g)
+		if e.quotient != unit {
+			e.broadcast(field("g"), c.g)
+		}
 		e.sideVector = spill("side")
 	}
 	if e.quotient == mul {

@@ -103,7 +103,9 @@ func (e *emitter) gradient256(r yTemporaries, elements operand.Op) []step {
 			}
 		},
 		func() {
-			e.p("VMUL", g, r.x, r.x)
+			if e.quotient != unit {
+				e.p("VMUL", g, r.x, r.x)
+			}
 			if e.elementwise && e.quotient == one {
 				e.p("VMUL", c.outer, r.t, r.t)
 			}

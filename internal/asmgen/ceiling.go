@@ -51,7 +51,7 @@ func generateCeilings(_ string, files output) error {
 	for _, set := range []string{"AVX2", "AVX512"} {
 		for _, loop := range ceilings(set) {
 			loop.write(c)
-			fmt.Fprintf(&table, "\t{%q, isa.%s, %t, %t, %s},\n", loop.kind, set, loop.streaming, loop.prefetch, loop.function())
+			fmt.Fprintf(&table, "\t{%s, isa.%s, %t, %t, %s},\n", strings.ToUpper(loop.kind[:1])+loop.kind[1:], set, loop.streaming, loop.prefetch, loop.function())
 		}
 	}
 	f, err := c.Result()

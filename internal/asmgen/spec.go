@@ -35,12 +35,13 @@ var families = []family{
 type quotient string
 
 const (
-	one quotient = "One" // the divisor is 1: Huber, and smooth L1 with beta 1
-	mul quotient = "Mul" // times the inverse: smooth L1 whose beta is another power of two, and L1; outer is 1
-	div quotient = "Div" // divided: any smooth L1; outer is 1
+	one  quotient = "One"  // the divisor is 1: Huber, and smooth L1 with beta 1
+	mul  quotient = "Mul"  // times the inverse: smooth L1 whose beta is another power of two, and L1; outer is 1
+	div  quotient = "Div"  // divided: any smooth L1; outer is 1
+	unit quotient = "Unit" // divisor, outer and upstream gradient are 1: smooth L1 as it is mostly used
 )
 
-var quotients = []quotient{one, mul, div}
+var quotients = []quotient{one, mul, div, unit}
 
 // constant returns how package cpu names it.
 func (q quotient) constant() string { return "quotient" + string(q) }
@@ -50,7 +51,10 @@ func specs(set string, double bool) []spec {
 	var all []spec
 	for _, f := range families {
 		for _, q := range quotients {
-			all = append(all, spec{f, q, double, set})
+			// A few operations less matter where there are the most, in the passes with a sum.
+			if q != unit || f.sum && !f.elementwise {
+				all = append(all, spec{f, q, double, set})
+			}
 		}
 	}
 	return all
@@ -101,7 +105,10 @@ func (s spec) loop() []string {
 			g, side = "upstream[i]", outer+"(p.norm*upstream[i])"
 		}
 		middle := fmt.Sprintf("((p.norm*d)*%s)%s", g, over)
-		if s.quotient == mul {
+		switch s.quotient {
+		case unit:
+			middle = "p.norm*d"
+		case mul:
 			middle = "p.l1 ? |d| xor p.flip : " + middle
 		}
 		line(depth, "out[i] = a > p.threshold ? ", side, ", its sign flipped where d < 0 : ", middle)
