@@ -1,0 +1,5 @@
+package ceiling
+
+import "unsafe"
+
+func bytes(x []float32) *byte { return (*byte)(unsafe.Pointer(unsafe.SliceData(x))) }

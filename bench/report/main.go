@@ -1,0 +1,73 @@
+// Command report makes of a run of command peers the tables in docs/performance.md and the picture beside it.
+//
+//	make report
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/smoothl1/smoothl1/bench/internal/results"
+)
+
+func main() {
+	root := flag.String("root", "..", "the repository")
+	from := flag.String("results", "", "the run; default: the last by name of ROOT/bench/results/cpu-*.json")
+	flag.Parse()
+	if err := run(*root, *from); err != nil {
+		fmt.Fprintln(os.Stderr, "report:", err)
+		os.Exit(1)
+	}
+}
+
+func run(root, from string) error {
+	if from == "" {
+		files, err := filepath.Glob(filepath.Join(root, "bench", "results", "cpu-*.json"))
+		if err != nil {
+			return err
+		}
+		if len(files) == 0 {
+			return errors.New("no bench/results/cpu-*.json: run make bench-cpu-peers")
+		}
+		from = slices.Max(files)
+	}
+	r, err := results.Load(from)
+	if err != nil {
+		return err
+	}
+	if err := paint(r, filepath.Join(root, "docs", "cpu-ceiling.svg")); err != nil {
+		return err
+	}
+	page := filepath.Join(root, "docs", "performance.md")
+	text, err := os.ReadFile(page)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	describe(&b, r, filepath.Base(from))
+	targets(&b, r)
+	table(&b, r)
+	text, err = replace(text, b.Bytes())
+	if err != nil {
+		return fmt.Errorf("%s: %w", page, err)
+	}
+	return os.WriteFile(page, text, 0o644)
+}
+
+// What lies between these lines of docs/performance.md is generated.
+var begin, end = []byte("<!-- begin: make report -->\n"), []byte("<!-- end: make report -->\n")
+
+// replace returns text with what is between its markers replaced.
+func replace(text, generated []byte) ([]byte, error) {
+	head, rest, ok := bytes.Cut(text, begin)
+	_, tail, ok2 := bytes.Cut(rest, end)
+	if !ok || !ok2 {
+		return nil, fmt.Errorf("has no line %q, or none %q behind it", begin[:len(begin)-1], end[:len(end)-1])
+	}
+	return slices.Concat(head, begin, generated, end, tail), nil
+}

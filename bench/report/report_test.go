@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/bench/internal/results"
+)
+
+func sample() *results.Run {
+	entry := func(op, name string, bytes int, ns float64) results.Entry {
+		return results.Entry{Op: op, Contender: name, Bytes: bytes, NS: results.Times{P10: ns - 1, Median: ns, P90: ns + 1}}
+	}
+	group := func(n, threads int) results.Group {
+		return results.Group{N: n, Threads: threads, Entries: []results.Entry{
+			entry(results.ForwardBackward, results.Ours, 12*n, float64(n)),
+			entry(results.ForwardBackward, results.PyTorch, 12*n, 6*float64(n)),
+			entry(results.ForwardBackward, results.PyTorchPreallocated, 12*n, 1.5*float64(n)),
+			entry("combine", "combine, streaming", 12*n, 0.96*float64(n)),
+			entry("read", "read", 8*n, float64(n)),
+		}}
+	}
+	return &results.Run{
+		Machine: results.Machine{CPU: "a CPU", Threads: 2}, Commit: "abc", Rounds: 3,
+		One:    results.One{Nanoseconds: results.Times{Median: 101}},
+		Groups: []results.Group{group(32, 1), group(32, 2), group(1<<24, 1), group(1<<24, 2)},
+	}
+}
+
+func TestTargets(t *testing.T) {
+	var b bytes.Buffer
+	targets(&b, sample())
+	assert.Contains(t, b.String(), "| forward+backward | 32 | 1 | **6.0 (≥ 50)** | – | – |\n")
+	assert.Contains(t, b.String(), "| forward+backward | 2^24 | 2 | 6.0 (≥ 5) | **1.5 (≥ 2)** | 0.96 (≥ 0.95) |\n")
+	assert.NotContains(t, b.String(), "| forward+backward | 2^24 | 1 |")
+	assert.Contains(t, b.String(), "101 ns (at most 100), 0 allocations (none): **missed**.")
+}
+
+func TestTable(t *testing.T) {
+	var b bytes.Buffer
+	table(&b, sample())
+	assert.Contains(t, b.String(), "| forward+backward | 32 | 1 | 0.032 | 0.031 | 0.033 | 12.0 | – | 6.0 | 1.5 | – |\n")
+	assert.Contains(t, b.String(), "| forward+backward | 2^24 | 2 | 16777 | 16777 | 16777 | 12.0 | 0.96 | 6.0 | 1.5 | 12 GB/s, combine, streaming |\n")
+}
+
+func TestSize(t *testing.T) {
+	for n, want := range map[int]string{32: "32", 1024: "1024", 128 * 4096: "128×4096", 1 << 20: "2^20", 1 << 26: "2^26", 3 << 20: "3145728"} {
+		assert.Equal(t, want, size(n))
+	}
+}
+
+func TestReplace(t *testing.T) {
+	page := []byte("a\n<!-- begin: make report -->\nold\n<!-- end: make report -->\nz\n")
+	got, err := replace(page, []byte("new\n"))
+	require.NoError(t, err)
+	assert.Equal(t, "a\n<!-- begin: make report -->\nnew\n<!-- end: make report -->\nz\n", string(got))
+	_, err = replace([]byte("a\n<!-- begin: make report -->\n"), nil)
+	require.Error(t, err)
+}
+
+func TestRun(t *testing.T) {
+	root := t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(root, "bench", "results"), 0o755))
+	require.NoError(t, os.Mkdir(filepath.Join(root, "docs"), 0o755))
+	require.ErrorContains(t, run(root, ""), "make bench-cpu-peers")
+	require.NoError(t, os.WriteFile(filepath.Join(root, "docs", "performance.md"), append(begin, end...), 0o644))
+	for _, date := range []string{"2026-01-02", "2026-01-10"} { // the last is taken
+		r := sample()
+		r.Date = date
+		require.NoError(t, r.Save(filepath.Join(root, "bench", "results", "cpu-"+date+".json")))
+	}
+	require.NoError(t, run(root, ""))
+	page, err := os.ReadFile(filepath.Join(root, "docs", "performance.md"))
+	require.NoError(t, err)
+	assert.Contains(t, string(page), "results/cpu-2026-01-10.json")
+	picture, err := os.ReadFile(filepath.Join(root, "docs", "cpu-ceiling.svg"))
+	require.NoError(t, err)
+	assert.Contains(t, string(picture), "<svg")
+	assert.Contains(t, string(picture), "2^24")
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/smoothl1/smoothl1/bench/internal/results"
+)
+
+// target is what was set out to be reached, for each of some sizes; 0: nothing was.
+type target struct {
+	op                      string
+	sizes                   []int
+	all                     bool // threads; else one
+	pytorch, pre, ofCeiling float64
+}
+
+var goals = []target{
+	{results.ForwardBackward, []int{32, 1024}, false, 50, 0, 0},
+	{results.ForwardBackward, []int{128 * 4096, 1 << 20}, false, 2, 0, 0.8},
+	{results.ForwardBackward, []int{1 << 24, 1 << 26}, true, 5, 2, 0.95},
+	{results.ForwardMean, []int{1 << 24, 1 << 26}, true, 3, 0, 0.95},
+	{results.ForwardNone, []int{1 << 24}, true, 0, 1.2, 0.95},
+	{results.Backward, []int{1 << 24}, true, 0, 1.2, 0.95},
+}
+
+// fastest is what a call of one element is to take at most, in nanoseconds.
+const fastest = 100
+
+// targets writes what was set out to be reached beside what was.
+func targets(w io.Writer, r *results.Run) {
+	fmt.Fprint(w, "### What it was to reach\n\n")
+	fmt.Fprintln(w, "| | elements | threads | × PyTorch | × preallocated | of the ceiling |")
+	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|")
+	for _, t := range goals {
+		for _, n := range t.sizes {
+			for i := range r.Groups {
+				g := &r.Groups[i]
+				if g.N != n || (g.Threads > 1) != (t.all && r.Machine.Threads > 1) {
+					continue
+				}
+				fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s |\n", t.op, size(n), g.Threads,
+					against(ratio(g, t.op, results.PyTorch), t.pytorch, "%.1f"),
+					against(ratio(g, t.op, results.PyTorchPreallocated), t.pre, "%.1f"),
+					against(share(g, t.op), t.ofCeiling, "%.2f"))
+			}
+		}
+	}
+	ns := r.One.Nanoseconds.Median
+	verdict := "met"
+	if ns > fastest || r.One.Allocations > 0 {
+		verdict = "**missed**"
+	}
+	fmt.Fprintf(w, "\nOne element, forward and backward, through the op on the CPU device: %.0f ns (at most %d), %v allocations (none): %s.\n\n",
+		ns, fastest, r.One.Allocations, verdict)
+}
+
+// against writes a figure beside the goal, and in bold where it is missed.
+func against(got, goal float64, format string) string {
+	if goal == 0 {
+		return "–"
+	}
+	text := fmt.Sprintf(format+" (≥ %v)", got, goal)
+	if got < goal {
+		return "**" + text + "**"
+	}
+	return text
+}
