@@ -60,7 +60,7 @@ func BenchmarkForwardTerms(b *testing.B) {
 
 // BenchmarkSerialLimit shows where two goroutines begin to gain: what serialLimit is set by.
 func BenchmarkSerialLimit(b *testing.B) {
-	for _, chunks := range []int{4, 8, 16, 64, 128, 192, 256} {
+	for _, chunks := range []int{4, 8, 16, 128, 192, 256, 384, 512} {
 		for _, workers := range []int{1, 2} {
 			benchmark(b, fmt.Sprintf("chunks=%d/goroutines=%d", chunks, workers), chunks*Chunk, 3, func(a Args[float32]) error {
 				var p pass[float32]

@@ -25,8 +25,8 @@
 //
 // # Speed
 //
-// A call allocates nothing and leaves no goroutine behind. Arrays that take longer than about 50 µs on one processor are dealt
-// to at most GOMAXPROCS goroutines; arrays larger than the last level of cache are written past it, if their outputs begin at
+// A call allocates nothing and leaves no goroutine behind. Arrays that take longer than 50 to 100 µs on one processor are
+// dealt to at most GOMAXPROCS goroutines; arrays larger than the last level of cache are written past it, if their outputs begin at
 // a multiple of 64 bytes, as those that Go allocates at that size do. The environment variable SMOOTHL1_CPU (generic, avx2,
 // avx512) forces an instruction set: see InstructionSet. The build tag purego leaves the assembly out.
 //

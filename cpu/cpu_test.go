@@ -110,7 +110,7 @@ func TestProperties(t *testing.T) {
 func TestEveryNumberOfGoroutinesGivesTheSameBits(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, n := range []int{1, Chunk + 1, 33*Chunk + 7, 100*Chunk - 1} {
+	for _, n := range []int{1, Chunk + 1, 33*Chunk + 7, 450*Chunk - 1} {
 		pred, target := random(r, n), random(r, n)
 		l := smoothl1.Loss{Beta: 0.3}
 		want := make([]float64, n)

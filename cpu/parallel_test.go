@@ -31,7 +31,7 @@ func withProcessors(t testing.TB, n int) {
 }
 
 // severalBatches is a count that is cut into batches, the last of them short.
-const severalBatches = 5*maxBatch*Chunk + 3*Chunk + 77
+const severalBatches = 8*maxBatch*Chunk + 3*Chunk + 77
 
 func TestResultsDoNotDependOnProcessors(t *testing.T) {
 	l := smoothl1.Loss{Beta: 0.7}
@@ -139,7 +139,7 @@ func TestJobsLeaveABubble(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	withProcessors(t, 2)
 	for _, l := range []smoothl1.Loss{{Beta: 1}, {Beta: 0.3, Reduction: smoothl1.Sum}} {
-		for _, n := range []int{1, 100, Chunk, Chunk + 1, maxSerialLimit * Chunk, severalBatches} {
+		for _, n := range []int{1, 100, Chunk, Chunk + 1, 16 * Chunk, 17 * Chunk, maxSerialLimit * Chunk, severalBatches} {
 			a := randomArgs[float32](n)
 			d := randomArgs[float64](n)
 			allocations := testing.AllocsPerRun(10, func() {

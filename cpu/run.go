@@ -8,20 +8,22 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// serialLimit returns the number of chunks up to which a pass is made without goroutines: what takes about 50 µs, of which
-// waking a second processor takes half. BenchmarkSerialLimit shows both sides of it.
+// serialLimit returns the number of chunks up to which a pass is made without goroutines. Waking a second processor takes
+// about 25 µs, and cores that share a cache share its speed: vectors gain from two on when a pass takes 75 to 100 µs, Go code,
+// which is slower than any cache, from 50 µs on. BenchmarkSerialLimit shows both sides of it.
 func serialLimit[T smoothl1.Float]() int {
+	size := int(unsafe.Sizeof(T(0)))
 	switch isa.Current() {
 	case isa.AVX2:
-		return 128 * 4 / int(unsafe.Sizeof(T(0)))
+		return 192 * 4 / size
 	case isa.AVX512:
-		return maxSerialLimit * 4 / int(unsafe.Sizeof(T(0)))
+		return maxSerialLimit * 4 / size
 	default:
 		return 8
 	}
 }
 
-const maxSerialLimit = 192
+const maxSerialLimit = 384
 
 // run makes the pass and returns its canonical sum, if the kernel reduces. The chunk sums are written to sums, unless it is
 // nil.
@@ -39,6 +41,9 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	case chunks > serialLimit[T]():
 		p.stream()
 		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
+	case sums == nil && p.kernel.reduces() && chunks <= 16:
+		var room [16]float64 // clearing more would show
+		return runSerial(p, room[:chunks])
 	case sums == nil && p.kernel.reduces():
 		var room [maxSerialLimit]float64
 		return runSerial(p, room[:chunks])
