@@ -12,6 +12,7 @@ type warpSync struct {
 	what   string // operation and qualifiers: what all must agree on
 	member int32  // register of the member mask; −1: an old form without one, for the lanes that are active
 	pred   int32  // shfl: register of the predicate result, or −1
+	inv    uint32 // vote: what its predicate is negated with; lanes may come from several instructions
 	run    func(w *warp, group []*split, have uint32)
 }
 
@@ -133,15 +134,14 @@ func decodeVote(d *decoder, in *ptx.Inst) error {
 	if err != nil {
 		return err
 	}
-	inv := uint32(0)
-	if not {
-		inv = full
-	}
 	s := &warpSync{what: "vote." + mode, member: -1}
+	if not {
+		s.inv = full
+	}
 	s.run = func(w *warp, group []*split, have uint32) {
 		var yes uint32
 		for _, g := range group {
-			yes |= (w.preds[g.op.a] ^ inv) & g.mask
+			yes |= (w.preds[g.op.a] ^ g.op.sync.inv) & g.mask
 		}
 		if mode == "ballot" {
 			w.each(group, func(o *op, i int) { w.r32[o.d][i] = yes })
