@@ -145,7 +145,9 @@ func TestAtomics64(t *testing.T) {
 		"or.b64":   {0, func(b, old uint64) uint64 { return b | old }},
 		"xor.b64":  {0, func(b, old uint64) uint64 { return b ^ old }},
 		"exch.b64": {1, func(b, _ uint64) uint64 { return b }},
-		"add.f64":  {0, func(b, old uint64) uint64 { return math.Float64bits(math.Float64frombits(b) + math.Float64frombits(old)) }},
+		"add.f64": {0, func(b, old uint64) uint64 {
+			return math.Float64bits(math.Float64frombits(b) + math.Float64frombits(old))
+		}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			op, typ, _ := strings.Cut(name, ".")

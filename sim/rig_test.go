@@ -72,8 +72,8 @@ add.u64 %rd1, %rd0, %rd1;
 
 var askPtxas = flag.Bool("ptxas", false, "ask ptxas whether it takes the hand-written kernels too")
 
-// kernel loads a text and finds a kernel of it.
-func kernel(t testing.TB, d *sim.Device, ptx, name string) sim.Function {
+// assembled returns a text, which ptxas takes if it is asked.
+func assembled(t testing.TB, ptx string) string {
 	t.Helper()
 	if *askPtxas {
 		path := filepath.Join(t.TempDir(), "k.ptx")
@@ -81,7 +81,13 @@ func kernel(t testing.TB, d *sim.Device, ptx, name string) sim.Function {
 		log, err := exec.Command("ptxas", "-arch=sm_90", path, "-o", os.DevNull).CombinedOutput()
 		require.NoErrorf(t, err, "%s\n%s", log, ptx)
 	}
-	m, err := d.Load(ptx)
+	return ptx
+}
+
+// kernel loads a text and finds a kernel of it.
+func kernel(t testing.TB, d *sim.Device, ptx, name string) sim.Function {
+	t.Helper()
+	m, err := d.Load(assembled(t, ptx))
 	require.NoError(t, err)
 	f, err := d.Function(m, name)
 	require.NoError(t, err)
