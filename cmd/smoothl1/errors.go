@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/npy"
+)
+
+// Exit codes beside 0.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// usageError is the error of a command line that cannot be meant.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() error { return u.error }
+
+func usagef(format string, a ...any) error { return usageError{fmt.Errorf(format, a...)} }
+
+// usage makes the errors of an argument check usage errors.
+func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
+	return func(c *cobra.Command, arguments []string) error {
+		if err := check(c, arguments); err != nil {
+			return usageError{err}
+		}
+		return nil
+	}
+}
+
+// explain returns an error in one line that says what to do, and the exit code for it.
+func explain(err error, command string) (text string, code int) {
+	text = strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	text = strings.TrimPrefix(strings.TrimPrefix(text, "smoothl1: "), "npy: ")
+	code = exitFailed
+	var argument *smoothl1.ArgError
+	isUsage := errors.As(err, new(usageError)) ||
+		errors.As(err, &argument) && argument.Op == "Loss" // beta and its like come from flags
+	switch {
+	case errors.Is(err, context.Canceled):
+		return "interrupted; no file was written", code
+	case isUsage:
+		code = exitUsage
+		text += fmt.Sprintf("; see '%s --help'", command)
+	default:
+		if h := hint(err); h != "" {
+			text += "; " + h
+		}
+	}
+	return text, code
+}
+
+// hint says what can be done about an error.
+func hint(err error) string {
+	switch {
+	case errors.As(err, new(*npy.FormatError)):
+		return "wanted is what numpy.save writes of an array of float32 or float64"
+	case errors.Is(err, fs.ErrNotExist):
+		return "check the path"
+	case errors.Is(err, fs.ErrPermission):
+		return "change the permissions or take another path"
+	case errors.Is(err, syscall.ENOSPC):
+		return "make room on the disk or write elsewhere"
+	case errors.Is(err, syscall.EPIPE):
+		return "whoever was to read it has ended"
+	case errors.Is(err, smoothl1.ErrNoCUDA):
+		return "take --device auto, cpu or sim, or see 'smoothl1 devices'"
+	}
+	return ""
+}

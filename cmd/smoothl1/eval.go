@@ -1,0 +1,146 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+func newEval() *cobra.Command {
+	job := evaluation{scale: 1}
+	var device deviceFlag
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "eval PRED.npy TARGET.npy",
+		Short: "The loss of two arrays, and its gradients",
+		Long: `eval computes the loss of two NumPy files of float32 or float64, of the same shape and type, and prints it: a float64, with as
+many digits as it takes to read the same bits back.
+
+With --reduction mean or sum, --out writes the loss as an array without dimensions, of float64. With none, --out writes
+the loss of each element, and nothing is printed. Gradients, and those losses, have the shape and type of the arrays.
+
+Files may be larger than memory: they are read, computed and written in pieces, and the result has the bits of the
+whole. (Only files in Fortran order are loaded.) Output files appear, all of them, when everything is computed.`,
+		Example: `  smoothl1 eval pred.npy target.npy
+  smoothl1 eval pred.npy target.npy --beta 0.1 --reduction sum --json
+  smoothl1 eval pred.npy target.npy --loss huber --beta 1.35 --grad-pred grad.npy
+  smoothl1 eval pred.npy target.npy --reduction none --out losses.npy --device cuda`,
+		Args:              twoFiles,
+		ValidArgsFunction: cobra.FixedCompletions([]string{"npy"}, cobra.ShellCompDirectiveFilterFileExt),
+	}
+	f := c.Flags()
+	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1 or huber")
+	f.Float64Var(&job.loss.Beta, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta); 0: the L1 loss")
+	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements become one: mean, sum or none")
+	f.StringVar(&job.upstream, "upstream", "", "`FILE.npy` of the upstream gradient of each element, of the arrays' shape and type")
+	f.Float64Var(&job.scale, "scale", 1, "upstream gradient, as a number")
+	f.StringVar(&job.out, "out", "", "write the loss to this `FILE.npy`")
+	f.StringVar(&job.gradPred, "grad-pred", "", "write the gradient with respect to pred to this `FILE.npy`")
+	f.StringVar(&job.gradTarget, "grad-target", "", "write the gradient with respect to target to this `FILE.npy`")
+	f.BoolVar(&asJSON, "json", false, "print an object with the loss, what it is of and where it was computed")
+	addDevice(c, &device, "auto", "where to compute: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
+	complete(c, "loss", "smooth_l1", "huber")
+	complete(c, "reduction", "mean", "sum", "none")
+	for _, name := range []string{"upstream", "out", "grad-pred", "grad-target"} {
+		if err := c.MarkFlagFilename(name, "npy"); err != nil {
+			panic(err)
+		}
+	}
+	c.RunE = func(c *cobra.Command, arguments []string) error {
+		job.pred, job.target = arguments[0], arguments[1]
+		if err := job.check(f.Changed("scale")); err != nil {
+			return err
+		}
+		dev, err := device.open()
+		if err != nil {
+			return err
+		}
+		defer dev.Close()
+		bar := newProgress(c.ErrOrStderr())
+		defer bar.end()
+		result, err := job.run(c.Context(), dev, bar)
+		if err != nil {
+			return err
+		}
+		bar.end()
+		return result.print(c.OutOrStdout(), asJSON)
+	}
+	return c
+}
+
+func twoFiles(_ *cobra.Command, arguments []string) error {
+	if len(arguments) != 2 {
+		return usagef("want two files, PRED.npy and TARGET.npy, got %d", len(arguments))
+	}
+	return nil
+}
+
+// check refuses flags that do not go together.
+func (e *evaluation) check(scaled bool) error {
+	gradients := e.gradPred != "" || e.gradTarget != ""
+	switch {
+	case e.upstream != "" && scaled:
+		return usagef("--upstream and --scale exclude each other")
+	case (e.upstream != "" || scaled) && !gradients:
+		return usagef("an upstream gradient scales the gradients, and none is asked for: name a file by --grad-pred or --grad-target")
+	case e.loss.Reduction == smoothl1.None && e.out == "" && !gradients:
+		return usagef("--reduction none gives a loss per element: name a file for them by --out")
+	}
+	return e.checkFiles()
+}
+
+// evaluated is what an evaluation gives.
+type evaluated struct {
+	Loss      *number            `json:"loss"` // null without reduction
+	Kind      smoothl1.Kind      `json:"kind"`
+	Beta      float64            `json:"beta"`
+	Reduction smoothl1.Reduction `json:"reduction"`
+	Count     int                `json:"count"`
+	DType     smoothl1.DType     `json:"dtype"`
+	Shape     []int              `json:"shape"`
+	Device    string             `json:"device"`
+}
+
+func (e *evaluated) print(w io.Writer, asJSON bool) error {
+	if asJSON {
+		return printJSON(w, e)
+	}
+	if e.Loss == nil {
+		return nil
+	}
+	_, err := fmt.Fprintln(w, strconv.FormatFloat(float64(*e.Loss), 'g', -1, 64))
+	return err
+}
+
+// printJSON prints a value as one object in one line.
+func printJSON(w io.Writer, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(w, "%s\n", text)
+	return err
+}
+
+// number is a float64 in JSON: what JSON has no number for, it writes as a string that Go, Python and JavaScript read.
+type number float64
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) {
+	switch x := float64(n); {
+	case math.IsNaN(x):
+		return []byte(`"NaN"`), nil
+	case math.IsInf(x, 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(x, -1):
+		return []byte(`"-Infinity"`), nil
+	default:
+		return strconv.AppendFloat(nil, x, 'g', -1, 64), nil
+	}
+}

@@ -1,0 +1,131 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// sparse makes a file of n zeros of float32 that takes no room on the disk.
+func sparse(t *testing.T, dir, name string, n int) string {
+	t.Helper()
+	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }", n)
+	dict += strings.Repeat(" ", 117-len(dict)) + "\n"
+	path := write(t, dir, name, append([]byte("\x93NUMPY\x01\x00\x76\x00"), dict...))
+	require.NoError(t, os.Truncate(path, 128+4*int64(n)))
+	return path
+}
+
+// TestEvalInterrupted stops the command in the middle of a long file.
+func TestEvalInterrupted(t *testing.T) {
+	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
+		t.Run(signal.String(), func(t *testing.T) {
+			dir := t.TempDir()
+			p, q := sparse(t, dir, "p.npy", 1<<32), sparse(t, dir, "t.npy", 1<<32)
+			c := command("eval", p, q, "--grad-pred", filepath.Join(dir, "g.npy"), "--device", "sim")
+			var stdout, stderr bytes.Buffer
+			c.Stdout, c.Stderr = &stdout, &stderr
+			require.NoError(t, c.Start())
+			require.Eventually(t, func() bool { return len(names(t, dir)) == 3 }, 20*time.Second, time.Millisecond, "no temporary file appears")
+			require.NoError(t, c.Process.Signal(signal))
+			require.Error(t, c.Wait())
+			requireRefused(t, exitFailed, "interrupted; no file was written", stdout.String(), stderr.String(), c.ProcessState.ExitCode())
+			assert.Equal(t, []string{"p.npy", "t.npy"}, names(t, dir))
+		})
+	}
+}
+
+// TestEvalBrokenPipe has nobody read the result: the files are there, whole, and the exit code tells.
+func TestEvalBrokenPipe(t *testing.T) {
+	dir := t.TempDir()
+	p := save(t, dir, "p.npy", []float32{3, 0}, 2)
+	q := save(t, dir, "t.npy", []float32{0, 0}, 2)
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	require.NoError(t, r.Close())
+	defer w.Close()
+	c := command("eval", p, q, "--grad-pred", filepath.Join(dir, "g.npy"))
+	var stderr bytes.Buffer
+	c.Stdout, c.Stderr = w, &stderr
+	require.Error(t, c.Run())
+	requireRefused(t, exitFailed, "broken pipe; whoever was to read it has ended", "", stderr.String(), c.ProcessState.ExitCode())
+	assert.Equal(t, []string{"g.npy", "p.npy", "t.npy"}, names(t, dir))
+	requireSame(t, []float32{0.5, 0}, load[float32](t, filepath.Join(dir, "g.npy"), 2))
+}
+
+// TestEvalFullDisk writes to a file system that is too small.
+func TestEvalFullDisk(t *testing.T) {
+	dir := smallDisk(t, "256k")
+	in := t.TempDir()
+	n := 1 << 17
+	p, q := sparse(t, in, "p.npy", n), sparse(t, in, "t.npy", n)
+	old := save(t, dir, "g.npy", []float32{7}, 1)
+	stdout, stderr, code := call("eval", p, q, "--grad-pred", old)
+	requireRefused(t, exitFailed, "no space left on device; make room on the disk or write elsewhere", stdout, stderr, code)
+	assert.Equal(t, []string{"g.npy"}, names(t, dir))
+	requireSame(t, []float32{7}, load[float32](t, old, 1))
+}
+
+// smallDisk mounts a file system of this size.
+func smallDisk(t *testing.T, size string) string {
+	dir := t.TempDir()
+	if err := mount(dir, size); err != nil {
+		t.Skipf("a small file system cannot be mounted here (it takes root): %v", err)
+	}
+	t.Cleanup(func() { assert.NoError(t, unmount(dir)) })
+	return dir
+}
+
+// publicDir is a folder that everybody may look into, unlike that of TempDir.
+func publicDir(t *testing.T) string {
+	dir := t.TempDir()
+	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
+	return dir
+}
+
+// unprivileged returns the command run by somebody who may not read and write everything, as root may.
+func unprivileged(t *testing.T, arguments ...string) *exec.Cmd {
+	t.Helper()
+	c := command(arguments...)
+	if os.Getuid() != 0 {
+		return c
+	}
+	content, err := os.ReadFile(c.Path)
+	require.NoError(t, err)
+	c.Path = filepath.Join(publicDir(t), "smoothl1") // go test's own folder is its owner's alone
+	require.NoError(t, os.WriteFile(c.Path, content, 0o755))
+	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+	return c
+}
+
+func TestEvalWithoutPermission(t *testing.T) {
+	dir := publicDir(t)
+	p := save(t, dir, "p.npy", []float32{1}, 1)
+	secret := save(t, dir, "secret.npy", []float32{1}, 1)
+	protected := save(t, dir, "protected.npy", []float32{1}, 1)
+	require.NoError(t, os.Chmod(secret, 0))
+	require.NoError(t, os.Chmod(protected, 0o444))
+	require.NoError(t, os.Mkdir(filepath.Join(dir, "locked"), 0o555))
+	for _, arguments := range [][]string{
+		{p, secret},
+		{p, p, "--out", filepath.Join(dir, "locked", "o.npy")},
+		{p, p, "--out", protected},
+	} {
+		c := unprivileged(t, append([]string{"eval"}, arguments...)...)
+		var stdout, stderr bytes.Buffer
+		c.Stdout, c.Stderr = &stdout, &stderr
+		require.Error(t, c.Run())
+		requireRefused(t, exitFailed, "permission denied; change the permissions", stdout.String(), stderr.String(), c.ProcessState.ExitCode())
+	}
+}

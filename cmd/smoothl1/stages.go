@@ -1,0 +1,158 @@
+package main
+
+import (
+	"errors"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/npy"
+)
+
+// stages are the places through which the pieces of all arrays go; nil where there is no such array.
+type stages[T smoothl1.Float] struct {
+	pred, target, upstream      *stage[T]
+	terms, gradPred, gradTarget *stage[T]
+}
+
+func newStages[T smoothl1.Float](dev *gpu.Device, n int, in inputs, out outputs) (s stages[T], err error) {
+	for _, x := range []struct {
+		wanted bool
+		to     **stage[T]
+	}{
+		{true, &s.pred}, {true, &s.target}, {in.upstream != nil, &s.upstream},
+		{out.terms != nil, &s.terms}, {out.gradPred != nil, &s.gradPred}, {out.gradTarget != nil, &s.gradTarget},
+	} {
+		if x.wanted {
+			if *x.to, err = newStage[T](dev, n); err != nil {
+				return s, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *stages[T]) all() []*stage[T] {
+	return []*stage[T]{s.pred, s.target, s.upstream, s.terms, s.gradPred, s.gradTarget}
+}
+
+func (s *stages[T]) close() {
+	for _, x := range s.all() {
+		if x != nil {
+			x.room.Close()
+		}
+	}
+}
+
+// load takes the m elements from first on to the device.
+func (s *stages[T]) load(in inputs, first, m int) error {
+	for _, x := range s.all() {
+		if x != nil {
+			if err := x.cut(m); err != nil {
+				return err
+			}
+		}
+	}
+	err := errors.Join(s.pred.load(in.pred, first), s.target.load(in.target, first))
+	if s.upstream != nil {
+		err = errors.Join(err, s.upstream.load(in.upstream, first))
+	}
+	return err
+}
+
+// compute does the work on the pieces, of an array of n elements, and appends their chunk sums to sums.
+func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []float64) ([]float64, error) {
+	var gradPred, gradTarget *gpu.Buffer[T]
+	var options []gpu.Option
+	if s.gradPred != nil {
+		gradPred = s.gradPred.piece
+	}
+	if s.gradTarget != nil {
+		gradTarget = s.gradTarget.piece
+		options = append(options, gpu.GradTarget(gradTarget))
+	}
+	gradients := gradPred != nil || gradTarget != nil
+	reduced := e.loss.Reduction != smoothl1.None
+	count := gpu.Count(n)
+	options = append(options, count)
+	if s.upstream != nil {
+		options = append(options, gpu.UpstreamBuffer(s.upstream.piece))
+	} else {
+		options = append(options, gpu.Upstream(e.scale))
+	}
+	pred, target := s.pred.piece, s.target.piece
+	var err error
+	if s.terms != nil {
+		err = crit.ForwardTerms(pred, target, s.terms.piece)
+	}
+	onePass := reduced && gradients && s.upstream == nil
+	if onePass {
+		err = crit.ForwardBackward(pred, target, gradPred, options...)
+	}
+	if err == nil && reduced && !onePass {
+		err = crit.Forward(pred, target, count)
+	}
+	if err == nil && gradients && !onePass {
+		err = crit.Backward(pred, target, gradPred, options...)
+	}
+	if err != nil || !reduced {
+		return sums, err
+	}
+	return crit.ChunkSums(sums)
+}
+
+// save appends the pieces to the files.
+func (s *stages[T]) save(out outputs) error {
+	var errs []error
+	for _, x := range []struct {
+		from *stage[T]
+		to   *npy.Writer
+	}{{s.terms, out.terms}, {s.gradPred, out.gradPred}, {s.gradTarget, out.gradTarget}} {
+		if x.from != nil {
+			errs = append(errs, x.from.save(x.to))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// stage is the place of a piece of one array, on the host and on the device; on the CPU these are one.
+type stage[T smoothl1.Float] struct {
+	host   []T
+	room   *gpu.Buffer[T]
+	piece  *gpu.Buffer[T] // the part of the room that is in use
+	shared bool
+}
+
+func newStage[T smoothl1.Float](dev *gpu.Device, n int) (*stage[T], error) {
+	s := &stage[T]{host: make([]T, n), shared: dev.Backend() == "cpu"}
+	var err error
+	if s.shared {
+		s.room, err = gpu.WrapHost(dev, s.host)
+	} else {
+		s.room, err = gpu.Alloc[T](dev, n)
+	}
+	return s, err
+}
+
+// cut makes the piece m elements long.
+func (s *stage[T]) cut(m int) (err error) {
+	s.piece, err = s.room.Slice(0, m)
+	return err
+}
+
+func (s *stage[T]) load(a *npy.Array, first int) error {
+	x := s.host[:s.piece.Len()]
+	if err := npy.ReadAt(a, x, first); err != nil || s.shared {
+		return err
+	}
+	return s.piece.Set(x)
+}
+
+func (s *stage[T]) save(w *npy.Writer) error {
+	x := s.host[:s.piece.Len()]
+	if !s.shared {
+		if err := s.piece.Download(x); err != nil {
+			return err
+		}
+	}
+	return npy.Append(w, x)
+}
