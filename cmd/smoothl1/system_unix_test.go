@@ -129,3 +129,15 @@ func TestEvalWithoutPermission(t *testing.T) {
 		requireRefused(t, exitFailed, "permission denied; change the permissions", stdout.String(), stderr.String(), c.ProcessState.ExitCode())
 	}
 }
+
+// TestPlotFullDisk leaves the old picture where there is no room for the new one.
+func TestPlotFullDisk(t *testing.T) {
+	dir := smallDisk(t, "8k")
+	old := write(t, dir, "c.svg", []byte("old"))
+	stdout, stderr, code := call("plot", "--beta", "1,0.1,0.01", "-o", old)
+	requireRefused(t, exitFailed, "c.svg: no space left on device; make room on the disk or write elsewhere", stdout, stderr, code)
+	content, err := os.ReadFile(old)
+	require.NoError(t, err)
+	assert.Equal(t, "old", string(content))
+	assert.Equal(t, []string{"c.svg"}, names(t, dir))
+}

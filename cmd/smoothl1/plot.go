@@ -1,0 +1,112 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// drawing is what plot is asked for.
+type drawing struct {
+	kind     smoothl1.Kind
+	betas    []float64
+	from, to float64 // of pred − target
+	gradient bool
+}
+
+// pictureFormats are the kinds of file that plot writes.
+var pictureFormats = []string{"svg", "png", "pdf"}
+
+func newPlot() *cobra.Command {
+	var d drawing
+	var out string
+	var huber bool
+	c := &cobra.Command{
+		Use:   "plot -o FILE.svg",
+		Short: "Draw the loss, or its gradient, for one beta or several",
+		Long: `plot draws the loss of one element over pred − target, or with --gradient its derivative, a curve for each beta, and marks the
+critical points, where the loss turns from quadratic to linear. The file's name says what it becomes: .svg, .png or .pdf.`,
+		Example: `  smoothl1 plot -o curve.svg
+  smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
+  smoothl1 plot --beta 1,0.1,0.01 --gradient -o gradients.png
+  smoothl1 plot --huber --beta 0.5,1,2 --from -4 --to 4 -o huber.pdf`,
+		Args:              usage(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if huber {
+				d.kind = smoothl1.Huber
+			}
+			format, err := d.check(out)
+			if err != nil {
+				return err
+			}
+			var picture bytes.Buffer
+			if err := d.draw(&picture, format); err != nil {
+				return err
+			}
+			return writeFile(c.Context(), out, picture.Bytes())
+		},
+	}
+	f := c.Flags()
+	f.Float64SliceVar(&d.betas, "beta", []float64{1}, "where the loss turns from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
+	f.Float64Var(&d.from, "from", -1, "left end, in pred − target")
+	f.Float64Var(&d.to, "to", 1, "right end, in pred − target")
+	f.BoolVar(&d.gradient, "gradient", false, "draw the gradient with respect to pred")
+	f.BoolVar(&huber, "huber", false, "draw the Huber loss instead of smooth L1")
+	f.StringVarP(&out, "out", "o", "", "`FILE` to write, .svg, .png or .pdf (required)")
+	for _, name := range []string{"beta", "from", "to"} {
+		complete(c, name)
+	}
+	if err := c.MarkFlagFilename("out", pictureFormats...); err != nil {
+		panic(err)
+	}
+	return c
+}
+
+// check refuses what cannot be drawn, and returns the format that the file's name asks for.
+func (d *drawing) check(out string) (format string, err error) {
+	format = strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
+	switch {
+	case out == "":
+		return "", usagef("name the file to write by -o")
+	case !slices.Contains(pictureFormats, format):
+		return "", usagef("-o %s: want a name that ends in .svg, .png or .pdf", out)
+	case !finite(d.from) || !finite(d.to) || !(d.from < d.to) || d.to-d.from > maxSpan || d.to-d.from < 1/maxSpan:
+		return "", usagef("--from %v --to %v: want two numbers, the first below the second, from 1e-9 to 1e9 apart", d.from, d.to)
+	case len(d.betas) == 0 || len(d.betas) > len(palette):
+		return "", usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
+	}
+	for _, beta := range d.betas {
+		if err := d.loss(beta).Validate(smoothl1.Float64); err != nil {
+			return "", err
+		}
+	}
+	return format, nil
+}
+
+// maxSpan is the widest picture: the ticks of wider ones cannot be told apart.
+const maxSpan = 1e9
+
+func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+
+func (d *drawing) loss(beta float64) smoothl1.Loss {
+	return smoothl1.Loss{Kind: d.kind, Beta: beta, Reduction: smoothl1.None}
+}
+
+// label names a curve in the legend.
+func (d *drawing) label(beta float64) string {
+	switch {
+	case d.kind == smoothl1.Huber:
+		return fmt.Sprintf("δ = %v", beta)
+	case beta == 0:
+		return "β = 0 (L1)"
+	}
+	return fmt.Sprintf("β = %v", beta)
+}
