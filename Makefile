@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench verify bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ lint: ## gofmt, go vet, staticcheck
 
 bench: ## GB/s of the CPU and the share of a copy in the same run
 	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
+
+verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
+	$(GO) run ./cmd/smoothl1 verify
+	$(GO) run ./cmd/smoothl1 verify --device cpu
 
 bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test for a CUDA host without Go (needs the CUDA headers)
 	scripts/bundle.sh

@@ -160,6 +160,23 @@ func Parse(text string) (c Case, err error) {
 	return c, nil
 }
 
+// Check refuses a case that cannot be computed, or not in a reasonable time.
+func (c Case) Check() error {
+	switch {
+	case c.N < 0 || c.N > 1<<28:
+		return fmt.Errorf("difftest: n=%d: want 0 to %d", c.N, 1<<28)
+	case c.Count < 0 || c.Shift < 0 || c.Blocks < 0 || c.Blocks > math.MaxInt32:
+		return fmt.Errorf("difftest: count=%d, shift=%d, blocks=%d: must not be negative", c.Count, c.Shift, c.Blocks)
+	case c.Op.HasGradients() && c.Grads == 0:
+		return fmt.Errorf("difftest: grads=0: an operation with gradients needs one")
+	case c.Op.HasValue() && c.Loss.Reduction == smoothl1.None:
+		return fmt.Errorf("difftest: reduction=none: %v needs one", c.Op)
+	case c.Elementwise && c.Op == ForwardBackward:
+		return fmt.Errorf("difftest: elementwise: %v takes a number", c.Op)
+	}
+	return c.Loss.Validate(c.DType)
+}
+
 // Elements returns the elements that the operation reads and writes, over all its arrays.
 func (c Case) Elements() int {
 	arrays := 2

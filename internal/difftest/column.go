@@ -116,7 +116,23 @@ func onCPU[T smoothl1.Float](
 	}
 }
 
-// Run computes the case in both columns and returns an error where they differ. It says how to run the case again.
+// Mismatch is the error of a case that gives other bits in a column than in the reference, or fails there.
+type Mismatch struct {
+	Case              Case
+	Column, Reference string
+	Err               error
+}
+
+// Error says how to run the case again.
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("%s against %s: %v\n  again: go test ./internal/difftest -run TestReplay -column %s -case '%s'",
+		m.Column, m.Reference, m.Err, m.Column, m.Case)
+}
+
+// Unwrap returns what is different, without the case.
+func (m *Mismatch) Unwrap() error { return m.Err }
+
+// Run computes the case in both columns and returns a *Mismatch where they differ.
 func Run(c Case, column, reference Column) error {
 	var err error
 	if c.DType == smoothl1.Float32 {
@@ -125,8 +141,7 @@ func Run(c Case, column, reference Column) error {
 		err = run(c, column.f64, reference.f64)
 	}
 	if err != nil {
-		return fmt.Errorf("%s against %s: %w\n  again: go test ./internal/difftest -run TestReplay -column %s -case '%s'",
-			column.Name, reference.Name, err, column.Name, c)
+		return &Mismatch{c, column.Name, reference.Name, err}
 	}
 	return nil
 }

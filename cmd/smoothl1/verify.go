@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/difftest"
+)
+
+// verification is what verify is asked for.
+type verification struct {
+	device deviceFlag
+	sweep  difftest.Sweep
+	one    string // a case to run by itself
+	missed bool   // list what has not been covered
+}
+
+func newVerify() *cobra.Command {
+	var v verification
+	standard := 5 * difftest.Fixed()
+	c := &cobra.Command{
+		Use:   "verify",
+		Short: "Hold a device to the bits of the reference, in many cases",
+		Long: fmt.Sprintf(`verify computes many cases on a device and with the reference, and compares the bits of all results: losses, chunk sums,
+gradients, the inputs afterwards, and guard zones round every array. Every fifth case is one of %d fixed ones, around the
+counts where implementations differ; the others are random, drawn from the seed. It exits with 1 if any differs, and
+says how to run that case again.
+
+On the simulated device it runs the kernels' PTX, and says how much of it was executed.`, difftest.Fixed()),
+		Example: `  smoothl1 verify
+  smoothl1 verify --device cuda --cases 100000 --seed 7
+  smoothl1 verify --device cpu --case 'op=forward,dtype=float32,loss=smooth_l1,beta=1,reduction=mean,n=2049,data=normal,seed=1'`,
+		Args:              usage(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, _ []string) error { return v.run(c) },
+	}
+	f := c.Flags()
+	addDevice(c, &v.device, "auto", "what to verify: auto (CUDA, or else the simulated device), cuda, cuda:N, sim, cpu")
+	f.IntVar(&v.sweep.Cases, "cases", standard, "`NUMBER` of cases")
+	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to run a part again")
+	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that the random cases, and what a simulated device draws, are drawn from")
+	f.StringVar(&v.one, "case", "", "run this `CASE` alone, as a failure prints it")
+	f.BoolVar(&v.missed, "missed", false, "list the instructions and branches of the PTX that were not covered")
+	return c
+}
+
+func (v *verification) run(c *cobra.Command) error {
+	if v.sweep.Cases < 1 || v.sweep.First < 0 || v.sweep.Cases > maxCases || v.sweep.First > maxCases {
+		return usagef("--cases %d --first %d: want 1 to %d cases, from 0 on", v.sweep.Cases, v.sweep.First, maxCases)
+	}
+	var one *difftest.Case
+	if v.one != "" {
+		k, err := difftest.Parse(v.one)
+		if err == nil {
+			err = k.Check()
+		}
+		if err != nil {
+			return usagef("--case: %w", err)
+		}
+		one = &k
+	}
+	dev, err := v.choose()
+	if err != nil {
+		return err
+	}
+	out := c.OutOrStdout()
+	if _, err := fmt.Fprintf(out, "device: %s\n", dev); err != nil {
+		return err
+	}
+	if one != nil {
+		return v.runOne(*one, out)
+	}
+	bar := newProgress(c.ErrOrStderr())
+	bar.what = "cases"
+	bar.start(v.sweep.Cases)
+	v.sweep.Progress = func() { bar.add(1) }
+	found, err := v.sweep.Run(c.Context())
+	bar.end()
+	if err := v.report(out, found); err != nil {
+		return err
+	}
+	switch mismatches := found.Mismatches(); {
+	case mismatches > 0:
+		return errors.Join(fmt.Errorf("%d mismatches: see above", mismatches), err)
+	case errors.Is(err, context.Canceled):
+		return fmt.Errorf("interrupted after %d of %d cases, none of which differed", found.Done, v.sweep.Cases)
+	}
+	return err
+}
+
+// maxCases keeps indices of cases far from the ends of an int.
+const maxCases = 1 << 30
+
+// choose sets the sweep's target and describes its device.
+func (v *verification) choose() (string, error) {
+	backend := v.device.backend()
+	if backend == "auto" {
+		backend = "cuda"
+	}
+	switch backend {
+	case "cuda":
+		v.sweep.Target = difftest.OnCUDA(v.device.ordinal)
+	case "sim":
+		v.sweep.Target = difftest.OnSim()
+	default:
+		v.sweep.Target = difftest.OnTheCPU()
+	}
+	flag := deviceFlag{backend, v.device.ordinal}
+	dev, err := flag.open()
+	if v.device.backend() == "auto" && errors.Is(err, smoothl1.ErrNoCUDA) {
+		v.sweep.Target = difftest.OnSim()
+		dev, err = (&deviceFlag{name: "sim"}).open()
+	}
+	if err != nil {
+		return "", err
+	}
+	return describe(dev), dev.Close()
+}
+
+// describe is the device in words; of a simulated one, without what changes from block to block.
+func describe(dev *gpu.Device) string {
+	if dev.Backend() == "sim" {
+		return "simulated, executing the kernels' PTX"
+	}
+	return dev.String()
+}
+
+// runOne runs a single case.
+func (v *verification) runOne(c difftest.Case, out io.Writer) error {
+	err := v.sweep.Target.Run(c, v.sweep.Seed)
+	if mismatch := (*difftest.Mismatch)(nil); errors.As(err, &mismatch) {
+		return fmt.Errorf("%s differs from the %s: %w", mismatch.Column, mismatch.Reference, mismatch.Err)
+	}
+	if err == nil {
+		_, err = fmt.Fprintf(out, "the same bits: %s\n", c)
+	}
+	return err
+}
+
+// report prints the failures and the tables.
+func (v *verification) report(out io.Writer, found *difftest.Swept) error {
+	w := &errorWriter{w: out}
+	for _, f := range found.Failures {
+		first, cases := f.Block()
+		w.printf("\ncase %d: %v\n", f.Index, errors.Unwrap(f.Err))
+		if mismatch := (*difftest.Mismatch)(nil); errors.As(f.Err, &mismatch) {
+			w.printf("  alone: smoothl1 verify --device %s --case '%s'\n", v.device.name, mismatch.Case)
+		}
+		w.printf("  as it was: smoothl1 verify --device %s --seed %d --first %d --cases %d\n", v.device.name, v.sweep.Seed, first, cases)
+	}
+	if rest := found.Mismatches() - len(found.Failures); rest > 0 {
+		w.printf("\nand %d more\n", rest)
+	}
+	w.printf("\n")
+	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)
+	fmt.Fprint(table, "column\tcases\telements\tmismatches\t\n")
+	for _, t := range found.Columns {
+		fmt.Fprintf(table, "%s\t%d\t%d\t%d\t\n", t.Column, t.Cases, t.Elements, t.Mismatches)
+	}
+	table.Flush()
+	w.printf("\n")
+	fmt.Fprint(table, "elements of an array\tcases\t\n")
+	for _, s := range found.Sizes {
+		if s.Cases > 0 {
+			fmt.Fprintf(table, "%s\t%d\t\n", s, s.Cases)
+		}
+	}
+	table.Flush()
+	if found.Coverage != nil {
+		w.printf("\nPTX: %v\n", found.Coverage.Count())
+		if v.missed {
+			for _, m := range found.Coverage.Missed() {
+				w.printf("%s\n", m)
+			}
+		}
+	}
+	return w.err
+}
+
+// errorWriter keeps the first error of several prints.
+type errorWriter struct {
+	w   io.Writer
+	err error
+}
+
+func (e *errorWriter) printf(format string, a ...any) { fmt.Fprintf(e, format, a...) }
+
+// Write implements io.Writer.
+func (e *errorWriter) Write(p []byte) (int, error) {
+	if e.err != nil {
+		return 0, e.err
+	}
+	n, err := e.w.Write(p)
+	e.err = err
+	return n, err
+}

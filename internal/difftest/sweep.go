@@ -1,0 +1,288 @@
+package difftest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+	"slices"
+	"sort"
+	"strconv"
+	"sync"
+
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// A Sweep is a long run: many cases, in the columns of one device.
+type Sweep struct {
+	Seed         uint64
+	First, Cases int // the cases First, First+1, …: of a failure, those of its block run it again as it was
+	Target       Target
+	// Progress is told of every case that is done, by one goroutine at a time; nil: nobody is.
+	Progress func()
+}
+
+// Block is the number of cases that a device runs before the next one is opened. A block's cases always run on a device that
+// began with its first, so that running the block again runs them as they were.
+const Block = 250
+
+// Target is what a Sweep runs the cases on.
+type Target struct {
+	Name string
+	// Limit is the largest count of a random case.
+	Limit   int
+	workers int
+	open    func(seed uint64, block int) (*opened, error)
+}
+
+// opened is a device of a target.
+type opened struct {
+	columns []Column
+	close   func() error
+	sim     *sim.Device // nil: none
+}
+
+// OnSim has simulated devices run the cases: one for each core and block, of various numbers of multiprocessors.
+func OnSim() Target {
+	return Target{Name: "sim", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(seed uint64, block int) (*opened, error) {
+		d := sim.New(sim.Serial(), sim.Seed(seed+uint64(block)))
+		// Few give blocks of many warps, some without a chunk; many give blocks of one warp, also of large arrays.
+		o, err := onOpened("sim", gpu.On(sized{d, []int{4, 2, 64, 4096}[block%4]}))
+		if err == nil {
+			o.sim = d
+		}
+		return o, err
+	}}
+}
+
+// OnCUDA has a CUDA device run the cases.
+func OnCUDA(ordinal int) Target {
+	return Target{Name: "CUDA", Limit: 1 << 21, workers: 1, open: func(uint64, int) (*opened, error) {
+		return onOpened("CUDA", gpu.CUDA(ordinal))
+	}}
+}
+
+// OnTheCPU has the CPU run the cases: the functions of package cpu, and package gpu on top of them.
+func OnTheCPU() Target {
+	return Target{Name: "cpu", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(uint64, int) (*opened, error) {
+		o, err := onOpened("gpu on the CPU", gpu.CPU())
+		if err == nil {
+			o.columns = append([]Column{Fallback()}, o.columns...)
+		}
+		return o, err
+	}}
+}
+
+// sized is a device that says it has so many multiprocessors.
+type sized struct {
+	driver.Device
+	multiprocessors int
+}
+
+// Info implements driver.Device.
+func (d sized) Info() driver.Info {
+	info := d.Device.Info()
+	info.Multiprocessors = d.multiprocessors
+	return info
+}
+
+func onOpened(name string, choice gpu.OpenOption) (*opened, error) {
+	dev, err := gpu.Open(choice)
+	if err != nil {
+		return nil, err
+	}
+	return &opened{columns: []Column{On(name, dev)}, close: dev.Close}, nil
+}
+
+// Run runs a single case on a device of its own.
+func (t Target) Run(c Case, seed uint64) (err error) {
+	device, err := t.open(seed, 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, device.close()) }()
+	for _, column := range device.columns {
+		if err := Run(c, column, Reference()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Case returns the i-th case of the sweep: every fifth is one of the fixed ones, in turn, the others are random.
+func (s *Sweep) Case(i int) Case {
+	if i%5 == 4 {
+		all := fixed()
+		return all[i/5%len(all)]
+	}
+	return Random(s.Seed, i, s.Target.Limit)
+}
+
+// Fixed is how many fixed cases there are: five times as many cases run all of them.
+func Fixed() int { return len(fixed()) }
+
+var fixed = sync.OnceValue(func() []Case {
+	ordered := slices.Concat(Table(), Corners())
+	mixed := make([]Case, len(ordered))
+	for i := range ordered {
+		mixed[i] = ordered[i*7919%len(ordered)] // 7919 is a prime: a short run sees some of everything
+	}
+	return slices.Insert(mixed, 3*Block/5, Deep()...) // in the first block of most multiprocessors
+})
+
+// Tally counts the cases of a column.
+type Tally struct {
+	Column     string
+	Cases      int
+	Elements   int // read and written, over all arrays
+	Mismatches int // cases that differ from the reference, or failed
+}
+
+// Failure is a case of a sweep that differs from the reference.
+type Failure struct {
+	Index int // of the case
+	Err   error
+}
+
+// Block returns the first case of the failure's block and the number of cases up to the failure.
+func (f Failure) Block() (first, cases int) {
+	return f.Index / Block * Block, f.Index%Block + 1
+}
+
+// Swept is what a sweep has found.
+type Swept struct {
+	Done     int // cases, each in all columns
+	Columns  []Tally
+	Sizes    []SizeClass
+	Failures []Failure    // the first few
+	Coverage sim.Coverage // of simulated devices
+}
+
+// Mismatches returns the mismatches of all columns.
+func (s *Swept) Mismatches() (total int) {
+	for _, t := range s.Columns {
+		total += t.Mismatches
+	}
+	return total
+}
+
+// keptFailures is how many failures a Swept lists.
+const keptFailures = 10
+
+// Run runs the cases until they are done or ctx ends; then its error is returned along with what was found so far.
+func (s *Sweep) Run(ctx context.Context) (*Swept, error) {
+	found := &Swept{Sizes: newSizes()}
+	blocks := make(chan int)
+	var mu sync.Mutex // of found, of failed, and of Progress
+	var failed error
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var workers sync.WaitGroup
+	for range s.Target.workers {
+		workers.Go(func() {
+			for block := range blocks {
+				if err := s.block(ctx, block, found, &mu); err != nil {
+					mu.Lock()
+					failed = errors.Join(failed, err)
+					mu.Unlock()
+					cancel()
+				}
+			}
+		})
+	}
+	for block := s.First / Block; block*Block < s.First+s.Cases && ctx.Err() == nil; block++ {
+		blocks <- block
+	}
+	close(blocks)
+	workers.Wait()
+	sort.Slice(found.Failures, func(i, j int) bool { return found.Failures[i].Index < found.Failures[j].Index })
+	found.Failures = found.Failures[:min(len(found.Failures), keptFailures)]
+	if failed == nil {
+		failed = ctx.Err()
+	}
+	return found, failed
+}
+
+// block runs the cases of a block that belong to the sweep.
+func (s *Sweep) block(ctx context.Context, block int, found *Swept, mu *sync.Mutex) (err error) {
+	device, err := s.Target.open(s.Seed, block)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closing := device.close(); closing != nil {
+			err = errors.Join(err, fmt.Errorf("closing the device after cases %d to %d: %w", block*Block, (block+1)*Block-1, closing))
+		}
+		if device.sim != nil {
+			coverage := device.sim.Coverage()
+			mu.Lock()
+			found.Coverage = found.Coverage.Merge(coverage)
+			mu.Unlock()
+		}
+	}()
+	for i := max(s.First, block*Block); i < min(s.First+s.Cases, (block+1)*Block) && ctx.Err() == nil; i++ {
+		c := s.Case(i)
+		results := make([]error, len(device.columns))
+		for k, column := range device.columns {
+			results[k] = Run(c, column, Reference())
+		}
+		mu.Lock()
+		found.add(i, c, device.columns, results)
+		if s.Progress != nil {
+			s.Progress()
+		}
+		mu.Unlock()
+	}
+	return nil
+}
+
+// add takes down a case.
+func (s *Swept) add(i int, c Case, columns []Column, results []error) {
+	if s.Columns == nil {
+		for _, column := range columns {
+			s.Columns = append(s.Columns, Tally{Column: column.Name})
+		}
+	}
+	s.Done++
+	for k := range columns {
+		t := &s.Columns[k]
+		t.Cases++
+		t.Elements += c.Elements()
+		if results[k] != nil {
+			t.Mismatches++
+			s.Failures = append(s.Failures, Failure{i, results[k]})
+		}
+	}
+	for k := range s.Sizes {
+		if c.N <= s.Sizes[k].To {
+			s.Sizes[k].Cases++
+			break
+		}
+	}
+}
+
+// SizeClass counts the cases whose arrays have From to To elements.
+type SizeClass struct{ From, To, Cases int }
+
+// String returns the counts, as "32 to 127".
+func (s SizeClass) String() string {
+	switch {
+	case s.From == s.To:
+		return strconv.Itoa(s.From)
+	case s.To == math.MaxInt:
+		return fmt.Sprintf("%d and more", s.From)
+	}
+	return fmt.Sprintf("%d to %d", s.From, s.To)
+}
+
+func newSizes() (all []SizeClass) {
+	from := 0
+	for _, to := range []int{0, 31, 127, 2047, 4095, 32_767, 262_143, 1 << 21, math.MaxInt} {
+		all = append(all, SizeClass{From: from, To: to})
+		from = to + 1
+	}
+	return all
+}
