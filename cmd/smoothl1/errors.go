@@ -37,9 +37,14 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// oneLine puts a text of several lines into one.
+func oneLine(text string) string {
+	return strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", "; ")), " ")
+}
+
 // explain returns an error in one line that says what to do, and the exit code for it.
 func explain(err error, command string) (text string, code int) {
-	text = strings.Join(strings.Fields(strings.ReplaceAll(err.Error(), "\n", "; ")), " ")
+	text = oneLine(err.Error())
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "smoothl1: "), "npy: ")
 	code = exitFailed
 	var argument *smoothl1.ArgError

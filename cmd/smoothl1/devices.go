@@ -1,0 +1,184 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"regexp"
+	"runtime"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/cuda"
+	"github.com/smoothl1/smoothl1/kernels"
+)
+
+// inventory is what devices finds.
+type inventory struct {
+	Auto      string       `json:"auto"` // the device that is used where none is named; "" if that fails
+	AutoError string       `json:"auto_error,omitempty"`
+	CUDA      cudaDevices  `json:"cuda"`
+	CPU       cpuDevice    `json:"cpu"`
+	Kernels   kernelsBuild `json:"kernels"`
+}
+
+type cudaDevices struct {
+	Library string       `json:"library,omitempty"` // the driver's
+	Version string       `json:"version,omitempty"` // of CUDA, the newest that the driver knows
+	Reason  string       `json:"reason,omitempty"`  // why there are no devices
+	Devices []cudaDevice `json:"devices,omitempty"`
+}
+
+type cudaDevice struct {
+	Ordinal         int    `json:"ordinal"`
+	Name            string `json:"name,omitempty"`
+	Architecture    string `json:"architecture,omitempty"` // "sm_90"
+	Multiprocessors int    `json:"multiprocessors,omitempty"`
+	MemoryBytes     uint64 `json:"memory_bytes,omitempty"`
+	L2Bytes         uint64 `json:"l2_bytes,omitempty"`
+	Error           string `json:"error,omitempty"` // why it cannot be used
+}
+
+type cpuDevice struct {
+	Architecture string `json:"architecture"`
+	Threads      int    `json:"threads"`
+}
+
+type kernelsBuild struct {
+	ISA    string `json:"ptx_isa"`    // the version of PTX that they are written in
+	Target string `json:"ptx_target"` // the lowest architecture
+	Driver string `json:"driver,omitempty"`
+}
+
+func newDevices() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "devices",
+		Short: "What there is to compute on, and what would be used",
+		Long: `devices lists the CUDA devices, with their driver, and opens each, so that its driver compiles the kernels; where there is
+none, it says why. It says which device is used where none is named: CUDA device 0, or else the CPU.`,
+		Example:           "  smoothl1 devices\n  smoothl1 devices --json",
+		Args:              usage(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			found := takeInventory()
+			if asJSON {
+				return printJSON(c.OutOrStdout(), found)
+			}
+			return found.print(c.OutOrStdout())
+		},
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "print an object")
+	return c
+}
+
+func takeInventory() *inventory {
+	found := &inventory{
+		CUDA:    takeCUDA(),
+		CPU:     cpuDevice{runtime.GOARCH, runtime.GOMAXPROCS(0)},
+		Kernels: readKernels(kernels.PTX),
+	}
+	dev, err := gpu.Open()
+	if err != nil {
+		found.AutoError = err.Error()
+		return found
+	}
+	defer dev.Close()
+	found.Auto = dev.Backend()
+	if found.Auto == "cuda" {
+		found.Auto = fmt.Sprintf("cuda:%d", dev.Info().Ordinal)
+	}
+	return found
+}
+
+func takeCUDA() (c cudaDevices) {
+	if library, err := cuda.Describe(); err == nil {
+		c.Library, c.Version = library.Path, cudaVersion(library.Version)
+	}
+	n, err := cuda.Count()
+	if err != nil {
+		c.Reason = err.Error()
+	}
+	for i := range n {
+		c.Devices = append(c.Devices, takeDevice(i))
+	}
+	return c
+}
+
+func takeDevice(ordinal int) cudaDevice {
+	dev, err := gpu.Open(gpu.CUDA(ordinal))
+	if err != nil {
+		return cudaDevice{Ordinal: ordinal, Error: err.Error()}
+	}
+	i := dev.Info()
+	d := cudaDevice{ordinal, i.Name, fmt.Sprintf("sm_%d%d", i.Major, i.Minor), i.Multiprocessors, i.MemoryBytes, i.L2Bytes, ""}
+	if err := dev.Close(); err != nil {
+		d.Error = err.Error()
+	}
+	return d
+}
+
+// cudaVersion writes 12040 as "12.4".
+func cudaVersion(v int) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d.%d", v/1000, v%1000/10)
+}
+
+// readKernels reads the head of a PTX text.
+func readKernels(ptx string) (k kernelsBuild) {
+	find := func(pattern string) string {
+		if m := regexp.MustCompile(pattern).FindStringSubmatch(ptx); m != nil {
+			return m[1]
+		}
+		return ""
+	}
+	k.ISA, k.Target = find(`(?m)^\.version (\S+)`), find(`(?m)^\.target (\w+)`)
+	// From the PTX manual's release history.
+	k.Driver = map[string]string{"7.8": "CUDA 11.8 (R520) or newer"}[k.ISA]
+	return k
+}
+
+func (v *inventory) print(out io.Writer) error {
+	w := &errorWriter{w: out}
+	used := func(name string) string {
+		if name == v.Auto {
+			return "; used where no device is named"
+		}
+		return ""
+	}
+	if v.CUDA.Library != "" {
+		w.printf("driver     %s", v.CUDA.Library)
+		if v.CUDA.Version != "" {
+			w.printf(", for CUDA %s", v.CUDA.Version)
+		}
+		w.printf("\n")
+	}
+	if v.CUDA.Reason != "" {
+		w.printf("cuda       not available: %s\n", v.CUDA.Reason)
+	}
+	for _, d := range v.CUDA.Devices {
+		name := fmt.Sprintf("cuda:%d", d.Ordinal)
+		w.printf("%-10s ", name)
+		if d.Name != "" {
+			w.printf("%s (%s), %d multiprocessors, %.1f GiB, L2 cache of %.1f MiB", d.Name, d.Architecture, d.Multiprocessors,
+				float64(d.MemoryBytes)/(1<<30), float64(d.L2Bytes)/(1<<20))
+		}
+		if d.Error != "" {
+			w.printf("cannot be used: %s", oneLine(d.Error))
+		}
+		w.printf("%s\n", used(name))
+	}
+	w.printf("cpu        %s, %d threads%s\n", v.CPU.Architecture, v.CPU.Threads, used("cpu"))
+	w.printf("sim        a simulated CUDA device, which executes the kernels' PTX\n")
+	w.printf("kernels    PTX ISA %s for %s and newer", v.Kernels.ISA, v.Kernels.Target)
+	if v.Kernels.Driver != "" {
+		w.printf("; a driver takes them if it is for %s", v.Kernels.Driver)
+	}
+	w.printf("\n")
+	if v.AutoError != "" {
+		w.printf("where no device is named: %s\n", oneLine(v.AutoError))
+	}
+	return w.err
+}
