@@ -117,7 +117,7 @@ func TestKeptJobsHoldNoArrays(t *testing.T) {
 	}
 }
 
-// A job used inside a bubble is used again outside, where what belongs to the bubble would be fatal.
+// A job made inside a bubble is used again outside, where a channel of the bubble, say, would be fatal.
 func TestJobsLeaveABubble(t *testing.T) {
 	withProcessors(t, 2)
 	l := smoothl1.Loss{Beta: 1}
@@ -125,6 +125,7 @@ func TestJobsLeaveABubble(t *testing.T) {
 	want, err := Forward(l, a)
 	require.NoError(t, err)
 	for range 2 {
+		jobs32.idle = nil
 		synctest.Test(t, func(t *testing.T) {
 			got, err := Forward(l, a)
 			require.NoError(t, err)

@@ -44,6 +44,11 @@ func TestFoldOfFewLanes(t *testing.T) {
 		var lanes, all [Lanes]float64
 		copy(lanes[:used], cancelling(used))
 		all = lanes
-		require.Equal(t, fold(&all, Lanes), fold(&lanes, used), used)
+		for half := Lanes / 2; half > 0; half /= 2 {
+			for i := range half {
+				all[i] += all[i+half]
+			}
+		}
+		require.Equal(t, all[0], fold(&lanes, used), used)
 	}
 }
