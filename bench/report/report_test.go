@@ -19,6 +19,7 @@ func sample() *results.Run {
 	group := func(n, threads int) results.Group {
 		return results.Group{N: n, Threads: threads, Entries: []results.Entry{
 			entry(results.ForwardBackward, results.Ours, 12*n, float64(n)),
+			entry(results.ForwardBackward, results.OursDirect, 12*n, 0.1*float64(n)),
 			entry(results.ForwardBackward, results.PyTorch, 12*n, 6*float64(n)),
 			entry(results.ForwardBackward, results.PyTorchPreallocated, 12*n, 1.5*float64(n)),
 			entry("combine", "combine, streaming", 12*n, 0.96*float64(n)),
@@ -37,6 +38,8 @@ func TestTargets(t *testing.T) {
 	targets(&b, sample())
 	assert.Contains(t, b.String(), "| forward+backward | 32 | 1 | **6.0 (≥ 50)** | – | – |\n")
 	assert.Contains(t, b.String(), "| forward+backward | 2^24 | 2 | 6.0 (≥ 5) | **1.5 (≥ 2)** | 0.96 (≥ 0.95) |\n")
+	assert.Contains(t, b.String(), "| forward+backward, package cpu | 32 | 1 | 60.0 (≥ 50) | – | – |\n")
+	assert.NotContains(t, b.String(), "package cpu | 2^24")
 	assert.NotContains(t, b.String(), "| forward+backward | 2^24 | 1 |")
 	assert.Contains(t, b.String(), "101 ns (at most 100), 0 allocations (none): **missed**.")
 }

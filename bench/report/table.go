@@ -11,9 +11,9 @@ import (
 func describe(w io.Writer, r *results.Run, file string) {
 	m := r.Machine
 	fmt.Fprintf(w, "%s, %d threads, %d MiB of last-level cache, kernel %s; %s, instruction set %s; PyTorch %s (Debian's). "+
-		"Commit %s, %s, medians of %d rounds; load averages before and after: %s and %s. All of it: "+
+		"Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. All of it: "+
 		"[bench/results/%s](../bench/results/%s).\n\n",
-		m.CPU, m.Threads, m.LastCache>>20, m.Kernel, m.Go, m.InstructionSet, m.PyTorch, r.Commit, r.Date, r.Rounds,
+		m.CPU, m.Threads, m.LastCache>>20, m.Kernel, m.Go, m.InstructionSet, m.PyTorch, r.Commit, r.Date, 3*r.Rounds, r.Rounds,
 		m.LoadBefore, m.LoadAfter, file, file)
 	fmt.Fprintf(w, "![Share of the ceiling over the number of elements](cpu-ceiling.svg)\n\n")
 }
@@ -60,13 +60,13 @@ func share(g *results.Group, op string) float64 {
 }
 
 // ratio returns how many times as long the contender takes as ours; 0 where either was not measured.
-func ratio(g *results.Group, op, contender string) float64 {
-	ours, ok := g.Find(op, results.Ours)
+func ratio(g *results.Group, op, ours, contender string) float64 {
+	mine, ok := g.Find(op, ours)
 	theirs, ok2 := g.Find(op, contender)
 	if !ok || !ok2 {
 		return 0
 	}
-	return theirs.NS.Median / ours.NS.Median
+	return theirs.NS.Median / mine.NS.Median
 }
 
 // table writes every measurement of ours beside PyTorch's and the ceiling.
@@ -89,7 +89,7 @@ func table(w io.Writer, r *results.Run) {
 			}
 			fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s | %.1f | %s | %.1f | %.1f | %s |\n", op, size(g.N), g.Threads,
 				micros(ours.NS.Median), micros(ours.NS.P10), micros(ours.NS.P90), ours.GBs(), part,
-				ratio(g, op, results.PyTorch), ratio(g, op, results.PyTorchPreallocated), loop)
+				ratio(g, op, results.Ours, results.PyTorch), ratio(g, op, results.Ours, results.PyTorchPreallocated), loop)
 		}
 	}
 	fmt.Fprintln(w)

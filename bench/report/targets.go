@@ -39,10 +39,19 @@ func targets(w io.Writer, r *results.Run) {
 				if g.N != n || (g.Threads > 1) != (t.all && r.Machine.Threads > 1) {
 					continue
 				}
-				fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s |\n", t.op, size(n), g.Threads,
-					against(ratio(g, t.op, results.PyTorch), t.pytorch, "%.1f"),
-					against(ratio(g, t.op, results.PyTorchPreallocated), t.pre, "%.1f"),
-					against(share(g, t.op), t.ofCeiling, "%.2f"))
+				for _, ours := range []string{results.Ours, results.OursDirect} {
+					name := t.op
+					if _, ok := g.Find(t.op, ours); !ok || ours == results.OursDirect && n >= 1<<16 {
+						continue // where calling costs nothing, the two are the same
+					}
+					if ours == results.OursDirect {
+						name += ", package cpu"
+					}
+					fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s |\n", name, size(n), g.Threads,
+						against(ratio(g, t.op, ours, results.PyTorch), t.pytorch, "%.1f"),
+						against(ratio(g, t.op, ours, results.PyTorchPreallocated), t.pre, "%.1f"),
+						against(share(g, t.op), t.ofCeiling, "%.2f"))
+				}
 			}
 		}
 	}

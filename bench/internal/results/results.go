@@ -13,7 +13,7 @@ type Run struct {
 	Machine Machine `json:"machine"`
 	Commit  string  `json:"commit"` // of this repository; with "+changes" where it was not clean
 	Date    string  `json:"date"`
-	Rounds  int     `json:"rounds"`
+	Rounds  int     `json:"rounds"` // measurements of PyTorch; of the others, thrice as many
 	One     One     `json:"one_element"`
 	Groups  []Group `json:"groups"`
 }
