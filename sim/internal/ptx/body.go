@@ -1,6 +1,9 @@
 package ptx
 
-import "strings"
+import (
+	"fmt"
+	"strings"
+)
 
 // function reads .entry or .func, declared or defined.
 func (p *parser) function(linkage string) error {
@@ -219,9 +222,26 @@ func (p *parser) block() error {
 		}
 	}
 	if l := p.scope.close(p.forward); l != nil {
-		return p.failAt(l.line, "label %s is not defined", l.Name)
+		return p.undefined(l)
 	}
 	return p.advance()
+}
+
+// undefined is the error of a name that nothing declares: of the first instruction that has it.
+func (p *parser) undefined(l *Label) error {
+	for _, in := range p.fn.Insts {
+		for _, a := range in.Args {
+			if a.Label == nil || a.Label.Name != l.Name || in.Line != l.line {
+				continue
+			}
+			what := "label "
+			if in.Op != "bra" && in.Op != "brx" {
+				what = ""
+			}
+			return &Error{Line: in.Line, Instruction: in.String(), Msg: fmt.Sprintf("%s%s is not defined", what, l.Name)}
+		}
+	}
+	return p.failAt(l.line, "label %s is not defined", l.Name)
 }
 
 func (p *parser) statement() error {

@@ -3,6 +3,7 @@ package ptx
 import (
 	"fmt"
 	"strings"
+	"unicode/utf8"
 )
 
 // Kinds of token.
@@ -42,6 +43,10 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	const most = 300 // a name may be as long as the text
+	if len(e.Msg) > most {
+		e = &Error{Line: e.Line, Instruction: e.Instruction, Msg: strings.ToValidUTF8(e.Msg[:most], "") + " …"}
+	}
 	if e.Instruction != "" {
 		return fmt.Sprintf("ptx line %d: %s: in %q", e.Line, e.Msg, e.Instruction)
 	}
@@ -148,7 +153,8 @@ func (l *lexer) next() (token, error) {
 		l.pos++
 		return tok(tPunct)
 	}
-	return token{}, &Error{Line: l.line, Msg: fmt.Sprintf("the character %q has no meaning here", rune(c))}
+	_, n := utf8.DecodeRuneInString(l.src[l.pos:])
+	return token{}, &Error{Line: l.line, Msg: fmt.Sprintf("the character %q has no meaning here", l.src[l.pos:l.pos+n])}
 }
 
 // number passes over digits, letters of hexadecimal digits and suffixes, a fraction and an exponent.

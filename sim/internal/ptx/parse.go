@@ -1,6 +1,7 @@
 package ptx
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -59,6 +60,10 @@ func (p *parser) parse() error {
 
 func (p *parser) advance() (err error) {
 	p.tok, err = p.lex.next()
+	var bad *Error
+	if p.inst && errors.As(err, &bad) {
+		return p.failAt(bad.Line, "%s", bad.Msg)
+	}
 	return err
 }
 

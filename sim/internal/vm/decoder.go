@@ -9,7 +9,7 @@ import (
 
 // Limits of a program.
 const (
-	maxOps   = 1 << 20 // operations, device functions inlined
+	maxOps   = 1 << 18 // operations of a text, device functions inlined; a hundred times what a large kernel has
 	maxSlots = 1 << 16 // registers of a class
 	maxDepth = 64      // nested calls
 	maxLocal = 512 << 10
@@ -168,6 +168,7 @@ func (m *Module) compile(f *ptx.Func) (*Program, error) {
 	if err := d.finish(); err != nil {
 		return nil, err
 	}
+	m.work += len(d.nodes)
 	return d.prog, nil
 }
 
@@ -199,6 +200,7 @@ func (d *decoder) function(f *ptx.Func, ret *label, bind func(*env) error) error
 		}
 	}
 	d.unguarded = false
+	d.module.work += len(f.Locals) // a copy costs something even where it has no operations
 	for _, v := range f.Locals {
 		if err := d.local(e, v); err != nil {
 			return &ptx.Error{Line: v.Line, Msg: err.Error()}
@@ -208,8 +210,8 @@ func (d *decoder) function(f *ptx.Func, ret *label, bind func(*env) error) error
 	for i, in := range f.Insts {
 		e.starts[i] = int32(len(d.nodes))
 		d.in = in
-		if len(d.nodes) > maxOps {
-			return d.fault(fmt.Errorf("more than %d operations, device functions inlined", maxOps))
+		if d.module.work+len(d.nodes) > maxOps {
+			return d.fault(fmt.Errorf("more than %d operations in this text, device functions inlined", maxOps))
 		}
 		if err := d.instruction(in); err != nil {
 			return d.fault(err)

@@ -19,6 +19,7 @@ type Module struct {
 	byName      map[string]*ptx.Var
 	sharedBytes uint64
 	sharedAlign uint64
+	work        int // operations of the functions that are decoded
 }
 
 // maxConst is the size of constant memory.
