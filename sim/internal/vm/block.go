@@ -52,7 +52,9 @@ const (
 
 // run executes the block until it has ended, waits for the grid, or has used up its slice.
 func (b *block) run() {
-	limit := b.steps + blockQuantum
+	// A small step limit is looked at more often; what is drawn does not depend on how many blocks run side by side.
+	quantum := min(blockQuantum, b.grid.opts.StepLimit)
+	limit := b.steps + quantum
 	for b.fault == nil && b.steps < limit {
 		n := 0
 		for _, w := range b.warps {
@@ -69,7 +71,7 @@ func (b *block) run() {
 				continue
 			}
 			if k == 0 {
-				w.run(warpQuantum)
+				w.run(int(min(warpQuantum, quantum)))
 				b.fault = w.fault
 				break
 			}

@@ -25,7 +25,7 @@ type Options struct {
 	Launch          uint64 // number of the launch on its device
 	Multiprocessors int
 	Resident        int    // blocks that run at once
-	StepLimit       uint64 // operations of all warps
+	StepLimit       uint64 // operations of all warps; 0: no limit
 	Serial          bool   // one goroutine
 }
 
@@ -61,6 +61,9 @@ type grid struct {
 
 // Run executes a launch. The shape has been checked.
 func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) (*Cover, *Fault) {
+	if opts.StepLimit == 0 {
+		opts.StepLimit = ^uint64(0)
+	}
 	g := &grid{prog: p, memory: memory, params: params, geo: geo, opts: opts, faultAt: ^uint64(0)}
 	g.stop.Store(^uint64(0))
 	g.sharedBytes = p.SharedStatic
@@ -98,13 +101,15 @@ func (g *grid) run() {
 		if g.fault != nil {
 			return
 		}
-		if len(ready) == 0 {
-			return
-		}
-		if g.opts.StepLimit > 0 && g.stepSum > g.opts.StepLimit {
-			b := ready[0]
-			g.fault = &Fault{Kind: StepLimit, Kernel: g.prog.Name, Block: b.id,
+		if g.stepSum > g.opts.StepLimit {
+			g.fault = &Fault{Kind: StepLimit, Kernel: g.prog.Name,
 				Msg: fmt.Sprintf("more than %d operations (the step limit)", g.opts.StepLimit)}
+			if len(ready) == 0 { // many short blocks: the last of them ended just now
+				g.fault.Block = g.place(g.next - 1)
+				return
+			}
+			b := ready[0]
+			g.fault.Block = b.id
 			for _, w := range b.warps {
 				for _, s := range w.splits {
 					if s.op != nil {
@@ -115,6 +120,9 @@ func (g *grid) run() {
 					}
 				}
 			}
+			return
+		}
+		if len(ready) == 0 {
 			return
 		}
 		if g.oneByOne(ready); g.fault != nil {
@@ -137,7 +145,7 @@ func (g *grid) together(ready []*block) []*block {
 			queue = queue[1:]
 			return b
 		}
-		if g.next >= g.geo.Blocks() || len(g.parked)+g.running >= g.resident || g.fault != nil {
+		if g.next >= g.geo.Blocks() || len(g.parked)+g.running >= g.resident || g.fault != nil || g.stepSum > g.opts.StepLimit {
 			return nil
 		}
 		g.running++
@@ -242,8 +250,7 @@ func (g *grid) admit(n uint64) *block {
 	}
 	b.order = n
 	b.number = g.order.at(n)
-	x, y := uint64(g.geo.Grid[0]), uint64(g.geo.Grid[1])
-	b.id = [3]uint32{uint32(b.number % x), uint32(b.number / x % y), uint32(b.number / (x * y))}
+	b.id = g.place(n)
 	b.left, b.threads, b.waiting, b.steps, b.fault = 0, g.geo.Threads(), 0, 0, nil
 	b.pending = b.pending[:0]
 	b.bars = [barriers]barrier{}
@@ -253,6 +260,13 @@ func (g *grid) admit(n uint64) *block {
 		w.start(b, i, b.threads)
 	}
 	return b
+}
+
+// place is where in the grid the n-th block of the order is.
+func (g *grid) place(n uint64) [3]uint32 {
+	number := g.order.at(n)
+	x, y := uint64(g.geo.Grid[0]), uint64(g.geo.Grid[1])
+	return [3]uint32{uint32(number % x), uint32(number / x % y), uint32(number / (x * y))}
 }
 
 // permutation is an order of the numbers below n that takes no memory: a Feistel network on the next power of four, walked until
