@@ -79,6 +79,6 @@ All give the same bits.`,
 	}
 	root.SetVersionTemplate("smoothl1 {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newEval(), newPlot(), newVerify(), newDevices())
+	root.AddCommand(newEval(), newPlot(), newVerify(), newBench(), newDevices())
 	return root
 }

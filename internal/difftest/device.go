@@ -151,3 +151,8 @@ func (b *deviceArrays[T]) close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// ComputeOn computes a case on given arrays, in package gpu on a device.
+func ComputeOn[T smoothl1.Float](d *gpu.Device, c Case, in Inputs[T]) (Result[T], error) {
+	return onDevice[T](d)(c, in)
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/bench"
+)
+
+// benchmark is what bench is asked for.
+type benchmark struct {
+	device  deviceFlag
+	full    bool
+	sizes   []int
+	types   []string
+	betas   []float64
+	samples int
+	python  string
+	out     string
+	asJSON  bool
+	rotate  uint64 // 0: as the device's cache asks for
+	bits    int
+}
+
+func newBench() *cobra.Command {
+	b := benchmark{bits: 100_003}
+	c := &cobra.Command{
+		Use:   "bench",
+		Short: "Measure the loss on a device, against a copy in the same run",
+		Long: `bench measures every operation: its time on the device by the device's own events, GB/s by the bytes that it must move, its
+share of the speed of a copy in the same run, and the time of one call until its result is there. It checks every answer
+first, bit for bit. Buffers rotate through more than four times the device's cache.
+
+With --torch it has PyTorch do the same work in turns, eagerly and compiled, and compares PyTorch's loss terms and
+gradients with ours bit for bit.`,
+		Example: `  smoothl1 bench
+  smoothl1 bench --device cuda --sizes 1048576,268435456 --dtype float32,float64 --beta 1,0.1
+  smoothl1 bench --device cuda --full --torch python3 -o results.json`,
+		Args:              usage(cobra.NoArgs),
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE:              func(c *cobra.Command, _ []string) error { return b.run(c) },
+	}
+	f := c.Flags()
+	addDevice(c, &b.device, "auto", "what to measure: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
+	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30 by fours, both types, two betas, and the shapes of known models: many minutes")
+	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements")
+	f.StringSliceVar(&b.types, "dtype", []string{"float32"}, "`TYPES` of elements: float32, float64")
+	f.Float64SliceVar(&b.betas, "beta", []float64{1}, "`NUMBERS` that beta is; powers of two are faster where the device divides")
+	f.IntVar(&b.samples, "samples", 25, "`NUMBER` of samples of each time")
+	f.Uint64Var(&b.rotate, "rotate", 0, "`BYTES` that buffers rotate through at least; 0: four times the device's cache")
+	f.StringVar(&b.python, "torch", "", "the `PYTHON` that has PyTorch, to measure that as well")
+	f.StringVarP(&b.out, "out", "o", "", "write the result to this `FILE`, as JSON")
+	f.BoolVar(&b.asJSON, "json", false, "print the result as JSON instead of tables")
+	complete(c, "dtype", "float32", "float64")
+	return c
+}
+
+// workloads are what is to be measured.
+func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload, error) {
+	if b.full {
+		for _, flag := range []string{"sizes", "dtype", "beta"} {
+			if changed(flag) {
+				return nil, usagef("--full excludes --%s", flag)
+			}
+		}
+		types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
+		return slices.Concat(bench.Named(), bench.Sizes(bench.Powers(10, 30), types, []float64{1, 0.1})), nil
+	}
+	var types []smoothl1.DType
+	for _, name := range b.types {
+		var t smoothl1.DType
+		if err := t.Set(name); err != nil {
+			return nil, usageError{err}
+		}
+		types = append(types, t)
+	}
+	for _, n := range b.sizes {
+		if n < 1 || n > 1<<36 {
+			return nil, usagef("--sizes: %d: want 1 to %d", n, 1<<36)
+		}
+	}
+	all := bench.Sizes(b.sizes, types, b.betas)
+	for _, w := range all {
+		if err := w.Loss.Validate(w.DType); err != nil {
+			return nil, err
+		}
+	}
+	if len(all) == 0 {
+		return nil, usagef("nothing to measure: give sizes, types and betas")
+	}
+	return all, nil
+}
+
+func (b *benchmark) run(c *cobra.Command) (err error) {
+	if b.samples < 1 || b.samples > 1_000_000 {
+		return usagef("--samples %d: want 1 to 1000000", b.samples)
+	}
+	workloads, err := b.workloads(c.Flags().Changed)
+	if err != nil {
+		return err
+	}
+	dev, err := b.device.open()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dev.Close()) }()
+	if dev.Backend() == "sim" && !b.full && !c.Flags().Changed("sizes") {
+		workloads = slices.DeleteFunc(workloads, func(w bench.Workload) bool { return w.N() > 1<<16 })
+	}
+	result, err := b.measure(c.Context(), dev, workloads, func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) })
+	if err != nil {
+		return err
+	}
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
+	encoder.SetIndent("", " ")
+	if err := encoder.Encode(result); err != nil {
+		return err
+	}
+	if b.out != "" {
+		if err := writeFile(c.Context(), b.out, text.Bytes()); err != nil {
+			return err
+		}
+	}
+	if b.asJSON {
+		_, err = c.OutOrStdout().Write(text.Bytes())
+		return err
+	}
+	return result.Print(c.OutOrStdout())
+}
+
+func (b *benchmark) measure(ctx context.Context, dev *gpu.Device, workloads []bench.Workload, report func(string)) (*bench.Result, error) {
+	return bench.Run(ctx, bench.Config{Device: dev, Workloads: workloads, Samples: b.samples, Python: b.python, BitsSize: b.bits,
+		Commit: revision(), Rotate: b.rotate, Report: report})
+}

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/bench"
+)
+
+func TestBench(t *testing.T) {
+	for _, device := range []string{"cpu", "sim"} {
+		out := filepath.Join(t.TempDir(), "r.json")
+		stdout, stderr, code := call("bench", "--device", device, "--sizes", "100,3000", "--dtype", "float32,float64", "--beta", "1,0.3", "--samples", "2",
+			"--rotate", "100000", "-o", out)
+		require.Zero(t, code, stderr)
+		assert.Contains(t, stdout, "3000 float64 smooth_l1(beta=0.3, mean)\n")
+		assert.Contains(t, stdout, "PyTorch took no part: not asked for\n")
+		assert.Equal(t, 8, strings.Count(stderr, "\n"), "a line for each group")
+		r, err := bench.Load(out)
+		require.NoError(t, err)
+		assert.Equal(t, device, r.Device.Backend)
+		assert.Len(t, r.Groups, 8)
+		assert.EqualValues(t, 100_000, r.Rotating)
+	}
+	stdout, stderr, code := call("bench", "--device", "cpu", "--sizes", "64", "--samples", "1", "--json", "--rotate", "1")
+	require.Zero(t, code, stderr)
+	var r bench.Result
+	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
+	assert.Len(t, r.Groups, 1)
+}
+
+// TestBenchFull lists what --full measures.
+func TestBenchFull(t *testing.T) {
+	b := benchmark{full: true}
+	all, err := b.workloads(func(string) bool { return false })
+	require.NoError(t, err)
+	assert.Len(t, all, 10+11*2*2)
+}
+
+func TestBenchRefuses(t *testing.T) {
+	for _, c := range []struct {
+		arguments string
+		code      int
+		text      string
+	}{
+		{"--samples 0", 2, "--samples 0: want 1 to 1000000; see 'smoothl1 bench --help'"},
+		{"--sizes 0", 2, "--sizes: 0: want 1 to"},
+		{"--sizes many", 2, "--sizes"},
+		{"--dtype int8", 2, "want float32, float64"},
+		{"--beta -1", 2, "must not be negative"},
+		{"--beta 1e-300", 2, "is 0 in float32"},
+		{"--full --beta 1", 2, "--full excludes --beta"},
+		{"--rotate -1", 2, "--rotate"},
+		{"extra", 2, "unknown command"},
+		{"--device cuda:40", 1, "CUDA device 40"},
+	} {
+		stdout, stderr, code := call(append([]string{"bench"}, strings.Fields(c.arguments)...)...)
+		requireRefused(t, c.code, c.text, stdout, stderr, code)
+	}
+	stdout, stderr, code := call("bench", "--device", "cpu", "--sizes", "64", "--samples", "1", "--rotate", "1", "-o", filepath.Join(os.DevNull, "r.json"))
+	assert.Empty(t, stdout)
+	assert.Equal(t, exitFailed, code)
+	assert.Contains(t, stderr, "r.json: not a directory")
+}

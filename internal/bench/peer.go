@@ -1,0 +1,146 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed" // for the script
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"sync"
+)
+
+//go:embed pytorch.py
+var torchScript string
+
+// peer is a Python process that measures PyTorch when it is told to.
+type peer struct {
+	command *exec.Cmd
+	in      io.WriteCloser
+	out     *bufio.Reader
+	noise   tail
+	PyTorch PyTorch
+}
+
+// startPeer starts it, on the device "cuda" or "cpu". The error says why there is no PyTorch.
+func startPeer(ctx context.Context, python, device string) (*peer, error) {
+	p := &peer{command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device)}
+	p.command.Stderr = &p.noise
+	var err error
+	if p.in, err = p.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	out, err := p.command.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	p.out = bufio.NewReader(out)
+	if err := p.command.Start(); err != nil {
+		return nil, fmt.Errorf("PyTorch: %w", err)
+	}
+	if err := p.read(&p.PyTorch); err != nil {
+		return nil, errors.Join(err, p.close())
+	}
+	return p, nil
+}
+
+// refusal is what the peer says of a command that it could not do. It goes on.
+type refusal string
+
+func (r refusal) Error() string { return "PyTorch: " + string(r) }
+
+// ask sends a command and reads its answer into to, which may be nil.
+func (p *peer) ask(to any, command map[string]any) error {
+	line, err := json.Marshal(command)
+	if err != nil {
+		return err
+	}
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		return fmt.Errorf("PyTorch: %w%s", err, p.noise.last())
+	}
+	return p.read(to)
+}
+
+func (p *peer) read(to any) error {
+	line, err := p.out.ReadBytes('\n')
+	if err != nil {
+		return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
+	}
+	var refused struct{ Error string }
+	if err := json.Unmarshal(line, &refused); err != nil {
+		return fmt.Errorf("PyTorch: answer %q: %w", line, err)
+	}
+	if refused.Error != "" {
+		return refusal(refused.Error)
+	}
+	if to == nil {
+		return nil
+	}
+	return json.Unmarshal(line, to)
+}
+
+// close ends the process.
+func (p *peer) close() error {
+	err := p.in.Close()
+	if waited := p.command.Wait(); waited != nil {
+		err = errors.Join(err, fmt.Errorf("PyTorch: %w%s", waited, p.noise.last()))
+	}
+	return err
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	t.text = bytes.Clone(t.text[max(0, len(t.text)-most):])
+	return len(p), nil
+}
+
+// last returns the last line, for an error.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(t.text)), "\n")
+	if lines[0] == "" {
+		return ""
+	}
+	return ": " + lines[len(lines)-1]
+}
+
+// prepare has the peer make the arrays of a workload.
+func (p *peer) prepare(w Workload, bytes uint64) error {
+	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(),
+		"beta": w.Loss.Beta, "reduction": w.Loss.Reduction.String(), "bytes": bytes})
+}
+
+// contenders are PyTorch's, for a workload that has been prepared.
+func (p *peer) contenders(w Workload) (all []*contender) {
+	for _, name := range []string{Eager, Compiled} {
+		for _, op := range Ops {
+			if name == Compiled && p.PyTorch.Compiles != "" {
+				continue
+			}
+			all = append(all, &contender{
+				entry: Entry{Op: op, Contender: name, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50,
+				sample: func(calls int) (float64, float64, error) {
+					var took struct{ Device, Wall float64 }
+					err := p.ask(&took, map[string]any{"do": "sample", "contender": name, "op": op, "calls": calls})
+					return took.Device, took.Wall, err
+				},
+			})
+		}
+	}
+	return all
+}
