@@ -99,6 +99,20 @@ func TestLarge(t *testing.T) {
 	}
 }
 
+// TestLevels runs on simulated devices what no other implementation has places for.
+func TestLevels(t *testing.T) {
+	if testing.Short() {
+		t.Skip("70 million elements")
+	}
+	for _, column := range columns(t) {
+		if strings.HasPrefix(column.Name, "sim") || column.Name == "CUDA" {
+			for _, c := range Levels() {
+				hold(t, c, column)
+			}
+		}
+	}
+}
+
 func TestReplay(t *testing.T) {
 	if *replayCase == "" {
 		return // nothing to run again

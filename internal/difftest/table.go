@@ -76,10 +76,17 @@ func Corners() []Case {
 				for _, n := range []int{100, 2048, 4101} {
 					for _, g := range grads {
 						for _, elementwise := range upstreams {
-							for _, shift := range []int{0, 0, 1, 10, 100, 1000, 10000} {
+							for i, shift := range []int{0, 0, 0, 1, 1, 10, 100, 1000, 10000} {
 								k := len(cases)
+								data := Data(k % int(dataCount))
+								switch i { // aligned and not, each branch and its edges in every place of a row
+								case 0, 3:
+									data = Kinks
+								case 1, 4:
+									data = Quadratic
+								}
 								cases = append(cases, Case{
-									Op: op, DType: t, Loss: l, N: n, Data: Data(k % int(dataCount)), Seed: uint64(k),
+									Op: op, DType: t, Loss: l, N: n, Data: data, Seed: uint64(k),
 									Upstream: []float64{1, -0.3}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3,
 									Exact: k%7 == 0,
 								})
@@ -102,6 +109,22 @@ func Deep() []Case {
 				cases = append(cases, Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk*cpu.Chunk + 1 + len(cases), Grads: GradPred, Upstream: 1})
 			}
 		}
+	}
+	return cases
+}
+
+// Levels returns cases of each reducing kernel whose number of chunk sums ends in each of the places that the threads of a warp
+// read together, and in a whole number of rows.
+func Levels() []Case {
+	var cases []Case
+	for _, c := range Deep() {
+		for i := range 16 {
+			c.N = (32*i+1)*cpu.Chunk - i
+			c.Seed = uint64(i)
+			cases = append(cases, c)
+		}
+		c.N = 512 * cpu.Chunk
+		cases = append(cases, c)
 	}
 	return cases
 }
