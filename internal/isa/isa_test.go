@@ -63,5 +63,5 @@ func TestUse(t *testing.T) {
 func TestLastLevelCache(t *testing.T) {
 	cache := LastLevelCache()
 	assert.GreaterOrEqual(t, cache, 256<<10)
-	assert.LessOrEqual(t, cache, 16<<30)
+	assert.LessOrEqual(t, cache, 1<<30)
 }
