@@ -200,9 +200,9 @@ func (w *warp) atom(o *op, flush bool) {
 		return
 	}
 	wide := m.bytes == 8
-	turn := w.block.rng.below(lanes)
-	for k := range lanes {
-		i := int(uint32(k)+turn) & (lanes - 1)
+	turn, stride := w.block.rng.below(lanes), 2*w.block.rng.below(lanes/2)+1 // odd: every lane once, also backwards
+	for k := range uint32(lanes) {
+		i := int(k*stride+turn) & (lanes - 1)
 		if w.mask>>i&1 == 0 {
 			continue
 		}
