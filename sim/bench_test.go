@@ -1,0 +1,36 @@
+package sim_test
+
+import (
+	"math"
+	"testing"
+
+	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// BenchmarkForwardBackward is how fast the simulation is: a million float32 elements through the kernel that a training loop
+// spends its time in.
+func BenchmarkForwardBackward(b *testing.B) {
+	const n = 1_000_000
+	d := device(b, sim.Seed(1))
+	f := kernel(b, d, kernels.PTX, "smoothl1_forward_backward_f32_mul")
+	pred, target := make([]float32, n), make([]float32, n)
+	for i := range n {
+		pred[i], target[i] = float32(int32(mix(uint32(i))))/(1<<30), float32(int32(mix(uint32(i+n))))/(1<<30)
+	}
+	grad, sums := room[float32](b, d, n), room[float64](b, d, 1024)
+	value, ticket := room[float64](b, d, 1), upload(b, d, uint32(0))
+	one := uint64(math.Float32bits(1))
+	args := []uint64{grad, 0, upload(b, d, pred), upload(b, d, target), n, one, one, uint64(math.Float32bits(0.5)),
+		uint64(math.Float32bits(1. / n)), one, sums, math.Float64bits(n), value, ticket}
+	for b.Loop() {
+		launch(b, d, f, sim.Linear(16, 256), args...)
+		if err := d.Wait(0); err != nil {
+			b.Fatal(err)
+		}
+	}
+	if v := download[float64](b, d, value, 1)[0]; !(v > 0.1 && v < 10) {
+		b.Fatalf("the loss is %v", v)
+	}
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "elements/s")
+}

@@ -1,0 +1,21 @@
+package sim_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/smoothl1/smoothl1/internal/cuda/devicetest"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// The contract of a device, in all the ways that a simulated one may keep it.
+func TestContract(t *testing.T) {
+	for i, options := range ways() {
+		t.Run(fmt.Sprintf("way=%d", i), func(t *testing.T) {
+			open := func() (driver.Device, error) { return sim.New(options...), nil }
+			devicetest.Run(t, open)
+			t.Run("Fault", func(t *testing.T) { devicetest.Fault(t, open, true) })
+		})
+	}
+}
