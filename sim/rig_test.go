@@ -40,9 +40,9 @@ func everywhere(t *testing.T, test func(t *testing.T, d *sim.Device)) {
 	}
 }
 
-// device opens a device and closes it after the test.
+// device opens a device and closes it after the test. A simulation that goes wrong in a loop is to fail, not to hang.
 func device(t testing.TB, options ...sim.Option) *sim.Device {
-	d := sim.New(options...)
+	d := sim.New(append([]sim.Option{sim.StepLimit(1 << 24)}, options...)...)
 	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
