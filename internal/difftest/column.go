@@ -133,25 +133,31 @@ func (m *Mismatch) Error() string {
 func (m *Mismatch) Unwrap() error { return m.Err }
 
 // Run computes the case in both columns and returns a *Mismatch where they differ.
-func Run(c Case, column, reference Column) error {
-	var err error
+func Run(c Case, column, reference Column) error { return RunAll(c, []Column{column}, reference)[0] }
+
+// RunAll is Run for several columns: an error for each. The reference is computed once.
+func RunAll(c Case, columns []Column, reference Column) []error {
+	errs := make([]error, len(columns))
 	if c.DType == smoothl1.Float32 {
-		err = run(c, column.f32, reference.f32)
+		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float32]) (Result[float32], error) { return c.f32 }, reference)
 	} else {
-		err = run(c, column.f64, reference.f64)
+		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float64]) (Result[float64], error) { return c.f64 }, reference)
 	}
-	if err != nil {
-		return &Mismatch{c, column.Name, reference.Name, err}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = &Mismatch{c, columns[i].Name, reference.Name, err}
+		}
 	}
-	return nil
+	return errs
 }
 
-func run[T smoothl1.Float](c Case, column, reference func(Case, Inputs[T]) (Result[T], error)) error {
+func runAll[T smoothl1.Float](c Case, columns []Column, errs []error, of func(Column) func(Case, Inputs[T]) (Result[T], error), reference Column) {
 	in := Generate[T](c)
-	want, wantErr := reference(c, in)
-	got, err := column(c, in)
-	if err := errors.Join(wantErr, err); err != nil {
-		return err
+	want, wantErr := of(reference)(c, in)
+	for i, column := range columns {
+		got, err := of(column)(c, in)
+		if errs[i] = errors.Join(wantErr, err); errs[i] == nil {
+			errs[i] = Compare(got, want)
+		}
 	}
-	return Compare(got, want)
 }

@@ -65,12 +65,12 @@ func OnCUDA(ordinal int) Target {
 	}}
 }
 
-// OnTheCPU has the CPU run the cases: the functions of package cpu, and package gpu on top of them.
+// OnTheCPU has the CPU run the cases: the functions of package cpu, with each instruction set, and package gpu on top of them.
 func OnTheCPU() Target {
-	return Target{Name: "cpu", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(uint64, int) (*opened, error) {
+	return Target{Name: "cpu", Limit: 200_000, workers: 1, open: func(uint64, int) (*opened, error) { // one: see OtherSets
 		o, err := onOpened("gpu on the CPU", gpu.CPU())
 		if err == nil {
-			o.columns = append([]Column{Fallback()}, o.columns...)
+			o.columns = slices.Concat([]Column{Fallback()}, OtherSets(), o.columns)
 		}
 		return o, err
 	}}
@@ -104,8 +104,8 @@ func (t Target) Run(c Case, seed uint64) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, device.close()) }()
-	for _, column := range device.columns {
-		if err := Run(c, column, Reference()); err != nil {
+	for _, err := range RunAll(c, device.columns, Reference()) {
+		if err != nil {
 			return err
 		}
 	}
@@ -225,10 +225,7 @@ func (s *Sweep) block(ctx context.Context, block int, found *Swept, mu *sync.Mut
 	}()
 	for i := max(s.First, block*Block); i < min(s.First+s.Cases, (block+1)*Block) && ctx.Err() == nil; i++ {
 		c := s.Case(i)
-		results := make([]error, len(device.columns))
-		for k, column := range device.columns {
-			results[k] = Run(c, column, Reference())
-		}
+		results := RunAll(c, device.columns, Reference())
 		mu.Lock()
 		found.add(i, c, device.columns, results)
 		if s.Progress != nil {

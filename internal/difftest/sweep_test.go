@@ -119,10 +119,14 @@ func TestSweepStops(t *testing.T) {
 
 // TestTargets runs a few cases on each target that needs no GPU.
 func TestTargets(t *testing.T) {
+	cpus := []string{Fallback().Name}
+	for _, column := range OtherSets() {
+		cpus = append(cpus, column.Name)
+	}
 	for _, c := range []struct {
 		target  Target
 		columns []string
-	}{{OnSim(), []string{"sim"}}, {OnTheCPU(), []string{"cpu", "gpu on the CPU"}}} {
+	}{{OnSim(), []string{"sim"}}, {OnTheCPU(), append(cpus, "gpu on the CPU")}} {
 		s := Sweep{Seed: 9, Cases: 60, Target: c.target}
 		got, err := s.Run(t.Context())
 		require.NoError(t, err)
