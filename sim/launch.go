@@ -241,6 +241,9 @@ var codes = map[vm.FaultKind]int{
 	vm.Deadlock:       driver.CodeLaunchTimeout,
 	vm.StepLimit:      driver.CodeLaunchTimeout,
 	vm.IllegalShape:   driver.CodeIllegalInstr,
+	vm.Unwritten:      driver.CodeLaunchFailed,
+	vm.Race:           driver.CodeLaunchFailed,
+	vm.Divergence:     driver.CodeLaunchFailed,
 }
 
 // execute runs a launch.
@@ -249,7 +252,7 @@ func (d *Device) execute(k *kernel, g Geometry, params []byte) *Error {
 	perMP := min(d.opts.resident, 2048/int(g.Block[0]*g.Block[1]*g.Block[2]))
 	cover, fault := vm.Run(k.prog, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
 		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,
-		StepLimit: d.opts.steps, Serial: d.opts.serial,
+		StepLimit: d.opts.steps, Serial: d.opts.serial, Strict: d.opts.strict,
 	})
 	d.cover(k.text, k.prog).counts.Add(cover)
 	if fault == nil {

@@ -40,6 +40,12 @@ func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, e
 		return nil, fail(call, driver.CodeOutOfMemory, "%d bytes; %d of %d are in use", bytes, d.used, d.opts.memory)
 	}
 	r := &vm.Region{Base: base, Data: make([]byte, bytes), Name: name}
+	if d.opts.strict {
+		r.Shadow = vm.NewShadow(bytes)
+		if name != "" { // a variable has a value
+			r.Shadow.Written(0, bytes)
+		}
+	}
 	d.nextAddr = r.End() + guardBytes
 	d.used += bytes
 	d.memory = d.memory.With(r)
@@ -74,20 +80,34 @@ func (d *Device) Free(p Ptr) error {
 	return nil
 }
 
+// area is a range of device memory.
+type area struct {
+	data   []byte
+	region *vm.Region
+	at     uint64
+}
+
+// written marks that all of it has been written.
+func (a area) written() {
+	if len(a.data) > 0 && a.region.Shadow != nil {
+		a.region.Shadow.Written(a.at, uint64(len(a.data)))
+	}
+}
+
 // bytesAt finds a range of device memory.
-func (d *Device) bytesAt(call string, p Ptr, n uint64) ([]byte, error) {
+func (d *Device) bytesAt(call string, p Ptr, n uint64) (area, error) {
 	if n == 0 {
-		return nil, nil
+		return area{}, nil
 	}
 	r := d.memory.Find(uint64(p))
 	if r == nil {
-		return nil, fail(call, driver.CodeInvalidValue, "%d bytes at %#x are in no allocation", n, uint64(p))
+		return area{}, fail(call, driver.CodeInvalidValue, "%d bytes at %#x are in no allocation", n, uint64(p))
 	}
 	at := uint64(p) - r.Base
 	if n > uint64(len(r.Data))-at {
-		return nil, fail(call, driver.CodeInvalidValue, "%d bytes at %#x go beyond the allocation of %d bytes at %#x", n, uint64(p), len(r.Data), r.Base)
+		return area{}, fail(call, driver.CodeInvalidValue, "%d bytes at %#x go beyond the allocation of %d bytes at %#x", n, uint64(p), len(r.Data), r.Base)
 	}
-	return r.Data[at : at+n], nil
+	return area{r.Data[at : at+n], r, at}, nil
 }
 
 // small is the size up to which a copy from the host may happen after the call: the driver keeps a copy of the source.
@@ -113,7 +133,8 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	if len(src) <= small && d.draws.Below(2) == 0 {
 		kept := append([]byte(nil), src...)
 		d.enqueue(s, func() *Error {
-			copy(to, kept)
+			copy(to.data, kept)
+			to.written()
 			return nil
 		})
 		return nil
@@ -122,7 +143,8 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	if err := d.after(call); err != nil {
 		return err
 	}
-	copy(to, src)
+	copy(to.data, src)
+	to.written()
 	return nil
 }
 
@@ -146,7 +168,7 @@ func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 	if err := d.after(call); err != nil {
 		return err
 	}
-	copy(dst, from)
+	copy(dst, from.data)
 	return nil
 }
 
@@ -171,7 +193,10 @@ func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 		return err
 	}
 	d.enqueue(s, func() *Error {
-		copy(to, from)
+		copy(to.data, from.data)
+		if bytes > 0 && to.region.Shadow != nil {
+			to.region.Shadow.Copied(to.at, from.region.Shadow, from.at, bytes)
+		}
 		return nil
 	})
 	return nil
@@ -194,7 +219,8 @@ func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
 		return err
 	}
 	d.enqueue(s, func() *Error {
-		clear(to)
+		clear(to.data)
+		to.written()
 		return nil
 	})
 	return nil

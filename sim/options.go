@@ -22,10 +22,11 @@ type options struct {
 	steps           uint64
 	serial          bool
 	approximate     bool
+	strict          bool
 }
 
 func defaults() options {
-	o := options{multiprocessors: 4, resident: 4, memory: 2 << 30, major: 9, steps: 1 << 36}
+	o := options{multiprocessors: 4, resident: 4, memory: 2 << 30, major: 9, steps: 1 << 36, strict: true}
 	if math.MaxInt == math.MaxInt32 {
 		o.memory = 1 << 30
 	}
@@ -68,6 +69,10 @@ func ComputeCapability(major, minor int) Option {
 // StepLimit sets how many operations all warps of a launch may execute together before it fails: 2^36 without this option, which
 // takes about half an hour; 0: no limit.
 func StepLimit(n uint64) Option { return func(o *options) { o.steps = n } }
+
+// Fast turns the strict checks off: reads of memory that nothing wrote, races, threads of a block that do not reach a barrier, and
+// the weakness of memory. Kernels then run on all cores. See the package's documentation for what is checked.
+func Fast() Option { return func(o *options) { o.strict = false } }
 
 // Serial makes kernels run on one goroutine. Results are the same, for a kernel without data races; one with data races behaves
 // the same again only when it runs serially.

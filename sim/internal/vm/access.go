@@ -126,31 +126,62 @@ func (w *warp) within(o *op, hi, size uint64) bool {
 	return false
 }
 
-// locate makes w.addr offsets in a slice that holds what the active lanes access, for the spaces that have one. Where lanes
-// touch different allocations it returns nil and leaves the addresses; ok is false after a fault.
-func (w *warp) locate(o *op) (data []byte, ok bool) {
+// bank is a piece of memory that lanes access, and what the strict mode knows of it.
+type bank struct {
+	data   []byte
+	shadow *Shadow // nil: nothing is followed
+	space  ptx.Space
+}
+
+// locate makes w.addr offsets in a bank that holds what the active lanes access. Where they access different ones ok is false, and
+// the addresses stay; so it is after a fault.
+func (w *warp) locate(o *op) (b bank, ok bool) {
 	m := o.mem
 	lo, hi, or := w.addresses(o)
 	if !w.aligned(o, or) {
-		return nil, false
+		return bank{}, false
 	}
 	switch m.space {
 	case ptx.Global:
-		return w.locateGlobal(o, lo, hi), w.fault == nil
+		return w.locateGlobal(o, lo, hi)
 	case ptx.Shared:
-		return w.block.shared, w.within(o, hi, uint64(len(w.block.shared)))
+		return w.sharedBank(), w.within(o, hi, uint64(len(w.block.shared)))
 	case ptx.Local:
-		return w.local, w.localize(o, hi)
+		return bank{w.local, w.localShadow, ptx.Local}, w.localize(o, hi)
 	case ptx.Const:
-		bank := w.prog.consts.data
-		return bank, w.within(o, hi, uint64(len(bank)))
+		data := w.prog.consts.data
+		return bank{data, nil, ptx.Const}, w.within(o, hi, uint64(len(data)))
 	case ptx.Param:
-		return w.block.grid.params, w.within(o, hi, uint64(len(w.block.grid.params)))
+		data := w.block.grid.params
+		return bank{data, nil, ptx.Param}, w.within(o, hi, uint64(len(data)))
 	}
 	if lo < windows && hi < windows {
-		return w.locateGlobal(o, lo, hi), w.fault == nil
+		return w.locateGlobal(o, lo, hi)
 	}
-	return nil, true
+	return bank{}, false
+}
+
+func (w *warp) sharedBank() bank {
+	b := bank{data: w.block.shared, space: ptx.Shared}
+	if w.block.eye != nil {
+		b.shadow = w.block.eye.shared
+	}
+	return b
+}
+
+// one by one calls f for each active lane alone, its bank found and its address made an offset in it.
+func (w *warp) oneByOne(o *op, f func(w *warp, o *op, b bank)) {
+	all := w.mask
+	for k := all; k != 0 && w.fault == nil; k &= k - 1 {
+		i := bits.TrailingZeros32(k)
+		w.mask = 1 << i
+		b, ok := w.place(o, i)
+		if !ok {
+			return
+		}
+		f(w, o, b)
+	}
+	w.mask = all
 }
 
 func (w *warp) localize(o *op, hi uint64) bool {
@@ -164,22 +195,22 @@ func (w *warp) localize(o *op, hi uint64) bool {
 	return true
 }
 
-func (w *warp) locateGlobal(o *op, lo, hi uint64) []byte {
+func (w *warp) locateGlobal(o *op, lo, hi uint64) (bank, bool) {
 	r := w.region
 	if r == nil || lo < r.Base || lo-r.Base >= uint64(len(r.Data)) {
 		if r = w.block.grid.memory.find(lo); r == nil {
 			w.outside(o, w.lane(func(a uint64) bool { return a == lo }))
-			return nil
+			return bank{}, false
 		}
 		w.region = r
 	}
 	if end := hi - r.Base; end > uint64(len(r.Data)) || uint64(len(r.Data))-end < o.mem.size() {
-		return nil // several allocations, or the end of this one
+		return bank{}, false // several allocations, or the end of this one
 	}
 	for i := range w.addr {
 		w.addr[i] -= r.Base
 	}
-	return r.Data
+	return bank{r.Data, r.Shadow, ptx.Global}, true
 }
 
 // outside reports an access outside every allocation.
@@ -188,35 +219,41 @@ func (w *warp) outside(o *op, lane int) {
 	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), w.block.grid.memory.describe(a))
 }
 
-// place finds where one lane's access goes, in any space.
-func (w *warp) place(o *op, lane int) (data []byte, at uint64) {
+// place finds where one lane's access goes, in any space, and makes its address an offset there.
+func (w *warp) place(o *op, lane int) (b bank, ok bool) {
 	a, n := w.addr[lane], o.mem.size()
-	var bank []byte
 	off := a
+	readOnly := !o.mem.load || o.mem.rmw != nil // the access writes
+	size := uint64(0)
 	switch {
+	case o.mem.space == ptx.Shared:
+		b = w.sharedBank()
 	case a < windows:
 		r := w.block.grid.memory.find(a)
-		if r == nil || uint64(len(r.Data))-(a-r.Base) < n {
-			w.outside(o, lane)
-			return nil, 0
+		if r == nil {
+			break
 		}
-		return r.Data, a - r.Base
+		w.region = r
+		b, off = bank{r.Data, r.Shadow, ptx.Global}, a-r.Base
 	case a>>windowShift == sharedWindow>>windowShift:
-		bank, off = w.block.shared, a-sharedWindow
+		b, off = w.sharedBank(), a-sharedWindow
 	case a>>windowShift == localWindow>>windowShift:
-		off = a - localWindow
-		size := w.prog.LocalBytes
-		bank = w.local[uint64(lane)*size : uint64(lane+1)*size]
-	case a>>windowShift == constWindow>>windowShift && o.mem.load && o.mem.rmw == nil:
-		bank, off = w.prog.consts.data, a-constWindow
-	case a>>windowShift == paramWindow>>windowShift && o.mem.load && o.mem.rmw == nil:
-		bank, off = w.block.grid.params, a-paramWindow
+		size, off = w.prog.LocalBytes, a-localWindow
+		if off < size && size-off >= n {
+			w.addr[lane] = off + uint64(lane)*size
+			return bank{w.local, w.localShadow, ptx.Local}, true
+		}
+	case a>>windowShift == constWindow>>windowShift && !readOnly:
+		b, off = bank{w.prog.consts.data, nil, ptx.Const}, a-constWindow
+	case a>>windowShift == paramWindow>>windowShift && !readOnly:
+		b, off = bank{w.block.grid.params, nil, ptx.Param}, a-paramWindow
 	}
-	if off >= uint64(len(bank)) || uint64(len(bank))-off < n {
+	if size = uint64(len(b.data)); off >= size || size-off < n {
 		w.outside(o, lane)
-		return nil, 0
+		return bank{}, false
 	}
-	return bank, off
+	w.addr[lane] = off
+	return b, true
 }
 
 // Generic addresses: below windows they are global ones; the other spaces have a window each.
@@ -270,24 +307,26 @@ func writeLE(p []byte, n int, v uint64) {
 }
 
 func execLoad(w *warp, o *op) {
-	data, ok := w.locate(o)
-	if !ok {
-		return
+	if b, ok := w.locate(o); ok {
+		w.load(o, b)
+	} else if w.fault == nil {
+		w.oneByOne(o, (*warp).load)
 	}
+}
+
+// load loads what the active lanes want from a bank.
+func (w *warp) load(o *op, b bank) {
 	m := o.mem
-	if data == nil {
-		for k := w.mask; k != 0; k &= k - 1 {
-			i := bits.TrailingZeros32(k)
-			p, at := w.place(o, i)
-			if w.fault != nil {
-				return
-			}
-			for e := range m.vec {
-				w.setReg(m, e, i, readLE(p[at+uint64(e*m.bytes):], m.bytes))
-			}
+	if b.shadow != nil {
+		if w.watch(o, b.shadow, b.space); w.fault != nil {
+			return
 		}
-		return
+		if m.order != weak {
+			w.loadStrong(o, b)
+			return
+		}
 	}
+	data := b.data
 	for e := range m.vec {
 		off := uint64(e * m.bytes)
 		switch {
@@ -348,24 +387,26 @@ func (w *warp) getReg(m *access, e, lane int) uint64 {
 }
 
 func execStore(w *warp, o *op) {
-	data, ok := w.locate(o)
-	if !ok {
-		return
+	if b, ok := w.locate(o); ok {
+		w.store(o, b)
+	} else if w.fault == nil {
+		w.oneByOne(o, (*warp).store)
 	}
+}
+
+// store stores what the active lanes have into a bank.
+func (w *warp) store(o *op, b bank) {
 	m := o.mem
-	if data == nil {
-		for k := w.mask; k != 0; k &= k - 1 {
-			i := bits.TrailingZeros32(k)
-			p, at := w.place(o, i)
-			if w.fault != nil {
-				return
-			}
-			for e := range m.vec {
-				writeLE(p[at+uint64(e*m.bytes):], m.bytes, w.getReg(m, e, i))
-			}
+	if b.shadow != nil {
+		if w.watch(o, b.shadow, b.space); w.fault != nil {
+			return
 		}
-		return
+		if m.order != weak {
+			w.storeStrong(o, b)
+			return
+		}
 	}
+	data := b.data
 	for e := range m.vec {
 		off := uint64(e * m.bytes)
 		if m.bytes == 4 && !m.reg64[e] && w.mask == full {

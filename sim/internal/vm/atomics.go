@@ -201,27 +201,30 @@ func (w *warp) atom(o *op, flush bool) {
 	}
 	wide := m.bytes == 8
 	turn, stride := w.block.rng.below(lanes), 2*w.block.rng.below(lanes/2)+1 // odd: every lane once, also backwards
+	all := w.mask
 	for k := range uint32(lanes) {
 		i := int(k*stride+turn) & (lanes - 1)
-		if w.mask>>i&1 == 0 {
+		if all>>i&1 == 0 {
 			continue
 		}
-		var p []byte
-		var at uint64
-		global := false
-		if m.space == ptx.Shared {
-			if w.addr[i] >= uint64(len(w.block.shared)) || uint64(len(w.block.shared))-w.addr[i] < uint64(m.bytes) {
-				w.within(o, w.addr[i], uint64(len(w.block.shared)))
-				return
-			}
-			p, at = w.block.shared, w.addr[i]
-		} else {
-			if p, at = w.place(o, i); w.fault != nil {
-				return
-			}
-			global = w.addr[i] < windows
+		w.mask = 1 << i
+		bk, ok := w.place(o, i)
+		if !ok {
+			return
 		}
-		old := readLE(p[at:], m.bytes)
+		p := bk.data[w.addr[i]:]
+		old := readLE(p, m.bytes)
+		if bk.shadow != nil {
+			if w.watch(o, bk.shadow, bk.space); w.fault != nil {
+				return
+			}
+			if bk.space != ptx.Local {
+				l := w.location(bk.space, w.key(bk, i, 0, m))
+				w.readStrong(m, l, l.offer, i)
+				w.replaced(l, i, old)
+				w.writeStrong(m, l, i, true)
+			}
+		}
 		var b, c uint64
 		if wide {
 			b = w.r64[o.b][i]
@@ -236,13 +239,13 @@ func (w *warp) atom(o *op, flush bool) {
 			}
 		}
 		var v uint64
-		if flush && global {
+		if flush && bk.space == ptx.Global {
 			sum := ieee.Flush32(f32of(uint32(old))) + ieee.Flush32(f32of(uint32(b)))
 			v = uint64(b32of(ieee.Flush32(sum)))
 		} else {
 			v = m.rmw(old, b, c)
 		}
-		writeLE(p[at:], m.bytes, v)
+		writeLE(p, m.bytes, v)
 		if m.load {
 			if wide {
 				w.r64[o.d][i] = old
@@ -250,6 +253,10 @@ func (w *warp) atom(o *op, flush bool) {
 				w.r32[o.d][i] = uint32(old)
 			}
 		}
+	}
+	w.mask = all
+	if w.block.eye != nil && (m.order == release || m.order == acqRel) {
+		w.block.eye.tick()
 	}
 }
 

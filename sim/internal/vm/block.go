@@ -22,7 +22,8 @@ type block struct {
 	steps   uint64
 	cover   *Cover
 	fault   *Fault
-	order   uint64 // place in the order of blocks
+	order   uint64    // place in the order of blocks
+	eye     *observer // nil: not in the strict mode
 }
 
 // pending is a group of lanes at an operation that is ordered with those of other blocks.
@@ -72,7 +73,9 @@ func (b *block) run() {
 			}
 			if k == 0 {
 				w.run(int(min(warpQuantum, quantum)))
-				b.fault = w.fault
+				if b.fault == nil {
+					b.fault = w.fault
+				}
 				break
 			}
 			k--
@@ -128,6 +131,9 @@ func (b *block) arrive(w *warp, s *split) {
 		bar.yes += bits.OnesCount32((w.preds[o.c] ^ o.bar.inv) & s.mask)
 		bar.total += n
 	}
+	if b.eye != nil {
+		b.eye.arrive(int(id), w.index*lanes, s.mask)
+	}
 	if o.bar.wait {
 		s.state = waitBarrier
 		bar.waiters = append(bar.waiters, pending{w, s})
@@ -135,11 +141,12 @@ func (b *block) arrive(w *warp, s *split) {
 	} else {
 		w.enter(s, w.prog.blocks[s.block].next)
 	}
-	b.complete(bar)
+	b.complete(int(id))
 }
 
 // complete opens a barrier at which all have arrived.
-func (b *block) complete(bar *barrier) {
+func (b *block) complete(id int) {
+	bar := &b.bars[id]
 	need := bar.count
 	if !bar.counted {
 		need = b.threads
@@ -148,6 +155,20 @@ func (b *block) complete(bar *barrier) {
 		return
 	}
 	waiters := bar.waiters
+	if b.eye != nil {
+		if b.divergent(id); b.fault != nil {
+			return
+		}
+		waiting := 0
+		for _, p := range waiters {
+			waiting += bits.OnesCount32(p.s.mask)
+		}
+		b.eye.open(id, waiting == b.threads, func(f func(first int, mask uint32)) {
+			for _, p := range waiters {
+				f(p.w.index*lanes, p.s.mask)
+			}
+		})
+	}
 	yes, total, red := bar.yes, bar.total, bar.red
 	*bar = barrier{}
 	b.waiting -= len(waiters)
@@ -171,6 +192,49 @@ func (b *block) complete(bar *barrier) {
 	bar.waiters = waiters[:0]
 }
 
+// divergent reports, in the strict mode, a barrier that threads of the block have left the kernel without reaching, and one that
+// lanes of a warp reach in different places.
+func (b *block) divergent(id int) {
+	bar := &b.bars[id]
+	if all := b.grid.geo.Threads(); !bar.counted && b.threads < all && len(bar.waiters) > 0 {
+		p := bar.waiters[0]
+		p.w.mask = p.s.mask
+		p.w.failLane(p.s.op, bits.TrailingZeros32(p.s.mask), Divergence,
+			"barrier %d: %d of the block's %d threads have left the kernel without reaching it%s", id, all-b.threads, all, b.firstLeft())
+		b.fault = p.w.fault
+		return
+	}
+	for i, p := range bar.waiters {
+		for _, q := range bar.waiters[:i] {
+			if p.w == q.w && p.s.op != q.s.op && (p.s.op.bar.aligned || q.s.op.bar.aligned) {
+				p.w.mask = p.s.mask
+				p.w.failLane(p.s.op, bits.TrailingZeros32(p.s.mask), Divergence,
+					"barrier %d: lanes of a warp reach it at different instructions, here and at line %d", id, b.line(q.s.op))
+				b.fault = p.w.fault
+				return
+			}
+		}
+	}
+}
+
+// firstLeft names a thread that has left.
+func (b *block) firstLeft() string {
+	for _, w := range b.warps {
+		if out := w.initial &^ w.live; out != 0 {
+			t := uint64(w.index*lanes + bits.TrailingZeros32(out))
+			return ", the first of them " + triple(t, b.grid.geo.Block)
+		}
+	}
+	return ""
+}
+
+func (b *block) line(o *op) int {
+	if o.source < 0 {
+		return 0
+	}
+	return b.grid.prog.Source[o.source].Line
+}
+
 func boolBit(b bool) uint32 {
 	if b {
 		return 1
@@ -186,7 +250,7 @@ func (b *block) exited(n int) {
 	}
 	for i := range b.bars {
 		if bar := &b.bars[i]; len(bar.waiters) > 0 && !bar.counted {
-			b.complete(bar)
+			b.complete(i)
 		}
 	}
 }

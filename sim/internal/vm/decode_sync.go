@@ -328,7 +328,11 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		if err != nil {
 			return err
 		}
-		s := &warpSync{what: "bar.warp", run: func(*warp, []*split, uint32) {}}
+		s := &warpSync{what: "bar.warp", run: func(w *warp, _ []*split, have uint32) {
+			if eye := w.block.eye; eye != nil {
+				eye.syncWarp(w.index*lanes, have, w.live)
+			}
+		}}
 		d.emitSync(s, member, nil, nil)
 		return nil
 	}
@@ -460,6 +464,10 @@ func decodeFence(d *decoder, in *ptx.Inst) error {
 	if err := args(in, 0); err != nil {
 		return err
 	}
-	d.push(&node{op: op{exec: func(*warp, *op) {}, mem: m}})
+	d.push(&node{op: op{mem: m, exec: func(w *warp, o *op) {
+		if eye := w.block.eye; eye != nil {
+			eye.fence(w.index*lanes, w.mask, m.order, m.scope)
+		}
+	}}})
 	return nil
 }

@@ -165,6 +165,7 @@ func (m *Module) compile(f *ptx.Func) (*Program, error) {
 	}); err != nil {
 		return nil, err
 	}
+	d.prog.LocalBytes = (d.prog.LocalBytes + 15) &^ 15 // so that aligned accesses stay aligned in every lane's part
 	if err := d.finish(); err != nil {
 		return nil, err
 	}

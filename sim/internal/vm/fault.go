@@ -13,6 +13,9 @@ const (
 	Deadlock     // threads wait for what never comes
 	StepLimit    // too many operations
 	IllegalShape // a barrier's number, a branch's index
+	Unwritten    // a read of memory that nothing wrote
+	Race
+	Divergence // part of a block does not reach a barrier
 )
 
 // Fault is the end of a launch by an error.

@@ -27,6 +27,7 @@ type Options struct {
 	Resident        int    // blocks that run at once
 	StepLimit       uint64 // operations of all warps; 0: no limit
 	Serial          bool   // one goroutine
+	Strict          bool   // check races and reads of what nothing wrote; the memory has shadows. Serial.
 }
 
 // grid is a launch while it runs.
@@ -56,6 +57,8 @@ type grid struct {
 	rng      rng
 	covers   []*Cover // one for each goroutine
 	stepSum  uint64
+	eye      *ordering
+	stamps   uint64 // given to shared memories
 	resident int
 }
 
@@ -76,7 +79,10 @@ func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) 
 	g.order = newPermutation(geo.Blocks(), g.rng.next())
 	g.resident = max(opts.Resident, 1)
 	workers := 1
-	if !opts.Serial {
+	if opts.Strict {
+		g.eye = &ordering{stamp: opts.Launch, fences: map[uint32]*blockFences{}, strong: map[uint64]*location{}}
+	}
+	if !opts.Serial && !opts.Strict {
 		workers = min(runtime.GOMAXPROCS(0), g.resident)
 		if n := geo.Blocks(); n < uint64(workers) {
 			workers = int(n)
@@ -256,6 +262,9 @@ func (g *grid) admit(n uint64) *block {
 	b.bars = [barriers]barrier{}
 	b.rng = seeded(g.seed, b.number)
 	b.rng.scribble(b.shared)
+	if g.eye != nil {
+		g.watch(b)
+	}
 	for i, w := range b.warps {
 		w.start(b, i, b.threads)
 	}
@@ -267,6 +276,21 @@ func (g *grid) place(n uint64) [3]uint32 {
 	number := g.order.at(n)
 	x, y := uint64(g.geo.Grid[0]), uint64(g.geo.Grid[1])
 	return [3]uint32{uint32(number % x), uint32(number / x % y), uint32(number / (x * y))}
+}
+
+// watch makes a block ready to be followed.
+func (g *grid) watch(b *block) {
+	old := b.eye
+	b.eye = &observer{grid: g.eye, order: uint32(min(b.order, maxOrder)) + 1, clock: 1, strong: map[uint64]*location{}}
+	if old != nil {
+		clear(old.threads)
+		b.eye.threads, b.eye.shared = old.threads, old.shared
+	} else {
+		b.eye.threads, b.eye.shared = make([]threadView, (g.geo.Threads()+lanes-1)/lanes*lanes), NewShadow(g.sharedBytes)
+	}
+	g.stamps++
+	b.eye.stamp = g.stamps
+	b.eye.shared.forget(g.sharedBytes)
 }
 
 // permutation is an order of the numbers below n that takes no memory: a Feistel network on the next power of four, walked until

@@ -10,6 +10,8 @@ type Region struct {
 	Base uint64
 	Data []byte
 	Name string // of a variable; empty for an allocation
+	// Shadow is what the strict mode remembers of it; nil: nothing.
+	Shadow *Shadow
 }
 
 // End is the first address behind the region.

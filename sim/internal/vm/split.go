@@ -73,6 +73,9 @@ func (w *warp) enter(s *split, block int32) bool {
 func (w *warp) part(s *split, b *basicBlock, ways []way) {
 	j := s.join
 	if b.join >= 0 && (j == nil || j.block != b.join) {
+		if len(w.joins) == 0 {
+			w.met = w.steps
+		}
 		j = &join{block: b.join, expect: s.mask, outer: s.join}
 		w.joins = append(w.joins, j)
 	}
@@ -98,6 +101,7 @@ func (w *warp) meet(j *join) {
 	if j.arrived == 0 {
 		return
 	}
+	w.met = w.steps
 	t := w.newSplit(j.block, j.arrived, j.outer)
 	w.splits = append(w.splits, t)
 	w.enter(t, j.block)
@@ -131,9 +135,7 @@ func (w *warp) exit(s *split, mask uint32) bool {
 // loosen lets lanes that wait at joins go on without those that they wait for, so that lanes which wait for each other in memory
 // make progress.
 func (w *warp) loosen() {
-	if len(w.joins) == 0 {
-		return
-	}
+	w.met, w.patience = w.steps, max(w.patience/2, minPatience)
 	for _, j := range append([]*join(nil), w.joins...) {
 		if j.arrived == 0 || j.arrived == j.expect {
 			continue

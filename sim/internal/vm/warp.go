@@ -4,23 +4,28 @@ import "math/bits"
 
 // warp is 32 threads of a block and their registers.
 type warp struct {
-	prog  *Program
-	block *block
-	index int    // in the block
-	live  uint32 // lanes that have not left the kernel
-	mask  uint32 // lanes that the current operation is for
-	fault *Fault
+	prog    *Program
+	block   *block
+	index   int    // in the block
+	initial uint32 // lanes that there are
+	live    uint32 // lanes that have not left the kernel
+	mask    uint32 // lanes that the current operation is for
+	fault   *Fault
 
 	r32   []lane32
 	r64   []lane64
 	preds []uint32
 	local []byte // of all lanes, one behind the other
 
-	splits []*split // that have not ended
-	joins  []*join  // that lanes wait at
-	spare  []*split
-	steps  uint64 // operations executed
-	region *Region
+	localShadow *Shadow
+
+	splits   []*split // that have not ended
+	joins    []*join  // that lanes wait at
+	spare    []*split
+	steps    uint64 // operations executed
+	met      uint64 // steps when lanes last met, or parted without others waiting
+	patience uint64
+	region   *Region
 
 	t32        lane32 // results that only some lanes take
 	t64        lane64
@@ -63,6 +68,7 @@ func (w *warp) start(b *block, index, threads int) {
 	if left := threads - index*lanes; left < lanes {
 		w.live = 1<<left - 1
 	}
+	w.initial = w.live
 	for _, s := range w.prog.presets {
 		if s.special != "" {
 			w.fill(s, func(lane int) uint64 { return w.special(s.special, lane) })
@@ -72,7 +78,13 @@ func (w *warp) start(b *block, index, threads int) {
 		w.fill(s, func(int) uint64 { return b.rng.next() })
 	}
 	b.rng.scribble(w.local)
-	w.splits, w.joins = w.splits[:0], w.joins[:0]
+	if b.eye != nil {
+		if w.localShadow == nil {
+			w.localShadow = NewShadow(uint64(len(w.local)))
+		}
+		w.localShadow.forget(uint64(len(w.local)))
+	}
+	w.splits, w.joins, w.patience = w.splits[:0], w.joins[:0], patience
 	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
 }
 
@@ -88,7 +100,10 @@ func (w *warp) runnable() bool {
 
 // run executes the warp until no lanes can go on or about so many operations are done.
 func (w *warp) run(quantum int) {
-	for quantum > 0 && w.fault == nil {
+	if len(w.joins) > 0 && w.steps-w.met > w.patience {
+		w.loosen()
+	}
+	for quantum > 0 && w.fault == nil && w.block.fault == nil {
 		n := 0
 		for _, s := range w.splits {
 			if s.state == running {
@@ -112,10 +127,13 @@ func (w *warp) run(quantum int) {
 			}
 		}
 	}
-	if quantum <= 0 && w.fault == nil {
-		w.loosen()
-	}
 }
+
+// Lanes that wait at a join go on without the others after so many operations: less each time that they had to.
+const (
+	patience    = 1 << 14
+	minPatience = 1 << 8
+)
 
 // step executes one group of lanes until it waits, parts, meets others, or has used up the quantum, whose rest it returns.
 func (w *warp) step(s *split, quantum int) int {

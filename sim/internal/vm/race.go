@@ -1,0 +1,193 @@
+package vm
+
+import (
+	"fmt"
+	"math/bits"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+// reader is one of several threads that read a cell since its last write.
+type reader struct {
+	e    epoch
+	from int32
+}
+
+// manyReaders bounds the list of a cell's readers. Beyond it one thread of a block stands for all of them, which a later write
+// must then know through a barrier.
+const manyReaders = 64
+
+// watch checks an access of the active lanes, whose offsets in the memory that s shadows are in w.addr, and remembers it. It
+// reports a read of bytes that nothing wrote and a race.
+func (w *warp) watch(o *op, s *Shadow, space ptx.Space) {
+	m := o.mem
+	n := m.size()
+	read, write := m.load || m.rmw != nil, !m.load || m.rmw != nil
+	if m.rmw != nil {
+		read = true
+	}
+	if read && s.missing > 0 {
+		for k := w.mask; k != 0; k &= k - 1 {
+			i := bits.TrailingZeros32(k)
+			if !s.isWritten(w.addr[i], n) {
+				w.unwritten(o, i, space)
+				return
+			}
+		}
+	}
+	if write && s.missing > 0 {
+		for k := w.mask; k != 0; k &= k - 1 {
+			s.written(w.addr[bits.TrailingZeros32(k)], n)
+		}
+	}
+	if space == ptx.Local {
+		return
+	}
+	b := w.block.eye
+	stamp := b.grid.stamp
+	if space == ptx.Shared {
+		stamp = b.stamp
+	}
+	me := epoch(b.order)<<blockShift | epoch(b.clock)<<clockShift
+	if m.order != weak {
+		me |= epochStrong
+		if m.scope == scopeCTA {
+			me |= epochCTA
+		}
+	}
+	log := uint8(bits.TrailingZeros64(n))
+	first := uint32(w.index * lanes)
+	for k := w.mask; k != 0; k &= k - 1 {
+		i := bits.TrailingZeros32(k)
+		off := w.addr[i]
+		p := s.page(off, stamp, log)
+		at := (off & (pageBytes - 1)) >> p.grain
+		u := first + uint32(i)
+		e := me | epoch(u)<<threadShift
+		for c := uint64(0); c < n>>p.grain; c++ {
+			if !w.touch(o, &p.cells[at+c], u, e, write) {
+				w.raced(o, i, &p.cells[at+c], e, write, space)
+				return
+			}
+		}
+	}
+}
+
+// touch checks an access against a cell and remembers it; false means a race.
+func (w *warp) touch(o *op, c *cell, thread uint32, e epoch, write bool) bool {
+	if c.write == 0 && c.read == 0 {
+		if write {
+			c.write, c.writeAt = e, o.source
+		} else {
+			c.read, c.readFrom = e, o.source
+		}
+		return true
+	}
+	b := w.block.eye
+	if c.write != 0 && c.write>>threadShift != e>>threadShift && !together(c.write, e) && !b.knows(thread, c.write) {
+		return false
+	}
+	if !write {
+		w.addReader(o, c, thread, e)
+		return true
+	}
+	if c.read != 0 {
+		if c.read.order() != 0 {
+			if c.read>>threadShift != e>>threadShift && !together(c.read, e) && !b.knows(thread, c.read) {
+				return false
+			}
+		} else {
+			for _, r := range b.grid.readers[c.read] {
+				if r.e>>threadShift != e>>threadShift && !together(r.e, e) && !b.knows(thread, r.e) {
+					return false
+				}
+			}
+		}
+	}
+	c.write, c.writeAt, c.read = e, o.source, 0
+	return true
+}
+
+// together says whether two accesses are strong in scopes that hold each other, so that they may meet.
+func together(a, b epoch) bool {
+	return a&b&epochStrong != 0 && ((a|b)&epochCTA == 0 || a.order() == b.order())
+}
+
+// addReader remembers a read. A read that happened before it need not be remembered any longer.
+func (w *warp) addReader(o *op, c *cell, thread uint32, e epoch) {
+	b := w.block.eye
+	if c.read == 0 || c.read.order() != 0 && (c.read>>threadShift == e>>threadShift || b.knows(thread, c.read)) {
+		c.read, c.readFrom = e, o.source
+		return
+	}
+	g := b.grid
+	if c.read.order() != 0 {
+		g.readers = append(g.readers, []reader{{c.read, c.readFrom}, {e, o.source}})
+		c.read = epoch(len(g.readers) - 1)
+		return
+	}
+	list := g.readers[c.read]
+	for i := range list {
+		if list[i].e>>threadShift == e>>threadShift || b.knows(thread, list[i].e) {
+			list[i] = reader{e, o.source}
+			return
+		}
+	}
+	if len(list) >= manyReaders {
+		for i := range list {
+			if list[i].e.order() == e.order() {
+				list[i] = reader{e, o.source}
+				return
+			}
+		}
+	}
+	g.readers[c.read] = append(list, reader{e, o.source})
+}
+
+// unwritten reports a read of bytes that nothing wrote.
+func (w *warp) unwritten(o *op, lane int, space ptx.Space) {
+	addr, where := w.addr[lane], fmt.Sprintf(".%v memory", space)
+	if space == ptx.Global {
+		addr += w.region.Base
+		where = fmt.Sprintf("the allocation of %d bytes at %#x", len(w.region.Data), w.region.Base)
+	} else if space == ptx.Local {
+		addr -= uint64(lane) * w.prog.LocalBytes
+	}
+	w.fail(o, lane, Unwritten, addr, "%s of %d bytes of %s that nothing has written", verb(o), o.mem.size(), where)
+}
+
+// raced reports a race, with the access that this one conflicts with.
+func (w *warp) raced(o *op, lane int, c *cell, e epoch, write bool, space ptx.Space) {
+	b := w.block.eye
+	thread := uint32(w.index*lanes + lane)
+	other, at, what := c.write, c.writeAt, "a write"
+	if other == 0 || other>>threadShift == e>>threadShift || together(other, e) || b.knows(thread, other) {
+		other, at, what = c.read, c.readFrom, "a read"
+		if c.read.order() == 0 && c.read != 0 {
+			for _, r := range b.grid.readers[c.read] {
+				if r.e>>threadShift != e>>threadShift && !together(r.e, e) && !b.knows(thread, r.e) {
+					other, at = r.e, r.from
+				}
+			}
+		}
+	}
+	line := ""
+	if at >= 0 && int(at) < len(w.prog.Source) {
+		s := w.prog.Source[at]
+		line = fmt.Sprintf(", PTX line %d: %q", s.Line, s.Text)
+	}
+	g := w.block.grid
+	number := g.order.at(uint64(other.order() - 1))
+	addr := w.addr[lane]
+	if space == ptx.Global {
+		addr += w.region.Base
+	}
+	w.fail(o, lane, Race, addr, "race: %s of %d bytes of .%v memory conflicts with %s by thread %v of block %v%s, and no barrier, fence or atomic orders them",
+		verb(o), o.mem.size(), space, what, triple(uint64(other.thread()), g.geo.Block), triple(number, g.geo.Grid), line)
+}
+
+// triple is a linear index as coordinates.
+func triple(n uint64, size [3]uint32) string {
+	x, y := uint64(size[0]), uint64(size[1])
+	return fmt.Sprintf("(%d,%d,%d)", n%x, n/x%y, n/(x*y))
+}

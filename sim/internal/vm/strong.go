@@ -1,0 +1,197 @@
+package vm
+
+import (
+	"math/bits"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
+
+// location is what the strict mode follows of a place in memory that strong accesses use: what a read of it may bring, and the
+// values that other threads may still see.
+type location struct {
+	offer              // with the latest value
+	past   []pastValue // older values, oldest first; the memory holds the latest
+	seen   map[uint64]uint64
+	writes uint64 // strong writes so far
+}
+
+// offer is what comes with a value: what its writers released.
+type offer struct {
+	order  uint32 // block of the writer
+	block  *view  // in the scope of the block
+	device *view
+}
+
+// pastValue is a value that a later strong write has replaced.
+type pastValue struct {
+	offer
+	value uint64
+	n     uint64 // its number among the writes
+	next  epoch  // the write that replaced it
+}
+
+// maxPast is how many replaced values of a place other threads may still see.
+const maxPast = 4
+
+// location finds what is followed of the place that one lane accesses.
+func (w *warp) location(space ptx.Space, at uint64) *location {
+	b := w.block.eye
+	list := b.strong
+	if space != ptx.Shared {
+		list = b.grid.strong
+	}
+	l := list[at]
+	if l == nil {
+		l = &location{seen: map[uint64]uint64{}}
+		list[at] = l
+	}
+	return l
+}
+
+// thread is the identity of a lane's thread in the grid.
+func (w *warp) thread(lane int) uint64 {
+	return uint64(w.block.eye.order)<<10 | uint64(w.index*lanes+lane)
+}
+
+// readStrong lets a thread that has read a strong value have what its writer released.
+func (w *warp) readStrong(m *access, l *location, from offer, lane int) {
+	b := w.block.eye
+	u := uint32(w.index*lanes + lane)
+	t := &b.threads[u]
+	acquires := m.order == acquire || m.order == acqRel
+	switch {
+	case from.order == b.order && acquires:
+		b.learn(u, from.block)
+	case from.order == b.order:
+		t.pendingBlock = merge(t.pendingBlock, from.block)
+	case m.scope == scopeCTA:
+	case acquires:
+		b.learn(u, from.device)
+	default:
+		t.pendingDevice = merge(t.pendingDevice, from.device)
+	}
+}
+
+// writeStrong lets a strong write offer what its thread has released. rmw: the write continues what the one before it offered.
+func (w *warp) writeStrong(m *access, l *location, lane int, rmw bool) {
+	b := w.block.eye
+	u := uint32(w.index*lanes + lane)
+	t := &b.threads[u]
+	block, device := b.viewOf(t.block, u), b.viewOf(t.device, u)
+	if m.order == release || m.order == acqRel {
+		now := b.viewOf(b.snap(u), u)
+		block = merge(block, now)
+		if m.scope != scopeCTA {
+			device = merge(device, now)
+		}
+	}
+	if m.scope == scopeCTA {
+		device = nil
+	}
+	if rmw {
+		if l.order == b.order || l.order == 0 {
+			block = merge(block, l.block)
+		} else {
+			block = merge(block, l.device)
+		}
+		device = merge(device, l.device)
+	}
+	l.offer = offer{b.order, block, device}
+	w.saw(l, lane, l.writes)
+}
+
+// maxSeen bounds how many threads are remembered that have seen a place. Beyond it all see the latest value only.
+const maxSeen = 1 << 14
+
+// saw remembers which value a thread has seen.
+func (w *warp) saw(l *location, lane int, n uint64) {
+	if len(l.seen) >= maxSeen {
+		clear(l.seen)
+		l.past = l.past[:0]
+	}
+	l.seen[w.thread(lane)] = n
+}
+
+// replaced remembers the value that a strong write replaces.
+func (w *warp) replaced(l *location, lane int, old uint64) {
+	b := w.block.eye
+	u := uint32(w.index*lanes + lane)
+	e := epoch(b.order)<<blockShift | epoch(u)<<threadShift | epoch(b.clock)<<clockShift
+	if len(l.past) == maxPast {
+		copy(l.past, l.past[1:])
+		l.past = l.past[:maxPast-1]
+	}
+	l.past = append(l.past, pastValue{l.offer, old, l.writes, e})
+	l.writes++
+}
+
+// stale draws which value a strong load sees: the latest, or an older one that the thread need not know to be replaced. A thread
+// never goes back behind a value that it has seen, nor behind a write that it knows.
+func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
+	b := w.block.eye
+	u := uint32(w.index*lanes + lane)
+	seen := l.seen[w.thread(lane)]
+	me := epoch(b.order)<<(blockShift-threadShift) | epoch(u)
+	first := len(l.past)
+	for i := len(l.past) - 1; i >= 0; i-- {
+		p := l.past[i]
+		if p.n < seen || p.next>>threadShift == me || b.knows(u, p.next) {
+			break
+		}
+		first = i
+	}
+	if first == len(l.past) || w.block.rng.below(2) == 0 {
+		w.readStrong(m, l, l.offer, lane)
+		w.saw(l, lane, l.writes)
+		return latest
+	}
+	p := l.past[first+int(w.block.rng.below(uint32(len(l.past)-first)))]
+	w.readStrong(m, l, p.offer, lane)
+	w.saw(l, lane, p.n)
+	return p.value
+}
+
+// key names the place of a lane's element: its address, or its offset in shared memory.
+func (w *warp) key(b bank, lane, e int, m *access) uint64 {
+	at := w.addr[lane] + uint64(e*m.bytes)
+	if b.space == ptx.Global {
+		at += w.region.Base
+	}
+	return at
+}
+
+// loadStrong is load for strong accesses in the strict mode.
+func (w *warp) loadStrong(o *op, b bank) {
+	m := o.mem
+	for k := w.mask; k != 0; k &= k - 1 {
+		i := bits.TrailingZeros32(k)
+		at := w.addr[i]
+		for e := range m.vec {
+			v := readLE(b.data[at+uint64(e*m.bytes):], m.bytes)
+			if b.space != ptx.Local {
+				v = w.stale(m, w.location(b.space, w.key(b, i, e, m)), i, v)
+			}
+			w.setReg(m, e, i, v)
+		}
+	}
+}
+
+// storeStrong is store for strong accesses in the strict mode.
+func (w *warp) storeStrong(o *op, b bank) {
+	m := o.mem
+	for k := w.mask; k != 0; k &= k - 1 {
+		i := bits.TrailingZeros32(k)
+		for e := range m.vec {
+			p := b.data[w.addr[i]+uint64(e*m.bytes):]
+			if b.space != ptx.Local {
+				l := w.location(b.space, w.key(b, i, e, m))
+				w.replaced(l, i, readLE(p, m.bytes))
+				w.writeStrong(m, l, i, false)
+			}
+			writeLE(p, m.bytes, w.getReg(m, e, i))
+		}
+	}
+	if m.order == release {
+		w.block.eye.tick()
+	}
+}
