@@ -17,18 +17,18 @@ import (
 )
 
 // ways are devices that differ in all that a kernel must not depend on: the order of blocks, warps and lanes, how many blocks
-// are resident, one goroutine or many.
+// are resident, one goroutine or many, strict or fast.
 func ways() [][]sim.Option {
 	if testing.Short() {
-		return [][]sim.Option{{sim.Seed(1)}, {sim.Seed(2), sim.Serial()}}
+		return [][]sim.Option{{sim.Seed(1)}, {sim.Seed(2), sim.Fast()}}
 	}
 	return [][]sim.Option{
 		{sim.Seed(1)},
-		{sim.Seed(2), sim.Serial()},
+		{sim.Seed(2), sim.Fast(), sim.Serial()},
 		{sim.Seed(3), sim.Multiprocessors(1), sim.BlocksPerMultiprocessor(1)},
-		{sim.Seed(4), sim.Multiprocessors(16)},
-		{sim.Seed(5), sim.Serial(), sim.Multiprocessors(2), sim.BlocksPerMultiprocessor(32)},
-		{sim.Seed(6), sim.BlocksPerMultiprocessor(2)},
+		{sim.Seed(4), sim.Fast(), sim.Multiprocessors(16)},
+		{sim.Seed(5), sim.Multiprocessors(2), sim.BlocksPerMultiprocessor(32)},
+		{sim.Seed(6), sim.Fast(), sim.BlocksPerMultiprocessor(2)},
 	}
 }
 

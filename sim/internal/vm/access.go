@@ -318,7 +318,7 @@ func execLoad(w *warp, o *op) {
 func (w *warp) load(o *op, b bank) {
 	m := o.mem
 	if b.shadow != nil {
-		if w.watch(o, b.shadow, b.space); w.fault != nil {
+		if w.watch(o, b); w.fault != nil {
 			return
 		}
 		if m.order != weak {
@@ -398,7 +398,7 @@ func execStore(w *warp, o *op) {
 func (w *warp) store(o *op, b bank) {
 	m := o.mem
 	if b.shadow != nil {
-		if w.watch(o, b.shadow, b.space); w.fault != nil {
+		if w.watch(o, b); w.fault != nil {
 			return
 		}
 		if m.order != weak {

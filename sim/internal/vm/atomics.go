@@ -215,7 +215,7 @@ func (w *warp) atom(o *op, flush bool) {
 		p := bk.data[w.addr[i]:]
 		old := readLE(p, m.bytes)
 		if bk.shadow != nil {
-			if w.watch(o, bk.shadow, bk.space); w.fault != nil {
+			if w.watch(o, bk); w.fault != nil {
 				return
 			}
 			if bk.space != ptx.Local {

@@ -19,6 +19,7 @@ type block struct {
 	waiting int // splits at barriers
 	pending []pending
 	rng     rng
+	pace    uint32 // eighths of the rounds in which it goes on with what it waits for
 	steps   uint64
 	cover   *Cover
 	fault   *Fault
@@ -163,7 +164,7 @@ func (b *block) complete(id int) {
 		for _, p := range waiters {
 			waiting += bits.OnesCount32(p.s.mask)
 		}
-		b.eye.open(id, waiting == b.threads, func(f func(first int, mask uint32)) {
+		b.eye.open(id, waiting == b.grid.geo.Threads(), func(f func(first int, mask uint32)) {
 			for _, p := range waiters {
 				f(p.w.index*lanes, p.s.mask)
 			}

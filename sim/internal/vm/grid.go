@@ -209,7 +209,7 @@ func (g *grid) together(ready []*block) []*block {
 	return out
 }
 
-// oneByOne executes what blocks wait for, in an order that the seed draws. Not all of it: some wait for longer.
+// oneByOne executes what blocks wait for, in an order that the seed draws. Not all of it: each block has a pace of its own.
 func (g *grid) oneByOne(ready []*block) {
 	var all []pending
 	for _, b := range ready {
@@ -219,11 +219,11 @@ func (g *grid) oneByOne(ready []*block) {
 	if len(all) == 0 {
 		return
 	}
-	n := 1 + int(g.rng.below(uint32(len(all))))
-	if g.rng.below(2) == 0 {
-		n = len(all)
-	}
-	for _, p := range all[:n] {
+	last := g.rng.below(uint32(len(all))) // one goes on whatever the paces are
+	for i, p := range all {
+		if g.rng.below(8) >= p.w.block.pace && uint32(i) != last {
+			continue
+		}
 		w, s := p.w, p.s
 		w.mask = s.mask
 		s.op.exec(w, s.op)
@@ -261,6 +261,7 @@ func (g *grid) admit(n uint64) *block {
 	b.pending = b.pending[:0]
 	b.bars = [barriers]barrier{}
 	b.rng = seeded(g.seed, b.number)
+	b.pace = [...]uint32{8, 8, 8, 4, 1}[b.rng.below(5)]
 	b.rng.scribble(b.shared)
 	if g.eye != nil {
 		g.watch(b)

@@ -36,6 +36,7 @@ type known struct {
 type view struct {
 	sc     uint64 // version of the order of .sc fences
 	blocks map[uint32]known
+	seen   map[*location]uint64 // which of a place's strong writes has been seen: none before it will be
 }
 
 func (v *view) covers(e epoch) bool {
@@ -60,6 +61,20 @@ func merge(a, b *view) *view {
 	}
 	for o, k := range b.blocks {
 		m.blocks[o] = mergeKnown(m.blocks[o], k)
+	}
+	switch {
+	case len(b.seen) == 0:
+		m.seen = a.seen
+	case len(a.seen) == 0:
+		m.seen = b.seen
+	default:
+		m.seen = make(map[*location]uint64, len(a.seen)+len(b.seen))
+		for l, n := range a.seen {
+			m.seen[l] = n
+		}
+		for l, n := range b.seen {
+			m.seen[l] = max(m.seen[l], n)
+		}
 	}
 	return m
 }
@@ -96,6 +111,7 @@ type snapshot struct {
 // threadView is what a thread knows beyond what its block does, and what waits for its next fence.
 type threadView struct {
 	view *view
+	saw  map[*location]uint64 // by its own loads
 	sc   uint64
 	own  map[uint32]uint32 // threads of the block; not changed once a snapshot has it
 	// Fences that later strong writes release: of the scope of the block, and of the device.
@@ -207,7 +223,7 @@ func (b *observer) tick() { b.clock = min(b.clock+1, maxClock) }
 // snap is what a thread knows now.
 func (b *observer) snap(thread uint32) snapshot {
 	t := &b.threads[thread]
-	s := snapshot{set: true, clock: b.clock, base: b.base, own: t.own, view: merge(b.view, t.view), sc: max(b.sc, t.sc)}
+	s := snapshot{set: true, clock: b.clock, base: b.base, own: t.own, view: merge(b.view, t.all()), sc: max(b.sc, t.sc)}
 	if t.warpBase > b.base { // known of its own warp
 		own := copyClocks(t.own)
 		for u := thread / lanes * lanes; u < (thread/lanes+1)*lanes; u++ {
@@ -218,7 +234,19 @@ func (b *observer) snap(thread uint32) snapshot {
 	return s
 }
 
-// view makes a snapshot a view that others can have.
+// all is what a thread has acquired, with what it has seen itself.
+func (t *threadView) all() *view {
+	if len(t.saw) == 0 {
+		return t.view
+	}
+	seen := make(map[*location]uint64, len(t.saw))
+	for l, n := range t.saw {
+		seen[l] = n
+	}
+	return merge(t.view, &view{seen: seen})
+}
+
+// viewOf makes a snapshot a view that others can have.
 func (b *observer) viewOf(s snapshot, thread uint32) *view {
 	if !s.set {
 		return nil
@@ -315,6 +343,9 @@ func (b *observer) publish(thread uint32, s snapshot, device bool, version uint6
 		s.view = merge(s.view, &view{sc: s.sc, blocks: map[uint32]known{b.order: {threads: s.own}}})
 	}
 	if s.view != nil {
+		for l, n := range s.view.seen {
+			l.fenced = append(l.fenced, fencedSight{version, n})
+		}
 		if n := len(g.views); n == 0 || g.views[n-1].view != s.view {
 			g.views = append(g.views, versioned{version, s.view})
 		}
@@ -336,7 +367,7 @@ func (b *observer) syncWarp(first int, mask, live uint32) {
 	whole := mask == live
 	each(func(u uint32) {
 		t := &b.threads[u]
-		v, sc = merge(v, t.view), max(sc, t.sc)
+		v, sc = merge(v, t.all()), max(sc, t.sc)
 		if len(t.own) > 0 || !whole {
 			if own == nil {
 				own = map[uint32]uint32{}
@@ -374,7 +405,7 @@ func (b *observer) arrive(bar int, first int, mask uint32) {
 		}
 		u := uint32(first) + i
 		t := &b.threads[u]
-		a.view, a.sc = merge(a.view, t.view), max(a.sc, t.sc)
+		a.view, a.sc = merge(a.view, t.all()), max(a.sc, t.sc)
 		for w, c := range t.own {
 			a.own[w] = max(a.own[w], c)
 		}
@@ -388,8 +419,8 @@ func (b *observer) arrive(bar int, first int, mask uint32) {
 	b.tick()
 }
 
-// open lets the threads that waited at a barrier know what those that arrived did. all says that these are all threads that are
-// left of the block.
+// open lets the threads that waited at a barrier know what those that arrived did. all says that these are all threads of the
+// block.
 func (b *observer) open(bar int, all bool, each func(f func(first int, mask uint32))) {
 	a := b.bars[bar]
 	b.bars[bar] = arrivals{}
@@ -397,7 +428,7 @@ func (b *observer) open(bar int, all bool, each func(f func(first int, mask uint
 		b.view, b.sc, b.base = merge(b.view, a.view), max(b.sc, a.sc), b.clock
 		for u := range b.threads {
 			t := &b.threads[u]
-			t.view, t.sc, t.own, t.warpBase = nil, 0, nil, 0
+			t.view, t.sc, t.own, t.warpBase, t.saw = nil, 0, nil, 0, nil
 		}
 		b.tick()
 		return

@@ -19,8 +19,8 @@ const manyReaders = 64
 
 // watch checks an access of the active lanes, whose offsets in the memory that s shadows are in w.addr, and remembers it. It
 // reports a read of bytes that nothing wrote and a race.
-func (w *warp) watch(o *op, s *Shadow, space ptx.Space) {
-	m := o.mem
+func (w *warp) watch(o *op, bk bank) {
+	m, s, space := o.mem, bk.shadow, bk.space
 	n := m.size()
 	read, write := m.load || m.rmw != nil, !m.load || m.rmw != nil
 	if m.rmw != nil {
@@ -65,12 +65,44 @@ func (w *warp) watch(o *op, s *Shadow, space ptx.Space) {
 		u := first + uint32(i)
 		e := me | epoch(u)<<threadShift
 		for c := uint64(0); c < n>>p.grain; c++ {
-			if !w.touch(o, &p.cells[at+c], u, e, write) {
-				w.raced(o, i, &p.cells[at+c], e, write, space)
-				return
+			cl := &p.cells[at+c]
+			if w.touch(o, cl, u, e, write) {
+				continue
 			}
+			if write && m.rmw == nil && cl.read == 0 && w.sameValue(o, bk, i, cl.write) {
+				cl.write, cl.writeAt = e, o.source
+				continue
+			}
+			w.raced(o, i, cl, e, space)
+			return
 		}
 	}
+}
+
+// sameValue says whether a store writes what the write that it conflicts with has written. That is a race by the letter, but one
+// that no order decides: threads that all set a flag.
+func (w *warp) sameValue(o *op, b bank, lane int, other epoch) bool {
+	m := o.mem
+	if eye := w.block.eye; other.order() == eye.order && int(other.thread())/lanes == w.index {
+		if k := int(other.thread()) % lanes; k < lane && w.mask>>k&1 == 1 && w.addr[k] == w.addr[lane] {
+			for e := range m.vec { // a lane of this very store, which is not yet in the memory
+				if w.getReg(m, e, k) != w.getReg(m, e, lane) {
+					return false
+				}
+			}
+			return true
+		}
+	}
+	for e := range m.vec {
+		v := w.getReg(m, e, lane)
+		if m.bytes < 8 {
+			v &= 1<<(8*m.bytes) - 1
+		}
+		if readLE(b.data[w.addr[lane]+uint64(e*m.bytes):], m.bytes) != v {
+			return false
+		}
+	}
+	return true
 }
 
 // touch checks an access against a cell and remembers it; false means a race.
@@ -157,7 +189,7 @@ func (w *warp) unwritten(o *op, lane int, space ptx.Space) {
 }
 
 // raced reports a race, with the access that this one conflicts with.
-func (w *warp) raced(o *op, lane int, c *cell, e epoch, write bool, space ptx.Space) {
+func (w *warp) raced(o *op, lane int, c *cell, e epoch, space ptx.Space) {
 	b := w.block.eye
 	thread := uint32(w.index*lanes + lane)
 	other, at, what := c.write, c.writeAt, "a write"

@@ -11,7 +11,7 @@ import (
 type location struct {
 	offer              // with the latest value
 	past   []pastValue // older values, oldest first; the memory holds the latest
-	seen   map[uint64]uint64
+	fenced []fencedSight
 	writes uint64 // strong writes so far
 }
 
@@ -42,15 +42,10 @@ func (w *warp) location(space ptx.Space, at uint64) *location {
 	}
 	l := list[at]
 	if l == nil {
-		l = &location{seen: map[uint64]uint64{}}
+		l = &location{}
 		list[at] = l
 	}
 	return l
-}
-
-// thread is the identity of a lane's thread in the grid.
-func (w *warp) thread(lane int) uint64 {
-	return uint64(w.block.eye.order)<<10 | uint64(w.index*lanes+lane)
 }
 
 // readStrong lets a thread that has read a strong value have what its writer released.
@@ -97,19 +92,47 @@ func (w *warp) writeStrong(m *access, l *location, lane int, rmw bool) {
 		device = merge(device, l.device)
 	}
 	l.offer = offer{b.order, block, device}
-	w.saw(l, lane, l.writes)
 }
 
-// maxSeen bounds how many threads are remembered that have seen a place. Beyond it all see the latest value only.
-const maxSeen = 1 << 14
+// fencedSight is a strong write of a place that threads with a .sc fence have seen, and which fence.
+type fencedSight struct {
+	version uint64
+	n       uint64
+}
+
+// sight is which of the strong writes of a place a thread knows to have been.
+func (b *observer) sight(thread uint32, l *location) uint64 {
+	t := &b.threads[thread]
+	n := t.saw[l]
+	for _, v := range [...]*view{t.view, b.view} {
+		if v != nil {
+			n = max(n, v.seen[l])
+		}
+	}
+	version := max(b.sc, t.sc)
+	for _, f := range l.fenced {
+		if f.version > version {
+			break
+		}
+		n = max(n, f.n)
+	}
+	return n
+}
+
+// maxSaw bounds how many places are remembered of a thread. Beyond it the places lose their older values, so that nothing is to be
+// remembered.
+const maxSaw = 1 << 10
 
 // saw remembers which value a thread has seen.
-func (w *warp) saw(l *location, lane int, n uint64) {
-	if len(l.seen) >= maxSeen {
-		clear(l.seen)
-		l.past = l.past[:0]
+func (b *observer) saw(thread uint32, l *location, n uint64) {
+	t := &b.threads[thread]
+	if t.saw == nil || len(t.saw) >= maxSaw {
+		for old := range t.saw {
+			old.past = old.past[:0]
+		}
+		t.saw = map[*location]uint64{}
 	}
-	l.seen[w.thread(lane)] = n
+	t.saw[l] = n
 }
 
 // replaced remembers the value that a strong write replaces.
@@ -130,7 +153,7 @@ func (w *warp) replaced(l *location, lane int, old uint64) {
 func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
-	seen := l.seen[w.thread(lane)]
+	seen := b.sight(u, l)
 	me := epoch(b.order)<<(blockShift-threadShift) | epoch(u)
 	first := len(l.past)
 	for i := len(l.past) - 1; i >= 0; i-- {
@@ -142,12 +165,12 @@ func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
 	}
 	if first == len(l.past) || w.block.rng.below(2) == 0 {
 		w.readStrong(m, l, l.offer, lane)
-		w.saw(l, lane, l.writes)
+		b.saw(u, l, l.writes)
 		return latest
 	}
 	p := l.past[first+int(w.block.rng.below(uint32(len(l.past)-first)))]
 	w.readStrong(m, l, p.offer, lane)
-	w.saw(l, lane, p.n)
+	b.saw(u, l, p.n)
 	return p.value
 }
 
