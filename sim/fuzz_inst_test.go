@@ -132,7 +132,7 @@ func TestMixed(t *testing.T) {
 	list := grammar(t)
 	ended := 0
 	for i := range mixedSeeds {
-		d := device(t, sim.Seed(1), sim.StepLimit(3000), sim.Approximate(), sim.Serial()) // they race
+		d := device(t, sim.Seed(1), sim.StepLimit(3000), sim.Approximate(), sim.Serial(), sim.Fast()) // they race
 		m, err := d.Load(mixed(list, mixedSeed(i)))
 		require.NoError(t, err)
 		k, err := d.Function(m, "k")

@@ -78,12 +78,12 @@ func TestReplayLanes(t *testing.T) {
 
 // A kernel with a data race, whichever warp writes last wins, does the same again where it runs serially.
 func TestReplayRace(t *testing.T) {
-	outcomes(t, body(prologue+"st.global.u32 [%rd0], %r0;"), 1, sim.Serial())
+	outcomes(t, body(prologue+"st.global.u32 [%rd0], %r0;"), 1, sim.Serial(), sim.Fast())
 	outcomes(t, body(".shared .b32 s;"+prologue+`
 		st.shared.u32 [s], %r2;
 		bar.sync 0;
 		ld.shared.u32 %r3, [s];
-		st.global.u32 [%rd1], %r3;`), 9*64, sim.Serial())
+		st.global.u32 [%rd1], %r3;`), 9*64, sim.Serial(), sim.Fast())
 }
 
 // A fault that only some orders bring out prints a seed; with it, it happens again to the letter.
@@ -125,7 +125,7 @@ func TestReplayFault(t *testing.T) {
 // Memory that nobody wrote holds noise of the seed.
 func TestReplayNoise(t *testing.T) {
 	noise := func(seed uint64) any {
-		d := device(t, sim.Seed(seed))
+		d := device(t, sim.Seed(seed), sim.Fast())
 		p, err := d.Alloc(4096)
 		require.NoError(t, err)
 		global := download[uint64](t, d, uint64(p), 512)
