@@ -24,7 +24,7 @@ func TestVerify(t *testing.T) {
 )+
 PTX: \d+ of \d+ instructions executed, \d+ of \d+ branches both ways
 $`},
-		{"cpu", `^device: CPU .*(?s:.*)\n +cpu +60 +\d+ +0 *\n +gpu on the CPU +60 +\d+ +0 *\n`},
+		{"cpu", `^device: CPU .*(?s:.*)\n +cpu +60 +\d+ +0 *\n( +cpu with \w+ +60 +\d+ +0 *\n)* +gpu on the CPU +60 +\d+ +0 *\n`},
 	} {
 		stdout, stderr, code := call("verify", "--device", c.device, "--cases", "60", "--first", "240", "--seed", "5")
 		require.Zero(t, code, stderr)
