@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench verify bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,11 +50,14 @@ lint: ## gofmt, go vet, staticcheck
 bench: ## GB/s of the CPU and the share of a copy in the same run
 	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
 
+bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
+	scripts/bench-gpu.sh
+
 verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
 
-bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test for a CUDA host without Go (needs the CUDA headers)
+bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks and the command for a CUDA host without Go (needs the CUDA headers)
 	scripts/bundle.sh
 
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)

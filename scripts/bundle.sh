@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Packs what a CUDA host without Go needs: the differential test, built with -tags cuda, its golden data, and a run.sh.
+# Packs what a CUDA host without Go needs: the differential test and the command smoothl1, built with -tags cuda, the test's
+# golden data, the benchmarks against a copy and PyTorch, and a run.sh.
 #
 # usage: scripts/bundle.sh        writes dist/smoothl1-cuda-test.tar.gz; needs the CUDA headers, but no GPU
 set -euo pipefail
@@ -12,8 +13,10 @@ trap 'rm -rf "$stage"' EXIT
 mkdir -p "$stage/$name/internal/difftest" "$stage/$name/testdata" dist
 go test -c -tags cuda -trimpath -ldflags "-X github.com/smoothl1/smoothl1/internal/difftest.commit=$commit" \
   -o "$stage/$name/internal/difftest/difftest.test" ./internal/difftest
+go build -tags cuda -trimpath -ldflags "-X main.commit=$commit" -o "$stage/$name/smoothl1" ./cmd/smoothl1
 cp -r testdata/golden "$stage/$name/testdata/"
 cp scripts/bundle-run.sh "$stage/$name/run.sh"
+cp scripts/bench-gpu.sh "$stage/$name/"
 cp LICENSE "$stage/$name/"
 tar -C "$stage" -czf "dist/$name.tar.gz" "$name"
 echo "bundle: dist/$name.tar.gz ($(du -h "dist/$name.tar.gz" | cut -f1), commit $commit)"

@@ -14,6 +14,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -145,8 +146,17 @@ func TestCheckFindsWrongAnswers(t *testing.T) {
 	}
 }
 
+// likeCUDA is a simulated device that is taken for a real one.
+type likeCUDA struct{ driver.Device }
+
+func (d likeCUDA) Info() driver.Info {
+	info := d.Device.Info()
+	info.Backend, info.Name, info.DriverVersion, info.L2Bytes = "cuda", "like CUDA", 12040, 1<<20
+	return info
+}
+
 func TestRun(t *testing.T) {
-	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New()))} {
+	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New())), open(t, gpu.On(likeCUDA{sim.New()}))} {
 		var lines []string
 		workloads := append(Sizes([]int{1000, 3000}, []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}, []float64{1, 0.1}), Named()[0],
 			Workload{Name: "too large", Shape: []int{1 << 40}, Loss: smoothl1.Loss{Beta: 1}})
@@ -180,6 +190,7 @@ func TestRun(t *testing.T) {
 		for _, text := range []string{r.Device.Name, "DQN, 32×1 float32", "forward+backward  smoothl1", "left out: 1099511627776", "PyTorch took no part: not asked for"} {
 			assert.Contains(t, table.String(), text)
 		}
+		assert.Equal(t, dev.Backend() == "cuda", strings.Contains(table.String(), "like CUDA (sm_90), driver for CUDA 12.4; buffers"))
 		assert.Equal(t, dev.Backend() == "sim", strings.Contains(table.String(), "times are those of the simulation"))
 
 		text, err := json.Marshal(r)
@@ -199,6 +210,13 @@ func TestRunStops(t *testing.T) {
 	_, err := Run(ctx, Config{Device: open(t, gpu.CPU()), Samples: 20, Rotate: 1, Workloads: Sizes([]int{1000, 1001, 1002}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
 		Report: func(string) { cancel() }})
 	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestRotatesThroughFourTimesTheCache takes what the device says of its cache.
+func TestRotatesThroughFourTimesTheCache(t *testing.T) {
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New()})), Samples: 1})
+	require.NoError(t, err)
+	assert.EqualValues(t, 4<<20+1, r.Rotating)
 }
 
 // TestNamed are the shapes of the design.
