@@ -75,13 +75,16 @@ func TestShuffleReduction(t *testing.T) {
 	for distance := 16; distance > 0; distance /= 2 {
 		fmt.Fprintf(&steps, "shfl.sync.bfly.b32 %%r4, %%r3, %d, 31, -1;\nadd.u32 %%r3, %%r3, %%r4;\n", distance)
 	}
-	ptx := body(prologue + "mul.lo.u32 %r3, %r0, %r0;" + steps.String() + "shfl.sync.down.b32 %r3, %r3, 1, 31, -1; st.global.u32 [%rd1], %r3;")
+	ptx := body(prologue + "mul.lo.u32 %r3, %r0, %r0;" + steps.String() + "add.u32 %r3, %r3, %r2; shfl.sync.up.b32 %r3, %r3, 1, 0, -1; st.global.u32 [%rd1], %r3;")
 	check(t, ptx, 3, 96, 0, func(i uint32) (sum uint32) {
 		for lane := range uint32(32) {
 			v := i&^31 + lane
 			sum += v * v
 		}
-		return sum
+		if i%32 == 0 {
+			return sum + i%96
+		}
+		return sum + i%96 - 1
 	})
 }
 
