@@ -119,7 +119,8 @@ func TestNamedBarriers(t *testing.T) {
 	})
 }
 
-// Two warps hand over numbers to two others round after round: who writes arrives at one barrier and waits at the other.
+// Two warps hand over numbers to two others round after round: who writes arrives at one barrier
+// without waiting there, and waits at others.
 func TestArrive(t *testing.T) {
 	check(t, body(`.shared .align 4 .b32 s[64];`+prologue+`
 		and.b32 %r4, %r2, 63;
@@ -131,6 +132,7 @@ func TestArrive(t *testing.T) {
 		setp.lt.u32 %p1, %r2, 64;
 		@%p1 bra WRITE;
 	READ:
+		bar.sync 5, 128;			// who waited at 3 when it arrives there would never come here
 		bar.sync 3, 128;
 		ld.shared.u32 %r8, [%r5];
 		bar.arrive 4, 128;
@@ -143,6 +145,7 @@ func TestArrive(t *testing.T) {
 		mad.lo.u32 %r8, %r0, 9, %r7;
 		st.shared.u32 [%r5], %r8;
 		bar.arrive 3, 128;
+		bar.sync 5, 128;
 		bar.sync 4, 128;
 		add.u32 %r7, %r7, 1;
 		setp.lt.u32 %p2, %r7, 5;
