@@ -81,13 +81,13 @@ func TestAtomics(t *testing.T) {
 	}{
 		"add.u32": {7, small, func(b, old uint32) uint32 { return old + b }},
 		"add.s32": {7, func(i int) uint32 { return -small(i) }, func(b, old uint32) uint32 { return old + b }},
-		"inc.u32": {5, func(i int) uint32 { return 100 }, func(b, old uint32) uint32 {
+		"inc.u32": {500, func(i int) uint32 { return 100 }, func(b, old uint32) uint32 {
 			if old >= b {
 				return 0
 			}
 			return old + 1
 		}},
-		"dec.u32": {5, func(i int) uint32 { return 100 }, func(b, old uint32) uint32 {
+		"dec.u32": {500, func(i int) uint32 { return 100 }, func(b, old uint32) uint32 {
 			if old == 0 || old > b {
 				return b
 			}

@@ -229,6 +229,14 @@ func TestBadMemory(t *testing.T) {
 
 	launch(t, d, f, sim.Linear(1, 1), uint64(q), 0)
 	code(t, driver.CodeIllegalAddress, d.Wait(0), fmt.Sprintf("address %#x", q), "kernel k", "block (0,0,0), thread (0,0,0)")
+
+	d = device(t, sim.Seed(1))
+	p, err = d.Alloc(512)
+	require.NoError(t, err)
+	_, err = d.Alloc(512)
+	require.NoError(t, err)
+	launch(t, d, kernel(t, d, body(prologue+"ld.global.u32 %r3, [%rd0];"), "k"), sim.Linear(1, 1), uint64(p)+512, 0)
+	code(t, driver.CodeIllegalAddress, d.Wait(0), "0 bytes after the one of 512 bytes") // not in the next allocation
 }
 
 // Global variables count against the memory, and come back with their module; those of a text that does not load, too.
