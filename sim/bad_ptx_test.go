@@ -180,11 +180,15 @@ func TestBadModules(t *testing.T) {
 		"device memory":        {head + ".global .b8 big[0x100000000];", driver.CodeOutOfMemory, "4294967296 bytes"},
 		"huge":                 {head + ".global .b8 big[0x7fffffffffffffff];", driver.CodeInvalidPTX, "big"},
 		"a long name":          {head + many, driver.CodeInvalidPTX, "line 4"},
-		"exponential inlining": {head + inlineBomb(40), driver.CodeInvalidPTX, ""},
+		"exponential inlining": {head + inlineBomb(40), driver.CodeInvalidPTX, "operations"},
+		"too much in all":      {head + inlineBomb(13) + strings.Repeat(".entry k@() { call f13; ret; }\n", 20), driver.CodeInvalidPTX, "operations in this text"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := device(t, sim.Seed(1))
 			before := d.Info()
+			for i := 0; strings.Contains(c.text, "k@"); i++ {
+				c.text = strings.Replace(c.text, "k@", fmt.Sprint("k", i), 1)
+			}
 			_, err := d.Load(c.text)
 			code(t, c.code, err, c.why)
 			assert.Less(t, len(err.Error()), 600)

@@ -27,7 +27,10 @@ func TestFaults(t *testing.T) {
 		code  int
 		parts []string
 	}{
-		"ld.global.u32 %r4, [%rd0+64]":                     {driver.CodeIllegalAddress, []string{"load of 4 bytes", "0 bytes after", "64 bytes at", "OUT+0x40"}},
+		"ld.global.u32 %r4, [%rd0+68]":                     {driver.CodeIllegalAddress, []string{"load of 4 bytes", "0 bytes after", "68 bytes at", "OUT+0x44"}},
+		"ld.global.u64 %rd4, [%rd0+64]":                    {driver.CodeIllegalAddress, []string{"load of 8 bytes", "OUT+0x40"}},
+		"ld.u64 %rd4, [%rd0+64]":                           {driver.CodeIllegalAddress, []string{"load of 8 bytes", "OUT+0x40"}},
+		"atom.global.add.u64 %rd4, [%rd0+64], %rd0":        {driver.CodeIllegalAddress, []string{"atomic operation of 8 bytes", "OUT+0x40"}},
 		"ld.global.v4.u32 {%r4, %r5, %r6, %r7}, [%rd0+64]": {driver.CodeIllegalAddress, []string{"load of 16 bytes", "OUT+0x40"}},
 		"st.global.u8 [%rd0+-1], %r4":                      {driver.CodeIllegalAddress, []string{"store of 1 bytes", "OUT-0x1"}},
 		"st.u64 [%rd0+4160], %rd0":                         {driver.CodeIllegalAddress, []string{"store of 8 bytes"}},
@@ -39,10 +42,13 @@ func TestFaults(t *testing.T) {
 		"ld.global.v2.u32 {%r4, %r5}, [%rd0+4]":            {driver.CodeMisaligned, []string{"load of 8 bytes", "OUT+0x4"}},
 		"ld.global.v4.u32 {%r4, %r5, %r6, %r7}, [%rd0+8]":  {driver.CodeMisaligned, []string{"load of 16 bytes", "OUT+0x8"}},
 		"st.global.u16 [%rd0+1], %h1":                      {driver.CodeMisaligned, []string{"store of 2 bytes", "OUT+0x1"}},
-		"ld.shared.u32 %r4, [%r8+32]":                      {driver.CodeIllegalAddress, []string{"32 bytes of .shared", "address 0x20;"}},
+		"ld.shared.u32 %r4, [%r8+36]":                      {driver.CodeIllegalAddress, []string{"36 bytes of .shared", "address 0x24;"}},
+		"st.shared.u64 [%r8+32], %rd0":                     {driver.CodeIllegalAddress, []string{"36 bytes of .shared", "address 0x20;"}},
+		"atom.shared.add.u64 %rd4, [%r8+32], %rd0":         {driver.CodeIllegalAddress, []string{"36 bytes of .shared", "address 0x20;"}},
 		"st.shared.v4.u32 [%r8+4], {%r4, %r5, %r6, %r7}":   {driver.CodeMisaligned, []string{"store of 16 bytes"}},
 		"ld.local.u32 %r4, [%rd8+16]":                      {driver.CodeIllegalAddress, []string{".local", "address 0x10;"}},
-		"ld.const.u32 %r4, [%rd9+8]":                       {driver.CodeIllegalAddress, []string{".const", "address 0x8;"}},
+		"ld.const.u32 %r4, [%rd9+12]":                      {driver.CodeIllegalAddress, []string{".const", "address 0xc;"}},
+		"ld.const.u64 %rd4, [%rd9+8]":                      {driver.CodeIllegalAddress, []string{".const", "address 0x8;"}},
 		"cvta.local.u64 %rd8, %rd8; ld.u32 %r4, [%rd8+16]": {driver.CodeIllegalAddress, []string{"load of 4 bytes"}},
 		"cvta.const.u64 %rd9, %rd9; st.u32 [%rd9], %r4":    {driver.CodeIllegalAddress, []string{"store of 4 bytes"}},
 		"trap":                                 {driver.CodeLaunchFailed, []string{"trap"}},
@@ -53,8 +59,8 @@ func TestFaults(t *testing.T) {
 		"activemask.b32 %r6; add.u32 %r7, %r6, -1; not.b32 %r7, %r7; and.b32 %r7, %r6, %r7; setp.eq.u32 %p2, %r7, %r6; @!%p2 bra END; shfl.sync.bfly.b32 %r4, %r5, 1, 31, %r6": {driver.CodeLaunchFailed, []string{"reads lane"}},
 		"vote.sync.all.pred %p3, %p2, -1": {driver.CodeLaunchTimeout, []string{"vote.all", "member mask 0xffffffff", "never"}},
 	} {
-		ptx := body(".local .align 16 .b8 LOCAL[16]; .shared .align 16 .b8 SHARED[32]; mov.u64 %rd1, 0;\nTARGETS: .branchtargets END;" + head + inst + ";\nEND: ")
-		ptx = ".version 7.8\n.target sm_80\n.address_size 64\n.const .align 8 .b8 CONST[8];\n" + ptx[len(".version 7.8\n.target sm_80\n.address_size 64\n"):]
+		ptx := body(".local .align 16 .b8 LOCAL[16]; .shared .align 16 .b8 SHARED[36]; mov.u64 %rd1, 0;\nTARGETS: .branchtargets END;" + head + inst + ";\nEND: ")
+		ptx = ".version 7.8\n.target sm_80\n.address_size 64\n.const .align 8 .b8 CONST[12];\n" + ptx[len(".version 7.8\n.target sm_80\n.address_size 64\n"):]
 		for _, serial := range []bool{false, true} {
 			options := []sim.Option{sim.Seed(12345)}
 			if serial {
@@ -62,7 +68,7 @@ func TestFaults(t *testing.T) {
 			}
 			d := device(t, options...)
 			f := kernel(t, d, ptx, "k")
-			out := upload(t, d, make([]byte, 64))
+			out := upload(t, d, make([]byte, 68))
 			s, err := d.NewStream()
 			require.NoError(t, err)
 			require.NoError(t, d.Launch(f, sim.Geometry{Grid: [3]uint32{3, 4, 1}, Block: [3]uint32{9, 5, 1}}, s, []uint64{out, 0}), inst)
@@ -138,6 +144,24 @@ func TestStepLimit(t *testing.T) {
 				code(t, driver.CodeLaunchTimeout, d.Wait(0), "step limit")
 			}
 		}
+	}
+}
+
+// The limit comes before what a kernel would do a little beyond it.
+func TestStepLimitIsSoon(t *testing.T) {
+	for _, options := range ways() {
+		d := device(t, append(options, sim.StepLimit(20000))...)
+		launch(t, d, kernel(t, d, body(prologue+"mov.u32 %r3, 0;\nL: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 100000; @%p1 bra L;\n trap;"), "k"), sim.Linear(1, 32), 0, 0)
+		code(t, driver.CodeLaunchTimeout, d.Wait(0), "step limit")
+	}
+}
+
+// The limit holds for a grid whose blocks are short and too many, too.
+func TestStepLimitOfGrid(t *testing.T) {
+	for _, options := range ways() {
+		d := device(t, append(options, sim.StepLimit(100000))...)
+		launch(t, d, kernel(t, d, body(""), "k"), sim.Linear(1<<31-1, 1024), 0, 0)
+		code(t, driver.CodeLaunchTimeout, d.Wait(0), "step limit", "kernel k", "block (", "seed ")
 	}
 }
 

@@ -42,6 +42,20 @@ func TestReplay(t *testing.T) {
 	outcomes(t, tickets, 9*64+1, sim.Serial())
 	outcomes(t, tickets, 9*64+1, sim.Multiprocessors(64))
 
+	// Blocks that take their time, so that they arrive at the tickets as goroutines have it.
+	outcomes(t, body(prologue+`
+		mul.lo.u32 %r5, %r1, 0;
+		mov.u32 %r6, %ctaid.x;
+		mul.lo.u32 %r6, %r6, 37;
+		rem.u32 %r6, %r6, 9;
+		mul.lo.u32 %r6, %r6, 700;
+	L:
+		add.u32 %r5, %r5, 1;
+		setp.lt.u32 %p1, %r5, %r6;
+		@%p1 bra L;
+		atom.global.add.u32 %r3, [%rd0], 1;
+		st.global.u32 [%rd1+4], %r3;`), 9*64+1)
+
 	d, e := device(t, sim.Seed(7)), device(t, sim.Seed(7), sim.Serial())
 	assert.Equal(t, ticketOrder(t, d, tickets), ticketOrder(t, e, tickets), "one goroutine or many")
 	first := ticketOrder(t, e, tickets)
