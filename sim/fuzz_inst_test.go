@@ -99,7 +99,10 @@ func FuzzInstructions(f *testing.F) {
 		var outcome [2]string
 		for i := range outcome {
 			options := []sim.Option{sim.Seed(seed), sim.StepLimit(3000), sim.Approximate()}
-			d := sim.New(append(options, sim.Serial())...)
+			if seed%2 == 0 {
+				options = append(options, sim.Fast(), sim.Serial())
+			}
+			d := sim.New(options...)
 			m, err := d.Load(ptx)
 			if err != nil {
 				var e *sim.Error
@@ -132,7 +135,7 @@ func TestMixed(t *testing.T) {
 	list := grammar(t)
 	ended := 0
 	for i := range mixedSeeds {
-		d := device(t, sim.Seed(1), sim.StepLimit(3000), sim.Approximate(), sim.Serial(), sim.Fast()) // they race
+		d := device(t, sim.Seed(1), sim.StepLimit(3000), sim.Approximate(), sim.Fast(), sim.Serial()) // they race
 		m, err := d.Load(mixed(list, mixedSeed(i)))
 		require.NoError(t, err)
 		k, err := d.Function(m, "k")

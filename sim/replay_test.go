@@ -92,12 +92,12 @@ func TestReplayLanes(t *testing.T) {
 
 // A kernel with a data race, whichever warp writes last wins, does the same again where it runs serially.
 func TestReplayRace(t *testing.T) {
-	outcomes(t, body(prologue+"st.global.u32 [%rd0], %r0;"), 1, sim.Serial(), sim.Fast())
+	outcomes(t, body(prologue+"st.global.u32 [%rd0], %r0;"), 1, sim.Fast(), sim.Serial())
 	outcomes(t, body(".shared .b32 s;"+prologue+`
 		st.shared.u32 [s], %r2;
 		bar.sync 0;
 		ld.shared.u32 %r3, [s];
-		st.global.u32 [%rd1], %r3;`), 9*64, sim.Serial(), sim.Fast())
+		st.global.u32 [%rd1], %r3;`), 9*64, sim.Fast(), sim.Serial())
 }
 
 // A fault that only some orders bring out prints a seed; with it, it happens again to the letter.

@@ -66,14 +66,15 @@ func (w *warp) watch(o *op, bk bank) {
 		e := me | epoch(u)<<threadShift
 		for c := uint64(0); c < n>>p.grain; c++ {
 			cl := &p.cells[at+c]
-			if w.touch(o, cl, u, e, write) {
+			other, from := w.touch(o, bk, cl, off+c<<p.grain, u, e, write)
+			if other == 0 {
 				continue
 			}
 			if write && m.rmw == nil && cl.read == 0 && w.sameValue(o, bk, i, cl.write) {
 				cl.write, cl.writeAt = e, o.source
 				continue
 			}
-			w.raced(o, i, cl, e, space)
+			w.raced(o, i, other, from, other == cl.write || other&epochStrong != 0 && other != cl.read, space)
 			return
 		}
 	}
@@ -105,39 +106,83 @@ func (w *warp) sameValue(o *op, b bank, lane int, other epoch) bool {
 	return true
 }
 
-// touch checks an access against a cell and remembers it; false means a race.
-func (w *warp) touch(o *op, c *cell, thread uint32, e epoch, write bool) bool {
+// touch checks an access against a cell and remembers it. It returns the access that it races with, and where that stands.
+func (w *warp) touch(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) (other epoch, from int32) {
 	if c.write == 0 && c.read == 0 {
 		if write {
 			c.write, c.writeAt = e, o.source
 		} else {
 			c.read, c.readFrom = e, o.source
 		}
-		return true
+		return 0, 0
 	}
 	b := w.block.eye
-	if c.write != 0 && c.write>>threadShift != e>>threadShift && !together(c.write, e) && !b.knows(thread, c.write) {
-		return false
+	if c.write != 0 {
+		if w.conflicts(thread, c.write, e) {
+			return c.write, c.writeAt
+		}
+		if c.write&epochStrong != 0 {
+			if r := w.strongWriters(o, bk, c, at, thread, e, write); r.e != 0 {
+				return r.e, r.from
+			}
+		}
 	}
 	if !write {
 		w.addReader(o, c, thread, e)
-		return true
+		return 0, 0
 	}
 	if c.read != 0 {
 		if c.read.order() != 0 {
-			if c.read>>threadShift != e>>threadShift && !together(c.read, e) && !b.knows(thread, c.read) {
-				return false
+			if w.conflicts(thread, c.read, e) {
+				return c.read, c.readFrom
 			}
 		} else {
 			for _, r := range b.grid.readers[c.read] {
-				if r.e>>threadShift != e>>threadShift && !together(r.e, e) && !b.knows(thread, r.e) {
-					return false
+				if w.conflicts(thread, r.e, e) {
+					return r.e, r.from
 				}
 			}
 		}
 	}
 	c.write, c.writeAt, c.read = e, o.source, 0
-	return true
+	return 0, 0
+}
+
+// conflicts says whether an access of a thread is not ordered with another one.
+func (w *warp) conflicts(thread uint32, other, e epoch) bool {
+	return other>>threadShift != e>>threadShift && !together(other, e) && !w.block.eye.knows(thread, other)
+}
+
+// strongWriters looks after the strong writes of a place before its last one: they do not exclude each other, but any weak access
+// must know them all. The last few are remembered.
+func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) reader {
+	if bk.space == ptx.Global {
+		at += w.region.Base
+	}
+	if e&epochStrong != 0 {
+		if write && c.write>>threadShift != e>>threadShift {
+			l := w.location(bk.space, at)
+			l.writers[l.next%len(l.writers)] = reader{c.write, c.writeAt}
+			l.next++
+		}
+		return reader{}
+	}
+	list := w.block.eye.strong
+	if bk.space != ptx.Shared {
+		list = w.block.eye.grid.strong
+	}
+	for _, key := range [...]uint64{at, at &^ 3, at &^ 7} { // the cell may be a part of what they wrote
+		l := list[key]
+		if l == nil {
+			continue
+		}
+		for _, r := range l.writers {
+			if r.e != 0 && w.conflicts(thread, r.e, e) {
+				return r
+			}
+		}
+	}
+	return reader{}
 }
 
 // together says whether two accesses are strong in scopes that hold each other, so that they may meet.
@@ -188,20 +233,11 @@ func (w *warp) unwritten(o *op, lane int, space ptx.Space) {
 	w.fail(o, lane, Unwritten, addr, "%s of %d bytes of %s that nothing has written", verb(o), o.mem.size(), where)
 }
 
-// raced reports a race, with the access that this one conflicts with.
-func (w *warp) raced(o *op, lane int, c *cell, e epoch, space ptx.Space) {
-	b := w.block.eye
-	thread := uint32(w.index*lanes + lane)
-	other, at, what := c.write, c.writeAt, "a write"
-	if other == 0 || other>>threadShift == e>>threadShift || together(other, e) || b.knows(thread, other) {
-		other, at, what = c.read, c.readFrom, "a read"
-		if c.read.order() == 0 && c.read != 0 {
-			for _, r := range b.grid.readers[c.read] {
-				if r.e>>threadShift != e>>threadShift && !together(r.e, e) && !b.knows(thread, r.e) {
-					other, at = r.e, r.from
-				}
-			}
-		}
+// raced reports a race with another access.
+func (w *warp) raced(o *op, lane int, other epoch, at int32, write bool, space ptx.Space) {
+	what := "a read"
+	if write {
+		what = "a write"
 	}
 	line := ""
 	if at >= 0 && int(at) < len(w.prog.Source) {

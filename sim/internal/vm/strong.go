@@ -9,10 +9,12 @@ import (
 // location is what the strict mode follows of a place in memory that strong accesses use: what a read of it may bring, and the
 // values that other threads may still see.
 type location struct {
-	offer              // with the latest value
-	past   []pastValue // older values, oldest first; the memory holds the latest
-	fenced []fencedSight
-	writes uint64 // strong writes so far
+	offer               // with the latest value
+	past    []pastValue // older values, oldest first; the memory holds the latest
+	fenced  []fencedSight
+	writes  uint64    // strong writes so far
+	writers [8]reader // the latest of them but one, and before
+	next    int       // where the next goes
 }
 
 // offer is what comes with a value: what its writers released.
