@@ -11,8 +11,13 @@ import (
 // BenchmarkForwardBackward is how fast the simulation is: a million float32 elements through the kernel that a training loop
 // spends its time in.
 func BenchmarkForwardBackward(b *testing.B) {
+	b.Run("strict", func(b *testing.B) { forwardBackward(b, device(b, sim.Seed(1))) })
+	b.Run("fast", func(b *testing.B) { forwardBackward(b, device(b, sim.Seed(1), sim.Fast())) })
+	b.Run("fast/serial", func(b *testing.B) { forwardBackward(b, device(b, sim.Seed(1), sim.Fast(), sim.Serial())) })
+}
+
+func forwardBackward(b *testing.B, d *sim.Device) {
 	const n = 1_000_000
-	d := device(b, sim.Seed(1))
 	f := kernel(b, d, kernels.PTX, "smoothl1_forward_backward_f32_mul")
 	pred, target := make([]float32, n), make([]float32, n)
 	for i := range n {

@@ -45,11 +45,16 @@ type Device struct {
 	launches uint64
 	handles  uint64 // last one given
 	streams  map[Stream]*stream
+	inOrder  []*stream // of their making
 	events   map[Event]*event
 	modules  map[Module]*module
 	kernels  map[Function]*kernel
 	covered  map[coverKey]*covered
 	coverage []*covered // in the order of their loads
+	stats    Stats      // without kernels
+	planned  []planned
+	calls    [callKinds]uint64
+	leaked   Held
 }
 
 type stream struct {
@@ -82,6 +87,7 @@ func New(opts ...Option) *Device {
 		o(&d.opts)
 	}
 	d.opts.settle()
+	d.inOrder = append(d.inOrder, d.streams[0])
 	d.draws = vm.NewRand(d.opts.seed, 1)
 	d.info = Info{
 		Backend: "sim", Name: "smoothl1 simulated device", Major: d.opts.major, Minor: d.opts.minor,
@@ -106,9 +112,9 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.drainAll()
-	d.closed = true
+	d.closed, d.leaked = true, d.held()
 	d.memory = &vm.Memory{}
-	d.streams, d.events, d.modules, d.kernels = nil, nil, nil, nil
+	d.streams, d.inOrder, d.events, d.modules, d.kernels = nil, nil, nil, nil, nil
 	if d.fault != nil && !d.reported {
 		d.reported = true
 		return d.faultFrom("cuCtxDestroy")
@@ -117,7 +123,7 @@ func (d *Device) Close() error {
 }
 
 // usable takes the lock and says why a call cannot be served. The caller unlocks in either case.
-func (d *Device) usable(call string) error {
+func (d *Device) usable(call string, kind CallKind) error {
 	d.mu.Lock()
 	switch {
 	case d.closed:
@@ -126,7 +132,7 @@ func (d *Device) usable(call string) error {
 		d.reported = true
 		return d.faultFrom(call)
 	}
-	return nil
+	return d.failing(call, kind)
 }
 
 // faultFrom is the device's fault as the error of a call.

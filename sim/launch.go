@@ -23,7 +23,7 @@ const (
 // Load reads PTX text and gives its variables memory. The detail of its error names the line and the instruction.
 func (d *Device) Load(text string) (Module, error) {
 	const call = "cuModuleLoadData"
-	err := d.usable(call)
+	err := d.usable(call, LoadCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -83,7 +83,7 @@ func ptxError(call string, err error) error {
 // Unload waits for all work of the device and gives a module and its variables back.
 func (d *Device) Unload(m Module) error {
 	const call = "cuModuleUnload"
-	err := d.usable(call)
+	err := d.usable(call, UnloadCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -109,7 +109,7 @@ func (d *Device) Unload(m Module) error {
 // Function finds a kernel of a module by its name.
 func (d *Device) Function(m Module, name string) (Function, error) {
 	const call = "cuModuleGetFunction"
-	err := d.usable(call)
+	err := d.usable(call, LoadCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -134,7 +134,7 @@ func (d *Device) Function(m Module, name string) (Function, error) {
 // Global finds a variable of a module in .global memory by its name: its address and its size in bytes.
 func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 	const call = "cuModuleGetGlobal"
-	err := d.usable(call)
+	err := d.usable(call, LoadCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, 0, err
@@ -155,7 +155,7 @@ func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 // its bits, a float32 as its bits in the low half. A kernel's fault is reported by a later call.
 func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error {
 	const call = "cuLaunchKernel"
-	err := d.usable(call)
+	err := d.usable(call, LaunchCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -249,6 +249,7 @@ var codes = map[vm.FaultKind]int{
 // execute runs a launch.
 func (d *Device) execute(k *kernel, g Geometry, params []byte) *Error {
 	d.launches++
+	d.stats.Launches++
 	perMP := min(d.opts.resident, 2048/int(g.Block[0]*g.Block[1]*g.Block[2]))
 	cover, fault := vm.Run(k.prog, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
 		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,

@@ -17,7 +17,7 @@ const (
 // Alloc returns bytes > 0 of device memory, aligned to 256 bytes, that hold noise. No address is given out twice.
 func (d *Device) Alloc(bytes uint64) (Ptr, error) {
 	const call = "cuMemAlloc"
-	err := d.usable(call)
+	err := d.usable(call, AllocCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -65,7 +65,7 @@ func (d *Device) release(base uint64) bool {
 // Free waits for all work of the device and gives an allocation back.
 func (d *Device) Free(p Ptr) error {
 	const call = "cuMemFree"
-	err := d.usable(call)
+	err := d.usable(call, FreeCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -117,7 +117,7 @@ const small = 64 << 10
 // happen only when something waits for it.
 func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	const call = "cuMemcpyHtoDAsync"
-	err := d.usable(call)
+	err := d.usable(call, CopyCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -130,6 +130,8 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	if err != nil {
 		return err
 	}
+	d.stats.CopiesIn++
+	d.stats.BytesIn += uint64(len(src))
 	if len(src) <= small && d.draws.Below(2) == 0 {
 		kept := append([]byte(nil), src...)
 		d.enqueue(s, func() *Error {
@@ -151,7 +153,7 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 // CopyOut copies from the device after the stream's earlier work, and returns when dst is filled.
 func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 	const call = "cuMemcpyDtoHAsync"
-	err := d.usable(call)
+	err := d.usable(call, CopyCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -169,13 +171,15 @@ func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 		return err
 	}
 	copy(dst, from.data)
+	d.stats.CopiesOut++
+	d.stats.BytesOut += uint64(len(dst))
 	return nil
 }
 
 // Copy copies within the device, after the stream's earlier work.
 func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 	const call = "cuMemcpyDtoDAsync"
-	err := d.usable(call)
+	err := d.usable(call, CopyCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -192,6 +196,7 @@ func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 	if err != nil {
 		return err
 	}
+	d.stats.DeviceCopies++
 	d.enqueue(s, func() *Error {
 		copy(to.data, from.data)
 		if bytes > 0 && to.region.Shadow != nil {
@@ -205,7 +210,7 @@ func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 // Zero clears device memory, after the stream's earlier work.
 func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
 	const call = "cuMemsetD8Async"
-	err := d.usable(call)
+	err := d.usable(call, CopyCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -218,6 +223,7 @@ func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
 	if err != nil {
 		return err
 	}
+	d.stats.Clears++
 	d.enqueue(s, func() *Error {
 		clear(to.data)
 		to.written()

@@ -1,10 +1,14 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
+
+// ownStream marks the handles of a device's own streams, as the driver interface has it.
+const ownStream Stream = 1 << 63
 
 // maxQueued is how much work waits on a stream before it is done without anybody waiting for it.
 const maxQueued = 1024
@@ -45,30 +49,29 @@ func (d *Device) drain(s *stream) {
 }
 
 func (d *Device) drainAll() {
-	// In the order of their handles: a map's order would not be replayed by the seed.
-	for h := Stream(0); h <= Stream(d.handles); h++ {
-		if s := d.streams[h]; s != nil && len(s.queue) > 0 {
-			d.drain(s)
-		}
+	for _, s := range d.inOrder { // a map's order would not be replayed by the seed
+		d.drain(s)
 	}
 }
 
 // NewStream makes a stream. It is not ordered with any other, the default one included.
 func (d *Device) NewStream() (Stream, error) {
-	err := d.usable("cuStreamCreate")
+	err := d.usable("cuStreamCreate", StreamCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
 	}
-	h := Stream(d.handle())
-	d.streams[h] = &stream{}
+	h := Stream(d.handle()) | ownStream
+	s := &stream{}
+	d.streams[h] = s
+	d.inOrder = append(d.inOrder, s)
 	return h, nil
 }
 
 // CloseStream waits for a stream's work and gives it back.
 func (d *Device) CloseStream(s Stream) error {
 	const call = "cuStreamDestroy"
-	err := d.usable(call)
+	err := d.usable(call, StreamCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -82,13 +85,14 @@ func (d *Device) CloseStream(s Stream) error {
 	}
 	d.drain(st)
 	delete(d.streams, s)
+	d.inOrder = slices.DeleteFunc(d.inOrder, func(o *stream) bool { return o == st })
 	return d.after(call)
 }
 
 // Wait returns when all earlier work of the stream is done.
 func (d *Device) Wait(s Stream) error {
 	const call = "cuStreamSynchronize"
-	err := d.usable(call)
+	err := d.usable(call, WaitCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -103,7 +107,7 @@ func (d *Device) Wait(s Stream) error {
 
 // NewEvent makes an event.
 func (d *Device) NewEvent() (Event, error) {
-	err := d.usable("cuEventCreate")
+	err := d.usable("cuEventCreate", EventCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err
@@ -116,7 +120,7 @@ func (d *Device) NewEvent() (Event, error) {
 // CloseEvent gives an event back.
 func (d *Device) CloseEvent(e Event) error {
 	const call = "cuEventDestroy"
-	err := d.usable(call)
+	err := d.usable(call, EventCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -131,7 +135,7 @@ func (d *Device) CloseEvent(e Event) error {
 // Record makes an event happen after the stream's earlier work.
 func (d *Device) Record(e Event, on Stream) error {
 	const call = "cuEventRecord"
-	err := d.usable(call)
+	err := d.usable(call, EventCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return err
@@ -155,7 +159,7 @@ func (d *Device) Record(e Event, on Stream) error {
 // Elapsed waits for both events and returns the milliseconds between them, of the host's time.
 func (d *Device) Elapsed(start, end Event) (float32, error) {
 	const call = "cuEventElapsedTime"
-	err := d.usable(call)
+	err := d.usable(call, WaitCall)
 	defer d.mu.Unlock()
 	if err != nil {
 		return 0, err

@@ -141,6 +141,7 @@ func (w *warp) locate(o *op) (b bank, ok bool) {
 	if !w.aligned(o, or) {
 		return bank{}, false
 	}
+	w.count(o, lo, hi)
 	switch m.space {
 	case ptx.Global:
 		return w.locateGlobal(o, lo, hi)

@@ -195,10 +195,11 @@ func execAtomFlush(w *warp, o *op) { w.atom(o, true) }
 // atom executes an atomic operation, lane after lane in an order that the seed draws.
 func (w *warp) atom(o *op, flush bool) {
 	m := o.mem
-	_, _, or := w.addresses(o)
+	lo, hi, or := w.addresses(o)
 	if !w.aligned(o, or) {
 		return
 	}
+	w.count(o, lo, hi)
 	wide := m.bytes == 8
 	turn, stride := w.block.rng.below(lanes), 2*w.block.rng.below(lanes/2)+1 // odd: every lane once, also backwards
 	all := w.mask

@@ -7,7 +7,11 @@ type Cover struct {
 	runs     []uint64 // by block: times entered by a warp
 	lanes    []uint64 // by block: lanes that entered
 	guards   []Guard  // by guarded operation: lanes
+	traffic  [trafficSpaces][trafficKinds]Traffic
 }
+
+// Traffic is what was counted of a space, and of loads, stores or atomic operations.
+func (c *Cover) Traffic(space, kind int) Traffic { return c.traffic[space][kind] }
 
 // Guard counts the lanes that a guard let through and held back.
 type Guard struct{ Yes, No uint64 }
@@ -26,6 +30,11 @@ func (c *Cover) Add(o *Cover) {
 	for i := range o.guards {
 		c.guards[i].Yes += o.guards[i].Yes
 		c.guards[i].No += o.guards[i].No
+	}
+	for s := range o.traffic {
+		for k := range o.traffic[s] {
+			c.traffic[s][k].Add(o.traffic[s][k])
+		}
 	}
 	c.Steps += o.Steps
 	c.Launches += o.Launches

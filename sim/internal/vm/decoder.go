@@ -131,7 +131,7 @@ func (d *decoder) source(in *ptx.Inst) int32 {
 	d.srcOf[in] = i
 	d.prog.Source = append(d.prog.Source, Source{
 		Line: in.Line, Text: in.String(), Func: d.env.fn.Name,
-		Branch: in.Op == "bra" && in.Guard != nil,
+		Branch: in.Op == "bra" && in.Guard != nil, Kind: kindOf(in),
 	})
 	return i
 }

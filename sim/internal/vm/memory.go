@@ -62,8 +62,12 @@ func (m *Memory) Without(base uint64) (*Memory, *Region) {
 	return n, r
 }
 
-// Regions is the number of regions.
-func (m *Memory) Regions() int { return len(m.regions) }
+// Each calls f for every region.
+func (m *Memory) Each(f func(name string, bytes uint64)) {
+	for _, r := range m.regions {
+		f(r.Name, uint64(len(r.Data)))
+	}
+}
 
 // describe says where an address lies that no access may have.
 func (m *Memory) describe(addr uint64) string {

@@ -65,7 +65,8 @@ type op struct {
 type Source struct {
 	Line   int
 	Text   string
-	Branch bool // a guarded branch: it can go both ways
+	Branch bool   // a guarded branch: it can go both ways
+	Kind   string // for counting
 	Func   string
 }
 

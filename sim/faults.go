@@ -1,0 +1,107 @@
+package sim
+
+import "github.com/smoothl1/smoothl1/internal/driver"
+
+// CallKind is a kind of call of a device that can be made to fail.
+type CallKind uint8
+
+const (
+	AllocCall  CallKind = iota // Alloc
+	FreeCall                   // Free
+	CopyCall                   // CopyIn, CopyOut, Copy, Zero
+	LoadCall                   // Load, Function
+	UnloadCall                 // Unload
+	LaunchCall                 // Launch
+	WaitCall                   // Wait, Elapsed
+	StreamCall                 // NewStream, CloseStream
+	EventCall                  // NewEvent, CloseEvent, Record
+	callKinds
+)
+
+// failCodes are the errors that calls fail with.
+var failCodes = [callKinds]int{
+	AllocCall: driver.CodeOutOfMemory, FreeCall: driver.CodeUnknown, CopyCall: driver.CodeUnknown, LoadCall: driver.CodeOutOfMemory,
+	UnloadCall: driver.CodeUnknown, LaunchCall: driver.CodeOutOfResources, WaitCall: driver.CodeLaunchFailed,
+	StreamCall: driver.CodeOutOfMemory, EventCall: driver.CodeOutOfMemory,
+}
+
+// planned is a failure that is to come.
+type planned struct {
+	kind   CallKind
+	left   int
+	sticky bool
+}
+
+// FailNext makes the n-th of the calls of a kind that come from now on fail: 1 is the next. It fails with the error that CUDA gives
+// when resources are short, or CUDA_ERROR_UNKNOWN, and does nothing else: what a Free or an Unload that failed was for stays. sticky
+// makes it a fault of the device, as after an illegal address: every later call fails with it too. Failures add up; a negative n, or
+// 0, plans nothing.
+func (d *Device) FailNext(kind CallKind, n int, sticky bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n > 0 && kind < callKinds {
+		d.planned = append(d.planned, planned{kind, n, sticky})
+	}
+}
+
+// failing counts a call, and gives the error that was planned for it.
+func (d *Device) failing(call string, kind CallKind) error {
+	d.calls[kind]++
+	var err error
+	keep := d.planned[:0]
+	for _, p := range d.planned {
+		if p.kind == kind {
+			p.left--
+		}
+		if p.left > 0 {
+			keep = append(keep, p)
+			continue
+		}
+		err = fail(call, failCodes[kind], "made to fail")
+		if p.sticky {
+			d.fault, d.reported = err.(*Error), true
+		}
+	}
+	d.planned = keep
+	return err
+}
+
+// Calls is how many calls of a kind were made, those that failed included.
+func (d *Device) Calls(kind CallKind) uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if kind >= callKinds {
+		return 0
+	}
+	return d.calls[kind]
+}
+
+// Held is what a device has given out and not got back.
+type Held struct {
+	Allocations int
+	Bytes       uint64 // of them
+	Streams     int
+	Events      int
+	Modules     int
+}
+
+// Held counts what is given out, and after Close what was when it was closed: what its user leaked.
+func (d *Device) Held() Held {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.closed {
+		return d.leaked
+	}
+	return d.held()
+}
+
+func (d *Device) held() Held {
+	h := Held{Streams: len(d.streams) - 1, Events: len(d.events), Modules: len(d.modules)}
+	d.memory.Each(func(name string, bytes uint64) {
+		if name == "" { // not a module's variable
+			h.Allocations++
+			h.Bytes += bytes
+		}
+	})
+	return h
+}
