@@ -1,0 +1,115 @@
+package vm
+
+import "github.com/smoothl1/smoothl1/sim/internal/ptx"
+
+// bank is a piece of memory that lanes access, and what the strict mode knows of it.
+type bank struct {
+	data   []byte
+	shadow *Shadow // nil: nothing is followed
+	space  ptx.Space
+}
+
+func (w *warp) sharedBank() bank {
+	b := bank{data: w.block.shared, space: ptx.Shared}
+	if w.block.eye != nil {
+		b.shadow = w.block.eye.shared
+	}
+	return b
+}
+
+func (w *warp) localize(o *op, hi uint64) bool {
+	n := w.prog.LocalBytes
+	if !w.within(o, hi, n) {
+		return false
+	}
+	for i := range w.addr {
+		w.addr[i] += uint64(i) * n
+	}
+	return true
+}
+
+func (w *warp) locateGlobal(o *op, lo, hi uint64) (bank, bool) {
+	r := w.region
+	if r == nil || lo < r.Base || lo-r.Base >= uint64(len(r.Data)) {
+		if r = w.block.grid.memory.find(lo); r == nil {
+			w.outside(o, w.lane(func(a uint64) bool { return a == lo }))
+			return bank{}, false
+		}
+		w.region = r
+	}
+	if end := hi - r.Base; end > uint64(len(r.Data)) || uint64(len(r.Data))-end < o.mem.size() {
+		return bank{}, false // several allocations, or the end of this one
+	}
+	for i := range w.addr {
+		w.addr[i] -= r.Base
+	}
+	return bank{r.Data, r.Shadow, ptx.Global}, true
+}
+
+// outside reports an access outside every allocation.
+func (w *warp) outside(o *op, lane int) {
+	a := w.addr[lane]
+	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), w.block.grid.memory.describe(a))
+}
+
+// place finds where one lane's access goes, in any space, and makes its address an offset there.
+func (w *warp) place(o *op, lane int) (b bank, ok bool) {
+	a, n := w.addr[lane], o.mem.size()
+	off := a
+	readOnly := !o.mem.load || o.mem.rmw != nil // the access writes
+	size := uint64(0)
+	switch {
+	case o.mem.space == ptx.Shared:
+		b = w.sharedBank()
+	case a < windows:
+		r := w.block.grid.memory.find(a)
+		if r == nil {
+			break
+		}
+		w.region = r
+		b, off = bank{r.Data, r.Shadow, ptx.Global}, a-r.Base
+	case a>>windowShift == sharedWindow>>windowShift:
+		b, off = w.sharedBank(), a-sharedWindow
+	case a>>windowShift == localWindow>>windowShift:
+		size, off = w.prog.LocalBytes, a-localWindow
+		if off < size && size-off >= n {
+			w.addr[lane] = off + uint64(lane)*size
+			return bank{w.local, w.localShadow, ptx.Local}, true
+		}
+	case a>>windowShift == constWindow>>windowShift && !readOnly:
+		b, off = bank{w.prog.consts.data, nil, ptx.Const}, a-constWindow
+	case a>>windowShift == paramWindow>>windowShift && !readOnly:
+		b, off = bank{w.block.grid.params, nil, ptx.Param}, a-paramWindow
+	}
+	if size = uint64(len(b.data)); off >= size || size-off < n {
+		w.outside(o, lane)
+		return bank{}, false
+	}
+	w.addr[lane] = off
+	return b, true
+}
+
+// Generic addresses: below windows they are global ones; the other spaces have a window each.
+const (
+	windowShift  = 40
+	windows      = 0x70 << windowShift
+	sharedWindow = 0x70 << windowShift
+	localWindow  = 0x71 << windowShift
+	constWindow  = 0x72 << windowShift
+	paramWindow  = 0x73 << windowShift
+)
+
+// windowOf is where a state space begins among the generic addresses.
+func windowOf(s ptx.Space) uint64 {
+	switch s {
+	case ptx.Shared:
+		return sharedWindow
+	case ptx.Local:
+		return localWindow
+	case ptx.Const:
+		return constWindow
+	case ptx.Param:
+		return paramWindow
+	}
+	return 0
+}

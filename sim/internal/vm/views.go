@@ -1,0 +1,81 @@
+package vm
+
+// known is what is known of one block: clocks up to which the accesses of all its threads are, and those of single ones.
+type known struct {
+	base    uint32
+	threads map[uint32]uint32
+}
+
+// view is a set of known accesses. It is not changed once it is shared.
+type view struct {
+	sc     uint64 // version of the order of .sc fences
+	blocks map[uint32]known
+	seen   map[*location]uint64 // which of a place's strong writes has been seen: none before it will be
+}
+
+func (v *view) covers(e epoch) bool {
+	if v == nil {
+		return false
+	}
+	k, ok := v.blocks[e.order()]
+	return ok && (e.clock() <= k.base || e.clock() <= k.threads[e.thread()] && k.threads != nil)
+}
+
+// merge is what two views know together.
+func merge(a, b *view) *view {
+	switch {
+	case a == nil || a == b:
+		return b
+	case b == nil:
+		return a
+	}
+	m := &view{sc: max(a.sc, b.sc), blocks: make(map[uint32]known, len(a.blocks)+len(b.blocks))}
+	for o, k := range a.blocks {
+		m.blocks[o] = k
+	}
+	for o, k := range b.blocks {
+		m.blocks[o] = mergeKnown(m.blocks[o], k)
+	}
+	switch {
+	case len(b.seen) == 0:
+		m.seen = a.seen
+	case len(a.seen) == 0:
+		m.seen = b.seen
+	default:
+		m.seen = make(map[*location]uint64, len(a.seen)+len(b.seen))
+		for l, n := range a.seen {
+			m.seen[l] = n
+		}
+		for l, n := range b.seen {
+			m.seen[l] = max(m.seen[l], n)
+		}
+	}
+	return m
+}
+
+func mergeKnown(a, b known) known {
+	k := known{base: max(a.base, b.base), threads: a.threads}
+	if len(b.threads) == 0 {
+		return k
+	}
+	if len(a.threads) == 0 {
+		k.threads = b.threads
+		return k
+	}
+	k.threads = make(map[uint32]uint32, len(a.threads)+len(b.threads))
+	for t, c := range a.threads {
+		k.threads[t] = c
+	}
+	for t, c := range b.threads {
+		k.threads[t] = max(k.threads[t], c)
+	}
+	return k
+}
+
+func copyClocks(m map[uint32]uint32) map[uint32]uint32 {
+	n := make(map[uint32]uint32, len(m)+1)
+	for k, v := range m {
+		n[k] = v
+	}
+	return n
+}
