@@ -131,6 +131,38 @@ func TestEarlyExit(t *testing.T) {
 	})
 }
 
+// A register that a guard may leave as it was keeps its value round a loop, however short it seems to live.
+func TestGuardedWrites(t *testing.T) {
+	check(t, body(prologue+`
+		mov.u32 %r3, 0;
+		mov.u32 %r4, 0;
+		add.u32 %r10, %r0, 5;
+	LOOP:
+		xor.b32 %r5, %r0, %r3;
+		rem.u32 %r5, %r5, 3;
+		setp.eq.u32 %p1, %r5, 0;
+		@%p1 mad.lo.u32 %r10, %r3, 7, 1;
+		add.u32 %r4, %r4, %r10;
+		mul.lo.u32 %r11, %r4, 3;
+		xor.b32 %r12, %r11, %r3;
+		mul.lo.u32 %r13, %r12, %r11;
+		add.u32 %r4, %r4, %r13;
+		add.u32 %r3, %r3, 1;
+		setp.lt.u32 %p2, %r3, 12;
+		@%p2 bra LOOP;
+		st.global.u32 [%rd1], %r4;`), 2, 64, 0, func(i uint32) (sum uint32) {
+		kept := i + 5
+		for k := range uint32(12) {
+			if (i^k)%3 == 0 {
+				kept = 7*k + 1
+			}
+			sum += kept
+			sum += (3*sum ^ k) * (3 * sum)
+		}
+		return sum
+	})
+}
+
 // A loop with three ways out, which lead to different places and meet again.
 func TestLoopExits(t *testing.T) {
 	check(t, body(prologue+`

@@ -17,7 +17,8 @@ import (
 // seeds are short texts for the fuzzers: hand-written kernels, and the smallest that nvcc wrote.
 func seeds(t testing.TB) []string {
 	list := []string{saxpy, sumKernel, calling(".func (.param .b32 r) f(.param .b32 a) { .reg .b32 %t; ld.param.b32 %t, [a]; st.param.b32 [r], %t; ret; }",
-		"{ .param .b32 p; .param .b32 q; st.param.b32 [p], %r0; call (q), f, (p); ld.param.b32 %r9, [q]; }")}
+		"{ .param .b32 p; .param .b32 q; st.param.b32 [p], %r0; call (q), f, (p); ld.param.b32 %r9, [q]; }"),
+		callsHead + ".const .align 8 .f64 c[2] = {1.0, 0d4000000000000000};\n.global .u32 a[4] = {1, 0x2+3*(4-1), ~5};\n.global .u64 v[2] = {generic(c)+8, a};"}
 	for _, instructions := range []string{
 		"mov.b64 {%r1, %r2}, %rd1; prmt.b32 %r1, %r2, %r3, 0x3210; bfe.u32 %r1, %r2, 3, 4;",
 		"shfl.sync.bfly.b32 %r1|%p1, %r2, 1, 31, -1; vote.sync.ballot.b32 %r3, !%p1, -1; activemask.b32 %r4;",
