@@ -62,6 +62,10 @@ func (b *block) run() {
 			}
 			k--
 		}
+		// What waits for the grid may come before anything that the block's other warps have still to do.
+		if len(b.pending) > 0 && b.rng.below(2) == 0 {
+			return
+		}
 	}
 	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit {
 		b.deadlock()

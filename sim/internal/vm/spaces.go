@@ -49,6 +49,10 @@ func (w *warp) locateGlobal(o *op, lo, hi uint64) (bank, bool) {
 // outside reports an access outside every allocation.
 func (w *warp) outside(o *op, lane int) {
 	a := w.addr[lane]
+	if o.mem.space == ptx.Shared { // an address there says nothing about allocations
+		w.fail(o, lane, IllegalAddress, a, "%s of %d bytes outside the %d bytes of .%v memory", verb(o), o.mem.size(), len(w.block.shared), o.mem.space)
+		return
+	}
 	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), w.block.grid.memory.describe(a))
 }
 
