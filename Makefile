@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it w
 verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
+
+fuzz: ## each fuzz target, a minute each; SECONDS=10 for less
+	scripts/fuzz.sh $(or $(SECONDS),60)
 
 bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks and the command for a CUDA host without Go (needs the CUDA headers)
 	scripts/bundle.sh

@@ -25,7 +25,7 @@ func Example() {
 	// <nil>
 }
 
-// TestOnTheSimulatedDevice has the loop run as on a GPU, where forgetting to wait shows.
+// TestOnTheSimulatedDevice has the loop run as on a GPU.
 func TestOnTheSimulatedDevice(t *testing.T) {
 	var here, there strings.Builder
 	dev, err := gpu.Open(gpu.CPU())

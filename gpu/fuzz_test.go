@@ -1,0 +1,260 @@
+package gpu_test
+
+import (
+	"encoding/binary"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// fuzzDevices are those that the fuzzed calls go to: opening one takes longer than many calls.
+var fuzzDevices = sync.OnceValues(func() ([]*gpu.Device, error) {
+	here, err1 := gpu.Open(gpu.CPU())
+	there, err2 := gpu.Open(gpu.On(sim.New(sim.Seed(1), sim.Serial())))
+	return []*gpu.Device{here, there}, errors.Join(err1, err2)
+})
+
+// FuzzOpArguments calls an operation with any arguments. Those that are right give what the reference gives, on the CPU and on
+// the simulated device; the others are refused with an *ArgError, and nothing is written.
+func FuzzOpArguments(f *testing.F) {
+	for op := range uint8(4) {
+		f.Add(op, uint8(0), uint8(0), 1.0, 1.0, uint16(0), int64(0), []byte("0123456789abcdef01234567"))
+		f.Add(op, uint8(1), uint8(1), 0.3, -2.0, uint16(gradTarget|unaligned), int64(99), []byte("fedcba9876543210fedcba9876543210fedcba98"))
+	}
+	for bit := range 12 {
+		f.Add(uint8(2), uint8(0), uint8(0), 0.5, 1.0, uint16(1)<<bit, int64(0), []byte("0123456789abcdef01234567"))
+	}
+	f.Fuzz(func(t *testing.T, op, kind, reduction uint8, beta, upstream float64, wrong uint16, count int64, values []byte) {
+		devices, err := fuzzDevices()
+		require.NoError(t, err)
+		l := smoothl1.Loss{Kind: smoothl1.Kind(kind), Beta: beta, Reduction: smoothl1.Reduction(reduction)}
+		for i, d := range devices {
+			c := fuzzedCall{dev: d, other: devices[1-i], op: op % 4, upstream: upstream, flags: wrong, count: int(count)}
+			fuzzOp[float32](t, c, l, values[:min(len(values), 1<<14)])
+			fuzzOp[float64](t, c, l, values[:min(len(values), 1<<14)])
+		}
+	})
+}
+
+// What may be wrong with, or is asked for in, a fuzzed call.
+const (
+	shortTarget = 1 << iota
+	nilTarget
+	closedPred
+	otherDevice
+	overlap
+	inPlace
+	gradTarget
+	elementwise
+	twoUpstreams
+	unaligned
+	optionTwice
+	nilOutput
+)
+
+type fuzzedCall struct {
+	dev, other *gpu.Device
+	op         uint8
+	upstream   float64
+	flags      uint16
+	count      int
+}
+
+func (c *fuzzedCall) has(flag uint16) bool { return c.flags&flag != 0 }
+
+// refused says whether the call must be an error, by the documentation of the operations and their options.
+func (c *fuzzedCall) refused(r smoothl1.Reduction, n int) bool {
+	reduces, differentiates := c.op == 1 || c.op == 3, c.op >= 2
+	switch {
+	case reduces && r == smoothl1.None,
+		c.has(nilTarget), c.has(otherDevice), c.has(closedPred),
+		c.has(shortTarget) && n > 0,
+		c.has(overlap) && !c.has(nilOutput) && !reducesOnly(c.op) && n > 1,
+		c.has(gradTarget) && !differentiates,
+		c.has(elementwise) && c.op != 2,
+		c.has(twoUpstreams) && !(differentiates && !c.has(elementwise)),
+		c.count != 0 && (c.op == 0 || c.count < 0),
+		c.has(optionTwice),
+		c.has(nilOutput) && !reducesOnly(c.op) && !(differentiates && c.has(gradTarget)):
+		return true
+	}
+	return false
+}
+
+func reducesOnly(op uint8) bool { return op == 1 }
+
+func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, values []byte) {
+	s, err := gpu.NewSmoothL1[T](c.dev, l)
+	var argument *smoothl1.ArgError
+	if invalid := l.Validate(smoothl1.DTypeOf[T]()); invalid != nil {
+		require.ErrorAs(t, err, &argument)
+		require.Equal(t, invalid, err)
+		return
+	}
+	require.NoError(t, err)
+	defer s.Close()
+
+	x := numbers[T](values)
+	n := len(x) / 3
+	pred, target, up := x[:n], x[n:2*n], x[2*n:3*n]
+	k := fuzzBuffers[T]{t: t, shift: 0}
+	if c.has(unaligned) {
+		k.shift = 1
+	}
+	defer k.close()
+	p, q, u := k.add(c.dev, pred), k.add(c.dev, target), k.add(c.dev, up)
+	marks := slices.Repeat([]T{42}, n)
+	out, outTarget := k.add(c.dev, marks), k.add(c.dev, marks)
+	switch {
+	case c.has(shortTarget) && n > 0:
+		q = k.slice(q, 0, n-1)
+	case c.has(otherDevice):
+		q = k.add(c.other, target)
+	}
+	if c.has(nilTarget) {
+		q = nil
+	}
+	switch {
+	case c.has(nilOutput):
+		out = nil
+	case c.has(overlap) && n > 1: // by all but one element
+		whole := k.add(c.dev, slices.Concat(pred, []T{0}))
+		p, out = k.slice(whole, 0, n), k.slice(whole, 1, n+1)
+	case c.has(inPlace):
+		out = p
+	}
+	var options []gpu.Option
+	if c.has(gradTarget) {
+		options = append(options, gpu.GradTarget(outTarget))
+	}
+	if c.has(elementwise) {
+		options = append(options, gpu.UpstreamBuffer(u))
+	}
+	number := c.op >= 2 && !c.has(elementwise)
+	if number || c.has(twoUpstreams) {
+		options = append(options, gpu.Upstream(c.upstream))
+	}
+	if c.count != 0 {
+		options = append(options, gpu.Count(c.count))
+	}
+	if c.has(optionTwice) {
+		options = append(options, gpu.MaxBlocks(1), gpu.MaxBlocks(2))
+	}
+	if c.has(closedPred) {
+		require.NoError(t, p.Close())
+	}
+
+	switch c.op {
+	case 0:
+		err = s.ForwardTerms(p, q, out, options...)
+	case 1:
+		err = s.Forward(p, q, options...)
+	case 2:
+		err = s.Backward(p, q, out, options...)
+	case 3:
+		err = s.ForwardBackward(p, q, out, options...)
+	}
+	if c.refused(l.Reduction, n) {
+		require.ErrorAs(t, err, &argument, "%+v, n=%d", c, n)
+		if out != nil && out != p && !c.has(overlap) {
+			requireBits(t, marks, download(t, out))
+		}
+		requireBits(t, marks, download(t, outTarget))
+		return
+	}
+	require.NoError(t, err, "%+v, n=%d", c, n)
+
+	a := cpu.Args[T]{Pred: pred, Target: target, Upstream: cpu.Number[T](c.upstream), Count: c.count}
+	if c.has(elementwise) {
+		a.Upstream = cpu.Elements(up)
+	}
+	want, wantTarget := make([]T, n), make([]T, n)
+	if c.op == 0 {
+		a.Terms = want
+		require.NoError(t, cpu.RefForwardTerms(l, a))
+	}
+	if c.op >= 2 {
+		a.GradPred, a.GradTarget = want, wantTarget
+		require.NoError(t, cpu.RefBackward(l, a))
+	}
+	if c.op != 1 && out != nil {
+		requireBits(t, want, download(t, out))
+	}
+	if c.has(gradTarget) {
+		requireBits(t, wantTarget, download(t, outTarget))
+	}
+	if c.op == 1 || c.op == 3 {
+		a.GradPred, a.GradTarget = nil, nil
+		value, err := cpu.RefForward(l, a)
+		require.NoError(t, err)
+		got, err := s.Value()
+		require.NoError(t, err)
+		requireBits(t, []float64{value}, []float64{got})
+	}
+}
+
+// numbers are the bytes as they are: any bits at all.
+func numbers[T smoothl1.Float](values []byte) (x []T) {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		for ; len(values) >= 4; values = values[4:] {
+			x = append(x, T(math.Float32frombits(binary.LittleEndian.Uint32(values))))
+		}
+		return x
+	}
+	for ; len(values) >= 8; values = values[8:] {
+		x = append(x, T(math.Float64frombits(binary.LittleEndian.Uint64(values))))
+	}
+	return x
+}
+
+func requireBits[T smoothl1.Float](t *testing.T, want, got []T) {
+	t.Helper()
+	require.Len(t, got, len(want))
+	for i := range want {
+		if !difftest.SameBits(got[i], want[i]) {
+			require.Failf(t, "other bits", "element %d: got %v, want %v", i, got[i], want[i])
+		}
+	}
+}
+
+func download[T smoothl1.Float](t *testing.T, b *gpu.Buffer[T]) []T {
+	x := make([]T, b.Len())
+	require.NoError(t, b.Download(x))
+	return x
+}
+
+// fuzzBuffers are the buffers of a call.
+type fuzzBuffers[T smoothl1.Float] struct {
+	t     *testing.T
+	shift int // elements that they lie off their aligned place
+	all   []*gpu.Buffer[T]
+}
+
+func (k *fuzzBuffers[T]) add(d *gpu.Device, x []T) *gpu.Buffer[T] {
+	whole, err := gpu.Upload(d, append(make([]T, k.shift), x...))
+	require.NoError(k.t, err)
+	k.all = append(k.all, whole)
+	return k.slice(whole, k.shift, k.shift+len(x))
+}
+
+func (k *fuzzBuffers[T]) slice(b *gpu.Buffer[T], i, j int) *gpu.Buffer[T] {
+	part, err := b.Slice(i, j)
+	require.NoError(k.t, err)
+	return part
+}
+
+func (k *fuzzBuffers[T]) close() {
+	for _, b := range k.all {
+		require.NoError(k.t, b.Close())
+	}
+}
