@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ verify: ## the long differential test: more than 20,000 cases on the GPU, or els
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
 
+dockerfile-lint: ## Dockerfile.cuda by BuildKit's linter, and the linter's own test
+	cd scripts/dockerlint && $(GO) vet . && $(GO) test . && $(GO) run . ../../Dockerfile.cuda
+
 fuzz: ## each fuzz target, a minute each; SECONDS=10 for less
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
@@ -66,4 +69,4 @@ bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check ## everything that CI runs
+check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check dockerfile-lint ## everything that CI runs
