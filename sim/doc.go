@@ -15,9 +15,44 @@
 // (.approx) do not load, unless the option Approximate is given. An instruction, modifier or directive that is not known is an
 // error of Load that names line and instruction: nothing is passed over in silence.
 //
+// # What is checked
+//
+// A launch stops with an error that names the kernel, the PTX line and its instruction, the block, the thread and the address
+// when a thread
+//
+//   - touches memory outside every allocation, after its free, or off its alignment;
+//   - reads bytes of device, shared or local memory that nothing has written;
+//   - races: two threads touch the same bytes, one of them writes, not both are atomic or otherwise strong accesses of a fitting
+//     scope, and no barrier, fence or release and acquire orders them. Stores of a value that the memory holds already are let pass;
+//   - waits at a barrier that others of its block have left the kernel without reaching, or that lanes of its warp reach at another
+//     instruction, or at a barrier, shuffle or vote that never completes;
+//   - executes a shuffle or vote whose member mask does not name it, or reads a lane that does not execute the shuffle;
+//   - or when the launch executes more than StepLimit operations.
+//
+// Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) lets it be: a strong load, .volatile or .relaxed, may see
+// an older value than the last as long as no fence or barrier forbids it. So a missing fence shows, as a race where the accesses are
+// plain, and as an old value where they are strong. What is forbidden follows from the order of one execution; another seed may
+// show what this one does not.
+//
+// The checks follow each access with a shadow of the memory, four to seven bytes for each, and run a launch on one goroutine. The
+// option Fast turns off those of races, unwritten memory, missed barriers and weak memory, and uses all cores.
+//
+// # What is counted
+//
+// Coverage says which instructions ran and which branches went both ways. Stats counts instructions by kind, the bytes that
+// threads ask for and the sectors of 32 bytes that warps touch for them, bank conflicts, launches and copies. FailNext makes the
+// n-th call of a kind fail, and Held says what has not been given back.
+//
+// # What is not there
+//
+// Textures and surfaces, tensor cores (wmma, mma), asynchronous copies and mbarriers, clusters of more than one block, calls through
+// pointers, recursion, and device functions that are only declared, like printf and malloc.
+//
 // # What is drawn
 //
 // PTX leaves the order of blocks and of warps open, which of parted lanes go on first, in which order lanes of one atomic
 // instruction take effect, what memory holds that nobody wrote, and when a stream's work happens before something waits for it.
-// All of that is drawn from the device's seed. A fault prints the seed, and Seed replays it.
+// All of that is drawn from the device's seed. A fault prints the seed, and Seed replays it, on any machine: a launch does not
+// depend on how many goroutines run it, for blocks wait with their atomic and strong accesses until those of all resident blocks are
+// taken in an order of the seed. A kernel with data races on a device that is Fast replays only with Serial.
 package sim

@@ -61,12 +61,8 @@ func TestFaults(t *testing.T) {
 	} {
 		ptx := body(".local .align 16 .b8 LOCAL[16]; .shared .align 16 .b8 SHARED[36]; mov.u64 %rd1, 0;\nTARGETS: .branchtargets END;" + head + inst + ";\nEND: ")
 		ptx = ".version 7.8\n.target sm_80\n.address_size 64\n.const .align 8 .b8 CONST[12];\n" + ptx[len(".version 7.8\n.target sm_80\n.address_size 64\n"):]
-		for _, serial := range []bool{false, true} {
-			options := []sim.Option{sim.Seed(12345)}
-			if serial {
-				options = append(options, sim.Serial())
-			}
-			d := device(t, options...)
+		for _, options := range [][]sim.Option{nil, {sim.Fast()}, {sim.Fast(), sim.Serial()}} {
+			d := device(t, append(options, sim.Seed(12345))...)
 			f := kernel(t, d, ptx, "k")
 			out := upload(t, d, make([]byte, 68))
 			s, err := d.NewStream()
@@ -129,11 +125,11 @@ func TestHangs(t *testing.T) {
 // A launch below its step limit is not disturbed by it; the limit counts what all warps execute.
 func TestStepLimit(t *testing.T) {
 	ptx := body(prologue + "mov.u32 %r3, 0;\nL: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 1000; @%p1 bra L;\n st.global.u32 [%rd1], %r3;")
-	for _, serial := range []bool{false, true} {
+	for _, fast := range []bool{false, true} {
 		for blocks, fits := range map[int]bool{10: true, 40: false} {
 			options := []sim.Option{sim.StepLimit(100000), sim.Seed(1)}
-			if serial {
-				options = append(options, sim.Serial())
+			if fast {
+				options = append(options, sim.Fast())
 			}
 			d := device(t, options...)
 			out := room[uint32](t, d, 40*64)

@@ -159,7 +159,7 @@ func TestRandomControlFlow(t *testing.T) {
 			}
 		}
 		ptx := w.ptx()
-		for _, options := range [][]sim.Option{{sim.Seed(seed)}, {sim.Seed(seed + 1000), sim.Serial()}} {
+		for _, options := range [][]sim.Option{{sim.Seed(seed)}, {sim.Seed(seed + 1000), sim.Fast()}} {
 			got := run(t, device(t, options...), ptx, blocks, threads, n)
 			require.Equalf(t, want[:], got, "program %d\n%s", p, ptx)
 		}

@@ -39,8 +39,9 @@ func outcomes(t *testing.T, ptx string, words int, options ...sim.Option) {
 func TestReplay(t *testing.T) {
 	tickets := body(prologue + "atom.global.add.u32 %r3, [%rd0], 1; mul.wide.u32 %rd2, %r3, 4; add.u64 %rd2, %rd0, %rd2; st.global.u32 [%rd2+4], %r0;")
 	outcomes(t, tickets, 9*64+1)
-	outcomes(t, tickets, 9*64+1, sim.Serial())
-	outcomes(t, tickets, 9*64+1, sim.Multiprocessors(64))
+	outcomes(t, tickets, 9*64+1, sim.Fast())
+	outcomes(t, tickets, 9*64+1, sim.Fast(), sim.Serial())
+	outcomes(t, tickets, 9*64+1, sim.Fast(), sim.Multiprocessors(64))
 
 	// Blocks that take their time, so that they arrive at the tickets as goroutines have it.
 	outcomes(t, body(prologue+`
@@ -54,9 +55,9 @@ func TestReplay(t *testing.T) {
 		setp.lt.u32 %p1, %r5, %r6;
 		@%p1 bra L;
 		atom.global.add.u32 %r3, [%rd0], 1;
-		st.global.u32 [%rd1+4], %r3;`), 9*64+1)
+		st.global.u32 [%rd1+4], %r3;`), 9*64+1, sim.Fast())
 
-	d, e := device(t, sim.Seed(7)), device(t, sim.Seed(7), sim.Serial())
+	d, e := device(t, sim.Seed(7), sim.Fast()), device(t, sim.Seed(7), sim.Fast(), sim.Serial())
 	assert.Equal(t, ticketOrder(t, d, tickets), ticketOrder(t, e, tickets), "one goroutine or many")
 	first := ticketOrder(t, e, tickets)
 	assert.NotEqual(t, first, ticketOrder(t, e, tickets), "each launch of a device has an order of its own")
@@ -125,7 +126,7 @@ func TestReplayFault(t *testing.T) {
 		require.NotNil(t, found, err.Error())
 		n, bad := strconv.ParseUint(found[1], 10, 64)
 		require.NoError(t, bad)
-		for _, options := range [][]sim.Option{nil, {sim.Serial()}} {
+		for _, options := range [][]sim.Option{nil, {sim.Fast()}, {sim.Fast(), sim.Serial()}} {
 			require.Equal(t, err, fault(device(t, append(options, sim.Seed(n))...)))
 		}
 		t.Setenv(sim.SeedVariable, found[1])

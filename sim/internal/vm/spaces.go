@@ -1,6 +1,10 @@
 package vm
 
-import "github.com/smoothl1/smoothl1/sim/internal/ptx"
+import (
+	"fmt"
+
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+)
 
 // bank is a piece of memory that lanes access, and what the strict mode knows of it.
 type bank struct {
@@ -49,11 +53,16 @@ func (w *warp) locateGlobal(o *op, lo, hi uint64) (bank, bool) {
 // outside reports an access outside every allocation.
 func (w *warp) outside(o *op, lane int) {
 	a := w.addr[lane]
-	if o.mem.space == ptx.Shared { // an address there says nothing about allocations
-		w.fail(o, lane, IllegalAddress, a, "%s of %d bytes outside the %d bytes of .%v memory", verb(o), o.mem.size(), len(w.block.shared), o.mem.space)
-		return
+	where := ""
+	switch {
+	case o.mem.space == ptx.Shared, o.mem.space == ptx.Generic && a>>windowShift == sharedWindow>>windowShift:
+		where = fmt.Sprintf("outside the %d bytes of .shared memory", len(w.block.shared))
+	case o.mem.space == ptx.Generic && a>>windowShift == localWindow>>windowShift:
+		where = fmt.Sprintf("outside the %d bytes of .local memory", w.prog.LocalBytes)
+	default:
+		where = w.block.grid.memory.describe(a)
 	}
-	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), w.block.grid.memory.describe(a))
+	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), where)
 }
 
 // place finds where one lane's access goes, in any space, and makes its address an offset there.
