@@ -4,30 +4,67 @@ import (
 	"sync"
 
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
-// The last texts that were read: tests open many devices and load the same text on each. What a parse gives is not changed by
-// decoding it.
+// The last texts that were loaded: tests open many devices and load the same text on each. What a parse gives is not changed by
+// decoding it, nor is a module by running it; but one with variables in device memory belongs to the device.
 var cache struct {
 	sync.Mutex
-	texts   [4]string
-	modules [4]*ptx.Module
+	entries [4]cached
 	next    int
 }
 
-func parse(text string) (*ptx.Module, error) {
-	cache.Lock()
-	defer cache.Unlock()
-	for i, t := range cache.texts {
-		if cache.modules[i] != nil && t == text {
-			return cache.modules[i], nil
+// maxCached is the size of the largest text that is kept.
+const maxCached = 8 << 20
+
+type cached struct {
+	text   string
+	parsed *ptx.Module
+	code   [2]*vm.Module // without and with approximate instructions
+}
+
+// entry finds a text's place in the cache, or reads the text.
+func entry(text string) (*cached, error) {
+	for i := range cache.entries {
+		if e := &cache.entries[i]; e.parsed != nil && e.text == text {
+			return e, nil
 		}
 	}
 	m, err := ptx.Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	cache.texts[cache.next], cache.modules[cache.next] = text, m
-	cache.next = (cache.next + 1) % len(cache.texts)
-	return m, nil
+	if len(text) > maxCached {
+		return &cached{parsed: m}, nil
+	}
+	e := &cache.entries[cache.next]
+	*e = cached{text: text, parsed: m}
+	cache.next = (cache.next + 1) % len(cache.entries)
+	return e, nil
+}
+
+// compile reads and decodes a text. check may refuse what was read; place gives a variable device memory.
+func compile(text string, approximate bool, check func(*ptx.Module) error, place func(name string, bytes, align uint64) (*vm.Region, error)) (*ptx.Module, *vm.Module, error) {
+	cache.Lock()
+	defer cache.Unlock()
+	e, err := entry(text)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := check(e.parsed); err != nil {
+		return nil, nil, err
+	}
+	kind := 0
+	if approximate {
+		kind = 1
+	}
+	if code := e.code[kind]; code != nil {
+		return e.parsed, code, nil
+	}
+	code, err := vm.Load(e.parsed, approximate, place)
+	if err == nil && len(code.Globals) == 0 {
+		e.code[kind] = code
+	}
+	return e.parsed, code, err
 }

@@ -34,8 +34,9 @@
 // plain, and as an old value where they are strong. What is forbidden follows from the order of one execution; another seed may
 // show what this one does not.
 //
-// The checks follow each access with a shadow of the memory, four to seven bytes for each, and run a launch on one goroutine. The
-// option Fast turns off those of races, unwritten memory, missed barriers and weak memory, and uses all cores.
+// The checks follow accesses with a shadow of the memory: 24 bytes for as many bytes as the narrowest access of a page of 4 KiB is
+// wide, and a bit for each byte. They run a launch on one goroutine. The option Fast turns off those of races, unwritten memory,
+// missed barriers and weak memory, and uses all cores.
 //
 // # What is counted
 //

@@ -28,15 +28,13 @@ func (d *Device) Load(text string) (Module, error) {
 	if err != nil {
 		return 0, err
 	}
-	parsed, err := parse(text)
-	if err != nil {
-		return 0, ptxError(call, err)
-	}
-	if cc := d.info.Major*10 + d.info.Minor; parsed.SM > cc || exactTarget(parsed.Target) && parsed.SM != cc {
-		return 0, fail(call, driver.CodeInvalidPTX, "the text is for %s, the device has compute capability %d.%d", parsed.Target, d.info.Major, d.info.Minor)
-	}
 	var placed []*vm.Region
-	code, err := vm.Load(parsed, d.opts.approximate, func(name string, bytes, align uint64) (*vm.Region, error) {
+	parsed, code, err := compile(text, d.opts.approximate, func(m *ptx.Module) error {
+		if cc := d.info.Major*10 + d.info.Minor; m.SM > cc || exactTarget(m.Target) && m.SM != cc {
+			return fail(call, driver.CodeInvalidPTX, "the text is for %s, the device has compute capability %d.%d", m.Target, d.info.Major, d.info.Minor)
+		}
+		return nil
+	}, func(name string, bytes, align uint64) (*vm.Region, error) {
 		r, err := d.allocate(call, name, bytes, align)
 		if err == nil {
 			placed = append(placed, r)
@@ -44,11 +42,7 @@ func (d *Device) Load(text string) (Module, error) {
 		return r, err
 	})
 	if err == nil {
-		for _, p := range code.Programs {
-			if p.SharedStatic > maxStatic {
-				err = &ptx.Error{Line: p.Line, Msg: fmt.Sprintf("kernel %s: %d bytes of static shared memory, more than %d", p.Name, p.SharedStatic, maxStatic)}
-			}
-		}
+		err = checkStatic(parsed, code)
 	}
 	if err != nil {
 		for _, r := range placed {
@@ -64,6 +58,16 @@ func (d *Device) Load(text string) (Module, error) {
 		}
 	}
 	return h, nil
+}
+
+// checkStatic says which kernel has more static shared memory than a block may have.
+func checkStatic(parsed *ptx.Module, code *vm.Module) error {
+	for _, f := range parsed.Funcs {
+		if p := code.Programs[f.Name]; p != nil && p.SharedStatic > maxStatic {
+			return &ptx.Error{Line: p.Line, Msg: fmt.Sprintf("kernel %s: %d bytes of static shared memory, more than %d", p.Name, p.SharedStatic, maxStatic)}
+		}
+	}
+	return nil
 }
 
 func exactTarget(name string) bool { return name[len(name)-1] == 'a' }
