@@ -21,6 +21,12 @@ ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
 
+asm: ## write the assembly of package cpu (its generator is a module of its own)
+	cd internal/asmgen && $(GO) run . ../..
+
+asm-check: ## fail if the assembly is not what its generator writes
+	cd internal/asmgen && $(GO) vet . && $(GO) run . -check ../..
+
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
@@ -50,12 +56,28 @@ lint: ## gofmt, go vet, staticcheck
 bench: ## GB/s of the CPU and the share of a copy in the same run
 	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
 
+bench-cpu-peers: ## the CPU against PyTorch and the speed of memory, some minutes (needs Debian's python3-torch, python3-numpy)
+	cd bench && $(GO) run ./peers
+
+bench-test: ## the tests of the benchmarks themselves
+	cd bench && $(GO) vet ./... && $(GO) test ./...
+
+report: ## docs/performance.md and its picture, from the last run in bench/results
+	cd bench && $(GO) run ./report
+
 bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
 
 verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
+
+mutants: ## change the kernels' PTX in 300 places, one at a time, and see the differential test catch each; N, SEED
+	$(GO) run ./internal/tools/mutants -n $(or $(N),300) -seed $(or $(SEED),1) kernels/smoothl1.ptx
+
+soak: ## a million steps on the CPU and on the simulated device, with flat memory; STEPS for fewer
+	$(GO) run ./internal/tools/soak -device cpu -steps $(or $(STEPS),1000000)
+	$(GO) run ./internal/tools/soak -device sim -steps $(or $(STEPS),1000000)
 
 dockerfile-lint: ## Dockerfile.cuda by BuildKit's linter, and the linter's own test
 	cd scripts/dockerlint && $(GO) vet . && $(GO) test . && $(GO) run . ../../Dockerfile.cuda
@@ -69,4 +91,4 @@ bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check dockerfile-lint ## everything that CI runs
+check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
