@@ -137,11 +137,16 @@ func (f format) twiceRounded(d *draw) [][]uint64 {
 	wide := formats["f64"]
 	var list [][]uint64
 	one := uint64(f.bias) << f.mant
-	for len(list) < 12 {
-		// (1+x)·(1−x) is 1 less something that float64 does not see beside c, half of whose last place the product is.
+	for len(list) < 18 {
+		// (1+x)·(1−x) is 1 less something that float64 does not see beside c, half of whose last place the product is. The last of
+		// them have a subnormal sum.
 		i := 1 + d.next()%8
 		a, b := one-uint64(f.mant+1)<<f.mant+i, one-2*i
 		c := one + d.next()%(1<<f.mant)
+		if len(list) >= 12 {
+			a, b = one-75<<f.mant+i, one-75<<f.mant-2*i // 2^-150
+			c = 1<<8 + d.next()%(1<<f.mant-1<<9)
+		}
 		if d.next()%2 == 0 {
 			a = f.negate(a)
 		}
