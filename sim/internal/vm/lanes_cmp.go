@@ -2,58 +2,47 @@ package vm
 
 import "github.com/smoothl1/smoothl1/sim/internal/ptx"
 
-// Comparisons give a mask. Those of float32 and float64 that nvcc emits are written out.
+// Comparisons give a mask. Those of float32 and float64 that nvcc emits are written out, and without branches, which nothing could
+// predict.
 
 func ltF32(a, b *lane32) (m uint32) {
 	for i := range a {
-		if f32of(a[i]) < f32of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f32of(a[i]) < f32of(b[i])) << i
 	}
 	return m
 }
 
 func leF32(a, b *lane32) (m uint32) {
 	for i := range a {
-		if f32of(a[i]) <= f32of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f32of(a[i]) <= f32of(b[i])) << i
 	}
 	return m
 }
 
 func eqF32(a, b *lane32) (m uint32) {
 	for i := range a {
-		if f32of(a[i]) == f32of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f32of(a[i]) == f32of(b[i])) << i
 	}
 	return m
 }
 
 func ltF64(a, b *lane64) (m uint32) {
 	for i := range a {
-		if f64of(a[i]) < f64of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f64of(a[i]) < f64of(b[i])) << i
 	}
 	return m
 }
 
 func leF64(a, b *lane64) (m uint32) {
 	for i := range a {
-		if f64of(a[i]) <= f64of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f64of(a[i]) <= f64of(b[i])) << i
 	}
 	return m
 }
 
 func eqF64(a, b *lane64) (m uint32) {
 	for i := range a {
-		if f64of(a[i]) == f64of(b[i]) {
-			m |= 1 << i
-		}
+		m |= boolBit(f64of(a[i]) == f64of(b[i])) << i
 	}
 	return m
 }
