@@ -1,0 +1,60 @@
+package difftest
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// TestTrafficIsAtItsFloor holds each kernel to the bytes that its arrays have: read once, written once, 16 bytes at a time, in
+// whole sectors, by one launch for an operation, and no more beside them than the chunk sums.
+func TestTrafficIsAtItsFloor(t *testing.T) {
+	const chunks = 64
+	list, err := MeasureTraffic(chunks)
+	require.NoError(t, err)
+	for _, m := range list {
+		t.Run(m.Entry.Name(), func(t *testing.T) {
+			k := m.Stats
+			const runs = 2 // a case runs its operation twice
+			require.EqualValues(t, runs, m.Launches)
+			require.EqualValues(t, runs, k.Launches)
+			sums := m.ChunkSumBytes()
+			blocks := chunks // at most; of each, thread 0 draws a ticket
+			for _, side := range []struct {
+				name  string
+				got   sim.Traffic
+				floor int
+				extra int // accesses of 8 bytes or less beside the arrays
+			}{
+				// The last block reads the chunk sums back, and the loss.
+				{"loads", k.Global.Loads, m.FloorLoads, sums/8 + 1},
+				{"stores", k.Global.Stores, m.FloorStores, sums/8 + 2},
+			} {
+				wide := side.got.Widths[4]
+				assert.EqualValues(t, runs*side.floor, 16*32*wide, "%s of 16 bytes", side.name)
+				beside := int(side.got.Bytes) - runs*side.floor
+				assert.GreaterOrEqual(t, beside, 0, side.name)
+				if sums == 0 {
+					assert.Zero(t, beside, side.name)
+				}
+				assert.LessOrEqual(t, beside, runs*8*side.extra, "%s beside the arrays", side.name)
+				sectors := int(side.got.Sectors) - runs*side.floor/32
+				assert.GreaterOrEqual(t, sectors, 0, side.name)
+				assert.LessOrEqual(t, sectors, runs*side.extra, "%s: sectors beside the arrays", side.name)
+				narrow := side.got.Requests - wide
+				assert.LessOrEqual(t, int(narrow), runs*side.extra, "%s that are narrower", side.name)
+			}
+			if sums > 0 {
+				assert.Positive(t, k.Global.Atomics.Requests)
+				assert.LessOrEqual(t, int(k.Global.Atomics.Requests), runs*blocks)
+			} else {
+				assert.Zero(t, k.Global.Atomics.Requests)
+			}
+			assert.Zero(t, k.Local.Loads.Requests+k.Local.Stores.Requests)
+			assert.LessOrEqual(t, int(k.Shared.Stores.Requests), runs*blocks, "the ticket alone is shared")
+		})
+	}
+}
