@@ -65,6 +65,12 @@ bench-test: ## the tests of the benchmarks themselves
 report: ## docs/performance.md and its picture, from the last run in bench/results
 	cd bench && $(GO) run ./report
 
+roofline: ## docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
+	$(GO) run ./internal/tools/roofline kernels/smoothl1.ptx docs/roofline.md
+
+roofline-check: ## fail if docs/roofline.md is not what the kernels give (needs ptxas, cuobjdump)
+	$(GO) run ./internal/tools/roofline -check kernels/smoothl1.ptx docs/roofline.md
+
 bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
 
@@ -91,4 +97,4 @@ bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-v3 test-arm64 race ptx-check ptxas-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
+check: lint test test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs

@@ -8,16 +8,18 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
 
+	"github.com/smoothl1/smoothl1/internal/tools/sass"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
@@ -57,11 +59,11 @@ func run(file string) error {
 			return err
 		}
 	}
-	sass, err := exec.Command("cuobjdump", "-sass", cubin).Output()
+	dump, err := exec.Command("cuobjdump", "-sass", cubin).Output()
 	if err != nil {
 		return fmt.Errorf("cuobjdump -sass: %w", err)
 	}
-	return checkLoops(string(sass))
+	return checkLoops(string(dump))
 }
 
 // A rounding is the second word of the instruction: mul.rn.f32, fma.rn.f64.
@@ -113,24 +115,23 @@ func checkResources(arch, log string) error {
 }
 
 // checkLoops finds the body loop of each float32 kernel and what it reads and writes.
-func checkLoops(sass string) error {
+func checkLoops(dump string) error {
 	kernelsFound := 0
-	for _, part := range strings.Split(sass, "Function : ")[1:] {
-		name, body, _ := strings.Cut(part, "\n")
-		name = strings.TrimSpace(name)
+	codes, err := sass.Kernels(dump)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Sorted(maps.Keys(codes)) {
 		if !strings.Contains(name, "_f32_") {
 			continue
 		}
 		kernelsFound++
-		code, err := parse(body)
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
-		}
+		code := codes[name]
 		loops := 0
-		for _, loop := range innermost(code) {
+		for _, loop := range sass.Innermost(code) {
 			counts := map[string]int{}
 			for _, i := range loop {
-				if op := code[i].op; strings.HasPrefix(op, "LDG") || strings.HasPrefix(op, "STG") {
+				if op := code[i].Op; strings.HasPrefix(op, "LDG") || strings.HasPrefix(op, "STG") {
 					counts[op]++
 				}
 			}
@@ -157,63 +158,4 @@ func checkLoops(sass string) error {
 		return fmt.Errorf("the code has %d float32 kernels, want %d", kernelsFound, want)
 	}
 	return nil
-}
-
-// instruction is one of a kernel's code, with the indexes of those that may follow it.
-type instruction struct {
-	address uint64
-	op      string
-	next    []int
-}
-
-var sassLine = regexp.MustCompile(`^\s*/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z0-9_.]+)([^;]*);`)
-
-func parse(body string) ([]instruction, error) {
-	var code []instruction
-	var targets []string // of branches, by instruction
-	at := map[uint64]int{}
-	var conditional []bool
-	for _, line := range bytes.Split([]byte(body), []byte("\n")) {
-		m := sassLine.FindSubmatch(line)
-		if m == nil {
-			continue
-		}
-		address, err := strconv.ParseUint(string(m[1]), 16, 64)
-		if err != nil {
-			return nil, err
-		}
-		at[address] = len(code)
-		op, operands := string(m[3]), strings.TrimSpace(string(m[4]))
-		target := ""
-		if strings.HasPrefix(op, "BRA") || strings.HasPrefix(op, "BRX") || strings.HasPrefix(op, "JMP") {
-			target = operands[strings.LastIndex(operands, " ")+1:]
-		}
-		code = append(code, instruction{address: address, op: op})
-		targets = append(targets, target)
-		conditional = append(conditional, len(m[2]) > 0 || strings.Contains(op, ".DIV") || strings.Contains(operands, "P"))
-	}
-	for i := range code {
-		falls := true
-		if t := targets[i]; t != "" {
-			address, err := strconv.ParseUint(strings.TrimPrefix(t, "0x"), 16, 64)
-			if err != nil {
-				return nil, fmt.Errorf("%s branches to %q", code[i].op, t)
-			}
-			to, ok := at[address]
-			if !ok {
-				return nil, fmt.Errorf("branch to %s, which is no instruction", t)
-			}
-			code[i].next = append(code[i].next, to)
-			falls = conditional[i]
-		} else if !conditional[i] && (code[i].op == "EXIT" || strings.HasPrefix(code[i].op, "RET")) {
-			falls = false
-		}
-		if falls && i+1 < len(code) {
-			code[i].next = append(code[i].next, i+1)
-		}
-	}
-	if len(code) == 0 {
-		return nil, fmt.Errorf("no code")
-	}
-	return code, nil
 }

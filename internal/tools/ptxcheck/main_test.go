@@ -4,7 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/kernels"
@@ -37,8 +36,8 @@ func TestCheckResources(t *testing.T) {
 	require.ErrorContains(t, checkResources("sm_90", ""), "spoke of 0 kernels")
 }
 
-// sass is a kernel with a body loop, a loop of single elements, and the loop over chunks around both.
-func sass(load, store string) string {
+// code is a kernel with a body loop, a loop of single elements, and the loop over chunks around both.
+func code(load, store string) string {
 	return "Function : smoothl1_forward_terms_f32_mul\n" + strings.Join([]string{
 		"/*0000*/ MOV R1, c[0x0][0x28] ;",
 		"/*0010*/ @P0 BRA 0x60 ;", // chunk: whole or not
@@ -56,19 +55,10 @@ func sass(load, store string) string {
 	}, "\n")
 }
 
-func TestInnermostLoops(t *testing.T) {
-	code, err := parse(sass("LDG.E.128", "STG.E.128"))
-	require.NoError(t, err)
-	loops := innermost(code)
-	require.Len(t, loops, 2, "neither the loop over chunks nor the padding behind the end")
-	lengths := []int{len(loops[0]), len(loops[1])}
-	assert.ElementsMatch(t, []int{4, 3}, lengths)
-}
-
 func TestCheckLoops(t *testing.T) {
-	require.ErrorContains(t, checkLoops(sass("LDG.E.128", "STG.E.128")), "has 1 float32 kernels, want 10")
-	require.ErrorContains(t, checkLoops(sass("LDG.E.64", "STG.E.128")), "the body loop has 1 × LDG.E.64")
-	require.ErrorContains(t, checkLoops(sass("LDG.E.128", "STG.E")), "the body loop has 1 × STG.E")
-	require.ErrorContains(t, checkLoops(strings.ReplaceAll(sass("LDG.E", "STG.E"), ".128", "")), "found no loop with 16-byte loads")
-	require.ErrorContains(t, checkLoops(strings.ReplaceAll(sass("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 ")), "which is no instruction")
+	require.ErrorContains(t, checkLoops(code("LDG.E.128", "STG.E.128")), "has 1 float32 kernels, want 10")
+	require.ErrorContains(t, checkLoops(code("LDG.E.64", "STG.E.128")), "the body loop has 1 × LDG.E.64")
+	require.ErrorContains(t, checkLoops(code("LDG.E.128", "STG.E")), "the body loop has 1 × STG.E")
+	require.ErrorContains(t, checkLoops(strings.ReplaceAll(code("LDG.E", "STG.E"), ".128", "")), "found no loop with 16-byte loads")
+	require.ErrorContains(t, checkLoops(strings.ReplaceAll(code("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 ")), "which is no instruction")
 }

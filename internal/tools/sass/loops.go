@@ -1,18 +1,18 @@
-package main
+package sass
 
-// innermost returns the natural loops that hold no smaller one, each as the indexes of its instructions.
-func innermost(code []instruction) [][]int {
+// Innermost returns the natural loops that hold no smaller one, each as the indexes of its instructions.
+func Innermost(code []Instruction) [][]int {
 	dominators := dominatorsOf(code)
 	before := make([][]int, len(code))
 	for i := range code {
-		for _, j := range code[i].next {
+		for _, j := range code[i].Next {
 			before[j] = append(before[j], i)
 		}
 	}
 	// A back edge leads to an instruction that dominates its origin, the loop's head; loops with one head are one loop.
 	members := map[int]map[int]bool{}
 	for i := range code {
-		for _, head := range code[i].next {
+		for _, head := range code[i].Next {
 			if !dominates(dominators, head, i) {
 				continue
 			}
@@ -53,7 +53,7 @@ func innermost(code []instruction) [][]int {
 
 // dominatorsOf returns the immediate dominator of each reachable instruction, −1 of others (Cooper, Harvey and Kennedy,
 // "A simple, fast dominance algorithm", 2001).
-func dominatorsOf(code []instruction) []int {
+func dominatorsOf(code []Instruction) []int {
 	order, number := postorder(code)
 	dominator := make([]int, len(code))
 	for i := range dominator {
@@ -62,7 +62,7 @@ func dominatorsOf(code []instruction) []int {
 	dominator[0] = 0
 	before := make([][]int, len(code))
 	for i := range code {
-		for _, j := range code[i].next {
+		for _, j := range code[i].Next {
 			before[j] = append(before[j], i)
 		}
 	}
@@ -113,15 +113,15 @@ func dominates(dominator []int, a, b int) bool {
 }
 
 // postorder returns the reachable instructions, each behind those that follow it, and the place of each.
-func postorder(code []instruction) (order, number []int) {
+func postorder(code []Instruction) (order, number []int) {
 	number = make([]int, len(code))
 	seen := make([]bool, len(code))
 	type visit struct{ at, child int }
 	seen[0] = true
 	for stack := []visit{{0, 0}}; len(stack) > 0; {
 		v := &stack[len(stack)-1]
-		if v.child < len(code[v.at].next) {
-			next := code[v.at].next[v.child]
+		if v.child < len(code[v.at].Next) {
+			next := code[v.at].Next[v.child]
 			v.child++
 			if !seen[next] {
 				seen[next] = true
