@@ -20,10 +20,11 @@ const (
 	Subnorm               // subnormal numbers only
 	Huge                  // magnitudes whose squares, products and differences overflow
 	Quadratic             // differences below beta, where every branch but one divides
+	Wide                  // magnitudes over 80 powers of two, so that a float64 sum of float32 terms rounds
 	dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic"}
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -74,6 +75,8 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 			x[i] = sign(r, smallest[T]()*T(r.IntN(1<<12)))
 		case d == Huge:
 			x[i] = sign(r, largest[T]()*T(r.Float64()))
+		case d == Wide:
+			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), r.IntN(80)-50)))
 		case d == Special && r.IntN(4) == 0:
 			x[i] = special[T](r)
 		default:
@@ -91,7 +94,7 @@ func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 			d = neighbour(r, d)
 		}
 		in.Target[i] = in.Pred[i] - d
-		if r.IntN(2) == 0 { // from 0 the difference is exact
+		if r.IntN(2) == 0 || math.IsInf(float64(4*b), 0) { // from 0 the difference is exact
 			in.Pred[i], in.Target[i] = d, sign(r, T(0))
 		}
 	}

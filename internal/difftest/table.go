@@ -11,6 +11,7 @@ import (
 // Losses are those of the tables: each kind, betas that are powers of two and not, and beta 0.
 var Losses = []smoothl1.Loss{
 	{Kind: smoothl1.SmoothL1, Beta: 1, Reduction: smoothl1.Mean},
+	{Kind: smoothl1.SmoothL1, Beta: 4, Reduction: smoothl1.Sum},
 	{Kind: smoothl1.SmoothL1, Beta: 0.1, Reduction: smoothl1.Mean},
 	{Kind: smoothl1.SmoothL1, Beta: 1.0 / 9, Reduction: smoothl1.Sum},
 	{Kind: smoothl1.SmoothL1, Beta: 0, Reduction: smoothl1.Mean},
@@ -59,7 +60,7 @@ func Table() []Case {
 	return cases
 }
 
-// Corners returns every loss, operation, type and set of gradients, on a part of a chunk, a whole one, and two and a part, with
+// Corners returns every loss, operation, type and set of gradients, on parts of a chunk, a whole one, and two and a part, with
 // all arrays aligned and with each of them alone unaligned; and losses at the ends of the range.
 func Corners() []Case {
 	var cases []Case
@@ -72,22 +73,30 @@ func Corners() []Case {
 			upstreams = []bool{false, true}
 		}
 		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
-			for _, l := range slices.Concat(Losses, extremes(t)) {
-				for _, n := range []int{100, 2048, 4101} {
+			for li, l := range slices.Concat(Losses, extremes(t)) {
+				for _, n := range []int{0, 2048, 4101} {
 					for _, g := range grads {
 						for _, elementwise := range upstreams {
 							for i, shift := range []int{0, 0, 0, 1, 1, 10, 100, 1000, 10000} {
 								k := len(cases)
+								if n < 2048 { // ends in each of the 16 places that a thread has in four rows
+									n = 1 + k*37%512
+								}
 								data := Data(k % int(dataCount))
 								switch i { // aligned and not, each branch and its edges in every place of a row
 								case 0, 3:
 									data = Kinks
 								case 1, 4:
 									data = Quadratic
+								case 2, 5:
+									data = Wide
+									if li >= len(Losses) { // whose sums hide what is not of their size
+										data = Normal
+									}
 								}
 								cases = append(cases, Case{
 									Op: op, DType: t, Loss: l, N: n, Data: data, Seed: uint64(k),
-									Upstream: []float64{1, -0.3}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3,
+									Upstream: []float64{1, -0.3}[k%2], Count: []int{0, 1000003}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3,
 									Exact: k%7 == 0,
 								})
 							}

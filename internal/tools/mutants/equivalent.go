@@ -52,6 +52,14 @@ var rules = []rule{
 	}, "thread 1 draws the ticket in place of thread 0, or lane 1 writes the sum that every lane has"},
 	{"a bound ±1", func(o *original, m mutant) bool { return o.guardsOnlyNever(m) },
 		"the branches it guards are never taken, before and after"},
+	{"a bound ±1", func(_ *original, m mutant) bool {
+		return strings.Contains(m.from, "setp.lt.u64") && strings.HasSuffix(m.from, ", 2;") && strings.HasSuffix(m.to, ", 1;") ||
+			strings.Contains(m.from, "setp.gt.u64") && strings.HasSuffix(m.from, ", 1;") && strings.HasSuffix(m.to, ", 0;")
+	}, "one more level of the sum is that of one number, which it leaves as it is; there is room for it"},
+	{"a constant ±1", func(o *original, m mutant) bool {
+		and := regexp.MustCompile(`and\.b32 +\t%r\d+, (%r\d+), (124|62);`).FindStringSubmatch(m.from)
+		return and != nil && o.definedBy(m, and[1], "shl.b32") && regexp.MustCompile(`, (125|63);$`).MatchString(m.to)
+	}, "the number is even, so that the lowest bit of the mask keeps nothing"},
 	{"never branch", func(o *original, m mutant) bool { return o.never[m.line] },
 		"it is never taken"},
 	{"a constant ±1", func(_ *original, m mutant) bool {

@@ -161,6 +161,11 @@ func casesByKernel() map[string][]difftest.Case {
 	for _, c := range slices.Concat(difftest.Corners(), difftest.Table()) {
 		cases[c.Kernel()] = append(cases[c.Kernel()], c)
 	}
+	for _, c := range difftest.Levels() {
+		if c.N%(256*2048) == 0 { // as many chunk sums as there is room for
+			cases[c.Kernel()] = append(cases[c.Kernel()], c)
+		}
+	}
 	for i := range 4000 {
 		c := difftest.Random(1, i, 20_000)
 		cases[c.Kernel()] = append(cases[c.Kernel()], c)
