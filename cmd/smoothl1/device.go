@@ -62,7 +62,7 @@ func (f *deviceFlag) open() (*gpu.Device, error) {
 	case "cuda":
 		return gpu.Open(gpu.CUDA(f.ordinal))
 	case "sim":
-		return gpu.Open(gpu.On(sim.New()))
+		return gpu.Open(gpu.On(sim.New(sim.Fast())))
 	}
 	return gpu.Open()
 }

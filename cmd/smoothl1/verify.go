@@ -33,7 +33,7 @@ gradients, the inputs afterwards, and guard zones round every array. Every fifth
 counts where implementations differ; the others are random, drawn from the seed. It exits with 1 if any differs, and
 says how to run that case again.
 
-On the simulated device it runs the kernels' PTX, and says how much of it was executed.`, difftest.Fixed()),
+On the simulated device it runs the kernels' PTX, under that device's strict checks, and says how much of it was executed.`, difftest.Fixed()),
 		Example: `  smoothl1 verify
   smoothl1 verify --device cuda --cases 100000 --seed 7
   smoothl1 verify --device cpu --case 'op=forward,dtype=float32,loss=smooth_l1,beta=1,reduction=mean,n=2049,data=normal,seed=1'`,

@@ -51,7 +51,7 @@ func TestShareIsOfTheCopyOfTheSameSize(t *testing.T) {
 
 // TestRotation sees that calls in turn use different memory, all of it filled, and more than was asked for.
 func TestRotation(t *testing.T) {
-	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New()))} {
+	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast())))} {
 		const n, bytes = 1000, 50_000
 		r, err := newRotation[float32](dev, n, bytes)
 		require.NoError(t, err)
@@ -121,7 +121,7 @@ func TestGenerate(t *testing.T) {
 
 // TestCheckFindsWrongAnswers changes one element of an input, so that the device answers another question.
 func TestCheckFindsWrongAnswers(t *testing.T) {
-	dev := open(t, gpu.On(sim.New()))
+	dev := open(t, gpu.On(sim.New(sim.Fast())))
 	for _, l := range []smoothl1.Loss{{Beta: 0.1}, {Kind: smoothl1.Huber, Beta: 2, Reduction: smoothl1.Sum}} {
 		op, err := gpu.NewSmoothL1[float32](dev, l)
 		require.NoError(t, err)
@@ -156,7 +156,7 @@ func (d likeCUDA) Info() driver.Info {
 }
 
 func TestRun(t *testing.T) {
-	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New())), open(t, gpu.On(likeCUDA{sim.New()}))} {
+	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast()))), open(t, gpu.On(likeCUDA{sim.New(sim.Fast())}))} {
 		var lines []string
 		workloads := append(Sizes([]int{1000, 3000}, []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}, []float64{1, 0.1}), Named()[0],
 			Workload{Name: "too large", Shape: []int{1 << 40}, Loss: smoothl1.Loss{Beta: 1}})
@@ -214,7 +214,7 @@ func TestRunStops(t *testing.T) {
 
 // TestRotatesThroughFourTimesTheCache takes what the device says of its cache.
 func TestRotatesThroughFourTimesTheCache(t *testing.T) {
-	r, err := Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New()})), Samples: 1})
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New(sim.Fast())})), Samples: 1})
 	require.NoError(t, err)
 	assert.EqualValues(t, 4<<20+1, r.Rotating)
 }
