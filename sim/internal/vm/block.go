@@ -38,6 +38,12 @@ func (b *block) run() {
 	// A small step limit is looked at more often; what is drawn does not depend on how many blocks run side by side.
 	quantum := min(blockQuantum, b.grid.opts.StepLimit)
 	limit := b.steps + quantum
+	napping := false
+	for _, w := range b.warps {
+		if w.nap > 0 {
+			w.nap--
+		}
+	}
 	for b.fault == nil && b.steps < limit {
 		n := 0
 		for _, w := range b.warps {
@@ -67,7 +73,10 @@ func (b *block) run() {
 			return
 		}
 	}
-	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit {
+	for _, w := range b.warps {
+		napping = napping || w.nap > 0
+	}
+	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit && !napping {
 		b.deadlock()
 	}
 }

@@ -216,7 +216,12 @@ func (g *grid) oneByOne(ready []*block) {
 		all = append(all, b.pending...)
 	}
 	g.rng.shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	if len(all) == 0 {
+	if len(all) == 0 { // all that do not go on nap
+		for _, b := range ready {
+			for _, w := range b.warps {
+				w.nap = 0
+			}
+		}
 		return
 	}
 	last := g.rng.below(uint32(len(all))) // one goes on whatever the paces are

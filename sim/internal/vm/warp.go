@@ -21,6 +21,8 @@ type warp struct {
 
 	splits   []*split // that have not ended
 	joins    []*join  // that lanes wait at
+	nap      uint32   // rounds that it still naps
+	napAt    uint64   // steps at which it does next
 	spare    []*split
 	steps    uint64 // operations executed
 	met      uint64 // steps when lanes last met, or parted without others waiting
@@ -85,11 +87,32 @@ func (w *warp) start(b *block, index, threads int) {
 		w.localShadow.forget(uint64(len(w.local)))
 	}
 	w.splits, w.joins, w.patience = w.splits[:0], w.joins[:0], patience
+	w.nap = 0
+	w.drawNap()
 	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
 }
 
-// runnable says whether some lanes can go on.
+// Naps. A warp may stop at any place while other blocks go on: what waits for the grid is otherwise executed only when the warps of
+// a block have all come as far as they can, and a missing barrier before it would never show. Where a warp naps, and for how many
+// rounds of the grid, is drawn.
+const (
+	maxNapAfter  = 15 // log2 of operations
+	maxNapRounds = 6  // log2
+)
+
+// drawNap draws where the warp naps next; half of them do not.
+func (w *warp) drawNap() {
+	w.napAt = ^uint64(0)
+	if r := &w.block.rng; r.below(2) == 0 {
+		w.napAt = w.steps + uint64(r.below(1<<r.below(maxNapAfter))) + 1
+	}
+}
+
+// runnable says whether some lanes can go on now.
 func (w *warp) runnable() bool {
+	if w.nap > 0 {
+		return false
+	}
 	for _, s := range w.splits {
 		if s.state == running {
 			return true
@@ -102,6 +125,9 @@ func (w *warp) runnable() bool {
 func (w *warp) run(quantum int) {
 	if len(w.joins) > 0 && w.steps-w.met > w.patience {
 		w.loosen()
+	}
+	if left := w.napAt - w.steps; left < uint64(quantum) {
+		quantum = int(left)
 	}
 	for quantum > 0 && w.fault == nil && w.block.fault == nil {
 		n := 0
@@ -126,6 +152,10 @@ func (w *warp) run(quantum int) {
 				k--
 			}
 		}
+	}
+	if w.steps >= w.napAt && w.fault == nil {
+		w.nap = 1 << w.block.rng.below(maxNapRounds)
+		w.drawNap()
 	}
 }
 
