@@ -19,15 +19,8 @@ func (b *observer) fence(first int, mask uint32, order memOrder, sc scope) {
 			}
 		}
 		if order == seqCst {
-			if device {
-				t.sc = max(t.sc, b.grid.version)
-			} else if len(b.fences) > 0 {
-				own := copyClocks(t.own)
-				for v, c := range b.fences {
-					own[v] = max(own[v], c)
-				}
-				t.own = own
-			}
+			t.sc = max(t.sc, b.grid.version)
+			b.overtake(u, device)
 		}
 		if order != acquire {
 			s := b.snap(u)
@@ -40,7 +33,7 @@ func (b *observer) fence(first int, mask uint32, order memOrder, sc scope) {
 			}
 		}
 	}
-	if order == seqCst && device {
+	if order == seqCst {
 		b.grid.version = version
 	}
 	b.tick()
@@ -48,18 +41,15 @@ func (b *observer) fence(first int, mask uint32, order memOrder, sc scope) {
 
 // publish adds a .sc fence to the order of them.
 func (b *observer) publish(thread uint32, s snapshot, device bool, version uint64) {
-	if b.fences == nil {
-		b.fences = map[uint32]uint32{}
-	}
-	b.fences[thread] = s.clock
-	if !device {
-		return
-	}
 	g := b.grid
 	f := g.fences[b.order]
 	if f == nil {
 		f = &blockFences{threads: map[uint32][]fenced{}}
 		g.fences[b.order] = f
+	}
+	f.all.add(thread, s)
+	if device {
+		f.device.add(thread, s)
 	}
 	f.threads[thread] = append(f.threads[thread], fenced{version, s.clock})
 	if n := len(f.base); s.base > 0 && (n == 0 || f.base[n-1].clock < s.base) {

@@ -5,8 +5,11 @@ package vm
 // Each block has a clock, which every synchronising event of the block advances. An access is known by its thread and its clock.
 // What a thread knows, all accesses that happened before its next one, is: its own; those of its block up to the last barrier; those
 // that it has acquired. A fence takes hold of what its thread knows; a strong write after it offers that to whoever reads the value
-// and has a fence behind the reading (release and acquire patterns). Fences of kind .sc moreover know of each other in the order of
-// their execution.
+// and has a fence behind the reading (release and acquire patterns).
+//
+// Fences of kind .sc are in one order besides. It is not the one in which they happen to be executed, for another would do as well,
+// but what must be: a fence comes before another if something behind it was seen, overwritten, or read before it was overwritten, by
+// something ahead of the other. Only the values that strong loads see follow the order of execution, which is one of the possible.
 
 // epoch is an access: the block (its place in the order of blocks, plus 1), the thread of the block, the clock, and what kind.
 type epoch uint64
@@ -49,6 +52,7 @@ type threadView struct {
 	// What strong reads have brought, for the next fence of that scope.
 	pendingBlock, pendingDevice *view
 	warpBase                    uint32 // accesses of the warp that are known
+	passed                      passing
 }
 
 // observer is what the strict mode follows of a block.
@@ -61,10 +65,10 @@ type observer struct {
 	view    *view
 	sc      uint64
 	threads []threadView
-	fences  map[uint32]uint32 // threads: clocks of their .sc fences in the scope of the block
 	shared  *Shadow
 	strong  map[uint64]*location // of shared memory
 	bars    [barriers]arrivals
+	memo    overtaking
 }
 
 // arrivals is what threads that have arrived at a barrier bring.
@@ -87,6 +91,8 @@ type ordering struct {
 type blockFences struct {
 	base    []fenced
 	threads map[uint32][]fenced
+	device  fenceLog // of the scope of the device
+	all     fenceLog // of any scope, for threads of the block
 }
 
 // fenced is a clock that a .sc fence has made known, and when.
@@ -144,7 +150,13 @@ func (b *observer) knows(thread uint32, e epoch) bool {
 			return true
 		}
 	}
-	return b.view.covers(e) || t.view.covers(e) || b.grid.fenced(e, max(b.sc, t.sc))
+	return b.view.covers(e) || t.view.covers(e)
+}
+
+// ordered says whether an access comes before what a thread does next in this execution, be it by the order that the .sc fences
+// happen to have.
+func (b *observer) ordered(thread uint32, e epoch) bool {
+	return b.knows(thread, e) || b.grid.fenced(e, max(b.sc, b.threads[thread].sc))
 }
 
 // tick advances the block's clock.

@@ -13,6 +13,7 @@ type location struct {
 	past    []pastValue // older values, oldest first; the memory holds the latest
 	fenced  []fencedSight
 	writes  uint64    // strong writes so far
+	readers *view     // those who have read it, whose .sc fences come before those of writers
 	writers [8]reader // the latest of them but one, and before
 	next    int       // where the next goes
 }
@@ -22,6 +23,7 @@ type offer struct {
 	order  uint32 // block of the writer
 	block  *view  // in the scope of the block
 	device *view
+	before *view // its writers, and those before them, whose .sc fences come before those of readers
 }
 
 // pastValue is a value that a later strong write has replaced.
@@ -56,6 +58,9 @@ func (w *warp) readStrong(m *access, l *location, from offer, lane int) {
 	u := uint32(w.index*lanes + lane)
 	t := &b.threads[u]
 	acquires := m.order == acquire || m.order == acqRel
+	if m.scope != scopeCTA || l.order == b.order || l.order == 0 {
+		b.passRead(u, l, from)
+	}
 	switch {
 	case from.order == b.order && acquires:
 		b.learn(u, from.block)
@@ -93,7 +98,11 @@ func (w *warp) writeStrong(m *access, l *location, lane int, rmw bool) {
 		}
 		device = merge(device, l.device)
 	}
-	l.offer = offer{b.order, block, device}
+	before := l.before
+	if m.scope != scopeCTA || l.order == b.order || l.order == 0 {
+		before = b.passWrite(u, l)
+	}
+	l.offer = offer{b.order, block, device, before}
 }
 
 // fencedSight is a strong write of a place that threads with a .sc fence have seen, and which fence.
@@ -160,7 +169,7 @@ func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
 	first := len(l.past)
 	for i := len(l.past) - 1; i >= 0; i-- {
 		p := l.past[i]
-		if p.n < seen || p.next>>threadShift == me || b.knows(u, p.next) {
+		if p.n < seen || p.next>>threadShift == me || b.ordered(u, p.next) {
 			break
 		}
 		first = i

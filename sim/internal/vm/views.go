@@ -10,6 +10,7 @@ type known struct {
 type view struct {
 	sc     uint64 // version of the order of .sc fences
 	blocks map[uint32]known
+	before map[uint32]known     // whose .sc fences come before the next of whoever has the view
 	seen   map[*location]uint64 // which of a place's strong writes has been seen: none before it will be
 }
 
@@ -29,13 +30,7 @@ func merge(a, b *view) *view {
 	case b == nil:
 		return a
 	}
-	m := &view{sc: max(a.sc, b.sc), blocks: make(map[uint32]known, len(a.blocks)+len(b.blocks))}
-	for o, k := range a.blocks {
-		m.blocks[o] = k
-	}
-	for o, k := range b.blocks {
-		m.blocks[o] = mergeKnown(m.blocks[o], k)
-	}
+	m := &view{sc: max(a.sc, b.sc), blocks: mergeBlocks(a.blocks, b.blocks), before: mergeBlocks(a.before, b.before)}
 	switch {
 	case len(b.seen) == 0:
 		m.seen = a.seen
@@ -49,6 +44,23 @@ func merge(a, b *view) *view {
 		for l, n := range b.seen {
 			m.seen[l] = max(m.seen[l], n)
 		}
+	}
+	return m
+}
+
+func mergeBlocks(a, b map[uint32]known) map[uint32]known {
+	switch {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	}
+	m := make(map[uint32]known, len(a)+len(b))
+	for o, k := range a {
+		m[o] = k
+	}
+	for o, k := range b {
+		m[o] = mergeKnown(m[o], k)
 	}
 	return m
 }
