@@ -47,9 +47,9 @@ func (b *observer) publish(thread uint32, s snapshot, device bool, version uint6
 		f = &blockFences{threads: map[uint32][]fenced{}}
 		g.fences[b.order] = f
 	}
-	f.all.add(thread, s)
+	f.all.add(thread, len(b.threads), s)
 	if device {
-		f.device.add(thread, s)
+		f.device.add(thread, len(b.threads), s)
 	}
 	f.threads[thread] = append(f.threads[thread], fenced{version, s.clock})
 	if n := len(f.base); s.base > 0 && (n == 0 || f.base[n-1].clock < s.base) {
@@ -72,7 +72,7 @@ func (b *observer) publish(thread uint32, s snapshot, device bool, version uint6
 func (b *observer) syncWarp(first int, mask, live uint32) {
 	var v *view
 	var sc uint64
-	var own map[uint32]uint32
+	var own clocks
 	each := func(f func(u uint32)) {
 		for i := range uint32(lanes) {
 			if mask>>i&1 == 1 {
@@ -86,11 +86,9 @@ func (b *observer) syncWarp(first int, mask, live uint32) {
 		v, sc = merge(v, t.all()), max(sc, t.sc)
 		if len(t.own) > 0 || !whole {
 			if own == nil {
-				own = map[uint32]uint32{}
+				own = make(clocks, len(b.threads))
 			}
-			for w, c := range t.own {
-				own[w] = max(own[w], c)
-			}
+			own.raiseAll(t.own)
 			if !whole {
 				own[u] = b.clock
 			}
@@ -113,7 +111,7 @@ func (b *observer) syncWarp(first int, mask, live uint32) {
 func (b *observer) arrive(bar int, first int, mask uint32) {
 	a := &b.bars[bar]
 	if a.own == nil {
-		a.own = map[uint32]uint32{}
+		a.own = make(clocks, len(b.threads))
 	}
 	for i := range uint32(lanes) {
 		if mask>>i&1 == 0 {
@@ -122,12 +120,10 @@ func (b *observer) arrive(bar int, first int, mask uint32) {
 		u := uint32(first) + i
 		t := &b.threads[u]
 		a.view, a.sc = merge(a.view, t.all()), max(a.sc, t.sc)
-		for w, c := range t.own {
-			a.own[w] = max(a.own[w], c)
-		}
+		a.own.raiseAll(t.own)
 		if t.warpBase > b.base {
 			for w := u / lanes * lanes; w < (u/lanes+1)*lanes; w++ {
-				a.own[w] = max(a.own[w], t.warpBase)
+				a.own.raise(w, t.warpBase)
 			}
 		}
 		a.own[u] = b.clock
@@ -156,11 +152,7 @@ func (b *observer) open(bar int, all bool, each func(f func(first int, mask uint
 			}
 			t := &b.threads[uint32(first)+i]
 			t.view, t.sc = merge(t.view, a.view), max(t.sc, a.sc)
-			own := copyClocks(t.own)
-			for w, c := range a.own {
-				own[w] = max(own[w], c)
-			}
-			t.own = own
+			t.own = mergeClocks(t.own, a.own)
 		}
 	})
 	b.tick()

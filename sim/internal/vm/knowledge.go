@@ -36,7 +36,7 @@ type snapshot struct {
 	set   bool
 	clock uint32
 	base  uint32
-	own   map[uint32]uint32
+	own   clocks
 	view  *view
 	sc    uint64
 }
@@ -46,7 +46,7 @@ type threadView struct {
 	view *view
 	saw  map[*location]uint64 // by its own loads
 	sc   uint64
-	own  map[uint32]uint32 // threads of the block; not changed once a snapshot has it
+	own  clocks // threads of the block
 	// Fences that later strong writes release: of the scope of the block, and of the device.
 	block, device snapshot
 	// What strong reads have brought, for the next fence of that scope.
@@ -75,7 +75,7 @@ type observer struct {
 type arrivals struct {
 	view *view
 	sc   uint64
-	own  map[uint32]uint32
+	own  clocks
 }
 
 // ordering is what the strict mode follows of a grid.
@@ -146,7 +146,7 @@ func (b *observer) knows(thread uint32, e epoch) bool {
 		if u == thread || c <= b.base || c <= t.warpBase && u/lanes == thread/lanes {
 			return true
 		}
-		if c <= t.own[u] && t.own != nil {
+		if c <= t.own.at(u) {
 			return true
 		}
 	}
@@ -167,9 +167,9 @@ func (b *observer) snap(thread uint32) snapshot {
 	t := &b.threads[thread]
 	s := snapshot{set: true, clock: b.clock, base: b.base, own: t.own, view: merge(b.view, t.all()), sc: max(b.sc, t.sc)}
 	if t.warpBase > b.base { // known of its own warp
-		own := copyClocks(t.own)
+		own := t.own.copied(len(b.threads))
 		for u := thread / lanes * lanes; u < (thread/lanes+1)*lanes; u++ {
-			own[u] = max(own[u], t.warpBase)
+			own.raise(u, t.warpBase)
 		}
 		s.own = own
 	}
@@ -193,8 +193,8 @@ func (b *observer) viewOf(s snapshot, thread uint32) *view {
 	if !s.set {
 		return nil
 	}
-	own := copyClocks(s.own)
-	own[thread] = max(own[thread], s.clock)
+	own := s.own.copied(len(b.threads))
+	own.raise(thread, s.clock)
 	return merge(s.view, &view{sc: s.sc, blocks: map[uint32]known{b.order: {base: s.base, threads: own}}})
 }
 

@@ -3,55 +3,51 @@ package vm
 // fenceLog is the .sc fences of a block.
 type fenceLog struct {
 	known  known // what all of them knew of the block itself, their own threads included
-	lent   bool  // a view has the map of known
+	lent   bool  // a view has the clocks of known
 	newest uint32
 	view   *view // what they knew of other blocks
 	points map[uint32][]snapshot
 }
 
-func (f *fenceLog) add(thread uint32, s snapshot) {
+func (f *fenceLog) add(thread uint32, threads int, s snapshot) {
 	switch {
 	case f.points == nil:
-		f.known.threads, f.points = map[uint32]uint32{}, map[uint32][]snapshot{}
+		f.known.threads, f.points = make(clocks, threads), map[uint32][]snapshot{}
 	case f.lent:
-		f.known.threads, f.lent = copyClocks(f.known.threads), false
+		f.known.threads, f.lent = f.known.threads.copied(threads), false
 	}
-	for u, c := range s.own {
-		f.known.threads[u] = max(f.known.threads[u], c)
-	}
+	f.known.threads.raiseAll(s.own)
 	f.known.threads[thread] = s.clock
 	f.known.base, f.newest = max(f.known.base, s.base), max(f.newest, s.clock)
 	f.view = merge(f.view, s.view)
 	f.points[thread] = append(f.points[thread], s)
 }
 
-// upTo is what the fences up to known clocks of their block, which has this place in the order, knew.
-func (f *fenceLog) upTo(order uint32, k known) *view {
+// upTo is what the fences up to known clocks of their block knew, of the block itself and of others.
+func (f *fenceLog) upTo(k known) (own known, v *view) {
 	if f.points == nil {
-		return nil
+		return known{}, nil
 	}
 	if k.base >= f.newest {
 		f.lent = true
-		return merge(f.view, &view{blocks: map[uint32]known{order: f.known}})
+		return f.known, f.view
 	}
-	var v *view
-	own := known{threads: map[uint32]uint32{}}
+	own.threads = make(clocks, len(f.known.threads))
 	for u, list := range f.points {
-		c := max(k.base, k.threads[u])
+		c := max(k.base, k.threads.at(u))
 		for i := len(list) - 1; i >= 0; i-- {
 			s := list[i]
 			if s.clock > c {
 				continue
 			}
-			for w, c := range s.own {
-				own.threads[w] = max(own.threads[w], c)
-			}
-			own.threads[u], own.base = max(own.threads[u], s.clock), max(own.base, s.base)
+			own.threads.raiseAll(s.own)
+			own.threads.raise(u, s.clock)
+			own.base = max(own.base, s.base)
 			v = merge(v, s.view)
 			break
 		}
 	}
-	return merge(v, &view{blocks: map[uint32]known{order: own}})
+	return own, v
 }
 
 // overtaking remembers what the last fence took over: the lanes of a warp often take the same.
@@ -73,14 +69,22 @@ func (b *observer) overtake(thread uint32, device bool) {
 				before = mergeBlocks(before, v.before)
 			}
 		}
+		got := &view{blocks: map[uint32]known{}}
 		for order, k := range before {
-			switch f := b.grid.fences[order]; {
-			case f == nil:
-			case order == b.order:
-				key.got = merge(key.got, f.all.upTo(order, k))
-			case device:
-				key.got = merge(key.got, f.device.upTo(order, k))
+			f := b.grid.fences[order]
+			if f == nil || order != b.order && !device {
+				continue
 			}
+			log := &f.device
+			if order == b.order {
+				log = &f.all
+			}
+			own, v := log.upTo(k)
+			got.blocks[order] = own
+			key.got = merge(key.got, v)
+		}
+		if len(got.blocks) > 0 {
+			key.got = merge(key.got, got)
 		}
 		b.memo = key
 	}
