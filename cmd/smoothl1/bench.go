@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,9 @@ gradients with ours bit for bit.`,
 	return c
 }
 
+// maxElements keeps the bytes of all arrays countable.
+const maxElements = math.MaxInt / 64
+
 // workloads are what is to be measured.
 func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload, error) {
 	if b.full {
@@ -83,8 +87,8 @@ func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload,
 		types = append(types, t)
 	}
 	for _, n := range b.sizes {
-		if n < 1 || n > 1<<36 {
-			return nil, usagef("--sizes: %d: want 1 to %d", n, 1<<36)
+		if n < 1 || n > maxElements {
+			return nil, usagef("--sizes: %d: want 1 to %d", n, maxElements)
 		}
 	}
 	all := bench.Sizes(b.sizes, types, b.betas)

@@ -32,7 +32,7 @@ func TestEvalInterrupted(t *testing.T) {
 	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
 		t.Run(signal.String(), func(t *testing.T) {
 			dir := t.TempDir()
-			p, q := sparse(t, dir, "p.npy", 1<<32), sparse(t, dir, "t.npy", 1<<32)
+			p, q := sparse(t, dir, "p.npy", 1<<28), sparse(t, dir, "t.npy", 1<<28)
 			c := command("eval", p, q, "--grad-pred", filepath.Join(dir, "g.npy"), "--device", "sim")
 			var stdout, stderr bytes.Buffer
 			c.Stdout, c.Stderr = &stdout, &stderr

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
+	"time"
 )
 
 //go:embed pytorch.py
@@ -23,6 +25,7 @@ type peer struct {
 	in      io.WriteCloser
 	out     *bufio.Reader
 	noise   tail
+	wait    func() error // of the process, once it is to end
 	PyTorch PyTorch
 }
 
@@ -42,6 +45,11 @@ func startPeer(ctx context.Context, python, device string) (*peer, error) {
 	if err := p.command.Start(); err != nil {
 		return nil, fmt.Errorf("PyTorch: %w", err)
 	}
+	p.wait = sync.OnceValue(func() error {
+		kill := time.AfterFunc(5*time.Second, func() { _ = p.command.Process.Kill() }) // it should end by itself
+		defer kill.Stop()
+		return p.command.Wait()
+	})
 	if err := p.read(&p.PyTorch); err != nil {
 		return nil, errors.Join(err, p.close())
 	}
@@ -60,7 +68,7 @@ func (p *peer) ask(to any, command map[string]any) error {
 		return err
 	}
 	if _, err := p.in.Write(append(line, '\n')); err != nil {
-		return fmt.Errorf("PyTorch: %w%s", err, p.noise.last())
+		return p.ended(err)
 	}
 	return p.read(to)
 }
@@ -68,7 +76,7 @@ func (p *peer) ask(to any, command map[string]any) error {
 func (p *peer) read(to any) error {
 	line, err := p.out.ReadBytes('\n')
 	if err != nil {
-		return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
+		return p.ended(err)
 	}
 	var refused struct{ Error string }
 	if err := json.Unmarshal(line, &refused); err != nil {
@@ -83,10 +91,19 @@ func (p *peer) read(to any) error {
 	return json.Unmarshal(line, to)
 }
 
+// ended is the error of a process that talks no more: with its last words, which are there when it has ended.
+func (p *peer) ended(err error) error {
+	_ = p.close()
+	return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
+}
+
 // close ends the process.
 func (p *peer) close() error {
 	err := p.in.Close()
-	if waited := p.command.Wait(); waited != nil {
+	if errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	if waited := p.wait(); waited != nil {
 		err = errors.Join(err, fmt.Errorf("PyTorch: %w%s", waited, p.noise.last()))
 	}
 	return err
