@@ -46,7 +46,7 @@ test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./sim/... ./internal/difftest ./internal/npy ./examples/...
 
 race: ## the concurrent tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/npy ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/npy ./internal/bench ./cmd/... ./examples/...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
@@ -98,3 +98,6 @@ fallback-check: ## one binary on machines with libcuda but no GPU, and without l
 	scripts/fallback-check.sh
 
 check: lint test test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
+	$(MAKE) fuzz SECONDS=10
+	$(MAKE) soak STEPS=20000
+	$(MAKE) mutants N=50
