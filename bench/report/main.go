@@ -1,4 +1,5 @@
-// Command report makes of a run of command peers the tables in docs/performance.md and the picture beside it.
+// Command report makes of a run of command peers, and of the runs on GPUs, the tables in docs/performance.md and the pictures
+// beside it.
 //
 //	make report
 package main
@@ -52,7 +53,13 @@ func run(root, from string) error {
 	describe(&b, r, filepath.Base(from))
 	targets(&b, r)
 	table(&b, r)
-	text, err = replace(text, b.Bytes())
+	devices, err := gpuSection(root)
+	if err != nil {
+		return err
+	}
+	if text, err = replace(text, b.Bytes(), begin, end); err == nil {
+		text, err = replace(text, devices, beginGPU, endGPU)
+	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", page, err)
 	}
@@ -60,10 +67,13 @@ func run(root, from string) error {
 }
 
 // What lies between these lines of docs/performance.md is generated.
-var begin, end = []byte("<!-- begin: make report -->\n"), []byte("<!-- end: make report -->\n")
+var (
+	begin, end       = []byte("<!-- begin: make report -->\n"), []byte("<!-- end: make report -->\n")
+	beginGPU, endGPU = []byte("<!-- begin: make report, GPU -->\n"), []byte("<!-- end: make report, GPU -->\n")
+)
 
 // replace returns text with what is between its markers replaced.
-func replace(text, generated []byte) ([]byte, error) {
+func replace(text, generated, begin, end []byte) ([]byte, error) {
 	head, rest, ok := bytes.Cut(text, begin)
 	_, tail, ok2 := bytes.Cut(rest, end)
 	if !ok || !ok2 {

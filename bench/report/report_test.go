@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -59,10 +60,10 @@ func TestSize(t *testing.T) {
 
 func TestReplace(t *testing.T) {
 	page := []byte("a\n<!-- begin: make report -->\nold\n<!-- end: make report -->\nz\n")
-	got, err := replace(page, []byte("new\n"))
+	got, err := replace(page, []byte("new\n"), begin, end)
 	require.NoError(t, err)
 	assert.Equal(t, "a\n<!-- begin: make report -->\nnew\n<!-- end: make report -->\nz\n", string(got))
-	_, err = replace([]byte("a\n<!-- begin: make report -->\n"), nil)
+	_, err = replace([]byte("a\n<!-- begin: make report -->\n"), nil, begin, end)
 	require.Error(t, err)
 }
 
@@ -71,7 +72,7 @@ func TestRun(t *testing.T) {
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "bench", "results"), 0o755))
 	require.NoError(t, os.Mkdir(filepath.Join(root, "docs"), 0o755))
 	require.ErrorContains(t, run(root, ""), "make bench-cpu-peers")
-	require.NoError(t, os.WriteFile(filepath.Join(root, "docs", "performance.md"), append(begin, end...), 0o644))
+	require.NoError(t, os.WriteFile(filepath.Join(root, "docs", "performance.md"), slices.Concat(begin, end, beginGPU, endGPU), 0o644))
 	for _, date := range []string{"2026-01-02", "2026-01-10"} { // the last is taken
 		r := sample()
 		r.Date = date
@@ -81,6 +82,7 @@ func TestRun(t *testing.T) {
 	page, err := os.ReadFile(filepath.Join(root, "docs", "performance.md"))
 	require.NoError(t, err)
 	assert.Contains(t, string(page), "results/cpu-2026-01-10.json")
+	assert.Contains(t, string(page), "No GPU has run these benchmarks yet")
 	picture, err := os.ReadFile(filepath.Join(root, "docs", "cpu-ceiling.svg"))
 	require.NoError(t, err)
 	assert.Contains(t, string(picture), "<svg")

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"github.com/smoothl1/smoothl1/internal/bench"
+)
+
+// gpuSection returns what is known of GPUs: a part for each bench/results/gpu-*.json, the newest first. It paints a picture for
+// each.
+func gpuSection(root string) ([]byte, error) {
+	files, err := filepath.Glob(filepath.Join(root, "bench", "results", "gpu-*.json"))
+	if err != nil {
+		return nil, err
+	}
+	type run struct {
+		result *bench.Result
+		name   string // of the file, without .json
+	}
+	var runs []run
+	for _, file := range files {
+		r, err := bench.Load(file)
+		if err != nil {
+			return nil, err
+		}
+		if r.Device.Backend != "cuda" {
+			return nil, fmt.Errorf("%s is of the device %q: only runs on a GPU are named gpu-*.json", file, r.Device.Backend)
+		}
+		runs = append(runs, run{r, strings.TrimSuffix(filepath.Base(file), ".json")})
+	}
+	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.result.Date, a.result.Date) })
+	var b bytes.Buffer
+	if len(runs) == 0 {
+		fmt.Fprint(&b, "**No GPU has run these benchmarks yet.** `make bench-gpu` does, on a CUDA host, and the bundle (`make bundle`) on one without Go.\n")
+	}
+	for _, r := range runs {
+		picture := r.name + ".svg"
+		p, err := gpuPicture(r.result)
+		if err != nil {
+			return nil, err
+		}
+		if err := p.Save(18*vg.Centimeter, 11*vg.Centimeter, filepath.Join(root, "docs", picture)); err != nil {
+			return nil, err
+		}
+		gpuRun(&b, r.result, r.name+".json", picture)
+	}
+	return b.Bytes(), nil
+}
+
+// gpuRun writes a run.
+func gpuRun(w io.Writer, r *bench.Result, file, picture string) {
+	d := r.Device
+	date, _, _ := strings.Cut(r.Date, "T")
+	fmt.Fprintf(w, "### %s, %s\n\n", d.Name, date)
+	fmt.Fprintf(w, "%s, %d multiprocessors, %.0f MiB of L2, driver for %s; commit %s, %s; medians of %d samples; buffers rotate through more than %.0f MiB. ",
+		d.Architecture, d.Multiprocessors, float64(d.CacheBytes)/(1<<20), d.Driver, r.Commit, r.Go, r.Samples, float64(r.Rotating)/(1<<20))
+	if p := r.PyTorch; p != nil {
+		fmt.Fprintf(w, "PyTorch %s with CUDA %s in the same run, in turns", p.Version, p.CUDA)
+		if p.Compiles != "" {
+			fmt.Fprintf(w, ", not compiled: %s", p.Compiles)
+		}
+	} else {
+		fmt.Fprintf(w, "PyTorch took no part: %s", r.NoTorch)
+	}
+	fmt.Fprintf(w, ". All of it: [bench/results/%s](../bench/results/%s).\n\n", file, file)
+	fmt.Fprintf(w, "![Share of a copy over the number of elements](%s)\n\n", picture)
+	fmt.Fprintln(w, "Time on the device by its events, of one of several queued calls; one call: on the host, until its result is there. ×: PyTorch's time on the device by ours.")
+	fmt.Fprintln(w, "\n| | operation | on the device, µs | p10 | p90 | GB/s | of a copy | × eager | × compiled | one call, µs |")
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		for _, op := range bench.Ops {
+			if e, ok := g.Find(op, bench.Ours); ok {
+				fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.0f | %s | %s | %s | %s |\n", strings.ReplaceAll(g.Name(), "|", "/"), op, micros(e.DeviceNS.Median),
+					micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), times(g, e, bench.Eager), times(g, e, bench.Compiled), micros(e.NS.Median))
+			}
+		}
+	}
+	fmt.Fprintln(w)
+	if len(r.Bits) > 0 {
+		fmt.Fprint(w, "PyTorch's results compared with ours, bit for bit:\n\n")
+		for line := range strings.Lines(bench.BitsSummary(r.Bits) + "\n") {
+			fmt.Fprintf(w, "- %s", line)
+		}
+		fmt.Fprintln(w)
+	}
+	for _, l := range r.Left {
+		fmt.Fprintf(w, "Left out: %s.\n", l)
+	}
+	if len(r.Left) > 0 {
+		fmt.Fprintln(w)
+	}
+}
+
+// part writes a share, "–" for none.
+func part(share float64) string {
+	if math.IsNaN(share) {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", share)
+}
+
+// times writes how many times as long another contender takes, "–" where it was not measured.
+func times(g *bench.Group, ours bench.Entry, contender string) string {
+	theirs, ok := g.Find(ours.Op, contender)
+	if !ok {
+		return "–"
+	}
+	return fmt.Sprintf("%.1f", theirs.DeviceNS.Median/ours.DeviceNS.Median)
+}
+
+// gpuPicture draws the share of a copy over the size, for the plain sizes in float32 with beta 1.
+func gpuPicture(r *bench.Result) (*plot.Plot, error) {
+	p := plot.New()
+	p.Title.Text = r.Device.Name + ": share of the speed of a copy"
+	p.X.Label.Text, p.Y.Label.Text = "elements, float32, beta 1", "share of a copy that moves as many bytes"
+	p.X.Scale = plot.LogScale{}
+	p.Y.Min, p.Y.Max = 0, 1.1
+	p.Legend.Top = false
+	p.Add(plotter.NewGrid())
+	low, high := math.Inf(1), 0.0
+	ticks := plot.ConstantTicks{}
+	for i, op := range bench.Ops {
+		var xy plotter.XYs
+		for k := range r.Groups {
+			g := &r.Groups[k]
+			e, ok := g.Find(op, bench.Ours)
+			if share := g.Share(e); ok && g.Workload == "" && g.DType.String() == "float32" && g.Beta == 1 && !math.IsNaN(share) {
+				xy = append(xy, plotter.XY{X: float64(g.N), Y: share})
+				low, high = min(low, float64(g.N)), max(high, float64(g.N))
+				p.Y.Max = max(p.Y.Max, share*1.05)
+				if i == 0 {
+					ticks = append(ticks, plot.Tick{Value: float64(g.N), Label: size(g.N)})
+				}
+			}
+		}
+		if len(xy) == 0 {
+			continue
+		}
+		line, dots, err := plotter.NewLinePoints(xy)
+		if err != nil {
+			return nil, err
+		}
+		line.Color, dots.Color = colours[cpuName(op)], colours[cpuName(op)]
+		line.Width, dots.Shape = vg.Points(1.5), draw.CircleGlyph{}
+		p.Add(line, dots)
+		p.Legend.Add(op, line, dots)
+	}
+	if high == 0 {
+		low, high = 1, 2
+	}
+	p.X.Min, p.X.Max = low/1.2, high*1.2
+	p.X.Tick.Marker = ticks
+	return p, nil
+}
+
+// cpuName is an operation's name in the tables of the CPU.
+func cpuName(op string) string {
+	if op == bench.ForwardReduced {
+		return "forward mean"
+	}
+	return op
+}
