@@ -1,0 +1,40 @@
+package cpu_test
+
+import (
+	"fmt"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+)
+
+// All functions take the same arguments and use those that they need.
+func ExampleArgs() {
+	l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}
+	a := cpu.Args[float32]{
+		Pred:     []float32{0.5, 2, -3},
+		Target:   []float32{0, 0, 0},
+		Terms:    make([]float32, 3),
+		GradPred: make([]float32, 3),
+	}
+	loss, err := cpu.ForwardBackward(l, a)
+	fmt.Println(loss, a.GradPred, err)
+	err = cpu.ForwardTerms(l, a)
+	fmt.Println(a.Terms, err)
+	// Output:
+	// 4.125 [0.5 1 -1] <nil>
+	// [0.125 1.5 2.5] <nil>
+}
+
+// An upstream gradient is a number, or one per element.
+func ExampleUpstream() {
+	l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.None}
+	a := cpu.Args[float64]{Pred: []float64{0.5, 2, -3}, Target: make([]float64, 3), GradPred: make([]float64, 3)}
+	for _, g := range []cpu.Upstream[float64]{cpu.Number[float64](2), cpu.Elements([]float64{1, 0, 10})} {
+		a.Upstream = g
+		err := cpu.Backward(l, a)
+		fmt.Println(a.GradPred, err)
+	}
+	// Output:
+	// [1 2 -2] <nil>
+	// [0.5 0 -10] <nil>
+}

@@ -1,0 +1,80 @@
+package gpu_test
+
+import (
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// Events measure what the device takes, not what it takes to ask.
+func ExampleEvent() {
+	dev := open()
+	defer dev.Close()
+	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1})
+	pred, _ := gpu.Upload(dev, make([]float32, 1000))
+	target, _ := gpu.Upload(dev, make([]float32, 1000))
+	start, _ := dev.NewEvent()
+	end, _ := dev.NewEvent()
+	err := errors.Join(start.Record(), crit.Forward(pred, target), end.Record())
+	took, err2 := end.Since(start)
+	fmt.Println(took >= 0, err, err2)
+	// Output: true <nil> <nil>
+}
+
+// The simulated device stands where a GPU would, and says so.
+func ExampleDevice_Info() {
+	dev, err := gpu.Open(gpu.On(sim.New(sim.ComputeCapability(8, 0), sim.Multiprocessors(108))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dev.Close()
+	i := dev.Info()
+	fmt.Println(i.Backend, i.Major, i.Minor, i.Multiprocessors)
+	fmt.Println(dev)
+	// Output:
+	// sim 8 0 108
+	// sim device 0: smoothl1 simulated device (sm_80, 108 multiprocessors)
+}
+
+// What the driver answers keeps its code and its name. Running out of memory can be told apart, to try a smaller batch.
+func ExampleDeviceError() {
+	dev, err := gpu.Open(gpu.On(sim.New(sim.MemoryBytes(1 << 20))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dev.Close()
+	_, err = gpu.Alloc[float32](dev, 1<<20)
+	var device *gpu.DeviceError
+	if errors.As(err, &device) {
+		fmt.Println(device.Op, device.Size, device.Code, device.Name)
+	}
+	fmt.Println(errors.Is(err, smoothl1.ErrMemory))
+	// Output:
+	// allocate 4194304 2 CUDA_ERROR_OUT_OF_MEMORY
+	// true
+}
+
+// Memory that somebody else has allocated, here of the simulated device, becomes a buffer without a copy.
+func ExampleWrap() {
+	theirs := sim.New()
+	at, err := theirs.Alloc(8)
+	if err != nil {
+		log.Fatal(err)
+	}
+	dev, err := gpu.Open(gpu.On(theirs))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dev.Close()
+	pred, _ := gpu.Wrap[float32](dev, uint64(at), 2)
+	target, _ := gpu.Upload(dev, []float32{0, 0})
+	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum})
+	err = errors.Join(pred.Set([]float32{3, 0.5}), crit.Forward(pred, target))
+	loss, err2 := crit.Value()
+	fmt.Println(loss, err, err2)
+	// Output: 2.625 <nil> <nil>
+}
