@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 )
 
 // Data says what arrays are filled with, named for what it hits.
@@ -21,10 +22,11 @@ const (
 	Huge                  // magnitudes whose squares, products and differences overflow
 	Quadratic             // differences below beta, where every branch but one divides
 	Wide                  // magnitudes over 80 powers of two, so that a float64 sum of float32 terms rounds
+	Lanes                 // one lane of each chunk has differences, of which the first is large: each further one rounds, and shows in the sum
 	dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide"}
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -51,6 +53,8 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	switch c.Data {
 	case Kinks:
 		kinks(r, T(beta[T](c)), in)
+	case Lanes:
+		lanes(r, in)
 	case Quadratic:
 		for i := range in.Pred {
 			in.Pred[i], in.Target[i] = sign(r, T(r.Float64())*T(beta[T](c))), 0
@@ -81,6 +85,24 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 			x[i] = special[T](r)
 		default:
 			x[i] = T(normal(r) * scale)
+		}
+	}
+}
+
+// lanes leaves differences in one lane of each chunk.
+func lanes[T smoothl1.Float](r *rand.Rand, in Inputs[T]) {
+	lane := 0
+	for i := range in.Pred {
+		if i%cpu.Chunk == 0 {
+			lane = r.IntN(cpu.Lanes)
+		}
+		in.Target[i] = in.Pred[i]
+		if i%cpu.Lanes == lane {
+			exponent := 30
+			if i%cpu.Chunk >= cpu.Lanes {
+				exponent = -10 - r.IntN(12)
+			}
+			in.Pred[i], in.Target[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent))), 0
 		}
 	}
 }

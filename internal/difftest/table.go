@@ -89,7 +89,7 @@ func Corners() []Case {
 								case 1, 4:
 									data = Quadratic
 								case 2, 5:
-									data = Wide
+									data = Lanes
 									if li >= len(Losses) { // whose sums hide what is not of their size
 										data = Normal
 									}
