@@ -152,7 +152,9 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Dev
 	if err != nil {
 		return 0, err
 	}
-	bar.start(n)
+	if n > pieceOf(dev) {
+		bar.start(n)
+	}
 	var sums []float64
 	for first := 0; first < n; first += pieceOf(dev) {
 		if err := ctx.Err(); err != nil {
