@@ -32,7 +32,7 @@ if ! grep -q '"auto":"cuda:' <<<"$devices"; then
 fi
 if [ -z "$out" ]; then
   name=$(sed -E 's/.*"devices":\[\{"ordinal":0,"name":"([^"]*)".*/\1/; s/[^A-Za-z0-9]+/-/g' <<<"$devices" | tr '[:upper:]' '[:lower:]')
-  out=$here/../bench/results/gpu-$name-$(date -u +%Y-%m-%d).json
+  out=$(realpath "$here/..")/bench/results/gpu-$name-$(date -u +%Y-%m-%d).json
 fi
 mkdir -p "$(dirname "$out")" || exit 1
 
