@@ -51,21 +51,26 @@ func (b *observer) publish(thread uint32, s snapshot, device bool, version uint6
 	if device {
 		f.device.add(thread, len(b.threads), s)
 	}
-	f.threads[thread] = append(f.threads[thread], fenced{version, s.clock})
+	f.threads[thread] = append(capped(f.threads[thread], oldestFence), fenced{version, s.clock})
 	if n := len(f.base); s.base > 0 && (n == 0 || f.base[n-1].clock < s.base) {
-		f.base = append(f.base, fenced{version, s.base})
+		f.base = append(capped(f.base, oldestFence), fenced{version, s.base})
 	}
 	if len(s.own) > 0 {
-		s.view = merge(s.view, &view{sc: s.sc, blocks: map[uint32]known{b.order: {threads: s.own}}})
+		s.view = merge(s.view, &view{sc: s.sc, blocks: blocksKnown{{b.order, known{threads: s.own}}}})
 	}
 	if s.view != nil {
 		for l, n := range s.view.seen {
-			l.fenced = append(l.fenced, fencedSight{version, n})
+			l.fenced = append(capped(l.fenced, func(a, b fencedSight) fencedSight { return fencedSight{min(a.version, b.version), max(a.n, b.n)} }), fencedSight{version, n})
 		}
 		if n := len(g.views); n == 0 || g.views[n-1].view != s.view {
-			g.views = append(g.views, versioned{version, s.view})
+			g.views = append(capped(g.views, func(a, b versioned) versioned { return versioned{min(a.version, b.version), merge(a.view, b.view)} }), versioned{version, s.view})
 		}
 	}
+}
+
+// oldestFence stands for two: known as early as the first, and as much as the second.
+func oldestFence(a, b fenced) fenced {
+	return fenced{min(a.version, b.version), max(a.clock, b.clock)}
 }
 
 // syncWarp is a bar.warp.sync of some lanes.

@@ -80,12 +80,13 @@ type arrivals struct {
 
 // ordering is what the strict mode follows of a grid.
 type ordering struct {
-	stamp   uint64 // of the launch
-	version uint64 // of the order of .sc fences
-	fences  map[uint32]*blockFences
-	views   []versioned // what .sc fences knew from elsewhere
-	strong  map[uint64]*location
-	readers [][]reader // of cells that several threads have read
+	stamp       uint64 // of the launch
+	version     uint64 // of the order of .sc fences
+	fences      map[uint32]*blockFences
+	views       []versioned // what .sc fences knew from elsewhere
+	strong      map[uint64]*location
+	readers     [][]reader // of cells that several threads have read
+	readersHeld int        // in them
 }
 
 type blockFences struct {
@@ -99,6 +100,22 @@ type blockFences struct {
 type fenced struct {
 	version uint64
 	clock   uint32
+}
+
+// maxFenced is how many fences are remembered in the order of execution.
+const maxFenced = 1 << 10
+
+// capped drops the older half of a list that has become too long, and makes the oldest that is kept stand for it: what is asked of
+// it then may be told more than was known.
+func capped[T any](list []T, join func(older, oldest T) T) []T {
+	if len(list) < maxFenced {
+		return list
+	}
+	half := len(list) / 2
+	for _, older := range list[:half] {
+		list[half] = join(older, list[half])
+	}
+	return append(list[:0], list[half:]...)
 }
 
 type versioned struct {
@@ -195,7 +212,7 @@ func (b *observer) viewOf(s snapshot, thread uint32) *view {
 	}
 	own := s.own.copied(len(b.threads))
 	own.raise(thread, s.clock)
-	return merge(s.view, &view{sc: s.sc, blocks: map[uint32]known{b.order: {base: s.base, threads: own}}})
+	return merge(s.view, &view{sc: s.sc, blocks: blocksKnown{{b.order, known{s.base, own}}}})
 }
 
 // learn adds a view to what a thread knows.

@@ -1,51 +1,107 @@
 package vm
 
-// fenceLog is the .sc fences of a block.
+import "sort"
+
+// fenceLog is the .sc fences of a block, in the order of their clocks.
 type fenceLog struct {
-	known  known // what all of them knew of the block itself, their own threads included
-	lent   bool  // a view has the clocks of known
-	newest uint32
-	view   *view // what they knew of other blocks
+	sums   []fenceSum // what the fences up to a clock knew together
 	points map[uint32][]snapshot
 }
 
-func (f *fenceLog) add(thread uint32, threads int, s snapshot) {
-	switch {
-	case f.points == nil:
-		f.known.threads, f.points = make(clocks, threads), map[uint32][]snapshot{}
-	case f.lent:
-		f.known.threads, f.lent = f.known.threads.copied(threads), false
-	}
-	f.known.threads.raiseAll(s.own)
-	f.known.threads[thread] = s.clock
-	f.known.base, f.newest = max(f.known.base, s.base), max(f.newest, s.clock)
-	f.view = merge(f.view, s.view)
-	f.points[thread] = append(f.points[thread], s)
+type fenceSum struct {
+	clock uint32
+	own   known // of the block itself
+	view  *view // of other blocks
 }
+
+// How many fences are remembered, of a block and of a thread. What asks for older ones gets the oldest, which knows more.
+const (
+	maxSums   = 1 << 10
+	maxPoints = 64
+)
+
+func (f *fenceLog) add(thread uint32, threads int, s snapshot) {
+	if f.points == nil {
+		f.points = map[uint32][]snapshot{}
+	}
+	list := f.points[thread]
+	if len(list) == maxPoints {
+		list = list[:copy(list, list[maxPoints/2:])]
+	}
+	f.points[thread] = append(list, s)
+	if n := len(f.sums); n == 0 || f.sums[n-1].clock != s.clock {
+		next := fenceSum{clock: s.clock}
+		if n > 0 {
+			next.own, next.view = f.sums[n-1].own, f.sums[n-1].view
+		}
+		next.own.threads = next.own.threads.copied(threads)
+		if n == maxSums {
+			f.sums = f.sums[:copy(f.sums, f.sums[maxSums/2:])]
+		}
+		f.sums = append(f.sums, next)
+	}
+	sum := &f.sums[len(f.sums)-1]
+	sum.own.threads.raiseAll(s.own)
+	sum.own.threads.raise(thread, s.clock)
+	sum.own.base = max(sum.own.base, s.base)
+	sum.view = merge(sum.view, s.view)
+}
+
+// upToClock is what the fences up to a clock knew.
+func (f *fenceLog) upToClock(c uint32) (own known, v *view) {
+	i := sort.Search(len(f.sums), func(i int) bool { return f.sums[i].clock > c }) - 1
+	if i < 0 && len(f.sums) > maxSums/2 && c > 0 {
+		i = 0 // older ones may have been dropped
+	}
+	if i < 0 {
+		return known{}, nil
+	}
+	own = f.sums[i].own
+	if i == len(f.sums)-1 { // it may still grow
+		own.threads = own.threads.copied(len(own.threads))
+	}
+	return own, f.sums[i].view
+}
+
+// maxApart is how many threads of a block are looked at one by one. If more are known each up to a clock of its own, all count as
+// known up to the latest of these clocks, which may hide a race and reports none that is not.
+const maxApart = 8
 
 // upTo is what the fences up to known clocks of their block knew, of the block itself and of others.
 func (f *fenceLog) upTo(k known) (own known, v *view) {
-	if f.points == nil {
-		return known{}, nil
-	}
-	if k.base >= f.newest {
-		f.lent = true
-		return f.known, f.view
-	}
-	own.threads = make(clocks, len(f.known.threads))
-	for u, list := range f.points {
-		c := max(k.base, k.threads.at(u))
-		for i := len(list) - 1; i >= 0; i-- {
-			s := list[i]
-			if s.clock > c {
-				continue
-			}
-			own.threads.raiseAll(s.own)
-			own.threads.raise(u, s.clock)
-			own.base = max(own.base, s.base)
-			v = merge(v, s.view)
-			break
+	apart, latest := 0, k.base
+	for u, c := range k.threads {
+		if c > k.base && len(f.points[uint32(u)]) > 0 {
+			apart++
+			latest = max(latest, c)
 		}
+	}
+	if apart > maxApart {
+		return f.upToClock(latest)
+	}
+	own, v = f.upToClock(k.base)
+	if apart == 0 {
+		return own, v
+	}
+	n := len(k.threads)
+	own.threads = own.threads.copied(n)
+	for u, c := range k.threads {
+		list := f.points[uint32(u)]
+		if c <= k.base || len(list) == 0 {
+			continue
+		}
+		i := sort.Search(len(list), func(i int) bool { return list[i].clock > c }) - 1
+		if i < 0 && len(list) > maxPoints/2 {
+			i = 0
+		}
+		if i < 0 {
+			continue
+		}
+		s := list[i]
+		own.threads.raiseAll(s.own)
+		own.threads.raise(uint32(u), s.clock)
+		own.base = max(own.base, s.base)
+		v = merge(v, s.view)
 	}
 	return own, v
 }
@@ -63,14 +119,15 @@ func (b *observer) overtake(thread uint32, device bool) {
 	t := &b.threads[thread]
 	key := overtaking{block: b.view, thread: t.view, device: device, version: b.grid.version + 1}
 	if m := b.memo; m.version != key.version || m.block != key.block || m.thread != key.thread || m.device != device {
-		var before map[uint32]known
+		var before blocksKnown
 		for _, v := range [...]*view{b.view, t.view} {
 			if v != nil {
 				before = mergeBlocks(before, v.before)
 			}
 		}
-		got := &view{blocks: map[uint32]known{}}
-		for order, k := range before {
+		got := &view{}
+		for _, k := range before {
+			order := k.order
 			f := b.grid.fences[order]
 			if f == nil || order != b.order && !device {
 				continue
@@ -79,8 +136,8 @@ func (b *observer) overtake(thread uint32, device bool) {
 			if order == b.order {
 				log = &f.all
 			}
-			own, v := log.upTo(k)
-			got.blocks[order] = own
+			own, v := log.upTo(k.known)
+			got.blocks = append(got.blocks, blockKnown{order, own})
 			key.got = merge(key.got, v)
 		}
 		if len(got.blocks) > 0 {

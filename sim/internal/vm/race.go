@@ -17,6 +17,9 @@ type reader struct {
 // must then know through a barrier.
 const manyReaders = 64
 
+// readerBudget bounds all those lists of a launch together. Beyond it a cell remembers two readers.
+const readerBudget = 4 << 20
+
 // watch checks an access of the active lanes, whose offsets in the memory that s shadows are in w.addr, and remembers it. It
 // reports a read of bytes that nothing wrote and a race.
 func (w *warp) watch(o *op, bk bank) {
@@ -162,8 +165,12 @@ func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, 
 	if e&epochStrong != 0 {
 		if write && c.write>>threadShift != e>>threadShift {
 			l := w.location(bk.space, at)
-			l.writers[l.next%len(l.writers)] = reader{c.write, c.writeAt}
-			l.next++
+			if len(l.writers) < maxWriters {
+				l.writers = append(l.writers, reader{c.write, c.writeAt})
+			} else {
+				l.writers[l.next%maxWriters] = reader{c.write, c.writeAt}
+				l.next++
+			}
 		}
 		return reader{}
 	}
@@ -199,6 +206,14 @@ func (w *warp) addReader(o *op, c *cell, thread uint32, e epoch) {
 	}
 	g := b.grid
 	if c.read.order() != 0 {
+		if g.readersHeld >= 2*readerBudget {
+			c.read, c.readFrom = e, o.source
+			return
+		}
+		if len(g.readers) == 0 {
+			g.readers = append(g.readers, nil) // 0 stands for no reader
+		}
+		g.readersHeld += 2
 		g.readers = append(g.readers, []reader{{c.read, c.readFrom}, {e, o.source}})
 		c.read = epoch(len(g.readers) - 1)
 		return
@@ -218,6 +233,11 @@ func (w *warp) addReader(o *op, c *cell, thread uint32, e epoch) {
 			}
 		}
 	}
+	if g.readersHeld >= readerBudget {
+		list[w.block.rng.below(uint32(len(list)))] = reader{e, o.source}
+		return
+	}
+	g.readersHeld++
 	g.readers[c.read] = append(list, reader{e, o.source})
 }
 

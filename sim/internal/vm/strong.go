@@ -12,11 +12,14 @@ type location struct {
 	offer               // with the latest value
 	past    []pastValue // older values, oldest first; the memory holds the latest
 	fenced  []fencedSight
-	writes  uint64    // strong writes so far
-	readers *view     // those who have read it, whose .sc fences come before those of writers
-	writers [8]reader // the latest of them but one, and before
-	next    int       // where the next goes
+	writes  uint64   // strong writes so far
+	readers *view    // those who have read it, whose .sc fences come before those of writers
+	writers []reader // the latest of them but one, and some before
+	next    int      // where the next goes
 }
+
+// maxWriters is how many strong writes before the last are remembered of a place.
+const maxWriters = 8
 
 // offer is what comes with a value: what its writers released.
 type offer struct {
