@@ -167,9 +167,9 @@ func (f *failing) Launch(k driver.Function, g driver.Geometry, on driver.Stream,
 
 func (f *failing) Close() error { return errors.Join(f.call("Close"), f.Device.Close()) }
 
-// session does everything that the package can do on a device, and goes on as far as it gets: each step that needs what an
+// everything does all that the package can do on a device, and goes on as far as it gets: each step that needs what an
 // earlier one failed to give is left out. It returns all errors.
-func session(drv driver.Device) (losses []float64, err error) {
+func everything(drv driver.Device) (losses []float64, err error) {
 	var errs []error
 	note := func(err error) bool {
 		if err != nil {
@@ -240,7 +240,7 @@ func session(drv driver.Device) (losses []float64, err error) {
 
 func TestEveryDriverCallFailsOnce(t *testing.T) {
 	count := &failing{Device: sim.New(sim.Seed(1)), alive: map[string]int{}}
-	want, err := session(count)
+	want, err := everything(count)
 	require.NoError(t, err)
 	require.Len(t, want, 4)
 	sites := map[string]int{}
@@ -255,7 +255,7 @@ func TestEveryDriverCallFailsOnce(t *testing.T) {
 			continue // under the race detector
 		}
 		f := &failing{Device: sim.New(sim.Seed(1)), alive: map[string]int{}, n: n}
-		got, err := session(f)
+		got, err := everything(f)
 		where := fmt.Sprintf("call %d, %s", n, f.failed)
 		require.ErrorIs(t, err, error(errInjected), where)
 		var e *DeviceError
