@@ -35,8 +35,9 @@
 // show what this one does not.
 //
 // The checks follow accesses with a shadow of the memory: 24 bytes for as many bytes as the narrowest access of a page of 4 KiB is
-// wide, and a bit for each byte. They run a launch on one goroutine. The option Fast turns off those of races, unwritten memory,
-// missed barriers and weak memory, and uses all cores.
+// wide, and a bit for each byte. They run a launch on one goroutine, and take about half as much time again
+// (BenchmarkForwardBackward, strict against fast/serial). The option Fast turns off those of races, unwritten memory, missed
+// barriers and weak memory, and uses all cores.
 //
 // # What is counted
 //

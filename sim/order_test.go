@@ -108,6 +108,37 @@ func TestLastBlock(t *testing.T) {
 	})
 }
 
+// Warps of a block take turns at any place, not only where they must wait: strong accesses that should have been one atomic operation
+// lose counts.
+func TestWarpsTakeTurns(t *testing.T) {
+	text := body(`.shared .align 4 .b32 s;` + prologue + `
+		setp.eq.u32 %p0, %r2, 0;
+		@%p0 st.shared.u32 [s], 0;
+		bar.sync 0;
+		mov.u32 %r4, 0;
+		and.b32 %r6, %r2, 31;
+		setp.ne.u32 %p1, %r6, 0;
+		@%p1 bra E;
+	L:	ld.volatile.shared.u32 %r5, [s];
+		add.u32 %r5, %r5, 1;
+		st.volatile.shared.u32 [s], %r5;
+		add.u32 %r4, %r4, 1;
+		setp.lt.u32 %p2, %r4, 50;
+		@%p2 bra L;
+	E:	bar.sync 0;
+		ld.shared.u32 %r5, [s];
+		st.global.u32 [%rd1], %r5;`)
+	for _, options := range [][]sim.Option{{sim.Fast()}, nil} {
+		counts := map[uint32]bool{}
+		for seed := range uint64(60) {
+			n := run(t, device(t, append(options, sim.Seed(seed))...), text, 1, 128, 0)[0]
+			assert.LessOrEqual(t, n, uint32(200))
+			counts[n] = true
+		}
+		assert.Greater(t, len(counts), 30)
+	}
+}
+
 // Two blocks keep each other out by Peterson's algorithm; the plain accesses inside do not race. With stores in the place of the
 // exchange the turn may be seen before the flag, and even .sc fences do not help.
 func TestPeterson(t *testing.T) {

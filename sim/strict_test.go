@@ -2,6 +2,7 @@ package sim_test
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -168,6 +169,10 @@ func TestSharedRaces(t *testing.T) {
 			s + "setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0; red.shared.add.u32 [s], 1; setp.eq.u32 %p0, %r2, 9; @%p0 ld.shared.u32 %r9, [s];",
 			s + "setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0; red.shared.add.u32 [s], 1; bar.sync 0; setp.eq.u32 %p0, %r2, 9; @%p0 ld.shared.u32 %r9, [s];",
 			1, 64, []string{race}},
+		{"an atomic of another before one's own",
+			s + "setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0; red.shared.add.u32 [s], 1; @%p0 ld.shared.u32 %r9, [s];",
+			s + "setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0; red.shared.add.u32 [s], 1; bar.warp.sync 3; @%p0 ld.shared.u32 %r9, [s];",
+			1, 2, []string{race}},
 		{"a barrier for two warps of three",
 			s + "st.shared.u32 [%r5], %r2; bar.sync 0; st.shared.u32 [%r5], %r3; setp.lt.u32 %p0, %r2, 64; @%p0 bar.sync 1, 64; ld.shared.u32 %r9, [%r8];",
 			s + "st.shared.u32 [%r5], %r2; bar.sync 0; st.shared.u32 [%r5], %r3; setp.lt.u32 %p0, %r2, 64; @%p0 bar.sync 1, 64; @%p0 ld.shared.u32 %r9, [%r8];",
@@ -249,4 +254,28 @@ func TestEdges(t *testing.T) {
 		launch(t, d, f, sim.Linear(1, 1), p, 0)
 		assert.ErrorContains(t, d.Wait(0), fmt.Sprintf("load of 4 bytes in an allocation of 8 bytes at %#x that was freed", p))
 	})
+}
+
+// What the strict mode remembers of a launch is bounded.
+func TestStrictMemory(t *testing.T) {
+	heap := func() uint64 { // the most that there was
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		return m.HeapSys
+	}
+	for name, text := range map[string]string{
+		"fences":  "membar.gl;",
+		"tickets": "membar.gl; atom.global.add.u32 %r9, [%rd0], 1; membar.gl;",
+		"flags":   "st.volatile.global.u32 [%rd1], %r8; membar.gl; ld.volatile.global.u32 %r9, [%rd0+1024];",
+		"readers": "ld.global.u32 %r9, [%rd0+4]; bar.sync 0;",
+	} {
+		t.Run(name, func(t *testing.T) {
+			d := device(t, sim.Seed(1))
+			mem := upload(t, d, make([]byte, 8192))
+			before := heap()
+			launch(t, d, kernel(t, d, body(strictPrologue+"mov.u32 %r8, 0;\nL: "+text+"add.u32 %r8, %r8, 1; setp.lt.u32 %p0, %r8, 600; @%p0 bra L;"), "k"), sim.Linear(2, 32), mem, 0)
+			require.NoError(t, d.Wait(0))
+			assert.Less(t, int64(heap()-before), int64(96<<20))
+		})
+	}
 }

@@ -180,6 +180,7 @@ func decodeAtom(d *decoder, in *ptx.Inst) error {
 		// On global memory the hardware's float32 sums flush subnormals; what a generic address means is seen when it is used.
 		n.exec = execAtomFlush
 	}
+	n.kind = opTurn
 	if m.space != ptx.Shared {
 		n.kind = opGlobal
 	}

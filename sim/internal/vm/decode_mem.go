@@ -176,6 +176,8 @@ func (d *decoder) loadStore(in *ptx.Inst, load bool) error {
 	}
 	if m.order != weak && (m.space == ptx.Global || m.space == ptx.Generic) {
 		n.kind = opGlobal
+	} else if m.order != weak {
+		n.kind = opTurn
 	}
 	d.push(n)
 	return nil

@@ -38,6 +38,7 @@ const (
 	opBar                  // waits for threads of its block
 	opGlobal               // is ordered with those of other blocks: atomics, fences, strong accesses
 	opYield                // lets others run
+	opTurn                 // a strong access of shared memory, at once; others may take their turn behind it
 )
 
 // op is an instruction, decoded. Its operands are numbers of registers: before allocation virtual ones, then slots.

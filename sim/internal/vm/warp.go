@@ -222,6 +222,19 @@ func (w *warp) step(s *split, quantum int) int {
 		case opBar:
 			w.block.arrive(w, s)
 			return quantum
+		case opTurn:
+			w.mask = s.mask
+			if last.guard < 0 || w.guarded(last, cov) {
+				if last.exec(w, last); w.fault != nil {
+					return 0
+				}
+			}
+			if !w.enter(s, b.next) {
+				return quantum
+			}
+			if w.block.rng.below(8) == 0 {
+				return 0
+			}
 		case opYield:
 			w.enter(s, b.next)
 			return 0
