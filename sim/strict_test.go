@@ -258,6 +258,9 @@ func TestEdges(t *testing.T) {
 
 // What the strict mode remembers of a launch is bounded.
 func TestStrictMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("what it measures takes its time")
+	}
 	heap := func() uint64 { // the most that there was
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
