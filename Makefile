@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cpu-sets test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the 
 cuda-symbols-check: ## the libcuda functions that are stood in for are those that cu imports (needs the CUDA headers)
 	scripts/cuda-symbols.sh --check
 
+test-cpu-sets: ## the CPU code with each instruction set of this processor forced in turn
+	scripts/cpu-sets.sh
+
 test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse multiply and add
 	GOAMD64=v3 $(GO) test ./...
 
@@ -52,6 +55,8 @@ lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
 	$(GO) vet ./...
 	$(STATICCHECK) ./...
+	cd bench && $(GO) tool -modfile=../scripts/tools.mod staticcheck ./...
+	cd internal/asmgen && $(GO) tool -modfile=../../scripts/tools.mod staticcheck ./...
 
 bench: ## GB/s of the CPU and the share of a copy in the same run
 	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
@@ -77,6 +82,7 @@ bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it w
 verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
+	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive
 
 mutants: ## change the kernels' PTX in 300 places, one at a time, and see the differential test catch each; N, SEED
 	$(GO) run ./internal/tools/mutants -n $(or $(N),300) -seed $(or $(SEED),1) kernels/smoothl1.ptx
@@ -97,7 +103,7 @@ bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
+check: lint test test-cpu-sets test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
 	$(MAKE) fuzz SECONDS=10
 	$(MAKE) soak STEPS=20000
 	$(MAKE) mutants N=50

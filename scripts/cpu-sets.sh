@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# Tests the CPU code with each instruction set that this processor has, forced by SMOOTHL1_CPU, and says which ran.
+#
+# usage: scripts/cpu-sets.sh
+set -euo pipefail
+cd "$(dirname "$0")/.."
+sets=$(go test -count=1 -v -run '^TestWhatRan$' ./cpu | sed -n 's/.*instruction sets tested: \(.*\); in use.*/\1/p' | tr -d ',')
+[ -n "$sets" ] || { echo "cpu-sets: the test did not say which instruction sets there are" >&2; exit 1; }
+for set in generic avx2 avx512; do
+  case " $sets " in
+  *" $set "*) ;;
+  *) echo "cpu-sets: $set: not on this processor, not tested"; continue ;;
+  esac
+  # -count=1: the test cache does not know the variable.
+  SMOOTHL1_CPU=$set go test -count=1 -v -run '^TestWhatRan$' ./cpu | grep "in use: $set\$"
+  SMOOTHL1_CPU=$set go test -count=1 ./cpu ./internal/isa
+  SMOOTHL1_CPU=$set go test -count=1 -short ./internal/difftest
+done
