@@ -17,6 +17,7 @@ package smoothl1
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // A Loss says what is computed. The zero value is the L1 loss with mean reduction.
@@ -107,7 +108,7 @@ const (
 
 // DTypeOf returns the element type T.
 func DTypeOf[T Float]() DType {
-	if any(T(0)) == any(float32(0)) {
+	if unsafe.Sizeof(T(0)) == 4 {
 		return Float32
 	}
 	return Float64

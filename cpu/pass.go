@@ -80,7 +80,7 @@ func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
 	p.divisor, p.inverse = c.Divisor, c.Inverse
 	p.kernel = k
 	switch {
-	case c.Divide:
+	case c.Divides():
 		p.quotient = quotientDiv
 	case c.Inverse != 1 || c.Threshold == 0:
 		p.quotient = quotientMul

@@ -112,3 +112,23 @@ func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, ar
 	b.ReportMetric(speed, "GB/s")
 	b.ReportMetric(speed/(2*size*float64(b.N)/copies.Seconds()/1e9), "of-copy")
 }
+
+// BenchmarkCall measures what a call costs by itself: forward and backward of few elements on the CPU, without the clock that
+// the others read for each.
+func BenchmarkCall(b *testing.B) {
+	d, err := Open(CPU())
+	require.NoError(b, err)
+	defer d.Close()
+	for _, n := range []int{1, 32, 1024} {
+		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+			f := newFour[float32](b, d, n)
+			op := newOp[float32](b, d, smoothl1.Loss{Beta: 1})
+			b.ReportAllocs()
+			for b.Loop() {
+				if err := op.ForwardBackward(f.pred, f.target, f.grad); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}

@@ -136,8 +136,8 @@ func (b *Buffer[T]) String() string {
 	return fmt.Sprintf("%v[%d]", b.dtype, b.n)
 }
 
-// Close frees the buffer, after the work that uses it; what Wrap and WrapHost were given is left alone. A second Close does
-// nothing. While a call uses the buffer, Close is an error wrapping smoothl1.ErrBusy.
+// Close frees the buffer, after the calls in progress and the work that uses it; what Wrap and WrapHost were given is left
+// alone. A second Close does nothing.
 func (b *Buffer[T]) Close() error {
 	const op = "Buffer.Close"
 	if b == nil || b.guard.closed() {
@@ -147,13 +147,10 @@ func (b *Buffer[T]) Close() error {
 		return nil // the device has released it
 	}
 	defer b.dev.leave()
-	first, err := b.guard.close()
-	if err != nil {
-		return smoothl1.NewArgError(op, "buffer", b, err)
-	}
-	if !first {
+	if !b.guard.closeAfter() {
 		return nil
 	}
+	b.dev.settle()
 	return b.dev.disown(&b.array)
 }
 
@@ -210,6 +207,16 @@ func (b *array) share() error {
 		return err
 	}
 	return nil
+}
+
+// closed says whether the buffer, or one that it is a part of, is closed. In an op's turn, one that is not stays in memory.
+func (b *array) closed() bool {
+	for ; b != nil; b = b.whole {
+		if b.guard.closed() {
+			return true
+		}
+	}
+	return false
 }
 
 func (b *array) unshare() {

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -16,19 +17,41 @@ func TestConcurrentUseOfOneOpIsAnError(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
 		b := newFour[float32](t, d, 4)
-		require.NoError(t, op.guard.take()) // a call is in progress
+		require.NoError(t, op.turns.begin()) // a call is in progress
 		refused(t, op.Forward(b.pred, b.target), smoothl1.ErrBusy, "Forward", "op", op.Loss())
 		_, err := op.Value()
 		refused(t, err, smoothl1.ErrBusy, "Value", "op", op.Loss())
 		refused(t, op.Close(), smoothl1.ErrBusy, "SmoothL1.Close", "op", op.Loss())
-		op.guard.unshare()
+		op.turns.end()
 		require.NoError(t, op.Forward(b.pred, b.target))
+	})
+}
 
-		require.NoError(t, b.pred.share()) // a call uses the buffer
-		refused(t, b.pred.Close(), smoothl1.ErrBusy, "Buffer.Close", "buffer", b.pred)
-		require.NoError(t, op.Forward(b.pred, b.target), "two calls may use one buffer")
-		b.pred.unshare()
-		require.NoError(t, b.pred.Close())
+// TestCloseOfABufferWaits has calls in progress, of an op or on the buffer itself, for a moment.
+func TestCloseOfABufferWaits(t *testing.T) {
+	both(t, func(t *testing.T, d *Device) {
+		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+		b := newFour[float32](t, d, 4)
+		part, err := b.target.Slice(1, 3)
+		require.NoError(t, err)
+		for _, x := range []struct {
+			begin func() error
+			end   func()
+			close func() error
+		}{
+			{op.turns.begin, op.turns.end, b.pred.Close},
+			{b.grad.share, b.grad.unshare, b.grad.Close},
+			{part.share, part.unshare, b.target.Close},
+			{op.turns.begin, op.turns.end, d.Close},
+		} {
+			require.NoError(t, x.begin())
+			done := make(chan error, 1)
+			go func() { done <- x.close() }()
+			time.Sleep(20 * time.Millisecond)
+			assert.Empty(t, done, "closed during a call")
+			x.end()
+			require.NoError(t, <-done)
+		}
 	})
 }
 

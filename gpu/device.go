@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"runtime"
 	"sync"
+	"sync/atomic"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/cuda"
@@ -20,12 +21,14 @@ type Device struct {
 
 	functions [kernels.Entries]driver.Function
 
-	// closing is held for reading by every call on the device or on what belongs to it, and for writing by Close.
+	// closing is held for reading by every call on the device or on what belongs to it, and for writing by Close. The calls
+	// on ops do not hold it: they take turns, which look at closed.
 	closing sync.RWMutex
-	closed  bool
+	closed  atomic.Bool
 
 	mu    sync.Mutex
 	owned map[resource]struct{} // what Close has to release
+	ops   map[*turns]struct{}   // those of the ops among it
 }
 
 // resource is what a device releases when it is closed.
@@ -103,11 +106,11 @@ func Open(options ...OpenOption) (*Device, error) {
 }
 
 func openCPU(reason string) *Device {
-	return &Device{reason: reason, owned: map[resource]struct{}{}}
+	return &Device{reason: reason, owned: map[resource]struct{}{}, ops: map[*turns]struct{}{}}
 }
 
 func openDriver(drv driver.Device) (*Device, error) {
-	d := &Device{drv: drv, info: drv.Info(), owned: map[resource]struct{}{}}
+	d := &Device{drv: drv, info: drv.Info(), owned: map[resource]struct{}{}, ops: map[*turns]struct{}{}}
 	module, err := drv.Load(kernels.PTX)
 	if err != nil {
 		return nil, errors.Join(opError("load the kernels", "", 0, err), drv.Close())
@@ -163,15 +166,15 @@ func (d *Device) Close() error {
 	}
 	d.closing.Lock()
 	defer d.closing.Unlock()
-	if d.closed {
+	if d.closed.Swap(true) {
 		return nil
 	}
-	d.closed = true
+	d.settle()
 	var errs []error
 	for r := range d.owned {
 		errs = append(errs, r.release())
 	}
-	d.owned = nil
+	d.owned, d.ops = nil, nil
 	if d.drv != nil {
 		errs = append(errs, d.drv.Close())
 	}
@@ -187,7 +190,7 @@ func (d *Device) enter(op string) error {
 		return smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)
 	}
 	d.closing.RLock()
-	if d.closed {
+	if d.closed.Load() {
 		d.closing.RUnlock()
 		return smoothl1.NewArgError(op, "device", d, smoothl1.ErrClosed)
 	}
@@ -203,10 +206,45 @@ func (d *Device) own(r resource) {
 	d.owned[r] = struct{}{}
 }
 
+// ownOp is own for an op, whose turns settle is to know.
+func (d *Device) ownOp(r resource, t *turns) {
+	d.own(r)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ops[t] = struct{}{}
+}
+
+// disownOp is disown for an op.
+func (d *Device) disownOp(r resource, t *turns) error {
+	d.mu.Lock()
+	delete(d.ops, t)
+	d.mu.Unlock()
+	return d.disown(r)
+}
+
 // disown releases r and forgets it. The caller has entered.
 func (d *Device) disown(r resource) error {
 	d.mu.Lock()
 	delete(d.owned, r)
 	d.mu.Unlock()
 	return r.release()
+}
+
+// settle returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
+func (d *Device) settle() {
+	type turn struct {
+		of *turns
+		n  uint64
+	}
+	var begun []turn
+	d.mu.Lock()
+	for t := range d.ops {
+		if n := t.n.Load(); n%2 == 1 {
+			begun = append(begun, turn{t, n})
+		}
+	}
+	d.mu.Unlock()
+	for _, b := range begun {
+		wait(func() bool { return b.of.n.Load() != b.n })
+	}
 }

@@ -17,6 +17,6 @@
 // # Concurrency
 //
 // A Device, its Buffers and its Streams may be used from any goroutine. A SmoothL1 does one thing at a time: a call while
-// another is in progress is an error wrapping smoothl1.ErrBusy. Close waits for nobody but Device.Close, which waits for the
-// calls in progress; everything else answers a Close while it is in use with ErrBusy.
+// another is in progress is an error wrapping smoothl1.ErrBusy. Device.Close and Buffer.Close wait for the calls in progress;
+// everything else answers a Close while it is in use with ErrBusy.
 package gpu

@@ -1,7 +1,9 @@
 package gpu
 
 import (
+	"runtime"
 	"sync/atomic"
+	"time"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -48,4 +50,62 @@ func (g *guard) close() (bool, error) {
 	return false, smoothl1.ErrBusy
 }
 
+// closeAfter ends all use, after the uses going on. It reports false where that had happened before.
+func (g *guard) closeAfter() bool {
+	for {
+		n := g.users.Load()
+		if n < 0 {
+			return false
+		}
+		if g.users.CompareAndSwap(n, n+guardClosed) {
+			break
+		}
+	}
+	wait(func() bool { return g.users.Load() == guardClosed })
+	return true
+}
+
 func (g *guard) closed() bool { return g.users.Load() < 0 }
+
+// turns are the calls on an op, one at a time: odd during a call, and never the same number again. What an op uses is not
+// counted, since that would take a small loss longer than the loss itself. Instead, an op looks in its turn whether a thing is
+// closed, and who wants to release one closes it first and then waits for the turns that had begun: see Device.settle.
+type turns struct{ n atomic.Uint64 }
+
+const turnsClosed = 1 << 63
+
+// begin begins a turn.
+func (t *turns) begin() error {
+	n := t.n.Load()
+	switch {
+	case n&turnsClosed != 0:
+		return smoothl1.ErrClosed
+	case n%2 == 1 || !t.n.CompareAndSwap(n, n+1):
+		return smoothl1.ErrBusy
+	}
+	return nil
+}
+
+func (t *turns) end() { t.n.Add(1) }
+
+// close admits no more turns. It reports false where that had happened before, and ErrBusy during a turn.
+func (t *turns) close() (bool, error) {
+	n := t.n.Load()
+	switch {
+	case n&turnsClosed != 0:
+		return false, nil
+	case n%2 == 1 || !t.n.CompareAndSwap(n, n|turnsClosed):
+		return false, smoothl1.ErrBusy
+	}
+	return true, nil
+}
+
+func (t *turns) closed() bool { return t.n.Load()&turnsClosed != 0 }
+
+// wait returns when done says so. Nobody tells the waiting, so that the calls waited for need not ask whether somebody waits.
+func wait(done func() bool) {
+	for pause := time.Microsecond; !done(); pause = min(2*pause, time.Millisecond) {
+		runtime.Gosched()
+		time.Sleep(pause)
+	}
+}

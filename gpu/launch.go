@@ -22,7 +22,7 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if err := s.prepare(o, c.stream); err != nil {
 		return err
 	}
-	e := kernels.Entry{Op: o.kernel, DType: smoothl1.DTypeOf[T](), Divide: s.constants.Divide}
+	e := kernels.Entry{Op: o.kernel, DType: smoothl1.DTypeOf[T](), Divide: s.constants.Divides()}
 	if o.elements != nil {
 		e.Op = kernels.BackwardElementwise
 	}

@@ -13,6 +13,14 @@ type operands struct {
 	kernel                      kernels.Op
 	pred, target, elements      *array
 	terms, gradPred, gradTarget *array
+
+	given [maxOperands]operand // those in use, inputs first
+	n     int                  // how many
+}
+
+type operand struct {
+	name  string
+	array *array
 }
 
 // reduces says whether the operation gives a reduced loss.
@@ -27,77 +35,71 @@ func (o *operands) differentiates() bool {
 
 const maxOperands = 6
 
-func (o *operands) all() [maxOperands]*array {
-	return [maxOperands]*array{o.pred, o.target, o.elements, o.terms, o.gradPred, o.gradTarget}
+// check refuses operands that cannot be computed with. They are taken one by one: an array of them, copied in pieces wider
+// than it was written in, would cost as much as the rest.
+func (o *operands) check(d *Device, t smoothl1.DType) error {
+	switch {
+	case o.pred == nil:
+		return smoothl1.NewArgError(o.op, "pred", "nil", smoothl1.ErrNil)
+	case o.target == nil:
+		return smoothl1.NewArgError(o.op, "target", "nil", smoothl1.ErrNil)
+	case o.kernel == kernels.ForwardTerms && o.terms == nil:
+		return smoothl1.NewArgError(o.op, "terms", "nil", smoothl1.ErrNil)
+	case o.differentiates() && o.gradTarget == nil && o.gradPred == nil:
+		return smoothl1.NewArgError(o.op, "gradPred", "nil", smoothl1.ErrNil)
+	}
+	if err := o.checkOne(d, t, "pred", o.pred); err != nil {
+		return err
+	}
+	if err := o.checkOne(d, t, "target", o.target); err != nil {
+		return err
+	}
+	if err := o.checkOne(d, t, "upstream", o.elements); err != nil {
+		return err
+	}
+	inputs := o.n
+	if err := o.checkOne(d, t, "terms", o.terms); err != nil {
+		return err
+	}
+	if err := o.checkOne(d, t, "gradPred", o.gradPred); err != nil {
+		return err
+	}
+	if err := o.checkOne(d, t, "gradTarget", o.gradTarget); err != nil {
+		return err
+	}
+	return o.checkOverlap(inputs)
 }
 
-var operandNames = [maxOperands]string{"pred", "target", "upstream", "terms", "gradPred", "gradTarget"}
-
-const firstOutput = 3 // of all
-
-// hold checks the operands and begins their use. It returns how many of them unhold has to let go, also with an error.
-func (o *operands) hold(d *Device, t smoothl1.DType) (held int, err error) {
-	all := o.all()
-	need := func(i int) error {
-		if all[i] == nil {
-			return smoothl1.NewArgError(o.op, operandNames[i], "nil", smoothl1.ErrNil)
-		}
+// checkOne checks an operand, if there is one.
+func (o *operands) checkOne(d *Device, t smoothl1.DType, name string, b *array) error {
+	if b == nil {
 		return nil
 	}
-	for i := range 2 {
-		if err := need(i); err != nil {
-			return 0, err
-		}
+	switch {
+	case b.dev != d:
+		return smoothl1.NewArgError(o.op, name, "buffer of "+b.dev.String(), smoothl1.ErrDevice)
+	case b.dtype != t:
+		return smoothl1.NewArgError(o.op, name, b.dtype, fmt.Errorf("%w: want %v", smoothl1.ErrDType, t))
+	case b.n != o.pred.n:
+		return smoothl1.NewArgError(o.op, name, fmt.Sprintf("%d elements", b.n), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, o.pred.n))
+	case b.closed():
+		return smoothl1.NewArgError(o.op, name, "buffer", smoothl1.ErrClosed)
 	}
-	if o.kernel == kernels.ForwardTerms {
-		if err := need(3); err != nil {
-			return 0, err
-		}
-	}
-	if o.differentiates() && o.gradTarget == nil {
-		if err := need(4); err != nil {
-			return 0, err
-		}
-	}
-	for i, b := range all {
-		if b == nil {
-			continue
-		}
-		refuse := func(value any, reason error) error {
-			return smoothl1.NewArgError(o.op, operandNames[i], value, reason)
-		}
-		switch {
-		case b.dev != d:
-			return i, refuse("buffer of "+b.dev.String(), smoothl1.ErrDevice)
-		case b.dtype != t:
-			return i, refuse(b.dtype, fmt.Errorf("%w: want %v", smoothl1.ErrDType, t))
-		case b.n != o.pred.n:
-			return i, refuse(fmt.Sprintf("%d elements", b.n), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, o.pred.n))
-		}
-		if err := b.share(); err != nil {
-			return i, refuse("buffer", err)
-		}
-	}
-	return maxOperands, o.checkOverlap(&all)
-}
-
-func (o *operands) unhold(held int) {
-	for i, b := range o.all() {
-		if b != nil && i < held {
-			b.unshare()
-		}
-	}
+	given := &o.given[o.n]
+	given.name, given.array = name, b
+	o.n++
+	return nil
 }
 
 // checkOverlap refuses outputs that share memory with another operand, except an output that is an input.
-func (o *operands) checkOverlap(all *[maxOperands]*array) error {
-	for i := firstOutput; i < maxOperands; i++ {
+func (o *operands) checkOverlap(inputs int) error {
+	for i := inputs; i < o.n; i++ {
+		a := o.given[i].array
 		for j := range i {
-			a, b := all[i], all[j]
-			if a == nil || b == nil || !a.overlaps(b) || j < firstOutput && a.at() == b.at() {
-				continue
+			b := o.given[j].array
+			if a.overlaps(b) && (j >= inputs || a.at() != b.at()) {
+				return smoothl1.NewArgError(o.op, o.given[i].name, "in the memory of "+o.given[j].name, smoothl1.ErrOverlap)
 			}
-			return smoothl1.NewArgError(o.op, operandNames[i], "in the memory of "+operandNames[j], smoothl1.ErrOverlap)
 		}
 	}
 	return nil

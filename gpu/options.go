@@ -74,19 +74,20 @@ type call struct {
 	maxBlocks  int
 }
 
-// readOptions reads the options of a call on dev, of which it takes those in allowed. The call holds its stream until end.
-func readOptions(op string, dev *Device, options []Option, allowed optKind) (call, error) {
-	c := call{upstream: 1}
+// read reads the options of a call on dev, of which it takes those in allowed. The call holds its stream until end.
+func (c *call) read(op string, dev *Device, options []Option, allowed optKind) error {
+	c.upstream = 1
+	var stream *Stream
 	for i := range options {
 		o := &options[i]
 		name, known := optNames[o.kind]
 		switch {
 		case !known:
-			return c, smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: made by no function of this package", smoothl1.ErrNil))
+			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: made by no function of this package", smoothl1.ErrNil))
 		case o.kind&allowed == 0:
-			return c, smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not one of this operation"))
+			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not one of this operation"))
 		case o.kind&c.given != 0:
-			return c, smoothl1.NewArgError(op, "option", name, fmt.Errorf("is given twice"))
+			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is given twice"))
 		}
 		c.given |= o.kind
 		switch o.kind {
@@ -94,7 +95,7 @@ func readOptions(op string, dev *Device, options []Option, allowed optKind) (cal
 			c.upstream = o.number
 		case optUpstreamBuffer, optGradTarget:
 			if o.buffer == nil {
-				return c, smoothl1.NewArgError(op, name, "nil", smoothl1.ErrNil)
+				return smoothl1.NewArgError(op, name, "nil", smoothl1.ErrNil)
 			}
 			if o.kind == optGradTarget {
 				c.gradTarget = o.buffer
@@ -103,34 +104,41 @@ func readOptions(op string, dev *Device, options []Option, allowed optKind) (cal
 			}
 		case optCount:
 			if o.count <= 0 {
-				return c, smoothl1.NewArgError(op, "count", o.count, smoothl1.ErrCount)
+				return smoothl1.NewArgError(op, "count", o.count, smoothl1.ErrCount)
 			}
 			c.count = o.count
 		case optMaxBlocks:
 			if o.count <= 0 {
-				return c, smoothl1.NewArgError(op, "maxBlocks", o.count, smoothl1.ErrCount)
+				return smoothl1.NewArgError(op, "maxBlocks", o.count, smoothl1.ErrCount)
 			}
 			c.maxBlocks = o.count
 		case optStream:
-			c.stream = o.stream
+			stream = o.stream
 		}
 	}
 	if c.given&optUpstream != 0 && c.given&optUpstreamBuffer != 0 {
-		return c, smoothl1.NewArgError(op, "option", "UpstreamBuffer", fmt.Errorf("excludes Upstream"))
+		return smoothl1.NewArgError(op, "option", "UpstreamBuffer", fmt.Errorf("excludes Upstream"))
 	}
 	if c.given&optStream == 0 {
-		return c, nil
+		return nil
 	}
 	switch {
-	case c.stream == nil:
-		return c, smoothl1.NewArgError(op, "stream", "nil", smoothl1.ErrNil)
-	case c.stream.dev != dev:
-		return c, smoothl1.NewArgError(op, "stream", "of "+c.stream.dev.String(), smoothl1.ErrDevice)
+	case stream == nil:
+		return smoothl1.NewArgError(op, "stream", "nil", smoothl1.ErrNil)
+	case stream.dev != dev:
+		return smoothl1.NewArgError(op, "stream", "of "+stream.dev.String(), smoothl1.ErrDevice)
 	}
-	if err := c.stream.guard.share(); err != nil {
-		return c, smoothl1.NewArgError(op, "stream", "stream", err)
+	if err := stream.guard.share(); err != nil {
+		return smoothl1.NewArgError(op, "stream", "stream", err)
 	}
-	return c, nil
+	c.stream = stream // which end lets go of
+	return nil
+}
+
+// readOptions reads the options of a call that does nothing else with them.
+func readOptions(op string, dev *Device, options []Option, allowed optKind) (c call, err error) {
+	err = c.read(op, dev, options, allowed)
+	return c, err
 }
 
 // end lets go of the call's stream.

@@ -22,7 +22,7 @@ type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
 	constants formula.Constants[T]
-	guard     guard
+	turns     turns
 
 	scratch scratch
 	args    [maxArgs]uint64 // of a launch
@@ -50,7 +50,7 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 			return nil, err
 		}
 	}
-	d.own(s)
+	d.ownOp(s, &s.turns)
 	return s, nil
 }
 
@@ -91,33 +91,39 @@ func (s *SmoothL1[T]) do(o *operands, options []Option, allowed optKind) error {
 	if err := s.take(o.op); err != nil {
 		return err
 	}
-	defer s.untake()
+	var c call
+	defer func() { // one that ends all, since the compiler does several in a function with many returns the slow way
+		c.end()
+		s.turns.end()
+	}()
+	return s.doTaken(o, &c, options, allowed)
+}
+
+func (s *SmoothL1[T]) doTaken(o *operands, c *call, options []Option, allowed optKind) error {
 	if o.reduces() && s.loss.Reduction == smoothl1.None {
 		return smoothl1.NewArgError(o.op, "reduction", s.loss.Reduction, fmt.Errorf("%w: see ForwardTerms and Backward", smoothl1.ErrReduction))
 	}
-	c, err := readOptions(o.op, s.dev, options, allowed)
-	if err != nil {
+	if err := c.read(o.op, s.dev, options, allowed); err != nil {
 		return err
 	}
-	defer c.end()
 	o.gradTarget, o.elements = c.gradTarget, c.elements
-	held, err := o.hold(s.dev, smoothl1.DTypeOf[T]())
-	defer o.unhold(held)
-	if err != nil {
+	if err := o.check(s.dev, smoothl1.DTypeOf[T]()); err != nil {
 		return err
 	}
 	if c.count == 0 {
 		c.count = o.pred.n
 	}
 	if s.dev.drv == nil {
-		return s.compute(o, &c)
+		return s.compute(o, c)
 	}
-	return s.launch(o, &c)
+	return s.launch(o, c)
 }
 
 // compute does the work on the CPU.
 func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
-	a := cpu.Args[T]{Pred: sliceOf[T](o.pred), Target: sliceOf[T](o.target), Count: c.count, Upstream: cpu.Number[T](c.upstream)}
+	var a cpu.Args[T]
+	a.Pred, a.Target, a.Count = sliceOf[T](o.pred), sliceOf[T](o.target), c.count
+	a.Upstream = cpu.Number[T](c.upstream)
 	if o.terms != nil {
 		a.Terms = sliceOf[T](o.terms)
 	}
@@ -166,7 +172,7 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	if err := s.take(op); err != nil {
 		return 0, err
 	}
-	defer s.untake()
+	defer s.turns.end()
 	if !s.hasValue {
 		return 0, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}
@@ -186,7 +192,7 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	if err := s.take(op); err != nil {
 		return dst, err
 	}
-	defer s.untake()
+	defer s.turns.end()
 	if !s.hasValue {
 		return dst, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}
@@ -234,47 +240,45 @@ func (s *SmoothL1[T]) onLast(f func(driver.Stream) error) error {
 // wrapping smoothl1.ErrBusy.
 func (s *SmoothL1[T]) Close() error {
 	const op = "SmoothL1.Close"
-	if s == nil || s.guard.closed() {
+	if s == nil || s.turns.closed() {
 		return nil
 	}
 	if err := s.dev.enter(op); err != nil {
 		return nil // the device has released it
 	}
 	defer s.dev.leave()
-	first, err := s.guard.close()
+	first, err := s.turns.close()
 	if err != nil {
 		return smoothl1.NewArgError(op, "op", s.loss, err)
 	}
 	if !first {
 		return nil
 	}
-	return s.dev.disown(s)
+	return s.dev.disownOp(s, &s.turns)
 }
 
 // release implements resource.
 func (s *SmoothL1[T]) release() error {
-	s.guard.users.Store(guardClosed)
+	s.turns.n.Store(turnsClosed)
 	return s.scratch.release(s.dev)
 }
 
-// take begins a call on the op.
+// take begins a call on the op, a turn, at whose end the caller ends it.
 func (s *SmoothL1[T]) take(op string) error {
 	if s == nil {
 		return smoothl1.NewArgError(op, "op", "nil", smoothl1.ErrNil)
 	}
-	if err := s.dev.enter(op); err != nil {
-		return err
+	err := s.turns.begin()
+	if s.dev.closed.Load() {
+		if err == nil {
+			s.turns.end()
+		}
+		return smoothl1.NewArgError(op, "device", s.dev, smoothl1.ErrClosed)
 	}
-	if err := s.guard.take(); err != nil {
-		s.dev.leave()
+	if err != nil {
 		return smoothl1.NewArgError(op, "op", s.loss, err)
 	}
 	return nil
-}
-
-func (s *SmoothL1[T]) untake() {
-	s.guard.unshare()
-	s.dev.leave()
 }
 
 // bitsOf returns a kernel argument.

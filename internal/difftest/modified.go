@@ -36,9 +36,9 @@ func (m Modified) Info() driver.Info {
 func (c Case) Kernel() string {
 	e := kernels.Entry{DType: c.DType}
 	if c.DType == smoothl1.Float32 {
-		e.Divide = formula.Of[float32](c.Loss).Divide
+		e.Divide = formula.Of[float32](c.Loss).Divides()
 	} else {
-		e.Divide = formula.Of[float64](c.Loss).Divide
+		e.Divide = formula.Of[float64](c.Loss).Divides()
 	}
 	switch {
 	case c.Op == ForwardTerms:
