@@ -75,3 +75,28 @@ func BenchmarkSerialLimit(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkPrefetch shows where fetching ahead gains: what prefetch is set by.
+func BenchmarkPrefetch(b *testing.B) {
+	for _, k := range []struct {
+		name   string
+		kernel kernel
+		arrays int
+	}{{"forward", forward, 2}, {"backward", backward, 3}, {"forwardBackward", forwardBackward, 3}} {
+		for _, n := range []int{1 << 16, 1 << 18, 1 << 19, 3 << 18, 1 << 20, 1 << 21} {
+			for _, ahead := range []uint64{0, 1024} {
+				benchmark(b, fmt.Sprintf("%s/ahead=%d", k.name, ahead), n, k.arrays, func(a Args[float32]) error {
+					var p pass[float32]
+					p.set(k.kernel, smoothl1.Loss{Beta: 1}, &a)
+					p.ahead = ahead
+					sums := a.ChunkSums
+					if !k.kernel.reduces() {
+						sums = nil
+					}
+					runSerial(&p, sums)
+					return nil
+				})
+			}
+		}
+	}
+}

@@ -52,6 +52,7 @@ type pass[T smoothl1.Float] struct {
 	sum          float64
 	n            int    // elements
 	stores       uint64 // how to store: a set of the flags below
+	ahead        uint64 // bytes from what is read to what is prefetched
 	threshold    T      // beta or delta; 0 for L1
 	half         T      // 0.5·threshold
 	outer        T      // delta for Huber, else 1

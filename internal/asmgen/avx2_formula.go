@@ -13,6 +13,7 @@ func (e *emitter) vector256(set, v int) []step {
 		func() {
 			e.p("VMOVU", index(pred, 32*v), r.d)
 			e.p("VSUB", index(target, 32*v), r.d, r.d)
+			e.prefetch(32 * v)
 		},
 		func() { e.p("VANDN", r.d, c.sign, r.a) },
 	}

@@ -13,6 +13,7 @@ func (e *emitter) vector512(set, v int) []step {
 		func() {
 			e.p("VMOVU", index(pred, 64*v), r.d)
 			e.p("VSUB", index(target, 64*v), r.d, r.d)
+			e.prefetch(64 * v)
 		},
 		func() { e.i("VPANDN", r.d, c.sign, r.a) },
 	}

@@ -65,19 +65,21 @@ func ref(label string) operand.Op { return operand.LabelRef(label) }
 
 // The registers of all kernels. p is free once the arguments are loaded.
 var (
-	pArg     = reg.RDI
-	pred     = reg.RSI
-	target   = reg.RDX
-	upstream = reg.RBX
-	out      = reg.R8
-	negated  = reg.R9
-	sums     = reg.R10
-	count    = reg.R11 // elements of the chunks to come
-	stores   = reg.R12 // flags of pass.stores
-	lanes    = reg.R13 // lanes in memory
-	at       = reg.RAX // bytes from the start of the arrays
-	loops    = reg.RCX // of a loop
-	inChunk  = reg.RDI // elements of this chunk to come
+	pArg        = reg.RDI
+	pred        = reg.RSI
+	target      = reg.RDX
+	upstream    = reg.RBX
+	out         = reg.R8
+	negated     = reg.R9
+	sums        = reg.R10
+	count       = reg.R11 // elements of the chunks to come
+	stores      = reg.R12 // flags of pass.stores
+	lanes       = reg.R13 // lanes in memory
+	predAhead   = reg.R14 // pred, as much further as is prefetched
+	targetAhead = reg.R15
+	at          = reg.RAX // bytes from the start of the arrays
+	loops       = reg.RCX // of a loop
+	inChunk     = reg.RDI // elements of this chunk to come
 )
 
 // Flags of pass.stores.
@@ -128,9 +130,20 @@ func (e *emitter) begin(l *layout) func(field string) operand.Mem {
 		e.TESTQ(sums, sums)
 		e.CMOVQEQ(loops, sums)
 	}
+	e.Load(field("ahead"), loops)
+	e.LEAQ(operand.Mem{Base: pred, Index: loops, Scale: 1}, predAhead)
+	e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
 	e.Load(field("n"), count)
 	e.XORQ(at, at)
 	return addr
+}
+
+// prefetch fetches the lines that the vectors of a later row lie in, a displacement from at.
+func (e *emitter) prefetch(displacement int) {
+	if displacement%64 == 0 {
+		e.PREFETCHT0(index(predAhead, displacement))
+		e.PREFETCHT0(index(targetAhead, displacement))
+	}
 }
 
 // alignedFrame allocates bytes on the stack and has lanes point to them, at a multiple of 64.
