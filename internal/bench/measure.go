@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 
 	"github.com/smoothl1/smoothl1"
@@ -43,12 +44,13 @@ func contest(ctx context.Context, all []*contender, samples int) ([]Entry, error
 			return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
 		}
 	}
-	for round := range samples {
-		for i := range all {
+	order := rand.New(rand.NewPCG(uint64(len(all)), uint64(samples))) // drawn, for who follows whom shows
+	for range samples {
+		for _, i := range order.Perm(len(all)) {
 			if err := ctx.Err(); err != nil {
 				return nil, err
 			}
-			c := all[(i+round)%len(all)] // nobody always follows the same
+			c := all[i]
 			device, wall, err := c.sample(c.calls)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
