@@ -153,9 +153,11 @@ func TestPyTorchFails(t *testing.T) {
 
 // TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
 func TestRealPyTorch(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
+	defer cancel()
 	python := ""
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(name, "-c", "import torch, numpy").Run() == nil {
+		if exec.CommandContext(ctx, name, "-c", "import torch, numpy").Run() == nil {
 			python = name
 			break
 		}
@@ -164,7 +166,7 @@ func TestRealPyTorch(t *testing.T) {
 		t.Skip("there is no python3 with PyTorch")
 	}
 	dev := open(t, gpu.CPU())
-	r, err := Run(t.Context(), Config{Device: dev, Samples: 2, Rotate: 1, Python: python, BitsSize: 1003,
+	r, err := Run(ctx, Config{Device: dev, Samples: 2, Rotate: 1, Python: python, BitsSize: 1003,
 		Workloads: []Workload{Named()[0], {Shape: []int{3, 5}, DType: smoothl1.Float64, Loss: smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum}}}})
 	require.NoError(t, err)
 	require.NotNil(t, r.PyTorch, r.NoTorch)
