@@ -23,10 +23,13 @@ const (
 	Quadratic             // differences below beta, where every branch but one divides
 	Wide                  // magnitudes over 80 powers of two, so that a float64 sum of float32 terms rounds
 	Lanes                 // one lane of each chunk has differences, of which the first is large: each further one rounds, and shows in the sum
+	Edges                 // differences of beta and −beta alone, and upstream gradients whose products with them overflow
+	Tiny                  // magnitudes whose squares are about the smallest normal number
+	Single                // one difference in each chunk, so that the chunk sum is its very term
 	dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes"}
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -55,6 +58,12 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 		kinks(r, T(beta[T](c)), in)
 	case Lanes:
 		lanes(r, in)
+	case Single:
+		single(r, T(beta[T](c)), in)
+	case Edges:
+		for i := range in.Pred {
+			in.Pred[i], in.Target[i] = sign(r, T(beta[T](c))), 0
+		}
 	case Quadratic:
 		for i := range in.Pred {
 			in.Pred[i], in.Target[i] = sign(r, T(r.Float64())*T(beta[T](c))), 0
@@ -63,8 +72,11 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	if c.Elementwise {
 		in.Upstream = make([]T, c.N)
 		data := c.Data
-		if data == Kinks {
+		switch data {
+		case Kinks:
 			data = Special
+		case Edges:
+			data = Huge
 		}
 		fill(r, data, in.Upstream)
 	}
@@ -81,6 +93,8 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 			x[i] = sign(r, largest[T]()*T(r.Float64()))
 		case d == Wide:
 			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), r.IntN(80)-50)))
+		case d == Tiny:
+			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent(smallestNormal[T]())/2+r.IntN(8)-6)))
 		case d == Special && r.IntN(4) == 0:
 			x[i] = special[T](r)
 		default:
@@ -104,6 +118,15 @@ func lanes[T smoothl1.Float](r *rand.Rand, in Inputs[T]) {
 			}
 			in.Pred[i], in.Target[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent))), 0
 		}
+	}
+}
+
+// single leaves a difference in one place of each chunk, about as often below beta as above.
+func single[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
+	copy(in.Target, in.Pred)
+	for start := 0; start < len(in.Pred); start += cpu.Chunk {
+		i := start + r.IntN(min(cpu.Chunk, len(in.Pred)-start))
+		in.Pred[i], in.Target[i] = sign(r, b*T([]float64{1, 16}[r.IntN(2)]*r.Float64())), 0
 	}
 }
 
@@ -159,6 +182,19 @@ func smallest[T smoothl1.Float]() T {
 	}
 	small := math.SmallestNonzeroFloat64
 	return T(small)
+}
+
+// exponent returns k where x is 1·2^k to 2·2^k.
+func exponent(x float64) int {
+	_, k := math.Frexp(x)
+	return k - 1
+}
+
+func smallestNormal[T smoothl1.Float]() float64 {
+	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+		return 0x1p-126
+	}
+	return 0x1p-1022
 }
 
 func largest[T smoothl1.Float]() T {

@@ -60,9 +60,66 @@ func Table() []Case {
 	return cases
 }
 
-// Corners returns every loss, operation, type and set of gradients, on parts of a chunk, a whole one, and two and a part, with
+// Corners returns the cases of every corner of the code and of the numbers.
+func Corners() []Case { return slices.Concat(paths(), numbers()) }
+
+// numbers returns cases for what shows in few numbers alone, on every path: which side of the formula beta itself is on, which
+// shows where the square overflows and the linear part does not, and so with a large upstream gradient; roundings to subnormal
+// numbers, with betas of which products and quotients round; and single terms, whose last bits no sum hides.
+func numbers() []Case {
+	type numbers struct {
+		kind     smoothl1.Kind
+		beta     float64
+		data     Data
+		upstream float64
+	}
+	const smooth, huber = smoothl1.SmoothL1, smoothl1.Huber
+	var cases []Case
+	for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+		steep, large := 0x1p70, 0x1p60
+		if t == smoothl1.Float64 {
+			steep, large = 0x1p600, 0x1p500
+		}
+		for i, x := range []numbers{
+			{smooth, steep, Edges, large}, {smooth, 1.1 * steep, Edges, large}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
+			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
+		} {
+			for _, op := range Ops {
+				grads, upstreams := []Grads{0}, []bool{false}
+				if op.HasGradients() {
+					grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
+				}
+				if op == Backward {
+					upstreams = []bool{false, true}
+				}
+				for _, g := range grads {
+					for _, elementwise := range upstreams {
+						for _, shift := range []int{0, 1, 10, 100, 1000, 10000} {
+							k := len(cases)
+							c := Case{
+								Op: op, DType: t, Loss: smoothl1.Loss{Kind: x.kind, Beta: x.beta, Reduction: smoothl1.Sum}, Data: x.data, Seed: uint64(k),
+								Upstream: x.upstream, Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3, Exact: k%7 == 0,
+							}
+							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk + 5}
+							if x.data == Single {
+								counts = []int{16*cpu.Chunk + 1 + (k+i)*37%512}
+							}
+							for _, n := range counts {
+								c.N = n
+								cases = append(cases, c)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// paths returns every loss, operation, type and set of gradients, on parts of a chunk, a whole one, and two and a part, with
 // all arrays aligned and with each of them alone unaligned; and losses at the ends of the range.
-func Corners() []Case {
+func paths() []Case {
 	var cases []Case
 	for _, op := range Ops {
 		grads, upstreams := []Grads{0}, []bool{false}
@@ -109,13 +166,16 @@ func Corners() []Case {
 	return cases
 }
 
-// Deep returns cases of each reducing kernel whose chunk sums are themselves more than one chunk.
+// Deep returns cases of each reducing kernel whose chunk sums are themselves one whole chunk, and more than one.
 func Deep() []Case {
 	var cases []Case
 	for _, op := range []Op{Forward, ForwardBackward} {
 		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
 			for _, b := range []float64{1, 0.1} {
-				cases = append(cases, Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk*cpu.Chunk + 1 + len(cases), Grads: GradPred, Upstream: 1})
+				c := Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
+				cases = append(cases, c)
+				c.N, c.Data = c.N+len(cases), Wide
+				cases = append(cases, c)
 			}
 		}
 	}
@@ -126,7 +186,10 @@ func Deep() []Case {
 // read together, and in a whole number of rows.
 func Levels() []Case {
 	var cases []Case
-	for _, c := range Deep() {
+	for k, c := range Deep() {
+		if k%2 == 0 {
+			continue
+		}
 		for i := range 16 {
 			c.N = (32*i+1)*cpu.Chunk - i
 			c.Seed = uint64(i)

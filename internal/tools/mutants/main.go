@@ -1,8 +1,9 @@
 // Command mutants changes the PTX of the kernels, one instruction at a time and in every way that an operator fits, and runs
 // the differential test on the simulated device until it catches the change. What survives is a hole in the tests, or a change
-// that changes nothing: each kind of those is listed in equivalent.go with the reason, and any other fails the command.
+// that changes nothing: each kind of those is listed in equivalent.go with the reason. Any other fails the command, and so does
+// one of those kinds that is caught.
 //
-// usage: mutants [-n 400] [-seed 1] [-v] FILE.ptx
+// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-v] FILE.ptx
 package main
 
 import (
@@ -61,6 +62,7 @@ const (
 	refused    = "does not load"
 	equivalent = "equivalent"
 	survived   = "survives"
+	misjudged  = "a rule is wrong" // it was to be equivalent, and is caught
 )
 
 func run(file string, n int, seed uint64, only string, verbose bool) (bool, error) {
@@ -75,7 +77,7 @@ func run(file string, n int, seed uint64, only string, verbose bool) (bool, erro
 	}
 	fmt.Printf("%d mutants of %d, seed %d\n", len(mutants), len(all(ptx)), seed)
 	cases := casesByKernel()
-	o := &original{lines: strings.Split(ptx, "\n"), never: map[int]bool{}}
+	o := &original{lines: strings.Split(ptx, "\n"), never: map[int]bool{}, otherwise: map[string]map[int]bool{}}
 	if err := o.study(ptx, cases); err != nil {
 		return false, err
 	}
@@ -173,14 +175,20 @@ func casesByKernel() map[string][]difftest.Case {
 	return cases
 }
 
-// judge runs a mutant.
+// judge runs a mutant, also one that is to be equivalent: if it is caught, it is not.
 func judge(o *original, m mutant, cases map[string][]difftest.Case) verdict {
-	if reason := o.equivalence(m); reason != "" {
-		return verdict{m, equivalent, reason}
-	}
 	changed := slices.Clone(o.lines)
 	changed[m.line-1] = m.to
-	return try(strings.Join(changed, "\n"), m, cases[m.kernel], nil)
+	v := try(strings.Join(changed, "\n"), m, cases[m.kernel], nil)
+	reason := o.equivalence(m)
+	switch {
+	case reason == "", reason == everyLane && v.how == stopped:
+		return v
+	case v.how == survived:
+		return verdict{m, equivalent, reason}
+	default:
+		return verdict{m, misjudged, fmt.Sprintf("%s, and was to be equivalent: %s: %s", v.how, reason, v.detail)}
+	}
 }
 
 // stepLimit ends a mutant that runs in circles; no case needs a hundredth of it.
@@ -275,7 +283,7 @@ func wayOf(err error) string {
 
 // report prints the table and says whether every mutant was caught or is known to be equivalent.
 func report(verdicts []verdict, took time.Duration, verbose bool) bool {
-	ways := []string{differs, stopped, narrower, refused, equivalent, survived}
+	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged}
 	counts := map[string]map[string]int{}
 	for _, v := range verdicts {
 		if counts[v.operator] == nil {
@@ -308,10 +316,10 @@ func report(verdicts []verdict, took time.Duration, verbose bool) bool {
 	row("all", total)
 	sort.Slice(verdicts, func(i, j int) bool { return verdicts[i].line < verdicts[j].line })
 	for _, v := range verdicts {
-		if verbose || v.how == survived || v.how == refused {
+		if verbose || v.how == survived || v.how == refused || v.how == misjudged {
 			fmt.Printf("%s: %v: %s\n", v.how, v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
 		}
 	}
 	fmt.Printf("%d mutants in %.0f s: %d caught, %d equivalent, %d survive\n", total["all"], took.Seconds(), total[differs]+total[stopped]+total[narrower]+total[refused], total[equivalent], total[survived])
-	return total[survived] == 0
+	return total[survived]+total[misjudged] == 0
 }
