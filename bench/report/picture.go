@@ -43,7 +43,7 @@ func drawing(r *results.Run) (*plot.Plot, error) {
 	p.Y.Label.Text = "share of the ceiling"
 	p.X.Scale = plot.LogScale{}
 	p.Y.Min, p.Y.Max = 0, 1.1
-	p.Legend.Left, p.Legend.Top = false, false
+	p.Legend.Left, p.Legend.Top = true, false // the corner that no mark lies in
 	p.Add(plotter.NewGrid())
 	low, high := math.Inf(1), 0.0
 	for _, op := range results.Ops {
