@@ -26,10 +26,11 @@ const (
 	Edges                 // differences of beta and −beta alone, and upstream gradients whose products with them overflow
 	Tiny                  // magnitudes whose squares are about the smallest normal number
 	Single                // one difference in each chunk, so that the chunk sum is its very term
+	Sums                  // one chunk in 128 has a difference, of which the first is large: each further chunk sum rounds, and shows in the loss
 	dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single"}
+var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -57,7 +58,13 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	case Kinks:
 		kinks(r, T(beta[T](c)), in)
 	case Lanes:
-		lanes(r, in)
+		lanes(r, c, in)
+	case Sums:
+		copy(in.Target, in.Pred)
+		lane := r.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of a thread's lanes
+		for chunk := lane % max(1, cpu.Chunks(c.N)); chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
+			in.Pred[chunk*cpu.Chunk], in.Target[chunk*cpu.Chunk] = addend[T](r, c, chunk < cpu.Lanes), 0
+		}
 	case Single:
 		single(r, T(beta[T](c)), in)
 	case Edges:
@@ -104,7 +111,7 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 }
 
 // lanes leaves differences in one lane of each chunk.
-func lanes[T smoothl1.Float](r *rand.Rand, in Inputs[T]) {
+func lanes[T smoothl1.Float](r *rand.Rand, c Case, in Inputs[T]) {
 	lane := 0
 	for i := range in.Pred {
 		if i%cpu.Chunk == 0 {
@@ -112,12 +119,23 @@ func lanes[T smoothl1.Float](r *rand.Rand, in Inputs[T]) {
 		}
 		in.Target[i] = in.Pred[i]
 		if i%cpu.Lanes == lane {
-			exponent := 30
-			if i%cpu.Chunk >= cpu.Lanes {
-				exponent = -10 - r.IntN(12)
-			}
-			in.Pred[i], in.Target[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent))), 0
+			in.Pred[i], in.Target[i] = addend[T](r, c, i%cpu.Chunk < cpu.Lanes), 0
 		}
+	}
+}
+
+// addend returns a difference whose term is large, or rounds when it is added to such a one: more often than not by three
+// quarters of the last place, which every rounding but the one to nearest loses.
+func addend[T smoothl1.Float](r *rand.Rand, c Case, first bool) T {
+	switch {
+	case first:
+		return sign(r, T(math.Ldexp(1+r.Float64(), 30)))
+	case r.IntN(4) == 0 || c.Loss.Kind == smoothl1.Huber:
+		return sign(r, T(math.Ldexp(1+r.Float64(), -10-r.IntN(12))))
+	case c.Loss.Beta == 0:
+		return sign(r, T(0x1.8p-23))
+	default:
+		return sign(r, T(math.Sqrt(2*0x1.8p-23*c.Loss.Beta)))
 	}
 }
 

@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -65,7 +66,7 @@ func Corners() []Case { return slices.Concat(paths(), numbers()) }
 
 // numbers returns cases for what shows in few numbers alone, on every path: which side of the formula beta itself is on, which
 // shows where the square overflows and the linear part does not, and so with a large upstream gradient; roundings to subnormal
-// numbers, with betas of which products and quotients round; and single terms, whose last bits no sum hides.
+// numbers, with betas of which products, quotients and halves round; and single terms, whose last bits no sum hides.
 func numbers() []Case {
 	type numbers struct {
 		kind     smoothl1.Kind
@@ -76,13 +77,13 @@ func numbers() []Case {
 	const smooth, huber = smoothl1.SmoothL1, smoothl1.Huber
 	var cases []Case
 	for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
-		steep, large := 0x1p70, 0x1p60
+		steep, large, least := 0x1p70, 0x1p60, float64(math.SmallestNonzeroFloat32)
 		if t == smoothl1.Float64 {
-			steep, large = 0x1p600, 0x1p500
+			steep, large, least = 0x1p600, 0x1p500, math.SmallestNonzeroFloat64
 		}
 		for i, x := range []numbers{
 			{smooth, steep, Edges, large}, {smooth, 1.1 * steep, Edges, large}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
-			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
+			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * least, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
 		} {
 			for _, op := range Ops {
 				grads, upstreams := []Grads{0}, []bool{false}
@@ -100,7 +101,8 @@ func numbers() []Case {
 								Op: op, DType: t, Loss: smoothl1.Loss{Kind: x.kind, Beta: x.beta, Reduction: smoothl1.Sum}, Data: x.data, Seed: uint64(k),
 								Upstream: x.upstream, Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3, Exact: k%7 == 0,
 							}
-							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk + 5}
+							c.InPlace = op != Forward && k/3%4 == 3
+							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk - 1}
 							if x.data == Single {
 								counts = []int{16*cpu.Chunk + 1 + (k+i)*37%512}
 							}
@@ -183,7 +185,7 @@ func Deep() []Case {
 }
 
 // Levels returns cases of each reducing kernel whose number of chunk sums ends in each of the places that the threads of a warp
-// read together, and in a whole number of rows.
+// read together, and whole numbers of rows whose every sum rounds.
 func Levels() []Case {
 	var cases []Case
 	for k, c := range Deep() {
@@ -192,11 +194,13 @@ func Levels() []Case {
 		}
 		for i := range 16 {
 			c.N = (32*i+1)*cpu.Chunk - i
-			c.Seed = uint64(i)
+			c.Seed, c.Data = uint64(i), []Data{Normal, Wide}[i%2]
 			cases = append(cases, c)
 		}
-		c.N = 512 * cpu.Chunk
-		cases = append(cases, c)
+		for i := range 4 {
+			c.N, c.Seed, c.Data = 512*cpu.Chunk, uint64(i), Sums
+			cases = append(cases, c)
+		}
 	}
 	return cases
 }

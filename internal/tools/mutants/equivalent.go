@@ -58,6 +58,14 @@ var rules = []rule{
 		counter := regexp.MustCompile(`mov\.u32 \t(%r\d+), (\d+);`).FindStringSubmatch(m.from)
 		return counter != nil && strings.HasSuffix(m.to, ", "+plusOne(counter[2])+";") && o.onlyCounts(m, counter[1])
 	}, "rows are counted by 2, 4 or 8 up to 16, and nothing else is done with the count: one more is as many"},
+	{"a constant ±1", func(o *original, m mutant) bool {
+		advance := regexp.MustCompile(`add\.s32 +\t(%r\d+), (%r\d+), ([48]);`).FindStringSubmatch(m.from)
+		return advance != nil && advance[1] == advance[2] && strings.HasSuffix(m.to, ", "+plusOne(advance[3])+";") && o.onlyCounts(m, advance[1])
+	}, "rows are counted by 4 or 8 up to 16, and nothing else is done with the count: by 5 or 9 they are as many"},
+	{"round to zero", func(o *original, m mutant) bool {
+		half := regexp.MustCompile(`mul\.rn\.f\d\d \t%fd?\d+, (%fd?\d+), (0f3F000000|0d3FE0000000000000);`).FindStringSubmatch(m.from)
+		return half != nil && half[1] == o.threshold(m) && strings.HasSuffix(m.kernel, "_mul")
+	}, "half of a power of two is exact, or 0; where that of Huber's delta is not, it is subnormal, and its product by delta is 0"},
 	{"gt for ge", func(o *original, m mutant) bool { return o.comparesRow(m) }, emptyRow},
 	{"lt for le", func(o *original, m mutant) bool { return o.comparesRow(m) }, emptyRow},
 	{"never branch", func(o *original, m mutant) bool {
