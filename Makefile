@@ -59,7 +59,7 @@ lint: ## gofmt, go vet, staticcheck
 	cd internal/asmgen && $(GO) tool -modfile=../../scripts/tools.mod staticcheck ./...
 
 bench: ## GB/s of the CPU and the share of a copy in the same run
-	$(GO) test -run '^$$' -bench . -count 5 ./cpu ./gpu
+	$(GO) test -run '^$$' -bench '^Benchmark(Forward|Backward|Call)' -count 5 ./cpu ./gpu
 
 bench-cpu-peers: ## the CPU against PyTorch and the speed of memory, some minutes (needs Debian's python3-torch, python3-numpy)
 	cd bench && $(GO) run ./peers
