@@ -86,13 +86,7 @@ func numbers() []Case {
 			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * least, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
 		} {
 			for _, op := range Ops {
-				grads, upstreams := []Grads{0}, []bool{false}
-				if op.HasGradients() {
-					grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
-				}
-				if op == Backward {
-					upstreams = []bool{false, true}
-				}
+				grads, upstreams := asked(op)
 				for _, g := range grads {
 					for _, elementwise := range upstreams {
 						for _, shift := range []int{0, 1, 10, 100, 1000, 10000} {
@@ -119,18 +113,24 @@ func numbers() []Case {
 	return cases
 }
 
+// asked returns the sets of gradients that an operation can be asked for, and whether its upstream gradient is elementwise.
+func asked(op Op) (grads []Grads, elementwise []bool) {
+	grads, elementwise = []Grads{0}, []bool{false}
+	if op.HasGradients() {
+		grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
+	}
+	if op == Backward {
+		elementwise = []bool{false, true}
+	}
+	return grads, elementwise
+}
+
 // paths returns every loss, operation, type and set of gradients, on parts of a chunk, a whole one, and two and a part, with
 // all arrays aligned and with each of them alone unaligned; and losses at the ends of the range.
 func paths() []Case {
 	var cases []Case
 	for _, op := range Ops {
-		grads, upstreams := []Grads{0}, []bool{false}
-		if op.HasGradients() {
-			grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
-		}
-		if op == Backward {
-			upstreams = []bool{false, true}
-		}
+		grads, upstreams := asked(op)
 		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
 			for li, l := range slices.Concat(Losses, extremes(t)) {
 				for _, n := range []int{0, 2048, 4101} {
