@@ -132,6 +132,13 @@ func (f *failing) Record(e driver.Event, on driver.Stream) error {
 	return f.Device.Record(e, on)
 }
 
+func (f *failing) WaitEvent(e driver.Event, on driver.Stream) error {
+	if err := f.call("WaitEvent"); err != nil {
+		return err
+	}
+	return f.Device.WaitEvent(e, on)
+}
+
 func (f *failing) Elapsed(start, end driver.Event) (float32, error) {
 	if err := f.call("Elapsed"); err != nil {
 		return 0, err

@@ -190,7 +190,8 @@ func (s *stub) CloseEvent(h driver.Event) error {
 	return s.try("CloseEvent")
 }
 
-func (s *stub) Record(driver.Event, driver.Stream) error            { return nil }
+func (s *stub) Record(driver.Event, driver.Stream) error            { return s.try("Record") }
+func (s *stub) WaitEvent(driver.Event, driver.Stream) error         { return s.try("WaitEvent") }
 func (s *stub) Elapsed(driver.Event, driver.Event) (float32, error) { return 1, nil }
 
 func (s *stub) Load(string) (driver.Module, error) {

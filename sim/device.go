@@ -58,13 +58,19 @@ type Device struct {
 }
 
 type stream struct {
-	queue []func() *Error
+	queue  []func() *Error
+	next   int    // of the queue
+	queued uint64 // pieces of work that it has been given so far
+	done   uint64 // of them
 }
 
-type event struct {
-	on       Stream
-	recorded bool
-	at       time.Time // zero until the work before it is done
+type event struct{ mark *mark } // nil: never recorded
+
+// mark is a point in a stream's work.
+type mark struct {
+	on  *stream
+	end uint64    // the pieces of work before it, and its own
+	at  time.Time // zero until they are done
 }
 
 type module struct {
@@ -80,7 +86,7 @@ type kernel struct {
 
 // New opens a simulated device. Options that make no sense are replaced by the nearest that do.
 func New(opts ...Option) *Device {
-	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress,
+	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
 		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
 		kernels: map[Function]*kernel{}, covered: map[coverKey]*covered{}}
 	for _, o := range opts {

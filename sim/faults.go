@@ -14,7 +14,7 @@ const (
 	LaunchCall                 // Launch
 	WaitCall                   // Wait, Elapsed
 	StreamCall                 // NewStream, CloseStream
-	EventCall                  // NewEvent, CloseEvent, Record
+	EventCall                  // NewEvent, CloseEvent, Record, WaitEvent
 	callKinds
 )
 

@@ -7,8 +7,15 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// ownStream marks the handles of a device's own streams, as the driver interface has it.
-const ownStream Stream = 1 << 63
+// The handles that CUDA has for the default stream: with the name that says so, and one for each thread, which this device does not
+// have.
+const (
+	legacyStream    Stream = 1
+	perThreadStream Stream = 2
+)
+
+// firstHandle keeps clear of those.
+const firstHandle = 1 << 8
 
 // maxQueued is how much work waits on a stream before it is done without anybody waiting for it.
 const maxQueued = 1024
@@ -19,8 +26,14 @@ func (d *Device) handle() uint64 {
 }
 
 func (d *Device) stream(call string, s Stream) (*stream, error) {
+	if s == legacyStream {
+		s = 0
+	}
 	st := d.streams[s]
-	if st == nil {
+	switch {
+	case s == perThreadStream:
+		return nil, fail(call, driver.CodeInvalidHandle, "stream %d is CUDA's default stream of each thread, which this device does not have", s)
+	case st == nil:
 		return nil, fail(call, driver.CodeInvalidHandle, "no stream %d", s)
 	}
 	return st, nil
@@ -29,23 +42,32 @@ func (d *Device) stream(call string, s Stream) (*stream, error) {
 // enqueue adds work to a stream. The seed says whether it is done at once or when it must be.
 func (d *Device) enqueue(s *stream, work func() *Error) {
 	s.queue = append(s.queue, work)
-	if len(s.queue) >= maxQueued || d.draws.Below(2) == 0 {
+	s.queued++
+	if len(s.queue)-s.next >= maxQueued || d.draws.Below(2) == 0 {
 		d.drain(s)
 	}
 }
 
 // drain does a stream's work, up to a fault.
-func (d *Device) drain(s *stream) {
-	for i, work := range s.queue {
+func (d *Device) drain(s *stream) { d.drainTo(s, s.queued) }
+
+// drainTo does the first end pieces of work that the stream has been given.
+func (d *Device) drainTo(s *stream, end uint64) {
+	for s.done < end {
+		work := s.queue[s.next]
+		s.queue[s.next] = nil
+		s.next++
+		s.done++
+		if s.next == len(s.queue) {
+			s.queue, s.next = s.queue[:0], 0
+		}
 		if d.fault != nil {
-			break
+			continue
 		}
 		if err := work(); err != nil {
 			d.fault, d.reported = err, false
 		}
-		s.queue[i] = nil
 	}
-	s.queue = s.queue[:0]
 }
 
 func (d *Device) drainAll() {
@@ -61,7 +83,7 @@ func (d *Device) NewStream() (Stream, error) {
 	if err != nil {
 		return 0, err
 	}
-	h := Stream(d.handle()) | ownStream
+	h := Stream(d.handle())
 	s := &stream{}
 	d.streams[h] = s
 	d.inOrder = append(d.inOrder, s)
@@ -80,7 +102,7 @@ func (d *Device) CloseStream(s Stream) error {
 	if err != nil {
 		return err
 	}
-	if s == 0 {
+	if s == 0 || s == legacyStream {
 		return fail(call, driver.CodeInvalidHandle, "the default stream cannot be closed")
 	}
 	d.drain(st)
@@ -148,9 +170,37 @@ func (d *Device) Record(e Event, on Stream) error {
 	if ev == nil {
 		return fail(call, driver.CodeInvalidHandle, "no event %d", e)
 	}
-	ev.on, ev.recorded, ev.at = on, true, time.Time{}
+	m := &mark{on: s, end: s.queued + 1}
+	ev.mark = m
 	d.enqueue(s, func() *Error {
-		ev.at = time.Now()
+		m.at = time.Now()
+		return nil
+	})
+	return nil
+}
+
+// WaitEvent has the stream's later work wait for what the event was last recorded after. One that never was is nothing to wait for.
+func (d *Device) WaitEvent(e Event, on Stream) error {
+	const call = "cuStreamWaitEvent"
+	err := d.usable(call, EventCall)
+	defer d.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	s, err := d.stream(call, on)
+	if err != nil {
+		return err
+	}
+	ev := d.events[e]
+	switch {
+	case ev == nil:
+		return fail(call, driver.CodeInvalidHandle, "no event %d", e)
+	case ev.mark == nil || ev.mark.on == s:
+		return nil
+	}
+	m := ev.mark // recorded again, it marks something else
+	d.enqueue(s, func() *Error {
+		d.drainTo(m.on, m.end)
 		return nil
 	})
 	return nil
@@ -170,16 +220,14 @@ func (d *Device) Elapsed(start, end Event) (float32, error) {
 		if ev == nil {
 			return 0, fail(call, driver.CodeInvalidHandle, "no event %d", e)
 		}
-		if !ev.recorded {
+		if ev.mark == nil {
 			return 0, fail(call, driver.CodeInvalidHandle, "event %d was not recorded", e)
 		}
-		if s := d.streams[ev.on]; s != nil {
-			d.drain(s)
-		}
+		d.drainTo(ev.mark.on, ev.mark.end)
 		if err := d.after(call); err != nil {
 			return 0, err
 		}
-		at[i] = ev.at
+		at[i] = ev.mark.at
 	}
 	return float32(at[1].Sub(at[0]).Seconds() * 1000), nil
 }

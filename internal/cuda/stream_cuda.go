@@ -120,6 +120,21 @@ func (d *device) Record(h driver.Event, on driver.Stream) (err error) {
 	return failed(call, e.value.Record(s.Stream))
 }
 
+func (d *device) WaitEvent(h driver.Event, on driver.Stream) (err error) {
+	const call = "cuStreamWaitEvent"
+	s, err := d.enterStream(call, on)
+	if err != nil {
+		return err
+	}
+	defer d.leaveStream(s, &err)
+	e := d.events.get(uint64(h))
+	if e == nil {
+		return refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
+	}
+	defer e.users.Done()
+	return failed(call, s.Stream.Wait(e.value, 0))
+}
+
 func (d *device) Elapsed(start, end driver.Event) (ms float32, err error) {
 	const call = "cuEventElapsedTime"
 	if err := d.enter(call); err != nil {

@@ -10,8 +10,9 @@ import "fmt"
 // Ptr is an address in a device's memory; 0 is no memory.
 type Ptr uint64
 
-// Handles of one device. The zero Stream is the device's default stream; the other zeros name nothing. A device gives its own
-// streams handles with the top bit set; on a CUDA device one without it is a CUstream that somebody else made.
+// Handles of one device. The zero Stream is the device's default stream, as is 1, the name that CUDA has for it too; the other
+// zeros name nothing. A CUDA device gives its own streams handles with the top bit set; one without it is a CUstream that somebody
+// else made.
 type (
 	Stream   uint64
 	Event    uint64
@@ -44,7 +45,7 @@ func Linear(blocks, threads uint32) Geometry {
 
 // Device is an open device. Its methods may be called from any goroutine.
 //
-// Work on one stream happens in the order of the calls; Launch, Zero, Copy and Record return before it has happened. A fault
+// Work on one stream happens in the order of the calls; Launch, Zero, Copy, Record and WaitEvent return before it has happened. A fault
 // of a kernel is reported by the first call that waits for it or comes after it, and as with CUDA the device may then be
 // unusable until it is closed.
 //
@@ -73,6 +74,9 @@ type Device interface {
 	NewEvent() (Event, error)
 	CloseEvent(e Event) error
 	Record(e Event, on Stream) error
+	// WaitEvent has the stream's later work wait for the work that e was last recorded after, of whatever stream; nothing
+	// waits here. An event that was never recorded is nothing to wait for.
+	WaitEvent(e Event, on Stream) error
 	// Elapsed waits for both events and returns the milliseconds between them.
 	Elapsed(start, end Event) (float32, error)
 

@@ -28,6 +28,7 @@ func Run(t *testing.T, open func() (driver.Device, error)) {
 		{"Streams", testStreams},
 		{"FreeIsOrdered", testFreeIsOrdered},
 		{"Events", testEvents},
+		{"WaitEvent", testWaitEvent},
 		{"Load", testLoad},
 		{"LaunchArguments", testLaunchArguments},
 		{"LaunchGeometry", testLaunchGeometry},
@@ -149,7 +150,7 @@ func testUseAfterClose(t *testing.T, fresh func(*testing.T) driver.Device) {
 	_, e6 := d.Function(m, "shape")
 	for i, err := range []error{e1, e2, e3, e4, e5, e6,
 		d.Free(p), d.CopyIn(p, make([]byte, 8), 0), d.CopyOut(out, p, 0), d.Copy(p, p+8, 8, s), d.Zero(p, 8, s),
-		d.CloseStream(s), d.Wait(0), d.Wait(s), d.CloseEvent(e), d.Record(e, s), d.Unload(m),
+		d.CloseStream(s), d.Wait(0), d.Wait(s), d.CloseEvent(e), d.Record(e, s), d.WaitEvent(e, s), d.Unload(m),
 		d.Launch(f, driver.Linear(1, 1), s, []uint64{uint64(p)}),
 	} {
 		require.Errorf(t, err, "call %d", i)

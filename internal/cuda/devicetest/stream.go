@@ -105,6 +105,52 @@ func testEvents(t *testing.T, fresh func(*testing.T) driver.Device) {
 	requireCode(t, driver.CodeInvalidHandle, err)
 }
 
+// A chain of copies through the streams, each after the event of the one before, brings the first bytes to the last place.
+func testWaitEvent(t *testing.T, fresh func(*testing.T) driver.Device) {
+	const n, links = 1 << 16, 8
+	d := fresh(t)
+	streams := []driver.Stream{0, 1} // the default stream by both of its names
+	for range 3 {
+		s, err := d.NewStream()
+		require.NoError(t, err)
+		streams = append(streams, s)
+	}
+	e, err := d.NewEvent()
+	require.NoError(t, err)
+	require.NoError(t, d.WaitEvent(e, streams[2]), "never recorded")
+	p := alloc(t, d, n*(links+1))
+	for round := range 20 {
+		first := pattern(n, byte(round))
+		require.NoError(t, d.CopyIn(p, first, streams[2]))
+		require.NoError(t, d.Record(e, streams[2]))
+		var last driver.Stream
+		for link := range links {
+			last = streams[(link+round)%len(streams)]
+			require.NoError(t, d.WaitEvent(e, last))
+			from := p + driver.Ptr(link*n)
+			require.NoError(t, d.Copy(from+n, from, n, last))
+			require.NoError(t, d.Record(e, last)) // again: the waits so far are for what it marked then
+		}
+		out := make([]byte, n)
+		require.NoError(t, d.CopyOut(out, p+n*links, last))
+		require.Equal(t, first, out, "round %d", round)
+	}
+
+	// A stream that is closed with work in it is waited for too.
+	gone := streams[len(streams)-1]
+	require.NoError(t, d.Zero(p, n, gone))
+	require.NoError(t, d.Record(e, gone))
+	require.NoError(t, d.CloseStream(gone))
+	require.NoError(t, d.WaitEvent(e, 0))
+	out := pattern(n, 1)
+	require.NoError(t, d.CopyOut(out, p, 0))
+	assert.Equal(t, make([]byte, n), out)
+
+	for _, err := range []error{d.WaitEvent(0, 0), d.WaitEvent(e+1000, 0), d.WaitEvent(e, gone), d.WaitEvent(e, streams[2]+1000)} {
+		requireCode(t, driver.CodeInvalidHandle, err)
+	}
+}
+
 // 64 goroutines at work, each on things of its own, and all on one module.
 func testParallel(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)

@@ -133,6 +133,7 @@ func useAll(d driver.Device) error {
 		func() error { return d.CopyIn(p, buf, s) },
 		func() error { return d.Copy(p, p+32, 32, s) },
 		func() error { return d.Record(a, s) },
+		func() error { return d.WaitEvent(a, 0) },
 		func() error { return d.Launch(f, driver.Linear(1, 1), s, []uint64{uint64(p)}) },
 		func() error { return d.CopyOut(buf, p, s) },
 		func() error { return d.Wait(s) },

@@ -31,13 +31,15 @@ typedef struct op op;
 
 struct op {
 	op *next;
-	enum { OP_COPY, OP_SET, OP_RECORD, OP_LAUNCH } kind;
+	enum { OP_COPY, OP_SET, OP_RECORD, OP_WAIT, OP_LAUNCH } kind;
 	unsigned char *dst;
 	const unsigned char *src;
 	size_t n;
 	int value;
 	int dst_here, src_here; // of a copy: which end is device memory
 	object *event;
+	object *stream;      // of a wait: where the event was recorded
+	unsigned long until; // and after how much of that stream's work
 	object *module; // of a launch
 	struct fake_launch launch;
 };
@@ -48,6 +50,7 @@ struct object {
 	char kind; // 's', 'e', 'm', 'f'
 	char open;
 	op *first, **last; // of a stream: the work that nobody has waited for yet
+	unsigned long pushed, done; // of a stream: pieces of work; of an event: pushed, where in its stream it was recorded last
 	unsigned flags;
 	object *stream;   // of an event: where it was recorded last
 	double at;        // of an event: when it happened; 0: not yet
@@ -60,6 +63,7 @@ object *fake_object(void *handle, char kind);
 object *fake_new(char kind);
 op *fake_push(object *stream, int kind);
 void fake_drain(object *stream);
+void fake_drain_to(object *stream, unsigned long pieces);
 void fake_drain_all(void);
 int fake_is_memory(const void *p, size_t n);
 void fake_sticky(CUresult code);

@@ -63,7 +63,7 @@ CUresult in_context(const char *call) {
 CUresult sticky(void) { return depth > 0 && stack[depth - 1] != NULL ? stack[depth - 1]->sticky : CUDA_SUCCESS; }
 
 object *stream_of(CUstream s) {
-	if (s != NULL) return fake_object(s, 's');
+	if (s != NULL && s != CU_STREAM_LEGACY) return fake_object(s, 's');
 	CUcontext c = stack[depth - 1];
 	if (c->null_stream == NULL) c->null_stream = fake_new('s');
 	return c->null_stream;

@@ -30,6 +30,7 @@ op *fake_push(object *stream, int kind) {
 	o->kind = kind;
 	*stream->last = o;
 	stream->last = &o->next;
+	stream->pushed++;
 	return o;
 }
 
@@ -75,6 +76,9 @@ static void run(const op *o) {
 	case OP_RECORD:
 		o->event->at = now();
 		break;
+	case OP_WAIT:
+		fake_drain_to(o->stream, o->until);
+		break;
 	case OP_LAUNCH:
 		if (!o->module->open) { // its code is gone
 			fake_misused();
@@ -85,15 +89,18 @@ static void run(const op *o) {
 	}
 }
 
-void fake_drain(object *stream) {
-	while (stream->first != NULL) {
+void fake_drain_to(object *stream, unsigned long pieces) {
+	while (stream->done < pieces) {
 		op *o = stream->first;
 		stream->first = o->next;
+		if (stream->first == NULL) stream->last = &stream->first;
+		stream->done++;
 		run(o);
 		free(o);
 	}
-	stream->last = &stream->first;
 }
+
+void fake_drain(object *stream) { fake_drain_to(stream, stream->pushed); }
 
 void fake_drain_all(void) {
 	for (object *o = objects; o != NULL; o = o->next)

@@ -61,6 +61,19 @@ CUresult cuEventRecord(CUevent e, CUstream s) {
 	o->stream = st;
 	o->at = 0;
 	fake_push(st, OP_RECORD)->event = o;
+	o->pushed = st->pushed;
+	return leave(r);
+}
+
+CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned flags) {
+	CUresult r = in_context("cuStreamWaitEvent");
+	if (r != 0) return leave(r);
+	object *o = fake_object(e, 'e'), *st = stream_of(s);
+	if (o == NULL || st == NULL || flags != 0) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (o->stream == NULL || o->stream == st) return leave(r);
+	op *wait = fake_push(st, OP_WAIT);
+	wait->stream = o->stream;
+	wait->until = o->pushed;
 	return leave(r);
 }
 
@@ -142,7 +155,7 @@ CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, uns
 	if (fn == NULL || s == NULL || !fn->module->open) return leave(CUDA_ERROR_INVALID_HANDLE);
 	if (!gx || !gy || !gz || !bx || !by || !bz || bx * by * bz > 1024 || extra != NULL) return leave(CUDA_ERROR_INVALID_VALUE);
 	struct fake_launch l = {.grid = {gx, gy, gz}, .block = {bx, by, bz}, .shared = shared};
-	l.stream = stream == NULL ? 0 : s->flags == CU_STREAM_NON_BLOCKING ? 1 : 2;
+	l.stream = stream == NULL || stream == CU_STREAM_LEGACY ? 0 : s->flags == CU_STREAM_NON_BLOCKING ? 1 : 2;
 	snprintf(l.name, sizeof l.name, "%s", fn->name);
 	const char *close = strchr(fn->text, ')');
 	for (const char *p = fn->text; (p = strstr(p, ".param")) != NULL && p < close && l.count < 32; l.count++) {
