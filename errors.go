@@ -12,7 +12,8 @@ var (
 	ErrDType     = errors.New("no such element type, or not that of the operation")
 	ErrBeta      = errors.New("beta out of range")
 	ErrLength    = errors.New("length does not fit")
-	ErrNil       = errors.New("is nil")
+	ErrNil       = errors.New("must not be nil")
+	ErrZero      = errors.New("is a zero value, which no function of its package made")
 	ErrOverlap   = errors.New("overlaps in a way that would give a wrong result")
 	ErrCount     = errors.New("count out of range")
 	ErrTooLarge  = errors.New("too large")
@@ -39,8 +40,16 @@ func NewArgError(op, arg string, value any, reason error) error {
 
 // Error returns "smoothl1: OP: ARG = VALUE: REASON".
 func (e *ArgError) Error() string {
+	if e == nil {
+		return "smoothl1: no error"
+	}
 	return fmt.Sprintf("smoothl1: %s: %s = %v: %v", e.Op, e.Arg, e.Value, e.Err)
 }
 
 // Unwrap returns the reason.
-func (e *ArgError) Unwrap() error { return e.Err }
+func (e *ArgError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}

@@ -181,7 +181,7 @@ func TestArgumentsAreRefused(t *testing.T) {
 		{"terms", ones, Args[float32]{Pred: x(3), Target: x(3)}, ForwardTerms[float32], smoothl1.ErrLength,
 			"smoothl1: ForwardTerms: len(terms) = 0: length does not fit: want 3"},
 		{"no gradient", ones, Args[float32]{Pred: x(3), Target: x(3)}, Backward[float32], smoothl1.ErrNil,
-			"smoothl1: Backward: gradPred and gradTarget = nil: is nil"},
+			"smoothl1: Backward: gradPred and gradTarget = nil: must not be nil"},
 		{"gradPred", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(4)}, Backward[float32], smoothl1.ErrLength,
 			"smoothl1: Backward: len(gradPred) = 4: length does not fit: want 3"},
 		{"gradTarget", ones, Args[float32]{Pred: x(3), Target: x(3), GradTarget: x(4)}, Backward[float32], smoothl1.ErrLength,

@@ -20,12 +20,13 @@ type array struct {
 	n     int
 	ptr   driver.Ptr     // device memory
 	host  unsafe.Pointer // the first element on the CPU
+	held  *heldMemory    // what ptr is the beginning of; nil: it belongs to somebody else
 	guard guard
 	whole *array // the buffer that this one is a part of; nil: none
-	lent  bool   // the memory belongs to somebody else
 }
 
-// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined.
+// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is no memory left it is an error wrapping
+// smoothl1.ErrMemory, after the garbage collector has been asked for buffers that the program has dropped.
 func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
 	const op = "Alloc"
 	if err := d.enter(op); err != nil {
@@ -45,9 +46,11 @@ func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 	switch {
 	case n == 0:
 	case d.drv != nil:
-		if b.ptr, err = d.drv.Alloc(uint64(bytes)); err != nil {
-			return nil, opError("allocate", "", bytes, err)
+		if b.held, err = d.allocate(bytes); err != nil {
+			return nil, err
 		}
+		b.ptr = b.held.at
+		hold(d, b, b.held)
 	default:
 		x, err := makeSlice[T](op, n)
 		if err != nil {
@@ -55,7 +58,6 @@ func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 		}
 		b.host = unsafe.Pointer(unsafe.SliceData(x))
 	}
-	d.own(&b.array)
 	return b, nil
 }
 
@@ -93,14 +95,14 @@ func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 		return nil, err
 	}
 	if err := b.copyIn(x, 0); err != nil {
-		_ = d.disown(&b.array) // the error that matters is the copy's
+		_ = b.giveBack() // the error that matters is the copy's
 		return nil, err
 	}
 	return b, nil
 }
 
 // Slice returns the buffer of the elements from i up to but not including j, in the same memory. It cannot be used after b
-// is closed, and b cannot be closed while it is in use.
+// is closed, and a Close of b waits for the calls that use it. It keeps b, and need not be closed itself.
 func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
 	const op = "Slice"
 	if err := b.enter(op); err != nil {
@@ -110,7 +112,7 @@ func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
 	if i < 0 || j < i || j > b.n {
 		return nil, smoothl1.NewArgError(op, "[i:j]", fmt.Sprintf("[%d:%d]", i, j), fmt.Errorf("%w: 0 ≤ i ≤ j ≤ %d", smoothl1.ErrLength, b.n))
 	}
-	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, whole: &b.array, lent: true}}
+	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, whole: &b.array}}
 	offset := uintptr(i) * unsafe.Sizeof(T(0))
 	if j > i && b.host != nil {
 		s.host = unsafe.Add(b.host, offset)
@@ -130,17 +132,23 @@ func (b *Buffer[T]) Len() int {
 
 // String describes the buffer, not its elements.
 func (b *Buffer[T]) String() string {
-	if b == nil {
+	switch {
+	case b == nil:
 		return "nil"
+	case b.dev == nil:
+		return "Buffer{}"
 	}
-	return fmt.Sprintf("%v[%d]", b.dtype, b.n)
+	return b.array.String()
 }
 
+func (b *array) String() string { return fmt.Sprintf("%v[%d]", b.dtype, b.n) }
+
 // Close frees the buffer, after the calls in progress and the work that uses it; what Wrap and WrapHost were given is left
-// alone. A second Close does nothing.
+// alone. A second Close does nothing. A buffer that nothing refers to is freed without it, some time later: see the package's
+// documentation.
 func (b *Buffer[T]) Close() error {
 	const op = "Buffer.Close"
-	if b == nil || b.guard.closed() {
+	if b == nil || b.dev == nil || b.guard.closed() {
 		return nil
 	}
 	if err := b.dev.enter(op); err != nil {
@@ -151,20 +159,16 @@ func (b *Buffer[T]) Close() error {
 		return nil
 	}
 	b.dev.settle()
-	return b.dev.disown(&b.array)
+	b.host = nil
+	return b.giveBack()
 }
 
-// release implements resource. After it nobody gets through the guard.
-func (b *array) release() error {
-	b.guard.users.Store(guardClosed)
-	b.host = nil
-	if b.lent || b.ptr == 0 {
+// giveBack releases the memory, if it is the device's and not the buffer's own or somebody else's.
+func (b *array) giveBack() error {
+	if b.held == nil {
 		return nil
 	}
-	if err := b.dev.drv.Free(b.ptr); err != nil {
-		return opError("free", "", b.bytes(), err)
-	}
-	return nil
+	return b.dev.giveBack(b.held)
 }
 
 func (b *array) bytes() int { return b.n * b.dtype.Size() }
@@ -178,6 +182,9 @@ func sliceOf[T smoothl1.Float](b *array) []T { return unsafe.Slice((*T)(b.host),
 func (b *Buffer[T]) enter(op string) error {
 	if b == nil {
 		return smoothl1.NewArgError(op, "buffer", "nil", smoothl1.ErrNil)
+	}
+	if b.dev == nil {
+		return smoothl1.NewArgError(op, "buffer", "Buffer{}", smoothl1.ErrZero)
 	}
 	if err := b.dev.enter(op); err != nil {
 		return err

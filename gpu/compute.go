@@ -3,12 +3,14 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 )
 
 // Compute returns the reduced loss of host slices and, unless grad is nil, writes the gradient with respect to pred to it. It
-// copies to and from the device: for arrays that stay there, see SmoothL1.
+// copies to and from the device: for arrays that stay there, see SmoothL1. grad may be pred or target itself, but not overlap them
+// otherwise.
 func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []T, options ...Option) (value float64, err error) {
 	const op = "Compute"
 	if d == nil {
@@ -19,6 +21,15 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 	}
 	if grad != nil && len(grad) != len(pred) {
 		return 0, smoothl1.NewArgError(op, "len(grad)", len(grad), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, len(pred)))
+	}
+	for _, in := range []struct {
+		name string
+		x    []T
+	}{{"pred", pred}, {"target", target}} {
+		a, b := hostArray(grad), hostArray(in.x)
+		if a.overlaps(&b) && a.at() != b.at() {
+			return 0, smoothl1.NewArgError(op, "grad", "in the memory of "+in.name, smoothl1.ErrOverlap)
+		}
 	}
 	s, err := NewSmoothL1[T](d, l)
 	if err != nil {
@@ -68,4 +79,9 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 		err = buffers[2].Download(grad)
 	}
 	return value, err
+}
+
+// hostArray is x as the checks of buffers see it.
+func hostArray[T smoothl1.Float](x []T) array {
+	return array{dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}
 }

@@ -192,7 +192,11 @@ func TestEvents(t *testing.T) {
 		require.NoError(t, err)
 		require.NoError(t, start.Record())
 		_, err = end.Since(start)
-		require.EqualError(t, err, "smoothl1: Event.Since: event = event: has not been recorded")
+		require.EqualError(t, err, "smoothl1: Event.Since: event = event 2: has not been recorded")
+		_, err = start.Since(end)
+		require.EqualError(t, err, "smoothl1: Event.Since: start = event 2: has not been recorded")
+		_, err = end.Since(end)
+		require.ErrorContains(t, err, "has not been recorded")
 		stream, err := d.NewStream()
 		require.NoError(t, err)
 		require.NoError(t, end.Record(OnStream(stream)))
@@ -215,11 +219,11 @@ func TestEvents(t *testing.T) {
 		refused(t, end.Record(Count(1)), nil, "Event.Record", "option", "Count")
 		require.NoError(t, start.Close())
 		require.NoError(t, start.Close(), "twice")
-		refused(t, start.Record(), smoothl1.ErrClosed, "Event.Record", "event", "event")
+		refused(t, start.Record(), smoothl1.ErrClosed, "Event.Record", "event", start)
 		_, err = end.Since(start)
-		refused(t, err, smoothl1.ErrClosed, "Event.Since", "start", "event")
+		refused(t, err, smoothl1.ErrClosed, "Event.Since", "start", start)
 		require.NoError(t, end.guard.take())
-		refused(t, end.Close(), smoothl1.ErrBusy, "Event.Close", "event", "event")
+		refused(t, end.Close(), smoothl1.ErrBusy, "Event.Close", "event", end)
 		end.guard.unshare()
 		var none *Event
 		refused(t, none.Record(), smoothl1.ErrNil, "Event.Record", "event", "nil")
@@ -253,6 +257,24 @@ func TestCopyFrom(t *testing.T) {
 		refused(t, b.CopyFrom(foreign), smoothl1.ErrDevice, "CopyFrom", "src", "buffer of "+other.String())
 		require.NoError(t, other.Close())
 		require.NoError(t, a.Close())
-		refused(t, b.CopyFrom(a), smoothl1.ErrClosed, "CopyFrom", "src", "buffer")
+		refused(t, b.CopyFrom(a), smoothl1.ErrClosed, "CopyFrom", "src", a)
+	})
+}
+
+// TestCopyFromWhileTheSourceCloses is for the race detector: where a source lies is looked at only while it is held.
+func TestCopyFromWhileTheSourceCloses(t *testing.T) {
+	both(t, func(t *testing.T, d *Device) {
+		b, err := Alloc[float32](d, 4)
+		require.NoError(t, err)
+		for range 100 {
+			src, err := Upload(d, []float32{1, 2, 3, 4})
+			require.NoError(t, err)
+			var group sync.WaitGroup
+			group.Go(func() { assert.NoError(t, src.Close()) })
+			if err := b.CopyFrom(src); err != nil {
+				require.ErrorIs(t, err, smoothl1.ErrClosed)
+			}
+			group.Wait()
+		}
 	})
 }

@@ -3,6 +3,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -26,13 +27,10 @@ type Device struct {
 	closing sync.RWMutex
 	closed  atomic.Bool
 
-	mu    sync.Mutex
-	owned map[resource]struct{} // what Close has to release
-	ops   map[*turns]struct{}   // those of the ops among it
+	holdings
+	ops map[*turns]struct{} // of the ops that are open; nil before Open and after Close
+	ids atomic.Int64        // of streams and events, for their names
 }
-
-// resource is what a device releases when it is closed.
-type resource interface{ release() error }
 
 // An OpenOption chooses the device that Open opens.
 type OpenOption struct {
@@ -57,7 +55,7 @@ func CPU() OpenOption { return OpenOption{choice: chooseCPU} }
 func CUDA(ordinal int) OpenOption { return OpenOption{choice: chooseCUDA, device: ordinal} }
 
 // On chooses a device that the caller has made, such as a simulated one of package sim. It belongs to the opened Device from
-// then on, which closes it, also when Open fails.
+// then on, which closes it; Open closes it where it fails.
 func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv: d} }
 
 // Open opens a device: without options CUDA device 0, and where there is none the CPU; String says which it took and why.
@@ -66,7 +64,13 @@ func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv
 func Open(options ...OpenOption) (*Device, error) {
 	const op = "Open"
 	if len(options) > 1 {
-		return nil, smoothl1.NewArgError(op, "options", len(options), errors.New("at most one device can be chosen"))
+		errs := []error{smoothl1.NewArgError(op, "options", len(options), errors.New("at most one device can be chosen"))}
+		for _, o := range options {
+			if !isNil(o.drv) {
+				errs = append(errs, o.drv.Close())
+			}
+		}
+		return nil, errors.Join(errs...)
 	}
 	var o OpenOption
 	if len(options) == 1 {
@@ -76,7 +80,7 @@ func Open(options ...OpenOption) (*Device, error) {
 	case chooseCPU:
 		return openCPU("asked for"), nil
 	case chooseGiven:
-		if o.drv == nil {
+		if isNil(o.drv) {
 			return nil, smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)
 		}
 		return openDriver(o.drv)
@@ -105,17 +109,23 @@ func Open(options ...OpenOption) (*Device, error) {
 	}
 }
 
+// isNil says whether there is no device behind the interface: none at all, or a nil pointer.
+func isNil(drv driver.Device) bool {
+	v := reflect.ValueOf(drv)
+	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
+}
+
 func openCPU(reason string) *Device {
-	return &Device{reason: reason, owned: map[resource]struct{}{}, ops: map[*turns]struct{}{}}
+	return &Device{reason: reason, ops: map[*turns]struct{}{}}
 }
 
 func openDriver(drv driver.Device) (*Device, error) {
-	d := &Device{drv: drv, info: drv.Info(), owned: map[resource]struct{}{}, ops: map[*turns]struct{}{}}
+	d := &Device{drv: drv, info: drv.Info(), ops: map[*turns]struct{}{}}
 	module, err := drv.Load(kernels.PTX)
 	if err != nil {
 		return nil, errors.Join(opError("load the kernels", "", 0, err), drv.Close())
 	}
-	d.owned[moduleOf{drv, module}] = struct{}{}
+	d.held = map[holding]func() bool{&heldModule{module}: func() bool { return false }}
 	for _, e := range kernels.All() {
 		if d.functions[e.Index()], err = drv.Function(module, e.Name()); err != nil {
 			return nil, errors.Join(opError("find the kernel", e.Name(), 0, err), d.Close())
@@ -124,16 +134,9 @@ func openDriver(drv driver.Device) (*Device, error) {
 	return d, nil
 }
 
-type moduleOf struct {
-	drv    driver.Device
-	module driver.Module
-}
-
-func (m moduleOf) release() error { return m.drv.Unload(m.module) }
-
 // String says which device it is, and of the CPU why it was taken.
 func (d *Device) String() string {
-	if d == nil {
+	if !d.made() {
 		return "no device"
 	}
 	if d.drv == nil {
@@ -147,21 +150,30 @@ func (d *Device) String() string {
 	return s + ")"
 }
 
-// Backend returns "cpu", "cuda" or "sim".
+// Backend returns "cpu", "cuda" or "sim"; "" of a device that Open has not returned.
 func (d *Device) Backend() string {
-	if d.drv == nil {
+	switch {
+	case !d.made():
+		return ""
+	case d.drv == nil:
 		return "cpu"
 	}
 	return d.info.Backend
 }
 
 // Reason says why the CPU was taken; it is empty for other devices.
-func (d *Device) Reason() string { return d.reason }
+func (d *Device) Reason() string {
+	if d == nil {
+		return ""
+	}
+	return d.reason
+}
 
 // Close waits for the calls in progress and for the device's work, and releases everything that belongs to the device:
-// buffers, streams, ops. They, and the device, then return errors wrapping smoothl1.ErrClosed. A second Close does nothing.
+// buffers, streams, events, ops. They, and the device, then return errors wrapping smoothl1.ErrClosed. A second Close does
+// nothing.
 func (d *Device) Close() error {
-	if d == nil {
+	if !d.made() {
 		return nil
 	}
 	d.closing.Lock()
@@ -170,11 +182,7 @@ func (d *Device) Close() error {
 		return nil
 	}
 	d.settle()
-	var errs []error
-	for r := range d.owned {
-		errs = append(errs, r.release())
-	}
-	d.owned, d.ops = nil, nil
+	errs := []error{d.releaseAll()}
 	if d.drv != nil {
 		errs = append(errs, d.drv.Close())
 	}
@@ -184,10 +192,16 @@ func (d *Device) Close() error {
 	return nil
 }
 
+// made says whether Open has made the device. The CPU has a reason, all others have a driver.
+func (d *Device) made() bool { return d != nil && (d.drv != nil || d.reason != "") }
+
 // enter begins a call on the device, which leave ends; Close waits for it.
 func (d *Device) enter(op string) error {
-	if d == nil {
+	switch {
+	case d == nil:
 		return smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)
+	case !d.made():
+		return smoothl1.NewArgError(op, "device", "Device{}", smoothl1.ErrZero)
 	}
 	d.closing.RLock()
 	if d.closed.Load() {
@@ -198,53 +212,3 @@ func (d *Device) enter(op string) error {
 }
 
 func (d *Device) leave() { d.closing.RUnlock() }
-
-// own has Close release r. The caller has entered.
-func (d *Device) own(r resource) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.owned[r] = struct{}{}
-}
-
-// ownOp is own for an op, whose turns settle is to know.
-func (d *Device) ownOp(r resource, t *turns) {
-	d.own(r)
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.ops[t] = struct{}{}
-}
-
-// disownOp is disown for an op.
-func (d *Device) disownOp(r resource, t *turns) error {
-	d.mu.Lock()
-	delete(d.ops, t)
-	d.mu.Unlock()
-	return d.disown(r)
-}
-
-// disown releases r and forgets it. The caller has entered.
-func (d *Device) disown(r resource) error {
-	d.mu.Lock()
-	delete(d.owned, r)
-	d.mu.Unlock()
-	return r.release()
-}
-
-// settle returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
-func (d *Device) settle() {
-	type turn struct {
-		of *turns
-		n  uint64
-	}
-	var begun []turn
-	d.mu.Lock()
-	for t := range d.ops {
-		if n := t.n.Load(); n%2 == 1 {
-			begun = append(begun, turn{t, n})
-		}
-	}
-	d.mu.Unlock()
-	for _, b := range begun {
-		wait(func() bool { return b.of.n.Load() != b.n })
-	}
-}

@@ -8,6 +8,17 @@
 // Build with -tags cuda on linux/amd64 to use a GPU. The same binary runs where there is none, on the CPU: Device.String says
 // which it is and why.
 //
+// # What to close
+//
+// Close a Device when the program is done with it, or before other programs are to have the GPU: it releases everything that is
+// left. A buffer, stream, event or op that is made once for a training loop needs no Close of its own. What is made again and
+// again, such as a buffer for each batch, is best closed when it is no longer needed: device memory is then free at once. What
+// is dropped without it is not lost. On the CPU it is garbage like any other. On a device it is released, after the work that uses
+// it, by the first allocation, NewStream, NewEvent or Wait after the garbage collector has found it; and an allocation for which the
+// device has no memory left runs the collector before it fails. Device.Usage counts what was released in this way. A Slice keeps
+// the buffer that it is a part of; Wrap, WrapHost and WrapStream do not keep the memory and streams of others on a device, which must
+// stay until the wrapper is closed and the work is done.
+//
 // # Errors
 //
 // What can be seen to be wrong before anything is launched is an *smoothl1.ArgError, which names operation, argument and value

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 
@@ -19,7 +20,11 @@ type DeviceError struct {
 	err    error
 }
 
+// opError returns nil where err is.
 func opError(op, kernel string, size int, err error) error {
+	if err == nil {
+		return nil
+	}
 	e := &DeviceError{Op: op, Kernel: kernel, Size: size, err: err}
 	var d *driver.Error
 	if errors.As(err, &d) {
@@ -30,7 +35,10 @@ func opError(op, kernel string, size int, err error) error {
 
 // Error returns "gpu: launch smoothl1_forward_f32_mul (n=4096): CUDA_ERROR_… (…) from cuLaunchKernel".
 func (e *DeviceError) Error() string {
-	s := "gpu: " + e.Op
+	if e == nil {
+		return "gpu: no error"
+	}
+	s := "gpu: " + cmp.Or(e.Op, "the device's driver failed")
 	if e.Kernel != "" {
 		s += " " + e.Kernel
 	}
@@ -40,13 +48,24 @@ func (e *DeviceError) Error() string {
 	case e.Size != 0:
 		s += fmt.Sprintf(" (%d bytes)", e.Size)
 	}
-	return s + ": " + e.err.Error()
+	switch {
+	case e.err != nil:
+		s += ": " + e.err.Error()
+	case e.Name != "" || e.Code != 0:
+		s += fmt.Sprintf(": %s (%d)", e.Name, e.Code)
+	}
+	return s
 }
 
 // Unwrap returns the error of the driver.
-func (e *DeviceError) Unwrap() error { return e.err }
+func (e *DeviceError) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.err
+}
 
 // Is says that running out of device memory is smoothl1.ErrMemory.
 func (e *DeviceError) Is(target error) bool {
-	return target == smoothl1.ErrMemory && e.Code == driver.CodeOutOfMemory
+	return e != nil && target == smoothl1.ErrMemory && e.Code == driver.CodeOutOfMemory
 }

@@ -1,7 +1,6 @@
 package gpu
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"testing"
@@ -36,6 +35,8 @@ func refused(t *testing.T, err error, reason error, op, arg string, value any) {
 		assert.ErrorIs(t, err, reason)
 	}
 	assert.Equal(t, []string{op, arg, fmt.Sprint(value)}, []string{e.Op, e.Arg, fmt.Sprint(e.Value)})
+	assert.NotEqual(t, arg, fmt.Sprint(e.Value), "says which, and not only what")
+	assert.NotContains(t, err.Error(), "nil: is nil", "says what is wanted")
 }
 
 func TestOperandsAreRefused(t *testing.T) {
@@ -71,8 +72,8 @@ func TestOperandsAreRefused(t *testing.T) {
 		refused(t, op.Backward(short, b.target, b.grad), smoothl1.ErrLength, "Backward", "target", "100 elements")
 		refused(t, op.Forward(b.pred, foreign.target), smoothl1.ErrDevice, "Forward", "target", "buffer of "+other.String())
 		refused(t, op.Backward(b.pred, b.target, b.grad, UpstreamBuffer(wrong.pred)), smoothl1.ErrDType, "Backward", "upstream", "float64")
-		refused(t, op.Forward(closed.pred, b.target), smoothl1.ErrClosed, "Forward", "pred", "buffer")
-		refused(t, op.ForwardBackward(b.pred, b.target, closed.grad), smoothl1.ErrClosed, "ForwardBackward", "gradPred", "buffer")
+		refused(t, op.Forward(closed.pred, b.target), smoothl1.ErrClosed, "Forward", "pred", closed.pred)
+		refused(t, op.ForwardBackward(b.pred, b.target, closed.grad), smoothl1.ErrClosed, "ForwardBackward", "gradPred", closed.grad)
 		refused(t, op.ForwardBackward(low, b.target, high), smoothl1.ErrOverlap, "ForwardBackward", "gradPred", "in the memory of pred")
 		refused(t, op.Backward(b.pred, b.target, b.grad, GradTarget(b.grad)), smoothl1.ErrOverlap, "Backward", "gradTarget", "in the memory of gradPred")
 		refused(t, none.Forward(b.pred, b.target), smoothl1.ErrReduction, "Forward", "reduction", "none")
@@ -108,8 +109,8 @@ func TestOptionsAreRefused(t *testing.T) {
 		refused(t, grad(MaxBlocks(0)), smoothl1.ErrCount, "Backward", "maxBlocks", 0)
 		refused(t, grad(OnStream(nil)), smoothl1.ErrNil, "Backward", "stream", "nil")
 		refused(t, grad(OnStream(foreign)), smoothl1.ErrDevice, "Backward", "stream", "of "+other.String())
-		refused(t, grad(OnStream(closed)), smoothl1.ErrClosed, "Backward", "stream", "stream")
-		refused(t, closed.Wait(), smoothl1.ErrClosed, "Stream.Wait", "stream", "stream")
+		refused(t, grad(OnStream(closed)), smoothl1.ErrClosed, "Backward", "stream", closed)
+		refused(t, closed.Wait(), smoothl1.ErrClosed, "Stream.Wait", "stream", closed)
 		assert.EqualError(t, op.Forward(b.pred, b.target, Upstream(1)), "smoothl1: Forward: option = Upstream: is not one of this operation")
 		assert.EqualError(t, grad(Upstream(1), Upstream(1)), "smoothl1: Backward: option = Upstream: is given twice")
 		assert.EqualError(t, grad(Upstream(1), UpstreamBuffer(b.gradTarget)), "smoothl1: Backward: option = UpstreamBuffer: excludes Upstream")
@@ -200,7 +201,7 @@ func TestCloseReleasesEverything(t *testing.T) {
 	_, err = d.NewEvent()
 	require.NoError(t, err)
 	newOp[float64](t, d, smoothl1.Loss{Beta: 1})
-	assert.Equal(t, "5 allocations, 1 streams, 1 events, 1 modules", s.alive())
+	assert.Equal(t, "5 allocations, 1 streams, 2 events, 1 modules", s.alive())
 	require.NoError(t, d.Close())
 	assert.Equal(t, nothingAlive, s.alive())
 	assert.Equal(t, 1, s.closes)
@@ -269,39 +270,14 @@ func TestOpenOptionsAreRefused(t *testing.T) {
 	refused(t, err, smoothl1.ErrNil, "Open", "device", "nil")
 	_, err = Open(CUDA(-1))
 	require.EqualError(t, err, "smoothl1: Open: ordinal = -1: must not be negative")
-	_, err = Open(CPU(), CPU())
-	require.EqualError(t, err, "smoothl1: Open: options = 2: at most one device can be chosen")
-}
-
-func TestWrapIsRefused(t *testing.T) {
-	d, _ := openStub(t)
-	_, err := Wrap[float32](d, uintptr(0), 1)
-	refused(t, err, smoothl1.ErrNil, "Wrap", "ptr", "0")
-	_, err = Wrap[float64](d, uintptr(0x1004), 1)
-	require.EqualError(t, err, "smoothl1: Wrap: ptr = 0x1004: not aligned to 8 bytes")
-	_, err = Wrap[float32](d, uint64(math.MaxUint64-7), 2)
-	refused(t, err, smoothl1.ErrTooLarge, "Wrap", "n", 2)
-	_, err = WrapHost(d, []float32{1})
-	require.ErrorIs(t, err, smoothl1.ErrDevice)
-
-	c, err := Open(CPU())
-	require.NoError(t, err)
-	defer c.Close()
-	_, err = Wrap[float32](c, uintptr(0x1000), 1)
-	require.ErrorIs(t, err, smoothl1.ErrDevice)
-	_, err = c.WrapStream(1)
-	require.ErrorIs(t, err, smoothl1.ErrDevice)
-}
-
-func TestJoinedErrorsKeepTheirReasons(t *testing.T) {
-	d, s := openStub(t)
-	s.failing("Launch", driver.CodeOutOfResources, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES")
-	grad := []float32{7, 7}
-	_, err := Compute(d, smoothl1.Loss{Beta: 1}, []float32{1, 2}, []float32{1, 2}, grad)
-	var e *DeviceError
-	require.ErrorAs(t, err, &e)
-	assert.Equal(t, driver.CodeOutOfResources, e.Code)
-	assert.Equal(t, []float32{7, 7}, grad, "outputs are untouched")
-	assert.Equal(t, "0 allocations, 0 streams, 0 events, 1 modules", s.alive())
-	assert.False(t, errors.Is(err, smoothl1.ErrMemory))
+	for _, options := range [][]OpenOption{{CPU(), CPU()}, {On(newStub()), CPU()}, {On(nil), On(newStub()), On(newStub())}} {
+		_, err = Open(options...)
+		refused(t, err, nil, "Open", "options", len(options))
+		require.ErrorContains(t, err, "at most one device can be chosen")
+		for _, o := range options {
+			if o.drv != nil {
+				assert.Equal(t, 1, o.drv.(*stub).closes)
+			}
+		}
+	}
 }

@@ -1,6 +1,7 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,10 +13,23 @@ import (
 // from any goroutine.
 type Event struct {
 	dev   *Device
+	id    int64
 	e     driver.Event
+	held  *heldEvent
 	at    time.Time // on the CPU, where work is done when it is asked for
 	guard guard
 	marks int
+}
+
+// String names the event, in errors too.
+func (e *Event) String() string {
+	switch {
+	case e == nil:
+		return "no event"
+	case e.dev == nil:
+		return "Event{}"
+	}
+	return fmt.Sprintf("event %d", e.id)
 }
 
 // NewEvent returns an event that marks nothing yet.
@@ -24,14 +38,19 @@ func (d *Device) NewEvent() (*Event, error) {
 		return nil, err
 	}
 	defer d.leave()
-	e := &Event{dev: d}
-	if d.drv != nil {
-		var err error
-		if e.e, err = d.drv.NewEvent(); err != nil {
-			return nil, opError("create an event", "", 0, err)
-		}
+	e := &Event{dev: d, id: d.ids.Add(1)}
+	if d.drv == nil {
+		return e, nil
 	}
-	d.own(e)
+	err := d.sweep()
+	if err != nil {
+		return nil, err
+	}
+	if e.e, err = d.drv.NewEvent(); err != nil {
+		return nil, opError("create an event", "", 0, err)
+	}
+	e.held = &heldEvent{e.e}
+	hold(d, e, e.held)
 	return e, nil
 }
 
@@ -66,17 +85,24 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	switch {
 	case start == nil:
 		return 0, smoothl1.NewArgError(op, "start", "nil", smoothl1.ErrNil)
+	case start.dev == nil:
+		return 0, smoothl1.NewArgError(op, "start", start, smoothl1.ErrZero)
 	case start.dev != e.dev:
 		return 0, smoothl1.NewArgError(op, "start", "of "+start.dev.String(), smoothl1.ErrDevice)
+	case start == e && e.marks == 0:
+		return 0, smoothl1.NewArgError(op, "event", e, errNotRecorded)
 	case start == e:
 		return 0, nil
 	}
 	if err := start.guard.take(); err != nil {
-		return 0, smoothl1.NewArgError(op, "start", "event", err)
+		return 0, smoothl1.NewArgError(op, "start", start, err)
 	}
 	defer start.guard.unshare()
-	if e.marks == 0 || start.marks == 0 {
-		return 0, smoothl1.NewArgError(op, "event", "event", fmt.Errorf("has not been recorded"))
+	switch {
+	case start.marks == 0:
+		return 0, smoothl1.NewArgError(op, "start", start, errNotRecorded)
+	case e.marks == 0:
+		return 0, smoothl1.NewArgError(op, "event", e, errNotRecorded)
 	}
 	if e.dev.drv == nil {
 		return e.at.Sub(start.at), nil
@@ -88,11 +114,13 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	return time.Duration(float64(ms) * float64(time.Millisecond)), nil
 }
 
+var errNotRecorded = errors.New("has not been recorded")
+
 // Close destroys the event. A second Close does nothing. While a call uses the event, Close is an error wrapping
 // smoothl1.ErrBusy.
 func (e *Event) Close() error {
 	const op = "Event.Close"
-	if e == nil || e.guard.closed() {
+	if e == nil || e.dev == nil || e.guard.closed() {
 		return nil
 	}
 	if err := e.dev.enter(op); err != nil {
@@ -101,24 +129,12 @@ func (e *Event) Close() error {
 	defer e.dev.leave()
 	first, err := e.guard.close()
 	if err != nil {
-		return smoothl1.NewArgError(op, "event", "event", err)
+		return smoothl1.NewArgError(op, "event", e, err)
 	}
-	if !first {
+	if !first || e.held == nil {
 		return nil
 	}
-	return e.dev.disown(e)
-}
-
-// release implements resource.
-func (e *Event) release() error {
-	e.guard.users.Store(guardClosed)
-	if e.dev.drv == nil {
-		return nil
-	}
-	if err := e.dev.drv.CloseEvent(e.e); err != nil {
-		return opError("destroy an event", "", 0, err)
-	}
-	return nil
+	return e.dev.giveBack(e.held)
 }
 
 // take begins a call on the event.
@@ -126,12 +142,15 @@ func (e *Event) take(op string) error {
 	if e == nil {
 		return smoothl1.NewArgError(op, "event", "nil", smoothl1.ErrNil)
 	}
+	if e.dev == nil {
+		return smoothl1.NewArgError(op, "event", e, smoothl1.ErrZero)
+	}
 	if err := e.dev.enter(op); err != nil {
 		return err
 	}
 	if err := e.guard.take(); err != nil {
 		e.dev.leave()
-		return smoothl1.NewArgError(op, "event", "event", err)
+		return smoothl1.NewArgError(op, "event", e, err)
 	}
 	return nil
 }

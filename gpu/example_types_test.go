@@ -78,3 +78,48 @@ func ExampleWrap() {
 	fmt.Println(loss, err, err2)
 	// Output: 2.625 <nil> <nil>
 }
+
+// Buffers that a loop drops are released in time, if later than a Close would; Collected says that there were some.
+func ExampleUsage() {
+	dev, err := gpu.Open(gpu.On(sim.New(sim.MemoryBytes(1 << 20))))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dev.Close()
+	batch := make([]float32, 100_000)
+	for range 20 { // of 400 kB each, where there is room for two
+		if _, err := gpu.Upload(dev, batch); err != nil {
+			log.Fatal(err)
+		}
+	}
+	use := dev.Usage()
+	fmt.Println(use.Objects <= 2, use.Bytes <= 1<<20, use.Collected >= 18)
+	// Output: true true true
+}
+
+// A stream of the code around, here of the simulated device itself: work in it stays in its order.
+func ExampleDevice_WrapStream() {
+	device := sim.New()
+	theirs, err := device.NewStream()
+	if err != nil {
+		log.Fatal(err)
+	}
+	dev, err := gpu.Open(gpu.On(device))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer dev.Close()
+	stream, err := dev.WrapStream(uintptr(theirs))
+	if err != nil {
+		log.Fatal(err)
+	}
+	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1})
+	pred, _ := gpu.Alloc[float32](dev, 3)
+	err = pred.Set([]float32{0, 0.5, 3}, gpu.OnStream(stream))
+	if err == nil {
+		err = crit.Forward(pred, pred, gpu.OnStream(stream))
+	}
+	loss, err2 := crit.Value()
+	fmt.Println(loss, err, err2, stream.Close())
+	// Output: 0 <nil> <nil> <nil>
+}

@@ -102,6 +102,39 @@ func (t *turns) close() (bool, error) {
 
 func (t *turns) closed() bool { return t.n.Load()&turnsClosed != 0 }
 
+// addOp has settle know of an op.
+func (d *Device) addOp(t *turns) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.ops[t] = struct{}{}
+}
+
+// removeOp forgets an op that is closed, or that nothing refers to any more.
+func (d *Device) removeOp(t *turns) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.ops, t)
+}
+
+// settle returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
+func (d *Device) settle() {
+	type turn struct {
+		of *turns
+		n  uint64
+	}
+	var begun []turn
+	d.mu.Lock()
+	for t := range d.ops {
+		if n := t.n.Load(); n%2 == 1 {
+			begun = append(begun, turn{t, n})
+		}
+	}
+	d.mu.Unlock()
+	for _, b := range begun {
+		wait(func() bool { return b.of.n.Load() != b.n })
+	}
+}
+
 // wait returns when done says so. Nobody tells the waiting, so that the calls waited for need not ask whether somebody waits.
 func wait(done func() bool) {
 	for pause := time.Microsecond; !done(); pause = min(2*pause, time.Millisecond) {

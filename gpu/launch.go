@@ -19,9 +19,24 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if n == 0 && !o.reduces() {
 		return nil
 	}
-	if err := s.prepare(o, c.stream); err != nil {
+	if !o.reduces() {
+		return s.start(o, c)
+	}
+	if err := s.prepare(n, c.stream); err != nil {
 		return err
 	}
+	err := s.start(o, c)
+	s.unsettled = err != nil
+	if marked := s.mark(c.stream); err == nil {
+		err = marked
+	}
+	s.hasValue, s.chunks = err == nil, cpu.Chunks(n)
+	return err
+}
+
+// start queues the kernel.
+func (s *SmoothL1[T]) start(o *operands, c *call) error {
+	n := o.pred.n
 	e := kernels.Entry{Op: o.kernel, DType: smoothl1.DTypeOf[T](), Divide: s.constants.Divides()}
 	if o.elements != nil {
 		e.Op = kernels.BackwardElementwise
@@ -29,36 +44,22 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	args := s.pack(o, c)
 	g := geometry(n, s.dev.info.Multiprocessors, c.maxBlocks)
 	if err := s.dev.drv.Launch(s.dev.functions[e.Index()], g, c.stream.handle(), args); err != nil {
-		s.unsettled = true
 		return opError("launch", e.Name(), n, err)
-	}
-	if o.reduces() {
-		s.hasValue, s.chunks, s.last = true, cpu.Chunks(n), c.stream
 	}
 	return nil
 }
 
-// prepare makes the scratch fit for a reduction on the stream.
-func (s *SmoothL1[T]) prepare(o *operands, on *Stream) error {
-	if !o.reduces() {
-		return nil
-	}
-	// The scratch belongs to one stream at a time.
-	if s.last != on {
-		if err := s.onLast(s.dev.wait); err != nil {
-			return err
-		}
-		s.last = on
+// prepare makes the scratch fit for a reduction of n elements on the stream.
+func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
+	if err := s.follow(on); err != nil {
+		return err
 	}
 	s.hasValue = false
-	if err := s.scratch.grow(s.dev, cpu.Chunks(o.pred.n)); err != nil {
+	if err := s.scratch.grow(s.dev, cpu.Chunks(n)); err != nil {
 		return err
 	}
 	if s.unsettled {
-		if err := s.scratch.clear(s.dev, on.handle()); err != nil {
-			return err
-		}
-		s.unsettled = false
+		return s.scratch.clear(s.dev, on.handle())
 	}
 	return nil
 }

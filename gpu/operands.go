@@ -76,6 +76,8 @@ func (o *operands) checkOne(d *Device, t smoothl1.DType, name string, b *array) 
 		return nil
 	}
 	switch {
+	case b.dev == nil:
+		return smoothl1.NewArgError(o.op, name, "Buffer{}", smoothl1.ErrZero)
 	case b.dev != d:
 		return smoothl1.NewArgError(o.op, name, "buffer of "+b.dev.String(), smoothl1.ErrDevice)
 	case b.dtype != t:
@@ -83,7 +85,7 @@ func (o *operands) checkOne(d *Device, t smoothl1.DType, name string, b *array) 
 	case b.n != o.pred.n:
 		return smoothl1.NewArgError(o.op, name, fmt.Sprintf("%d elements", b.n), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, o.pred.n))
 	case b.closed():
-		return smoothl1.NewArgError(o.op, name, "buffer", smoothl1.ErrClosed)
+		return smoothl1.NewArgError(o.op, name, b, smoothl1.ErrClosed)
 	}
 	given := &o.given[o.n]
 	given.name, given.array = name, b

@@ -125,11 +125,13 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 	switch {
 	case stream == nil:
 		return smoothl1.NewArgError(op, "stream", "nil", smoothl1.ErrNil)
+	case stream.dev == nil:
+		return smoothl1.NewArgError(op, "stream", stream, smoothl1.ErrZero)
 	case stream.dev != dev:
 		return smoothl1.NewArgError(op, "stream", "of "+stream.dev.String(), smoothl1.ErrDevice)
 	}
 	if err := stream.guard.share(); err != nil {
-		return smoothl1.NewArgError(op, "stream", "stream", err)
+		return smoothl1.NewArgError(op, "stream", stream, err)
 	}
 	c.stream = stream // which end lets go of
 	return nil

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"encoding/binary"
+	"errors"
 	"math"
 
 	"github.com/smoothl1/smoothl1/cpu"
@@ -9,13 +10,11 @@ import (
 )
 
 // scratch is what a reduction leaves on the device: the loss, the ticket that finds the last block, and the chunk sums of
-// every level. On the CPU, the chunk sums alone.
+// every level; and the event at its end, which whoever uses any of that on another stream waits for.
 type scratch struct {
-	at     driver.Ptr
-	bytes  int
-	chunks int     // the chunk sums of the first level that there is room for
-	cell   [8]byte // where the loss is read to
-	host   []float64
+	memory *heldMemory // nil: none yet
+	done   driver.Event
+	chunks int // the chunk sums of the first level that there is room for
 }
 
 // The loss and the ticket lie before the chunk sums.
@@ -24,9 +23,22 @@ const (
 	sumsOffset   = 16
 )
 
-func (m *scratch) valueAt() driver.Ptr  { return m.at }
-func (m *scratch) ticketAt() driver.Ptr { return m.at + ticketOffset }
-func (m *scratch) sumsAt() driver.Ptr   { return m.at + sumsOffset }
+func (m *scratch) valueAt() driver.Ptr  { return m.memory.at }
+func (m *scratch) ticketAt() driver.Ptr { return m.memory.at + ticketOffset }
+func (m *scratch) sumsAt() driver.Ptr   { return m.memory.at + sumsOffset }
+
+// newScratch returns the scratch of an op that has room for so many chunk sums.
+func newScratch(d *Device, chunks int) (*scratch, error) {
+	m := &scratch{}
+	if err := m.grow(d, chunks); err != nil {
+		return nil, err
+	}
+	var err error
+	if m.done, err = d.drv.NewEvent(); err != nil {
+		return nil, errors.Join(opError("create an event", "", 0, err), m.memory.release(d))
+	}
+	return m, nil
+}
 
 // allLevels returns the numbers of all levels of the canonical sum of chunks chunk sums.
 func allLevels(chunks int) int {
@@ -43,46 +55,34 @@ func (m *scratch) grow(d *Device, chunks int) error {
 	if chunks <= m.chunks {
 		return nil
 	}
-	if d.drv == nil {
-		m.host, m.chunks = make([]float64, chunks), chunks
-		return nil
-	}
-	bytes := sumsOffset + 8*allLevels(chunks)
-	at, err := d.drv.Alloc(uint64(bytes))
+	memory, err := d.allocate(sumsOffset + 8*allLevels(chunks))
 	if err != nil {
-		return opError("allocate", "", bytes, err)
+		return err
 	}
-	grown := scratch{at: at, bytes: bytes, chunks: chunks}
+	grown := scratch{memory: memory, done: m.done, chunks: chunks}
 	if err = grown.clear(d, 0); err == nil {
 		err = d.wait(0) // the ticket is 0 for launches on any stream
 	}
 	if err != nil {
-		_ = grown.release(d) // the error that matters is the first
+		_ = memory.release(d) // the error that matters is the first
 		return err
 	}
-	old := *m
+	old := m.memory
 	*m = grown
+	if old == nil {
+		return nil
+	}
 	return old.release(d)
 }
 
 // clear resets the ticket.
 func (m *scratch) clear(d *Device, on driver.Stream) error {
-	if err := d.drv.Zero(m.at, sumsOffset, on); err != nil {
-		return opError("clear", "", sumsOffset, err)
-	}
-	return nil
+	return opError("clear", "", sumsOffset, d.drv.Zero(m.memory.at, sumsOffset, on))
 }
 
+// release implements holding.
 func (m *scratch) release(d *Device) error {
-	at, bytes := m.at, m.bytes
-	*m = scratch{}
-	if at == 0 {
-		return nil
-	}
-	if err := d.drv.Free(at); err != nil {
-		return opError("free", "", bytes, err)
-	}
-	return nil
+	return errors.Join(m.memory.release(d), opError("destroy an event", "", 0, d.drv.CloseEvent(m.done)))
 }
 
 func float64FromDevice(cell [8]byte) float64 {

@@ -3,11 +3,12 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"runtime"
+	"slices"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
-	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/formula"
 	"github.com/smoothl1/smoothl1/kernels"
 )
@@ -22,16 +23,18 @@ type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
 	constants formula.Constants[T]
-	turns     turns
+	turns     *turns // apart from the op, which the device's list of them does not keep
 
-	scratch scratch
+	scratch *scratch        // on a device, of an op that reduces
 	args    [maxArgs]uint64 // of a launch
+	cell    [8]byte         // where the loss is read to
 
-	hasValue bool    // a reduced loss has been asked for
-	chunks   int     // and has so many chunk sums
-	value    float64 // the CPU's
+	hasValue bool      // a reduced loss has been asked for
+	chunks   int       // and has so many chunk sums
+	value    float64   // the CPU's
+	sums     []float64 // the CPU's
 
-	last      *Stream // the stream of the last launch
+	last      *Stream // the stream that the scratch may be used on without waiting
 	unsettled bool    // a launch failed or may have: the ticket may be dirty
 }
 
@@ -44,13 +47,16 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
 		return nil, err
 	}
-	s := &SmoothL1[T]{dev: d, loss: l, constants: formula.Of[T](l)}
-	if l.Reduction != smoothl1.None {
-		if err := s.scratch.grow(d, firstChunks); err != nil {
+	s := &SmoothL1[T]{dev: d, loss: l, constants: formula.Of[T](l), turns: new(turns)}
+	if l.Reduction != smoothl1.None && d.drv != nil {
+		var err error
+		if s.scratch, err = newScratch(d, firstChunks); err != nil {
 			return nil, err
 		}
+		hold(d, s, s.scratch)
 	}
-	d.ownOp(s, &s.turns)
+	d.addOp(s.turns)
+	runtime.AddCleanup(s, d.removeOp, s.turns)
 	return s, nil
 }
 
@@ -58,7 +64,12 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 const firstChunks = 512
 
 // Loss returns what the op computes.
-func (s *SmoothL1[T]) Loss() smoothl1.Loss { return s.loss }
+func (s *SmoothL1[T]) Loss() smoothl1.Loss {
+	if s == nil {
+		return smoothl1.Loss{}
+	}
+	return s.loss
+}
 
 // ForwardTerms writes the loss term of each element to terms. It is the forward pass of the reduction None, and can be had of
 // ops with another one too.
@@ -95,6 +106,7 @@ func (s *SmoothL1[T]) do(o *operands, options []Option, allowed optKind) error {
 	defer func() { // one that ends all, since the compiler does several in a function with many returns the slow way
 		c.end()
 		s.turns.end()
+		runtime.KeepAlive(o) // what it computes with is not released before it is queued
 	}()
 	return s.doTaken(o, &c, options, allowed)
 }
@@ -137,11 +149,9 @@ func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
 	}
 	if o.reduces() {
-		if err := s.scratch.grow(s.dev, cpu.Chunks(o.pred.n)); err != nil {
-			return err
-		}
 		s.chunks = cpu.Chunks(o.pred.n)
-		a.ChunkSums = s.scratch.host[:s.chunks]
+		s.sums = slices.Grow(s.sums[:0], s.chunks)[:s.chunks]
+		a.ChunkSums = s.sums
 	}
 	switch o.kernel {
 	case kernels.ForwardTerms:
@@ -165,82 +175,11 @@ func outputOf[T smoothl1.Float](b *array) []T {
 	return sliceOf[T](b)
 }
 
-// Value returns the loss that the last Forward or ForwardBackward computed; it waits for it. Without one it is an error
-// wrapping smoothl1.ErrNoValue.
-func (s *SmoothL1[T]) Value() (float64, error) {
-	const op = "Value"
-	if err := s.take(op); err != nil {
-		return 0, err
-	}
-	defer s.turns.end()
-	if !s.hasValue {
-		return 0, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
-	}
-	if s.dev.drv == nil {
-		return s.value, nil
-	}
-	if err := s.read(s.scratch.cell[:], s.scratch.valueAt()); err != nil {
-		return 0, err
-	}
-	return float64FromDevice(s.scratch.cell), nil
-}
-
-// ChunkSums returns the chunk sums of the last Forward or ForwardBackward, cpu.Chunks(n) of them, appended to dst. Those of
-// shards, gathered in order, give the loss of the whole: see cpu.Finish. It waits for them.
-func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
-	const op = "ChunkSums"
-	if err := s.take(op); err != nil {
-		return dst, err
-	}
-	defer s.turns.end()
-	if !s.hasValue {
-		return dst, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
-	}
-	if s.dev.drv == nil {
-		return append(dst, s.scratch.host[:s.chunks]...), nil
-	}
-	sums := make([]float64, s.chunks)
-	if s.chunks > 0 {
-		if err := s.read(rawBytes(sums), s.scratch.sumsAt()); err != nil {
-			return dst, err
-		}
-		if bigEndian {
-			swap(sums)
-		}
-	}
-	return append(dst, sums...), nil
-}
-
-// read copies from the scratch after the last launch.
-func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
-	return s.onLast(func(on driver.Stream) error {
-		if err := s.dev.drv.CopyOut(dst, src, on); err != nil {
-			return opError("read the loss", "", len(dst), err)
-		}
-		return nil
-	})
-}
-
-// onLast does f on the stream of the last reduction. One that has been closed since has finished its work, and any other does
-// as well.
-func (s *SmoothL1[T]) onLast(f func(driver.Stream) error) error {
-	on := s.last
-	if on != nil && on.guard.share() != nil {
-		on = nil
-	}
-	err := f(on.handle())
-	if on != nil {
-		on.guard.unshare()
-	}
-	s.unsettled = s.unsettled || err != nil
-	return err
-}
-
 // Close releases the op's memory, after its work. A second Close does nothing. While a call is in progress, Close is an error
 // wrapping smoothl1.ErrBusy.
 func (s *SmoothL1[T]) Close() error {
 	const op = "SmoothL1.Close"
-	if s == nil || s.turns.closed() {
+	if s == nil || s.dev == nil || s.turns.closed() {
 		return nil
 	}
 	if err := s.dev.enter(op); err != nil {
@@ -254,19 +193,21 @@ func (s *SmoothL1[T]) Close() error {
 	if !first {
 		return nil
 	}
-	return s.dev.disownOp(s, &s.turns)
-}
-
-// release implements resource.
-func (s *SmoothL1[T]) release() error {
-	s.turns.n.Store(turnsClosed)
-	return s.scratch.release(s.dev)
+	s.dev.removeOp(s.turns)
+	s.sums = nil
+	if s.scratch == nil {
+		return nil
+	}
+	return s.dev.giveBack(s.scratch)
 }
 
 // take begins a call on the op, a turn, at whose end the caller ends it.
 func (s *SmoothL1[T]) take(op string) error {
-	if s == nil {
+	switch {
+	case s == nil:
 		return smoothl1.NewArgError(op, "op", "nil", smoothl1.ErrNil)
+	case s.dev == nil:
+		return smoothl1.NewArgError(op, "op", "SmoothL1{}", smoothl1.ErrZero)
 	}
 	err := s.turns.begin()
 	if s.dev.closed.Load() {

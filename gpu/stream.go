@@ -13,9 +13,23 @@ import (
 // be used from any goroutine.
 type Stream struct {
 	dev   *Device
+	id    int64
 	s     driver.Stream
+	held  *heldStream // nil: on the CPU, and of one that was wrapped
 	guard guard
-	lent  bool
+}
+
+// String names the stream, in errors too.
+func (s *Stream) String() string {
+	switch {
+	case s == nil:
+		return "the default stream"
+	case s.dev == nil:
+		return "Stream{}"
+	case s.held == nil && s.dev.drv != nil:
+		return fmt.Sprintf("stream %d, wrapped around %#x", s.id, uint64(s.s))
+	}
+	return fmt.Sprintf("stream %d", s.id)
 }
 
 // NewStream returns a new stream, which does not wait for the default one.
@@ -24,19 +38,28 @@ func (d *Device) NewStream() (*Stream, error) {
 		return nil, err
 	}
 	defer d.leave()
-	s := &Stream{dev: d}
-	if d.drv != nil {
-		var err error
-		if s.s, err = d.drv.NewStream(); err != nil {
-			return nil, opError("create a stream", "", 0, err)
-		}
+	s := &Stream{dev: d, id: d.ids.Add(1)}
+	if d.drv == nil {
+		return s, nil
 	}
-	d.own(s)
+	err := d.sweep()
+	if err != nil {
+		return nil, err
+	}
+	if s.s, err = d.drv.NewStream(); err != nil {
+		return nil, opError("create a stream", "", 0, err)
+	}
+	s.held = &heldStream{s.s}
+	hold(d, s, s.held)
 	return s, nil
 }
 
-// WrapStream returns a stream that somebody else made and will destroy: a CUstream of the device's primary context, such as
-// the one other libraries of the program use.
+// CUDA's name for a default stream that each thread has for itself.
+const perThreadStream = 2
+
+// WrapStream returns a stream that somebody else made and will destroy, after the wrapper has been closed: a CUstream of the
+// device's primary context, such as the one other libraries of the program use, or a stream of a sim.Device. 0 and 1
+// (CU_STREAM_LEGACY) are the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since a goroutine changes threads.
 func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	const op = "WrapStream"
 	if err := d.enter(op); err != nil {
@@ -46,29 +69,33 @@ func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	if d.drv == nil {
 		return nil, smoothl1.NewArgError(op, "device", d, smoothl1.ErrDevice)
 	}
-	if uint64(handle)>>63 != 0 {
+	switch {
+	case handle == perThreadStream:
+		return nil, smoothl1.NewArgError(op, "handle", handle, errors.New("is CU_STREAM_PER_THREAD, another stream for each thread that a goroutine runs on"))
+	case uint64(handle)>>63 != 0:
 		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), errors.New("is no CUstream"))
 	}
-	s := &Stream{dev: d, s: driver.Stream(handle), lent: true}
-	d.own(s)
-	return s, nil
+	return &Stream{dev: d, id: d.ids.Add(1), s: driver.Stream(handle)}, nil
 }
 
 // Wait returns when all work of the stream is done, with the error of whatever failed.
 func (s *Stream) Wait() error {
 	const op = "Stream.Wait"
-	if s == nil {
+	switch {
+	case s == nil:
 		return smoothl1.NewArgError(op, "stream", "nil", smoothl1.ErrNil)
+	case s.dev == nil:
+		return smoothl1.NewArgError(op, "stream", s, smoothl1.ErrZero)
 	}
 	if err := s.dev.enter(op); err != nil {
 		return err
 	}
 	defer s.dev.leave()
 	if err := s.guard.share(); err != nil {
-		return smoothl1.NewArgError(op, "stream", "stream", err)
+		return smoothl1.NewArgError(op, "stream", s, err)
 	}
 	defer s.guard.unshare()
-	return s.dev.wait(s.s)
+	return errors.Join(s.dev.wait(s.s), s.dev.sweep())
 }
 
 // Wait returns when all work of the default stream is done, with the error of whatever failed.
@@ -77,24 +104,21 @@ func (d *Device) Wait() error {
 		return err
 	}
 	defer d.leave()
-	return d.wait(0)
+	return errors.Join(d.wait(0), d.sweep())
 }
 
 func (d *Device) wait(s driver.Stream) error {
 	if d.drv == nil {
 		return nil
 	}
-	if err := d.drv.Wait(s); err != nil {
-		return opError("wait", "", 0, err)
-	}
-	return nil
+	return opError("wait", "", 0, d.drv.Wait(s))
 }
 
-// Close destroys the stream, after its work; one that was wrapped is left alone. A second Close does nothing. While a call
-// uses the stream, Close is an error wrapping smoothl1.ErrBusy.
+// Close destroys the stream, after its work; one that was wrapped is left alone, with its work going on. A second Close does
+// nothing. While a call uses the stream, Close is an error wrapping smoothl1.ErrBusy.
 func (s *Stream) Close() error {
 	const op = "Stream.Close"
-	if s == nil || s.guard.closed() {
+	if s == nil || s.dev == nil || s.guard.closed() {
 		return nil
 	}
 	if err := s.dev.enter(op); err != nil {
@@ -103,25 +127,12 @@ func (s *Stream) Close() error {
 	defer s.dev.leave()
 	first, err := s.guard.close()
 	if err != nil {
-		return smoothl1.NewArgError(op, "stream", "stream", err)
+		return smoothl1.NewArgError(op, "stream", s, err)
 	}
-	if !first {
+	if !first || s.held == nil {
 		return nil
 	}
-	return s.dev.disown(s)
-}
-
-// release implements resource.
-func (s *Stream) release() error {
-	s.guard.users.Store(guardClosed)
-	if s.lent || s.dev.drv == nil {
-		return nil
-	}
-	err := s.dev.wait(s.s) // a driver would destroy it first and finish the work later
-	if closing := s.dev.drv.CloseStream(s.s); closing != nil {
-		err = errors.Join(err, opError("destroy a stream", "", 0, closing))
-	}
-	return err
+	return s.dev.giveBack(s.held)
 }
 
 // handle returns the driver's stream; a nil stream is the default one.

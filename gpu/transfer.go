@@ -30,17 +30,21 @@ func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
 	switch {
 	case src == nil:
 		return smoothl1.NewArgError(op, "src", "nil", smoothl1.ErrNil)
+	case src.dev == nil:
+		return smoothl1.NewArgError(op, "src", "Buffer{}", smoothl1.ErrZero)
 	case src.dev != b.dev:
 		return smoothl1.NewArgError(op, "src", "buffer of "+src.dev.String(), smoothl1.ErrDevice)
+	}
+	if err := src.array.share(); err != nil { // before its place in memory is looked at
+		return smoothl1.NewArgError(op, "src", src, err)
+	}
+	defer src.array.unshare()
+	switch {
 	case src.n != b.n:
 		return smoothl1.NewArgError(op, "len(src)", src.n, fmt.Errorf("%w: the buffer has %d", smoothl1.ErrLength, b.n))
 	case b.array.overlaps(&src.array):
 		return smoothl1.NewArgError(op, "src", "in the memory of the buffer", smoothl1.ErrOverlap)
 	}
-	if err := src.array.share(); err != nil {
-		return smoothl1.NewArgError(op, "src", "buffer", err)
-	}
-	defer src.array.unshare()
 	c, err := readOptions(op, b.dev, options, optStream)
 	if err != nil {
 		return err

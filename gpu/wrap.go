@@ -34,8 +34,7 @@ func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buf
 	case at > math.MaxUint64-uint64(bytes):
 		return nil, smoothl1.NewArgError(op, "n", n, smoothl1.ErrTooLarge)
 	}
-	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n, ptr: driver.Ptr(at), lent: true}}
-	d.own(&b.array)
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n, ptr: driver.Ptr(at)}}
 	return b, nil
 }
 
@@ -49,7 +48,6 @@ func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	if d.drv != nil {
 		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: only the CPU computes on host memory", smoothl1.ErrDevice))
 	}
-	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x)), lent: true}}
-	d.own(&b.array)
+	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}}
 	return b, nil
 }

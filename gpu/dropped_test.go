@@ -1,0 +1,110 @@
+package gpu
+
+import (
+	"runtime"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// dropped makes one of each kind of thing, uses them, and closes none. It returns whether they are still there.
+func dropped(t *testing.T, d *Device) (there map[string]func() bool) {
+	b, err := Upload(d, make([]float32, 5000))
+	require.NoError(t, err)
+	part, err := b.Slice(1, 4001)
+	require.NoError(t, err)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	e, err := d.NewEvent()
+	require.NoError(t, err)
+	op, err := NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1})
+	require.NoError(t, err)
+	require.NoError(t, d.Wait())
+	require.NoError(t, op.Forward(part, part, OnStream(s)))
+	require.NoError(t, e.Record(OnStream(s)))
+	there = map[string]func() bool{
+		"buffer": weakly(b), "part": weakly(part), "stream": weakly(s), "event": weakly(e), "op": weakly(op),
+	}
+	if d.drv == nil {
+		x := make([]float32, 1000)
+		w, err := WrapHost(d, x)
+		require.NoError(t, err)
+		there["WrapHost"], there["wrapped slice"] = weakly(w), weakly(&x[0])
+	}
+	return there
+}
+
+func weakly[T any](x *T) func() bool {
+	w := weak.Make(x)
+	return func() bool { return w.Value() != nil }
+}
+
+// TestDroppedThingsAreReleased has a device keep nothing of what the program has dropped, and give it back to the driver while
+// work on it may still be queued.
+func TestDroppedThingsAreReleased(t *testing.T) {
+	here, err := Open(CPU())
+	require.NoError(t, err)
+	there, err := Open(On(sim.New(sim.Seed(3))))
+	require.NoError(t, err)
+	for _, d := range []*Device{here, there} {
+		before := d.Usage()
+		things := dropped(t, d)
+		runtime.GC()
+		for name, still := range things {
+			assert.False(t, still(), "%s: the %s is kept", d.Backend(), name)
+		}
+		require.Eventually(t, func() bool { // the collector's cleanups run when they do
+			require.NoError(t, d.Wait())
+			d.mu.Lock()
+			defer d.mu.Unlock()
+			return len(d.ops) == 0 && len(d.dropped) == 0 && len(d.held) <= 1
+		}, 10*time.Second, time.Millisecond, d.Backend())
+		after := d.Usage()
+		assert.Equal(t, before.Objects, after.Objects, d.Backend())
+		assert.Zero(t, after.Bytes, d.Backend())
+		if d == there {
+			assert.EqualValues(t, 4, after.Collected, "buffer, stream, event and op")
+		}
+		require.NoError(t, d.Close())
+	}
+}
+
+// TestUploadInALoop never closes a buffer, on a device with room for few of them.
+func TestUploadInALoop(t *testing.T) {
+	d, err := Open(On(sim.New(sim.MemoryBytes(1 << 20))))
+	require.NoError(t, err)
+	op, err := NewSmoothL1[float64](d, smoothl1.Loss{Beta: 1})
+	require.NoError(t, err)
+	x := make([]float64, 10_000)
+	for range 100 {
+		b, err := Upload(d, x)
+		require.NoError(t, err)
+		require.NoError(t, op.Forward(b, b))
+	}
+	assert.GreaterOrEqual(t, d.Usage().Collected, uint64(80))
+
+	// What is in use is not taken, and the error of the allocation is what the program sees.
+	var kept []*Buffer[float64]
+	for {
+		b, err := Upload(d, x)
+		if err != nil {
+			require.ErrorIs(t, err, smoothl1.ErrMemory)
+			break
+		}
+		kept = append(kept, b)
+	}
+	require.Greater(t, len(kept), 8)
+	for _, b := range kept {
+		require.NoError(t, b.Download(x))
+		require.NoError(t, b.Close())
+	}
+	require.NoError(t, op.Close())
+	assert.Equal(t, Usage{Collected: d.Usage().Collected}, d.Usage())
+	require.NoError(t, d.Close())
+}

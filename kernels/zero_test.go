@@ -1,0 +1,12 @@
+package kernels_test
+
+import (
+	"testing"
+
+	"github.com/smoothl1/smoothl1/internal/testkit"
+	"github.com/smoothl1/smoothl1/kernels"
+)
+
+func TestNilAndZeroValues(t *testing.T) {
+	testkit.Zero(t, ".", new(kernels.Entry), new(kernels.Op), new(kernels.Param), kernels.All)
+}
