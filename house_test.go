@@ -67,7 +67,7 @@ func TestImports(t *testing.T) {
 
 // isLibrary says whether a user's program may import the package, directly or not.
 func isLibrary(name string) bool {
-	for _, l := range []string{"cpu", "gpu", "kernels", "sim", "internal/driver", "internal/cuda", "internal/formula", "internal/isa", "internal/npy"} {
+	for _, l := range []string{"cpu", "gpu", "kernels", "sim", "internal/driver", "internal/cuda", "internal/formula", "internal/isa", "internal/memory", "internal/npy"} {
 		if name == l || strings.HasPrefix(name, l+"/internal/") {
 			return true
 		}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
 // A Buffer is a one-dimensional array in a device's memory; on the CPU, a slice. It may be used from any goroutine, as long
@@ -25,8 +26,8 @@ type array struct {
 	whole *array // the buffer that this one is a part of; nil: none
 }
 
-// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is no memory left it is an error wrapping
-// smoothl1.ErrMemory, after the garbage collector has been asked for buffers that the program has dropped.
+// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is not so much memory free, on the
+// device or for a process on the CPU, also after a collection of what the program has dropped, the error wraps smoothl1.ErrMemory.
 func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
 	const op = "Alloc"
 	if err := d.enter(op); err != nil {
@@ -73,14 +74,13 @@ func byteSize[T smoothl1.Float](op string, n int) (int, error) {
 	return n * size, nil
 }
 
-// makeSlice is make with an error in place of its panic for sizes beyond the address space.
-func makeSlice[T smoothl1.Float](op string, n int) (x []T, err error) {
-	defer func() {
-		if recover() != nil {
-			err = smoothl1.NewArgError(op, "n", n, smoothl1.ErrMemory)
-		}
-	}()
-	return make([]T, n), nil
+// makeSlice is make with an error where there is not so much memory.
+func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
+	x, err := memory.Make[T](n)
+	if err != nil {
+		return nil, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: %w", smoothl1.ErrMemory, err))
+	}
+	return x, nil
 }
 
 // Upload returns a buffer with a copy of x.

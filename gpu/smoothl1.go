@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"slices"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
@@ -150,7 +149,12 @@ func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 	}
 	if o.reduces() {
 		s.chunks = cpu.Chunks(o.pred.n)
-		s.sums = slices.Grow(s.sums[:0], s.chunks)[:s.chunks]
+		if cap(s.sums) < s.chunks {
+			if s.sums, err = makeSlice[float64](o.op, s.chunks); err != nil {
+				return err
+			}
+		}
+		s.sums = s.sums[:s.chunks]
 		a.ChunkSums = s.sums
 	}
 	switch o.kernel {

@@ -1,0 +1,51 @@
+package gpu
+
+import (
+	"os"
+	"os/exec"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+)
+
+// TestMemoryOfTheCPU asks for more than any machine has, in steps of two, from what a machine of today may have on. It does so
+// in a process of its own, since Go ends one that it finds no memory for.
+func TestMemoryOfTheCPU(t *testing.T) {
+	if os.Getenv("GPU_TEST_CHILD") == "" {
+		executable, err := os.Executable()
+		require.NoError(t, err)
+		child := exec.Command(executable, "-test.run=^TestMemoryOfTheCPU$", "-test.v")
+		child.Env = append(os.Environ(), "GPU_TEST_CHILD=1")
+		out, err := child.CombinedOutput()
+		if err != nil && len(out) == 0 {
+			t.Skip(err) // a system without processes
+		}
+		require.NoError(t, err, "%.2000s", out)
+		require.Contains(t, string(out), "--- PASS")
+		return
+	}
+	d := openCPUFor(t)
+	refusals := 0
+	for bits := strconv.IntSize - 3; bits >= strconv.IntSize/2-2; bits-- {
+		n := 1<<bits - 1
+		b, err := Alloc[float32](d, n)
+		if err == nil {
+			require.NoError(t, b.Close())
+			break // there is as much, or the system says so
+		}
+		refusals++
+		require.ErrorIs(t, err, smoothl1.ErrMemory)
+		assert.Regexp(t, `^smoothl1: Alloc: n = `+strconv.Itoa(n)+`: out of memory: .+`, err.Error())
+	}
+	assert.NotZero(t, refusals)
+
+	// What is garbage, or closed, is no reason to refuse anything.
+	b, err := Upload(d, make([]float32, cpu.Chunk))
+	require.NoError(t, err)
+	require.NoError(t, b.Close())
+}

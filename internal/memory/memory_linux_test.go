@@ -1,0 +1,59 @@
+package memory
+
+import (
+	"os"
+	"os/exec"
+	"runtime"
+	"syscall"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestAddressSpace fills the address space of a process in which it is limited, as ulimit -v does, until there is an error; and
+// does so again and again, with what it had as garbage, which is no reason to refuse anything.
+func TestAddressSpace(t *testing.T) {
+	if os.Getenv("MEMORY_TEST_CHILD") == "" {
+		child := exec.Command(os.Args[0], "-test.run=^TestAddressSpace$", "-test.v")
+		child.Env = append(os.Environ(), "MEMORY_TEST_CHILD=1")
+		out, err := child.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		require.Contains(t, string(out), "--- PASS")
+		return
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	const size = 256 << 20
+	limit := syscall.Rlimit{Cur: m.Sys + 4*size, Max: m.Sys + 4*size}
+	if addressed, ok := fields(os.DirFS("/"), "proc/self/status", kib)["VmSize"]; ok {
+		limit = syscall.Rlimit{Cur: addressed + 6*size, Max: addressed + 6*size}
+	}
+	require.NoError(t, syscall.Setrlimit(syscall.RLIMIT_AS, &limit))
+	for range 4 {
+		var kept [][]byte
+		for {
+			x, err := Make[byte](size)
+			if err != nil {
+				require.ErrorContains(t, err, "it needs 268435456 bytes of memory: ")
+				break
+			}
+			kept = append(kept, x)
+		}
+		require.GreaterOrEqual(t, len(kept), 4)
+		require.Less(t, len(kept), 7)
+		runtime.KeepAlive(kept)
+	}
+}
+
+// TestUntouched allocates memory and touches none of it: what is free becomes less by as much.
+func TestUntouched(t *testing.T) {
+	_, before := limits()
+	if before < 4*gib || before == unknown {
+		t.Skip("little memory")
+	}
+	x, err := Make[byte](1 << 30)
+	require.NoError(t, err)
+	_, after := limits()
+	require.InDelta(t, float64(before-gib), float64(after), gib/2)
+	runtime.KeepAlive(x)
+}

@@ -1,0 +1,20 @@
+//go:build darwin || dragonfly || freebsd || linux || netbsd || openbsd
+
+package memory
+
+import (
+	"math"
+	"syscall"
+)
+
+// reserve asks for memory as Go does.
+func reserve(n uint64) error {
+	if n > math.MaxInt {
+		return syscall.ENOMEM
+	}
+	b, err := syscall.Mmap(-1, 0, int(n), syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	if err != nil {
+		return err
+	}
+	return syscall.Munmap(b)
+}
