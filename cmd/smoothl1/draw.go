@@ -3,9 +3,7 @@ package main
 import (
 	"image/color"
 	"io"
-	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"gonum.org/v1/plot"
@@ -15,7 +13,6 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/cpu"
 )
 
 // palette are colours that people with any kind of colour vision tell apart (Okabe and Ito), on white.
@@ -24,7 +21,10 @@ var palette = []color.RGBA{
 	{230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
 }
 
-const pictureWidth, pictureHeight = 16 * vg.Centimeter, 11 * vg.Centimeter
+const (
+	pictureWidth, pictureHeight = 16 * vg.Centimeter, 11 * vg.Centimeter
+	curveWidth                  = vg.Length(2)
+)
 
 // draw writes the picture in a format.
 func (d *drawing) draw(w io.Writer, format string) error {
@@ -32,185 +32,174 @@ func (d *drawing) draw(w io.Writer, format string) error {
 	if format == "pdf" { // gonum's PDF writes the bytes of a text, for a font of one byte a letter
 		texts = strings.NewReplacer("β", "beta", "δ", "delta", "−", "-", "±", "+/-")
 	}
-	p, err := d.plot(texts)
+	f, err := d.figure(texts)
 	if err != nil {
 		return err
 	}
-	canvas, err := draw.NewFormattedCanvas(pictureWidth, pictureHeight, format)
+	canvas, err := draw.NewFormattedCanvas(f.size.X, f.size.Y, format)
 	if err != nil {
 		return err
 	}
-	const margin = 8
-	p.Draw(draw.Crop(draw.New(canvas), margin, -margin, margin, -margin))
+	f.draw(canvas)
 	_, err = canvas.WriteTo(w)
 	return err
 }
 
-// plot returns axes, curves, marks and legend, with their texts put through a replacer.
-func (d *drawing) plot(texts *strings.Replacer) (*plot.Plot, error) {
-	p := d.axes(texts)
-	highest := 0.0
-	for i, beta := range d.betas {
-		points, critical, err := d.curve(beta)
-		if err != nil {
-			return nil, err
-		}
-		for _, xy := range points {
-			highest = max(highest, math.Abs(xy.Y))
-		}
-		line, err := plotter.NewLine(points)
-		if err != nil {
-			return nil, err
-		}
-		line.Color, line.Width = palette[i], vg.Points(2)
-		p.Add(line)
-		p.Legend.Add(texts.Replace(d.label(beta)), line)
-		if len(critical) > 0 {
-			marks, err := mark(critical, palette[i])
-			if err != nil {
-				return nil, err
-			}
-			p.Add(marks)
-		}
-	}
-	marks, err := mark(plotter.XYs{{}}, color.Black)
-	if err != nil {
-		return nil, err
-	}
-	critical := map[smoothl1.Kind]string{smoothl1.SmoothL1: "pred − target = ±β", smoothl1.Huber: "pred − target = ±δ"}[d.kind]
-	p.Legend.Add(texts.Replace(critical), marks)
-	if highest == 0 {
-		highest = 1 // a curve that is 0 everywhere
-	}
-	across := 0.03 * (d.to - d.from)
-	p.X.Min, p.X.Max = d.from-across, d.to+across
-	p.Y.Min, p.Y.Max = -0.04*highest, 1.04*highest
-	if d.gradient {
-		p.Y.Min = -p.Y.Max
-	}
-	return p, nil
+// figure is where everything lies in a picture.
+type figure struct {
+	size   vg.Point
+	axes   *plot.Plot
+	area   vg.Rectangle // of the axes and what is written along them
+	curves [][]vg.Point
+	marks  []mark
+	legend *plot.Legend
+	place  vg.Rectangle // of the legend
 }
 
-// mark returns dots at critical points.
-func mark(at plotter.XYs, c color.Color) (*plotter.Scatter, error) {
-	marks, err := plotter.NewScatter(at)
-	if err != nil {
-		return nil, err
+// figure lays out the picture, with its texts put through a replacer.
+func (d *drawing) figure(texts *strings.Replacer) (*figure, error) {
+	var curves []curve
+	for _, beta := range d.betas {
+		one, err := d.curve(beta)
+		if err != nil {
+			return nil, err
+		}
+		curves = append(curves, one)
 	}
-	marks.GlyphStyle = draw.GlyphStyle{Color: c, Radius: vg.Points(3.5), Shape: draw.CircleGlyph{}}
-	return marks, nil
+	f := &figure{size: vg.Point{X: pictureWidth, Y: pictureHeight}, axes: d.axes(texts, curves), legend: d.legend(texts, curves)}
+	const margin = vg.Length(8)
+	f.area = vg.Rectangle{Min: vg.Point{X: margin, Y: margin}, Max: f.size.Sub(vg.Point{X: margin, Y: margin})}
+	data := f.axes.DataCanvas(draw.Canvas{Rectangle: f.area})
+	f.curves = onCanvas(data, f.axes, curves)
+	f.marks = d.marks(data, f.axes, curves)
+	lines := slices.Clone(f.curves)
+	for _, m := range f.marks {
+		lines = append(lines, []vg.Point{m.from, m.to})
+	}
+	var inside bool
+	if f.place, inside = legendPlace(f.legend, data.Rectangle, lines); !inside { // beside the axes
+		width, height := legendSize(f.legend)
+		f.place.Min = vg.Point{X: f.size.X, Y: data.Max.Y - height}
+		f.place.Max = vg.Point{X: f.size.X + width, Y: data.Max.Y}
+		f.size.X += width + margin
+	}
+	return f, nil
 }
+
+func (f *figure) draw(on vg.Canvas) {
+	c := draw.NewCanvas(on, f.size.X, f.size.Y)
+	c.SetColor(color.White)
+	c.Fill(c.Rectangle.Path())
+	f.axes.Draw(draw.Canvas{Canvas: on, Rectangle: f.area})
+	var paths []path
+	for i, line := range f.curves {
+		c.StrokeLines(lineStyle(i), line)
+		paths = append(paths, newPath(line))
+	}
+	for i, pieces := range turns(paths) {
+		c.StrokeLines(lineStyle(i), pieces...)
+	}
+	for _, m := range f.marks {
+		c.StrokeLines(draw.LineStyle{Color: palette[m.curve], Width: markWidth}, []vg.Point{m.from, m.to})
+	}
+	f.legend.Draw(draw.Canvas{Canvas: on, Rectangle: f.place})
+}
+
+func onCanvas(c draw.Canvas, p *plot.Plot, curves []curve) (lines [][]vg.Point) {
+	x, y := p.Transforms(&c)
+	for _, one := range curves {
+		var line []vg.Point
+		for _, xy := range one.points {
+			line = append(line, vg.Point{X: x(xy.X), Y: y(xy.Y)})
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+func lineStyle(i int) draw.LineStyle { return draw.LineStyle{Color: palette[i], Width: curveWidth} }
+
+// legend names the curves, and the marks if there are any.
+func (d *drawing) legend(texts *strings.Replacer, curves []curve) *plot.Legend {
+	l := plot.NewLegend()
+	l.Left, l.Top, l.Padding = true, true, 3
+	l.TextStyle.Font.Variant, l.TextStyle.Font.Size = "Sans", 11
+	negative, positive := false, false
+	for i, one := range curves {
+		l.Add(texts.Replace(d.label(d.betas[i])), sample(func(c *draw.Canvas) {
+			c.StrokeLine2(lineStyle(i), c.Min.X, c.Center().Y, c.Max.X, c.Center().Y)
+		}))
+		for _, xy := range one.critical {
+			negative, positive = negative || xy.X <= 0, positive || xy.X >= 0
+		}
+	}
+	name := map[smoothl1.Kind]string{smoothl1.SmoothL1: "β", smoothl1.Huber: "δ"}[d.kind]
+	sign := map[[2]bool]string{{true, true}: "±", {true, false}: "−"}[[2]bool{negative, positive}]
+	if negative || positive {
+		l.Add(texts.Replace("pred − target = "+sign+name), sample(func(c *draw.Canvas) {
+			c.StrokeLine2(draw.LineStyle{Color: color.Black, Width: markWidth}, c.Center().X, c.Center().Y-markLength/2, c.Center().X, c.Center().Y+markLength/2)
+		}))
+	}
+	return &l
+}
+
+// sample draws what the legend names.
+type sample func(*draw.Canvas)
+
+func (s sample) Thumbnail(c *draw.Canvas) { s(c) }
 
 // axes returns a plot without curves.
-func (d *drawing) axes(texts *strings.Replacer) *plot.Plot {
+func (d *drawing) axes(texts *strings.Replacer, curves []curve) *plot.Plot {
 	p := plot.New()
 	name := map[smoothl1.Kind]string{smoothl1.SmoothL1: "smooth L1 loss", smoothl1.Huber: "Huber loss"}[d.kind]
 	p.Title.Text, p.Y.Label.Text = strings.ToUpper(name[:1])+name[1:], "loss"
 	if d.gradient {
 		p.Title.Text, p.Y.Label.Text = "Gradient of the "+name, "gradient with respect to pred"
 	}
-	p.X.Label.Text = texts.Replace("pred − target")
+	p.X.Label.Text = "pred − target"
 	p.Title.Padding = 6
-	styles := []*text.Style{&p.Title.TextStyle, &p.Legend.TextStyle}
-	sizes := []vg.Length{14, 11}
+	styles := []*text.Style{&p.Title.TextStyle}
+	sizes := []vg.Length{14}
 	for _, axis := range []*plot.Axis{&p.X, &p.Y} {
 		styles = append(styles, &axis.Label.TextStyle, &axis.Tick.Label)
 		sizes = append(sizes, 12, 11)
 		axis.Label.Padding = 4
 		axis.Padding = 0
-		axis.Tick.Marker = plot.TickerFunc(func(low, high float64) []plot.Tick {
-			all := ticks(low, high)
-			for i := range all {
-				all[i].Label = texts.Replace(all[i].Label)
-			}
-			return all
-		})
 	}
 	for i, s := range styles {
 		s.Font.Variant, s.Font.Size = "Sans", sizes[i]
 	}
-	p.Legend.Left, p.Legend.Padding = true, 3
-	p.Legend.Top, p.Legend.XOffs, p.Legend.YOffs = d.legendAt()
+	across := 0.03 * (d.to - d.from)
+	p.X.Min, p.X.Max = d.from-across, d.to+across
+	p.Y.Min, p.Y.Max = d.heights(curves)
+	setScale(&p.X, texts, newScale(p.X.Min, p.X.Max, func(ticks []plot.Tick) bool { return beside(ticks, &p.X) }))
+	vertical := newScale(p.Y.Min, p.Y.Max, func([]plot.Tick) bool { return true })
+	for i := range vertical.ticks {
+		vertical.ticks[i].Label += " " // away from the axis also where another font is wider
+	}
+	setScale(&p.Y, texts, vertical)
 	grid := plotter.NewGrid()
 	grid.Horizontal.Color, grid.Vertical.Color = color.Gray{225}, color.Gray{225}
 	p.Add(grid)
 	return p
 }
 
-// legendAt is a place where no curve goes, from the left end and from the top or the bottom.
-func (d *drawing) legendAt() (top bool, x, y vg.Length) {
-	switch {
-	case d.gradient && d.from < 0: // above the rise
-		return true, 10, -16
-	case d.gradient: // below the rise
-		return false, 0.5 * pictureWidth, 16
-	case d.to <= 0: // above the fall
-		return true, 0.5 * pictureWidth, -4
-	case d.from >= 0: // above the rise
-		return true, 10, -4
+func setScale(axis *plot.Axis, texts *strings.Replacer, s scale) {
+	axis.Label.Text = texts.Replace(axis.Label.Text + s.base)
+	for i := range s.ticks {
+		s.ticks[i].Label = texts.Replace(s.ticks[i].Label)
 	}
-	return true, 0.33 * pictureWidth, -4 // between the arms
+	axis.Tick.Marker = plot.ConstantTicks(s.ticks)
 }
 
-// minus gives a negative number its sign in print.
-func minus(number string) string {
-	if positive, negative := strings.CutPrefix(number, "-"); negative {
-		return "−" + positive
-	}
-	return number
-}
-
-// ticks labels about eight round numbers.
-func ticks(low, high float64) (all []plot.Tick) {
-	step := math.Pow(10, math.Floor(math.Log10((high-low)/8)))
-	for _, factor := range []float64{2, 2.5, 2} { // 1, 2, 5, 10
-		if (high-low)/step <= 9 {
-			break
-		}
-		step *= factor
-	}
-	for i := math.Ceil(low / step); i*step <= high; i++ {
-		label := strconv.FormatFloat(i*step, 'g', 6, 64)
-		if math.Abs(i) < 0.5 {
-			label = "0"
-		}
-		all = append(all, plot.Tick{Value: i * step, Label: minus(label)})
-	}
-	return all
-}
-
-// curve returns points of the curve that a line joins without a visible error, and those critical points that are in the
-// picture. The library computes them: outside the critical points it is straight.
-func (d *drawing) curve(beta float64) (points, critical plotter.XYs, err error) {
-	x := []float64{d.from, d.to}
-	const steps = 64
-	for i := range steps + 1 {
-		x = append(x, beta*float64(2*i-steps)/steps)
-	}
-	if beta == 0 { // the gradient jumps
-		const next = 1e-12
-		x = append(x, -next*(d.to-d.from), next*(d.to-d.from))
-	}
-	x = slices.DeleteFunc(x, func(x float64) bool { return x < d.from || x > d.to })
-	slices.Sort(x)
-	x = slices.Compact(x)
-	y := make([]float64, len(x))
-	a := cpu.Args[float64]{Pred: x, Target: make([]float64, len(x))}
-	if d.gradient {
-		a.GradPred = y
-		err = cpu.Backward(d.loss(beta), a)
-	} else {
-		a.Terms = y
-		err = cpu.ForwardTerms(d.loss(beta), a)
-	}
-	if err != nil {
-		return nil, nil, err
-	}
-	for i := range x {
-		points = append(points, plotter.XY{X: x[i], Y: y[i]})
-		if x[i] == beta || x[i] == -beta {
-			critical = append(critical, points[i])
+// beside reports whether the labels of the horizontal axis have room beside one another.
+func beside(ticks []plot.Tick, axis *plot.Axis) bool {
+	const axisWidth = 0.75 * pictureWidth // or more
+	room := vg.Length(axis.Norm(ticks[1].Value)-axis.Norm(ticks[0].Value)) * axisWidth
+	for _, t := range ticks {
+		if axis.Tick.Label.Width(" "+t.Label+" ") > room {
+			return false
 		}
 	}
-	return points, critical, nil
+	return true
 }

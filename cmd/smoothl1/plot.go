@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"math"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -78,8 +77,10 @@ func (d *drawing) check(out string) (format string, err error) {
 		return "", usagef("name the file to write by -o")
 	case !slices.Contains(pictureFormats, format):
 		return "", usagef("-o %s: want a name that ends in .svg, .png or .pdf", out)
-	case !finite(d.from) || !finite(d.to) || !(d.from < d.to) || d.to-d.from > maxSpan || d.to-d.from < 1/maxSpan:
-		return "", usagef("--from %v --to %v: want two numbers, the first below the second, from 1e-9 to 1e9 apart", d.from, d.to)
+	case !(d.from < d.to) || max(-d.from, d.to) > largestPlace || d.to-d.from < 1/largestPlace: // NaN too
+		return "", usagef("--from %v --to %v: want two numbers from %g to %g, the first below the second by %g or more", d.from, d.to, -largestPlace, largestPlace, 1/largestPlace)
+	case !resolved(d.from, d.to):
+		return "", usagef("--from %v --to %v: too close together: float64 has too few numbers between them for a picture", d.from, d.to)
 	case len(d.betas) == 0 || len(d.betas) > len(palette):
 		return "", usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
 	}
@@ -91,10 +92,8 @@ func (d *drawing) check(out string) (format string, err error) {
 	return format, nil
 }
 
-// maxSpan is the widest picture: the ticks of wider ones cannot be told apart.
-const maxSpan = 1e9
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }
+// largestPlace is the farthest from 0 that is drawn: the square of it, and of what is as close to 0, is far inside of float64.
+const largestPlace = 1e100
 
 func (d *drawing) loss(beta float64) smoothl1.Loss {
 	return smoothl1.Loss{Kind: d.kind, Beta: beta, Reduction: smoothl1.None}

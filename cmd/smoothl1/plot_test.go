@@ -6,7 +6,6 @@ import (
 	"encoding/xml"
 	"image/png"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,8 +13,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/smoothl1/smoothl1"
 )
 
 // TestPictures makes the pictures of the documents again.
@@ -77,71 +74,6 @@ func TestPlotFormats(t *testing.T) {
 	assert.Equal(t, []string{"a.png", "b.PDF", "c.svg"}, names(t, dir))
 }
 
-// TestCurve compares the points, and the lines between them, with the formula, written down once more.
-func TestCurve(t *testing.T) {
-	for _, c := range []struct {
-		d        drawing
-		beta     float64
-		f        func(x, a float64) float64
-		critical int
-	}{
-		{drawing{from: -1, to: 1}, 0.1, func(_, a float64) float64 { return choose(a < 0.1, a*a/0.2, a-0.05) }, 2},
-		{drawing{from: -1, to: 1}, 1, func(_, a float64) float64 { return a * a / 2 }, 2},
-		{drawing{from: 0, to: 1}, 0.1, func(_, a float64) float64 { return choose(a < 0.1, a*a/0.2, a-0.05) }, 1},
-		{drawing{from: -1, to: 1}, 2, func(_, a float64) float64 { return a * a / 4 }, 0},
-		{drawing{from: -1, to: 1}, 0, func(_, a float64) float64 { return a }, 1},
-		{drawing{from: -4, to: 2, kind: smoothl1.Huber}, 3, func(_, a float64) float64 { return choose(a < 3, a*a/2, 3*(a-1.5)) }, 1},
-		{drawing{from: -1, to: 1, gradient: true}, 0.1, func(x, _ float64) float64 { return math.Max(-1, math.Min(1, x/0.1)) }, 2},
-		{drawing{from: -3, to: 3, gradient: true, kind: smoothl1.Huber}, 2, func(x, _ float64) float64 { return math.Max(-2, math.Min(2, x)) }, 2},
-	} {
-		points, critical, err := c.d.curve(c.beta)
-		require.NoError(t, err)
-		require.Len(t, critical, c.critical)
-		require.Equal(t, c.d.from, points[0].X)
-		require.Equal(t, c.d.to, points[len(points)-1].X)
-		for i := range points[:len(points)-1] {
-			for _, s := range []float64{0, 0.3, 0.5, 1} {
-				x := points[i].X + s*(points[i+1].X-points[i].X)
-				y := points[i].Y + s*(points[i+1].Y-points[i].Y)
-				require.InDelta(t, c.f(x, math.Abs(x)), y, 2e-3*c.f(c.d.to, c.d.to), "%+v at %v", c, x)
-			}
-		}
-	}
-	// The gradient of L1 jumps at 0, where it is 0.
-	points, critical, err := (&drawing{from: -1, to: 1, gradient: true}).curve(0)
-	require.NoError(t, err)
-	require.Len(t, points, 5)
-	assert.Zero(t, critical[0].Y)
-	assert.Equal(t, []float64{-1, -1, 0, 1, 1}, []float64{points[0].Y, points[1].Y, points[2].Y, points[3].Y, points[4].Y})
-}
-
-func choose(yes bool, a, b float64) float64 {
-	if yes {
-		return a
-	}
-	return b
-}
-
-func TestTicks(t *testing.T) {
-	for _, c := range []struct {
-		low, high float64
-		want      string
-	}{
-		{-1.03, 1.03, "−1 −0.5 0 0.5 1"},
-		{-0.04, 1.04, "0 0.2 0.4 0.6 0.8 1"},
-		{-4.1, 4.1, "−4 −3 −2 −1 0 1 2 3 4"},
-		{0, 5e-7, "0 1e-07 2e-07 3e-07 4e-07 5e-07"},
-		{-3e8, 3e8, "−3e+08 −2e+08 −1e+08 0 1e+08 2e+08 3e+08"},
-	} {
-		var labels []string
-		for _, tick := range ticks(c.low, c.high) {
-			labels = append(labels, tick.Label)
-			assert.True(t, tick.Value >= c.low && tick.Value <= c.high)
-		}
-		assert.Equal(t, c.want, strings.Join(labels, " "))
-	}
-}
-
 func TestPlotRefuses(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.svg"), 0o755))
@@ -155,9 +87,15 @@ func TestPlotRefuses(t *testing.T) {
 		{"-o x.gif", 2, "want a name"},
 		{"-o x.svg extra", 2, "extra"},
 		{"-o x.svg --from 1 --to 1", 2, "--from 1 --to 1: want two numbers"},
+		{"-o x.svg --from 1 --to -1", 2, "--from 1 --to -1: want two numbers"},
 		{"-o x.svg --from nan", 2, "want two numbers"},
 		{"-o x.svg --to inf", 2, "want two numbers"},
-		{"-o x.svg --from -1e300 --to 1e300", 2, "want two numbers"},
+		{"-o x.svg --from -inf", 2, "want two numbers"},
+		{"-o x.svg --from -1e308 --to 1e308", 2, "--from -1e+308 --to 1e+308: want two numbers from -1e+100 to 1e+100, the first below the second by 1e-100 or more"},
+		{"-o x.svg --from 0 --to 5e-324", 2, "want two numbers"},
+		{"-o x.svg --from 5e15 --to 5000000000000001", 2, "--from 5e+15 --to 5.000000000000001e+15: too close together: float64 has too few numbers between them for a picture"},
+		{"-o x.svg --from 1e7 --to 10000000.000000004", 2, "too close together"},
+		{"-o x.svg --from -1e100 --to -9.999999999999999e99", 2, "too close together"},
 		{"-o x.svg --beta -1", 2, "must not be negative"},
 		{"-o x.svg --beta nan", 2, "must be finite"},
 		{"-o x.svg --beta x", 2, "--beta"},
