@@ -3,6 +3,8 @@ package main
 import (
 	"io"
 	"os"
+	"strconv"
+	"unicode/utf8"
 
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
@@ -28,9 +30,34 @@ func (p *progress) start(total int) {
 	if p.w == nil {
 		return
 	}
-	p.bar = progressbar.NewOptions(total, progressbar.OptionSetWriter(p.w), progressbar.OptionClearOnFinish(),
-		progressbar.OptionSetPredictTime(true), progressbar.OptionShowCount(), progressbar.OptionShowIts(), progressbar.OptionSetItsString(p.what),
-		progressbar.OptionFullWidth(), progressbar.OptionThrottle(100e6))
+	options := []progressbar.Option{progressbar.OptionSetWriter(&oneRow{w: p.w, width: func() int { return terminalWidth(p.w) }}),
+		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetItsString(p.what)}
+	p.bar = progressbar.NewOptions(total, append(options, parts(terminalWidth(p.w), total, p.what)...)...)
+}
+
+// parts are what a row has room for beside a bar: the time first, then the count, then the rate.
+func parts(width, total int, what string) (options []progressbar.Option) {
+	const shortest = 8 // of bars that have something beside them
+	digits := len(strconv.Itoa(total))
+	bar := width - 1 - len(" 100% || ")
+	for _, part := range []struct {
+		length int // the longest that is likely
+		option progressbar.Option
+	}{
+		{len(" [10m10s:10m10s]"), progressbar.OptionSetPredictTime(true)},
+		{len("(/)") + 2*digits, progressbar.OptionShowCount()},
+		{len(", /min") + digits + len(what), progressbar.OptionShowIts()},
+	} {
+		if bar-part.length < shortest {
+			break
+		}
+		bar -= part.length
+		options = append(options, part.option)
+	}
+	if len(options) == 0 {
+		options = append(options, progressbar.OptionSetPredictTime(false)) // it is on otherwise
+	}
+	return append(options, progressbar.OptionSetWidth(max(1, bar)))
 }
 
 // add does n steps. What the bar cannot write is no error of the work.
@@ -46,4 +73,41 @@ func (p *progress) end() {
 		_ = p.bar.Finish()
 		p.bar = nil
 	}
+}
+
+// terminalWidth is the number of columns, 80 where the terminal does not know.
+func terminalWidth(f *os.File) int {
+	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
+		return width
+	}
+	return 80
+}
+
+// oneRow is a terminal on which a text between two carriage returns stays in its row, also where the row is shorter than when the
+// text was chosen: the rest is left out. The last column stays free, since some terminals wrap when it is written.
+type oneRow struct {
+	w      io.Writer
+	width  func() int
+	column int
+}
+
+func (o *oneRow) Write(text []byte) (int, error) {
+	width := o.width()
+	var kept []byte
+	for rest := text; len(rest) > 0; {
+		r, size := utf8.DecodeRune(rest)
+		switch {
+		case r == '\r':
+			o.column = 0
+			kept = append(kept, rest[:size]...)
+		case o.column < width-1:
+			o.column++
+			kept = append(kept, rest[:size]...)
+		}
+		rest = rest[size:]
+	}
+	if _, err := o.w.Write(kept); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }

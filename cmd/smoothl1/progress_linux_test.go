@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/stretchr/testify/require"
+)
+
+// terminal is a terminal as it is seen by who looks at it.
+type terminal struct {
+	slave *os.File // what a program writes to
+	done  chan struct{}
+	rows  [][]rune
+	wraps int
+	most  string // the fullest row that there was
+}
+
+// newTerminal opens a terminal of these columns, 0 if it does not know.
+func newTerminal(t *testing.T, columns int) *terminal {
+	t.Helper()
+	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
+	if err != nil {
+		t.Skip("this system has no pseudo-terminals")
+	}
+	t.Cleanup(func() { master.Close() })
+	var number, unlock int32
+	control(t, master, syscall.TIOCGPTN, unsafe.Pointer(&number))
+	control(t, master, syscall.TIOCSPTLCK, unsafe.Pointer(&unlock))
+	x := &terminal{done: make(chan struct{}), rows: make([][]rune, 1)}
+	x.slave, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", number), os.O_RDWR|syscall.O_NOCTTY, 0)
+	require.NoError(t, err)
+	x.resize(t, columns)
+	go x.show(master)
+	return x
+}
+
+func control(t *testing.T, f *os.File, request uintptr, argument unsafe.Pointer) {
+	t.Helper()
+	_, _, errno := syscall.Syscall(syscall.SYS_IOCTL, f.Fd(), request, uintptr(argument))
+	require.Zero(t, errno)
+}
+
+func (x *terminal) resize(t *testing.T, columns int) {
+	t.Helper()
+	size := [4]uint16{24, uint16(columns)}
+	control(t, x.slave, syscall.TIOCSWINSZ, unsafe.Pointer(&size))
+}
+
+// show puts what is written on the screen, as a terminal does: what is longer than a row goes on in the next.
+func (x *terminal) show(master *os.File) {
+	defer close(x.done)
+	column := 0
+	for buffer := make([]byte, 1<<16); ; {
+		n, err := master.Read(buffer)
+		if err != nil {
+			return // whoever wrote has ended
+		}
+		columns := terminalWidth(master)
+		for i, row := range x.rows {
+			x.rows[i] = row[:min(len(row), columns)]
+		}
+		for _, r := range string(buffer[:n]) {
+			last := len(x.rows) - 1
+			switch {
+			case r == '\r':
+				column = 0
+				continue
+			case r == '\n', column == columns:
+				x.rows, column, last = append(x.rows, nil), 0, last+1
+				if r == '\n' {
+					continue
+				}
+				x.wraps++
+			}
+			for len(x.rows[last]) <= column {
+				x.rows[last] = append(x.rows[last], ' ')
+			}
+			x.rows[last][column] = r
+			column++
+			if row := strings.TrimSpace(string(x.rows[last])); len([]rune(row)) > len([]rune(x.most)) {
+				x.most = row
+			}
+		}
+	}
+}
+
+// requireOneRow requires that all was in one row, and that it is empty in the end.
+func (x *terminal) requireOneRow(t *testing.T) {
+	t.Helper()
+	require.NoError(t, x.slave.Close())
+	<-x.done
+	require.Zero(t, x.wraps, "the bar wraps")
+	require.Len(t, x.rows, 1, "the bar scrolls")
+	require.Empty(t, strings.TrimSpace(string(x.rows[0])), "the bar stays")
+}
+
+// TestProgressInOneRow draws bars of all kinds on terminals of all widths.
+func TestProgressInOneRow(t *testing.T) {
+	for _, columns := range []int{1, 2, 10, 20, 39, 40, 59, 60, 80, 200, 0} {
+		for _, total := range []int{3, 1_000_000, 1 << 60} {
+			t.Run(fmt.Sprintf("columns=%d/total=%d", columns, total), func(t *testing.T) {
+				t.Parallel()
+				x := newTerminal(t, columns)
+				p := newProgress(x.slave)
+				require.NotNil(t, p.w)
+				p.start(total)
+				for range 3 {
+					time.Sleep(110 * time.Millisecond)
+					p.add(max(1, total/4))
+				}
+				p.end()
+				x.requireOneRow(t)
+				require.True(t, columns == 1 || columns == 2 || strings.Contains(x.most, "%"), x.most)
+			})
+		}
+	}
+}
+
+// TestProgressOnAnotherWidth makes the terminal narrower, and wider, while a bar is on it.
+func TestProgressOnAnotherWidth(t *testing.T) {
+	x := newTerminal(t, 200)
+	p := newProgress(x.slave)
+	p.start(1000)
+	for _, columns := range []int{30, 12, 100} {
+		p.add(100)
+		time.Sleep(110 * time.Millisecond)
+		x.resize(t, columns)
+	}
+	p.end()
+	x.requireOneRow(t)
+}
+
+// TestProgressOfCommands looks at whole commands on narrow terminals.
+func TestProgressOfCommands(t *testing.T) {
+	dir := t.TempDir()
+	p, q := sparse(t, dir, "p.npy", 1<<24), sparse(t, dir, "t.npy", 1<<24)
+	for _, columns := range []int{20, 59} {
+		for _, arguments := range [][]string{{"eval", p, q}, {"verify", "--cases", "20", "--device", "cpu"}} {
+			x := newTerminal(t, columns)
+			c := command(arguments...)
+			var stdout bytes.Buffer
+			c.Stdout, c.Stderr = &stdout, x.slave
+			require.NoError(t, c.Run(), stdout.String())
+			x.requireOneRow(t)
+			require.Contains(t, x.most, "%")
+		}
+	}
+}
+
+// TestProgressShows says what a row has room for.
+func TestProgressShows(t *testing.T) {
+	for _, c := range []struct {
+		columns int
+		want    string
+	}{
+		{20, `^ *\d+% \|█+ *\|$`},
+		{39, `^ *\d+% \|█+ *\| +\[\d+s:\d+s\]$`},
+		{60, `^ *\d+% \|█+ *\| \(\d+/1000000\) \[\d+s:\d+s\]$`},
+		{80, `^ *\d+% \|█+ *\| \(\d+/1000000, \d+ elements/s\) \[\d+s:\d+s\]$`},
+	} {
+		x := newTerminal(t, c.columns)
+		p := newProgress(x.slave)
+		p.start(1_000_000)
+		time.Sleep(110 * time.Millisecond)
+		p.add(300_000)
+		require.NoError(t, x.slave.Close())
+		<-x.done
+		require.Regexp(t, c.want, strings.TrimRight(string(x.rows[0]), " "), "%d columns", c.columns)
+	}
+}
