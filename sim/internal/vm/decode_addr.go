@@ -86,7 +86,7 @@ func decodePrefetch(d *decoder, in *ptx.Inst) error {
 }
 
 func decodeCvta(d *decoder, in *ptx.Inst) error {
-	to := d.m.has("to")
+	to := d.m.name("to") != ""
 	space := spaceMod(d.m)
 	if space == ptx.Generic {
 		return fmt.Errorf("a state space is missing")

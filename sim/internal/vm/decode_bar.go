@@ -17,7 +17,7 @@ type barrierOp struct {
 
 // decodeBar is bar and barrier, and bar.warp.sync.
 func decodeBar(d *decoder, in *ptx.Inst) error {
-	if in.Op == "bar" && d.m.has("warp") {
+	if in.Op == "bar" && d.m.name("warp") != "" {
 		if !d.m.has("sync") {
 			return fmt.Errorf(".sync is missing")
 		}
@@ -39,8 +39,11 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		d.emitSync(s, member, nil, nil)
 		return nil
 	}
-	d.m.has("cta")
-	what := d.m.oneOf("sync", "arrive", "red")
+	d.m.name("cta")
+	what := d.m.name("arrive", "red")
+	if what == "" && d.m.has("sync") {
+		what = "sync"
+	}
 	if what == "" {
 		return fmt.Errorf("one of .sync, .arrive and .red is missing")
 	}
@@ -55,9 +58,6 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		if b.red = d.m.oneOf("popc", "and", "or"); b.red == "" {
 			return fmt.Errorf("a reduction is missing")
 		}
-	}
-	if in.Op == "barrier" && !b.aligned {
-		b.aligned = d.m.has("aligned")
 	}
 	if o := list0(in, b); o.Kind == ptx.IntOperand && o.Bits >= barriers {
 		return fmt.Errorf("barrier %d; a block has barriers 0 to %d", o.Bits, barriers-1)

@@ -141,7 +141,7 @@ func decodeShift(d *decoder, in *ptx.Inst) error {
 
 // decodeShf is the funnel shift: of b:a, left or right, by c clamped or wrapped.
 func decodeShf(d *decoder, in *ptx.Inst) error {
-	dir, mode := d.m.oneOf("l", "r"), d.m.oneOf("clamp", "wrap")
+	dir, mode := d.m.name("l", "r"), d.m.oneOf("clamp", "wrap")
 	if dir == "" || mode == "" {
 		return fmt.Errorf("a direction and .clamp or .wrap are needed")
 	}
@@ -170,7 +170,7 @@ func decodeDp(d *decoder, in *ptx.Inst) error {
 	two := in.Op == "dp2a"
 	half := ""
 	if two {
-		if half = d.m.oneOf("lo", "hi"); half == "" {
+		if half = d.m.name("lo", "hi"); half == "" {
 			return fmt.Errorf("one of .lo and .hi is missing")
 		}
 	}

@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smoothl1/smoothl1/sim/internal/ieee"
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
@@ -37,15 +38,13 @@ type comparison struct {
 }
 
 func (d *decoder) comparison() (c comparison, err error) {
-	for name, accept := range orders {
-		if d.m.has(name) {
-			c.accept, c.name = accept, name
-			break
-		}
-	}
-	if c.accept == 0 {
+	i := slices.IndexFunc(d.m.rest, func(name string) bool { return orders[name] != 0 })
+	if i < 0 {
 		return c, fmt.Errorf("a comparison is missing")
 	}
+	c.name = d.m.rest[i]
+	c.accept = orders[c.name]
+	d.m.take(i)
 	c.boolOp = d.m.oneOf("and", "or", "xor")
 	c.ftz = d.m.has("ftz")
 	return c, nil

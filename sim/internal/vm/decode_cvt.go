@@ -21,7 +21,7 @@ type cvt struct {
 var convertible = []ptx.Type{ptx.U8, ptx.U16, ptx.U32, ptx.U64, ptx.S8, ptx.S16, ptx.S32, ptx.S64, ptx.F16, ptx.BF16, ptx.F32, ptx.F64}
 
 func decodeCvt(d *decoder, in *ptx.Inst) error {
-	if d.m.has("pack") {
+	if d.m.name("pack") != "" {
 		return d.cvtPack(in)
 	}
 	var c cvt

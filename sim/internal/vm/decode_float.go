@@ -144,7 +144,7 @@ func (d *decoder) floatDiv(in *ptx.Inst) error {
 	if in.Op == "rem" {
 		return fmt.Errorf("type is not supported here")
 	}
-	if how := d.m.oneOf("approx", "full"); how != "" {
+	if d.m.name("full") != "" || d.m.has("approx") {
 		return d.approximate(in, 2, func(a, b float64) float64 { return a / b })
 	}
 	f, err := d.floatModsOf(ptx.F32, ptx.F64)

@@ -11,9 +11,9 @@ var memTypes = []ptx.Type{ptx.B8, ptx.B16, ptx.B32, ptx.B64, ptx.U8, ptx.U16, pt
 
 // spaceMod reads an optional state space.
 func spaceMod(m *mods) ptx.Space {
-	if len(m.rest) > 0 {
-		if s, ok := ptx.SpaceNamed(m.rest[0]); ok {
-			m.rest = m.rest[1:]
+	for i, name := range m.rest {
+		if s, ok := ptx.SpaceNamed(name); ok {
+			m.take(i)
 			return s
 		}
 	}
@@ -91,14 +91,12 @@ func (d *decoder) order(m *access, strong string, kind memOrder) error {
 	switch d.m.oneOf("weak", "volatile", "relaxed", strong, "mmio") {
 	case "volatile":
 		m.order, m.scope = relaxed, scopeSys
+		return nil
 	case "relaxed", "mmio":
 		m.order = relaxed
 	case strong:
 		m.order = kind
 	default:
-		return nil
-	}
-	if d.m.in.Mods[0] == "volatile" {
 		return nil
 	}
 	if err := d.need(60, 70); err != nil {

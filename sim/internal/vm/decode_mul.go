@@ -16,7 +16,7 @@ func decodeMul(d *decoder, in *ptx.Inst) error {
 	if mad {
 		n = 3
 	}
-	half := d.m.oneOf("lo", "hi", "wide")
+	half := d.m.name("lo", "hi", "wide")
 	if half == "" {
 		return fmt.Errorf("one of .lo, .hi and .wide is missing")
 	}
@@ -182,7 +182,7 @@ func (d *decoder) madCarry(in *ptx.Inst, half string) error {
 }
 
 func decodeMadc(d *decoder, in *ptx.Inst) error {
-	half := d.m.oneOf("lo", "hi")
+	half := d.m.name("lo", "hi")
 	if half == "" {
 		return fmt.Errorf("one of .lo and .hi is missing")
 	}
@@ -191,7 +191,7 @@ func decodeMadc(d *decoder, in *ptx.Inst) error {
 
 // decodeMul24 is mul24 and mad24: the product of the lower 24 bits.
 func decodeMul24(d *decoder, in *ptx.Inst) error {
-	half := d.m.oneOf("lo", "hi")
+	half := d.m.name("lo", "hi")
 	if half == "" {
 		return fmt.Errorf("one of .lo and .hi is missing")
 	}

@@ -2,29 +2,34 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// mods are an instruction's modifiers while they are read, in order. What is left at the end is an error, so that no modifier
-// is passed over in silence.
+// mods are an instruction's modifiers while they are read. Like ptxas, the decoder takes them in any order, with two exceptions: the
+// types keep theirs, and what is part of the instruction's name (mul.lo, cvta.to, bar.red) comes first. What is left at the end is
+// an error, so that no modifier is passed over in silence.
 type mods struct {
 	in   *ptx.Inst
 	rest []string
 }
 
-func modsOf(in *ptx.Inst) *mods { return &mods{in, in.Mods} }
+func modsOf(in *ptx.Inst) *mods { return &mods{in, slices.Clone(in.Mods)} }
 
-// has passes over a modifier if it comes next.
+// take passes over the modifier at a place.
+func (m *mods) take(i int) { m.rest = slices.Delete(m.rest, i, i+1) }
+
+// has passes over a modifier if it is there.
 func (m *mods) has(name string) bool {
-	if len(m.rest) > 0 && m.rest[0] == name {
-		m.rest = m.rest[1:]
-		return true
+	i := slices.Index(m.rest, name)
+	if i >= 0 {
+		m.take(i)
 	}
-	return false
+	return i >= 0
 }
 
-// oneOf passes over a modifier of a list if one comes next, and returns it.
+// oneOf passes over a modifier of a list if one is there, and returns it. A second one of the list is left.
 func (m *mods) oneOf(names ...string) string {
 	for _, n := range names {
 		if m.has(n) {
@@ -34,32 +39,45 @@ func (m *mods) oneOf(names ...string) string {
 	return ""
 }
 
-// typ reads a type, which must be one of the given.
-func (m *mods) typ(allowed ...ptx.Type) (ptx.Type, error) {
-	if len(m.rest) == 0 {
-		return 0, fmt.Errorf("a type is missing")
+// name passes over a modifier of a list that is part of the instruction's name: only if it comes next.
+func (m *mods) name(names ...string) string {
+	if len(m.rest) > 0 && slices.Contains(names, m.rest[0]) {
+		n := m.rest[0]
+		m.take(0)
+		return n
 	}
-	t, ok := ptx.TypeNamed(m.rest[0])
-	if !ok {
-		return 0, fmt.Errorf("modifier .%s is not known here", m.rest[0])
-	}
-	for _, a := range allowed {
-		if a == t {
-			m.rest = m.rest[1:]
-			return t, nil
-		}
-	}
-	return 0, fmt.Errorf("type %v is not supported here", t)
+	return ""
 }
 
-// peek is the type that comes next, if one does.
-func (m *mods) peek() ptx.Type {
-	if len(m.rest) > 0 {
-		if t, ok := ptx.TypeNamed(m.rest[0]); ok {
-			return t
+// nextType is where the next type is and which; −1 where no types are left.
+func (m *mods) nextType() (int, ptx.Type) {
+	for i, name := range m.rest {
+		if t, ok := ptx.TypeNamed(name); ok {
+			return i, t
 		}
 	}
-	return ptx.NoType
+	return -1, ptx.NoType
+}
+
+// typ reads the next type, which must be one of the given.
+func (m *mods) typ(allowed ...ptx.Type) (ptx.Type, error) {
+	i, t := m.nextType()
+	switch {
+	case i < 0 && len(m.rest) > 0:
+		return 0, m.done()
+	case i < 0:
+		return 0, fmt.Errorf("a type is missing")
+	case !slices.Contains(allowed, t):
+		return 0, fmt.Errorf("type %v is not supported here", t)
+	}
+	m.take(i)
+	return t, nil
+}
+
+// peek is the next type, if one is left.
+func (m *mods) peek() ptx.Type {
+	_, t := m.nextType()
+	return t
 }
 
 // done is an error if modifiers are left.
