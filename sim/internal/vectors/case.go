@@ -97,6 +97,7 @@ type Set struct {
 func All() []Set {
 	return []Set{
 		{"integer", "Integer arithmetic, computed with big integers.", integers()},
+		{"carry", "Sums, differences and products that hand a carry on, computed with big integers.", chains()},
 		{"bits", "Logic, shifts and bit fields, computed bit by bit as the PTX manual defines them.", bitOps()},
 		{"float", "Floating-point arithmetic, computed with big rationals and rounded once.", floats()},
 		{"half", "Arithmetic of f16 and bf16, single and packed, computed with big rationals and rounded once.", halves()},

@@ -70,11 +70,15 @@ func (d *decoder) pairAdd(in *ptx.Inst) error {
 	}))
 }
 
-// carry is add.cc, addc, addc.cc and their like: sums with a carry in, out, or both. The carry is a predicate of its own.
+// carry is add.cc, addc, addc.cc and their like: sums with a carry in, out, or both. The carry is a predicate of its own. A difference
+// is the sum a + ^b + 1, and its flag the carry of that sum, not the borrow, as on the machine: what follows may be a sum as well.
 func (d *decoder) carry(in *ptx.Inst) error {
 	out := in.Op == "add" || in.Op == "sub" || d.m.has("cc")
 	with := in.Op == "addc" || in.Op == "subc"
-	minus := in.Op == "sub" || in.Op == "subc"
+	var flip uint64
+	if in.Op == "sub" || in.Op == "subc" {
+		flip = ^flip
+	}
 	t, err := d.m.typ(int32to64...)
 	if err != nil {
 		return err
@@ -92,18 +96,18 @@ func (d *decoder) carry(in *ptx.Inst) error {
 	}
 	wide := t.Bits() == 64
 	n := d.emitEach(func(w *warp, o *op, i int) {
-		var a, b, v, cf uint64
+		var a, b uint64
 		if wide {
-			a, b = w.r64[o.a][i], w.r64[o.b][i]
+			a, b = w.r64[o.a][i], w.r64[o.b][i]^flip
 		} else {
-			a, b = uint64(w.r32[o.a][i]), uint64(w.r32[o.b][i])
+			a, b = uint64(w.r32[o.a][i]), uint64(w.r32[o.b][i]^uint32(flip))
 		}
+		cf := flip & 1
 		if with {
 			cf = uint64(w.preds[o.c] >> i & 1)
 		}
-		if minus { // the carry of a subtraction is a borrow
-			v, cf = bits.Sub64(a, b, cf)
-		} else if v, cf = bits.Add64(a, b, cf); !wide {
+		v, cf := bits.Add64(a, b, cf)
+		if !wide {
 			cf = v >> 32
 		}
 		if wide {
