@@ -79,8 +79,8 @@ func (d *decoder) source2(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type) bo
 func immediate(t ptx.Type, o ptx.Operand) (uint64, error) {
 	switch {
 	case t == ptx.Pred:
-		if o.Kind == ptx.IntOperand && o.Bits <= 1 {
-			return -o.Bits & uint64(full), nil
+		if o.Kind == ptx.IntOperand { // as in C, and in ptxas: whatever is not 0 is true
+			return uint64(-boolBit(o.Bits != 0)), nil
 		}
 	case t == ptx.F32:
 		switch o.Kind {
