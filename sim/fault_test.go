@@ -57,7 +57,6 @@ func TestFaults(t *testing.T) {
 		"brx.idx %r0, TARGETS":                 {driver.CodeIllegalInstr, []string{"target 1251 of 1"}},
 		"shfl.sync.idx.b32 %r4, %r5, 0, 31, 1": {driver.CodeLaunchFailed, []string{"member mask"}},
 		"activemask.b32 %r6; add.u32 %r7, %r6, -1; not.b32 %r7, %r7; and.b32 %r7, %r6, %r7; setp.eq.u32 %p2, %r7, %r6; @!%p2 bra END; shfl.sync.bfly.b32 %r4, %r5, 1, 31, %r6": {driver.CodeLaunchFailed, []string{"reads lane"}},
-		"vote.sync.all.pred %p3, %p2, -1": {driver.CodeLaunchTimeout, []string{"vote.all", "member mask 0xffffffff", "never"}},
 	} {
 		ptx := body(".local .align 16 .b8 LOCAL[16]; .shared .align 16 .b8 SHARED[36]; mov.u64 %rd1, 0;\nTARGETS: .branchtargets END;" + head + inst + ";\nEND: ")
 		ptx = ".version 7.8\n.target sm_80\n.address_size 64\n.const .align 8 .b8 CONST[12];\n" + ptx[len(".version 7.8\n.target sm_80\n.address_size 64\n"):]
@@ -110,6 +109,8 @@ func TestHangs(t *testing.T) {
 		"barrier by too few": {body("bar.sync 3, 128;"), []string{"barrier 3 waits for 128 threads, and only 64 arrive"}},
 		"shuffle": {body(prologue + "and.b32 %r3, %r0, 1; setp.eq.u32 %p1, %r3, 0; @%p1 bra E; shfl.sync.bfly.b32 %r3, %r0, 2, 31, -1; bra END;\nE: vote.sync.any.pred %p2, %p1, -1;\nEND: "),
 			[]string{"waits for lanes", "never execute it"}},
+		"vote": {body(prologue + "and.b32 %r3, %r0, 1; setp.eq.u32 %p1, %r3, 0; @%p1 bra E; vote.sync.all.pred %p2, %p1, -1;\nE: bar.warp.sync -1;"),
+			[]string{"waits for lanes", "member mask 0xffffffff", "never execute it"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, options := range ways() {

@@ -47,11 +47,15 @@ func (b *block) run() {
 	for b.fault == nil && b.steps < limit {
 		n := 0
 		for _, w := range b.warps {
+			w.unlock(false)
 			if w.runnable() {
 				n++
 			}
 		}
 		if n == 0 {
+			if len(b.pending) == 0 && b.unlock() {
+				continue
+			}
 			break
 		}
 		k := int(b.rng.below(uint32(n)))
@@ -79,6 +83,19 @@ func (b *block) run() {
 	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit && !napping {
 		b.deadlock()
 	}
+}
+
+// unlock lets lanes go on that wait for others of their warp, where nothing else in the block can.
+func (b *block) unlock() (some bool) {
+	for _, w := range b.warps {
+		if w.nap > 0 {
+			return false
+		}
+	}
+	for _, w := range b.warps {
+		some = w.unlock(true) || some
+	}
+	return some
 }
 
 // done says whether all threads have left.

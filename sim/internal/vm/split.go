@@ -136,6 +136,11 @@ func (w *warp) exit(s *split, mask uint32) bool {
 // make progress.
 func (w *warp) loosen() {
 	w.met, w.patience = w.steps, max(w.patience/2, minPatience)
+	w.release()
+}
+
+// release lets lanes that wait at joins go on without those that they wait for, if there are any.
+func (w *warp) release() (some bool) {
 	for _, j := range append([]*join(nil), w.joins...) {
 		if j.arrived == 0 || j.arrived == j.expect {
 			continue
@@ -146,7 +151,33 @@ func (w *warp) loosen() {
 		t := w.newSplit(j.block, mask, j.outer)
 		w.splits = append(w.splits, t)
 		w.enter(t, j.block)
+		some = true
 	}
+	return some
+}
+
+// unlock lets lanes that wait at joins go on where those that they wait for wait themselves, perhaps for them: a lane that can go on
+// must, if only to leave the kernel. Where all of these wait for lanes of the warp that is at once; where some are at a barrier of the
+// block, which other warps may open, when nothing else in the block can go on, or after a while.
+func (w *warp) unlock(nothingElse bool) bool {
+	if len(w.joins) == 0 || w.nap > 0 {
+		return false
+	}
+	for _, s := range w.splits {
+		switch {
+		case s.state == running, s.state == waitGlobal:
+			w.stuck = 0
+			return false
+		case s.state == waitWarp || nothingElse:
+		case w.stuck == 0:
+			w.stuck = w.block.steps + patience
+			return false
+		case w.block.steps < w.stuck:
+			return false
+		}
+	}
+	w.stuck = 0
+	return w.release()
 }
 
 // rendezvous executes the operation that a split waits at if all lanes that must are there; false means that s waits.

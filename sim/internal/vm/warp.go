@@ -27,6 +27,7 @@ type warp struct {
 	steps    uint64 // operations executed
 	met      uint64 // steps when lanes last met, or parted without others waiting
 	patience uint64
+	stuck    uint64 // the block's steps at which lanes at joins go on though others are at a barrier; 0: they do not wait so
 	region   *Region
 
 	t32        lane32 // results that only some lanes take
@@ -87,7 +88,7 @@ func (w *warp) start(b *block, index, threads int) {
 		w.localShadow.forget(uint64(len(w.local)))
 	}
 	w.splits, w.joins, w.patience = w.splits[:0], w.joins[:0], patience
-	w.nap = 0
+	w.nap, w.stuck = 0, 0
 	w.drawNap()
 	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
 }
