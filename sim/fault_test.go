@@ -172,7 +172,8 @@ func TestBadLaunches(t *testing.T) {
 .visible .entry most(.param .u32 n) .maxntid 64, 2, 1 { ret; }
 .visible .entry exact() .reqntid 32, 4 { ret; }
 .visible .entry params(.param .u8 a, .param .s16 b, .param .f32 c, .param .f64 d) { ret; }
-.visible .entry big(.param .align 4 .b8 a[12]) { ret; }
+.visible .entry big(.param .u32 n, .param .align 4 .b8 a[12]) { ret; }
+.visible .entry first(.param .align 8 .b8 a[16], .param .u32 n) { ret; }
 .visible .entry shared() { .reg .b32 %r; .shared .b8 s[1024]; mov.u32 %r, s; mov.u32 %r, dyn; ret; }
 `
 	f := func(name string) sim.Function { return kernel(t, d, limits, name) }
@@ -208,7 +209,10 @@ func TestBadLaunches(t *testing.T) {
 		{"params", g(1, 1, 1, 1, 1, 1), []uint64{256, 0, 0, 0}, driver.CodeInvalidValue, "parameter a of 1 bytes"},
 		{"params", g(1, 1, 1, 1, 1, 1), []uint64{0, 1 << 16, 0, 0}, driver.CodeInvalidValue, "parameter b of 2 bytes"},
 		{"params", g(1, 1, 1, 1, 1, 1), []uint64{0, 0, math.Float64bits(1.5), 0}, driver.CodeInvalidValue, "parameter c of 4 bytes"},
-		{"big", g(1, 1, 1, 1, 1, 1), []uint64{0}, driver.CodeInvalidValue, "parameter a of 12 bytes"},
+		{"big", g(1, 1, 1, 1, 1, 1), []uint64{0, 0}, driver.CodeInvalidValue, "3 arguments (2 of them the words of parameter a of 12 bytes), not 2"},
+		{"big", g(1, 1, 1, 1, 1, 1), make([]uint64, 4), driver.CodeInvalidValue, "parameter a of 12 bytes), not 4"},
+		{"big", g(1, 1, 1, 1, 1, 1), []uint64{0, 1 << 63, 1 << 32}, driver.CodeInvalidValue, "argument 2, 0x100000000, does not fit parameter a of 12 bytes"},
+		{"first", g(1, 1, 1, 1, 1, 1), make([]uint64, 3), driver.CodeInvalidValue, "parameter a of 16 bytes: only the last"},
 		{"shared", sim.Geometry{Grid: [3]uint32{1, 1, 1}, Block: [3]uint32{1, 1, 1}, SharedBytes: 226<<10 + 1}, nil, driver.CodeInvalidValue, "shared memory"},
 		{"shared", sim.Geometry{Grid: [3]uint32{1, 1, 1}, Block: [3]uint32{1, 1, 1}, SharedBytes: math.MaxUint32}, nil, driver.CodeInvalidValue, "shared memory"},
 	} {

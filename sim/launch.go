@@ -156,7 +156,8 @@ func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 }
 
 // Launch starts a kernel. args holds one parameter each, in the order of the PTX: integers and addresses as they are, a float64 as
-// its bits, a float32 as its bits in the low half. A kernel's fault is reported by a later call.
+// its bits, a float32 as its bits in the low half. The last parameter may be a struct, passed by value: then its words of 8 bytes are
+// the last arguments, as it lies in memory. A kernel's fault is reported by a later call.
 func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error {
 	const call = "cuLaunchKernel"
 	err := d.usable(call, LaunchCall)
@@ -215,23 +216,38 @@ func checkShape(call string, p *vm.Program, g Geometry) error {
 	return nil
 }
 
-// pack lays out a launch's arguments as the kernel reads them.
+// pack lays out a launch's arguments as the kernel reads them. A parameter of more than 8 bytes, a struct passed by value, takes as
+// many arguments as it has words; it must be the last, for a driver that is given an address for each argument reads the others at
+// addresses of their own.
 func pack(call string, p *vm.Program, args []uint64) ([]byte, error) {
-	if len(args) != len(p.Params) {
-		return nil, fail(call, driver.CodeInvalidValue, "kernel %s takes %d arguments, not %d", p.Name, len(p.Params), len(args))
+	bad := func(format string, args ...any) ([]byte, error) {
+		return nil, fail(call, driver.CodeInvalidValue, "kernel %s"+format, append([]any{p.Name}, args...)...)
+	}
+	want, more := len(p.Params), ""
+	for i, q := range p.Params {
+		if q.Bytes <= 8 {
+			continue
+		}
+		if i < len(p.Params)-1 {
+			return bad(": parameter %s of %d bytes: only the last parameter may have more than 8", q.Name, q.Bytes)
+		}
+		words := (q.Bytes + 7) / 8
+		want, more = i+words, fmt.Sprintf(" (%d of them the words of parameter %s of %d bytes)", words, q.Name, q.Bytes)
+	}
+	if len(args) != want {
+		return bad(" takes %d arguments%s, not %d", want, more, len(args))
 	}
 	buf := make([]byte, p.ParamBytes)
 	var word [8]byte
-	for i, q := range p.Params {
-		v := args[i]
-		if q.Bytes > 8 {
-			return nil, fail(call, driver.CodeInvalidValue, "kernel %s: parameter %s of %d bytes cannot be passed as a number", p.Name, q.Name, q.Bytes)
-		}
-		if n := 8 * q.Bytes; n < 64 && v>>n != 0 && int64(v)>>(n-1) != -1 {
-			return nil, fail(call, driver.CodeInvalidValue, "kernel %s: argument %d, %#x, does not fit parameter %s of %d bytes", p.Name, i, v, q.Name, q.Bytes)
+	for i, v := range args {
+		q := p.Params[min(i, len(p.Params)-1)]
+		behind := 8 * (i - min(i, len(p.Params)-1)) // bytes of a struct before this word
+		bytes := min(q.Bytes-behind, 8)
+		if n := 8 * bytes; n < 64 && v>>n != 0 && int64(v)>>(n-1) != -1 {
+			return bad(": argument %d, %#x, does not fit parameter %s of %d bytes", i, v, q.Name, q.Bytes)
 		}
 		binary.LittleEndian.PutUint64(word[:], v)
-		copy(buf[q.Offset:], word[:q.Bytes])
+		copy(buf[q.Offset+behind:], word[:bytes])
 	}
 	return buf, nil
 }
