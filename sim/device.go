@@ -134,6 +134,8 @@ func (d *Device) usable(call string, kind CallKind) error {
 	switch {
 	case d.closed:
 		return &Error{Call: call, Code: driver.CodeInvalidContext, Name: nameOf(driver.CodeInvalidContext), Detail: "the device is closed"}
+	case d.opts.noSeed != "":
+		return fail(call, driver.CodeInvalidValue, "%s", d.opts.noSeed)
 	case d.fault != nil:
 		d.reported = true
 		return d.faultFrom(call)

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -23,6 +24,7 @@ type options struct {
 	serial          bool
 	approximate     bool
 	strict          bool
+	noSeed          string // what is wrong with the seed
 }
 
 func defaults() options {
@@ -30,11 +32,13 @@ func defaults() options {
 	if math.MaxInt == math.MaxInt32 {
 		o.memory = 1 << 30
 	}
-	seed, err := strconv.ParseUint(os.Getenv(SeedVariable), 0, 64)
-	if err != nil {
-		seed = rand.Uint64()
+	o.seed = rand.Uint64()
+	if v := os.Getenv(SeedVariable); v != "" {
+		var err error
+		if o.seed, err = strconv.ParseUint(v, 0, 64); err != nil {
+			o.noSeed = fmt.Sprintf("the environment variable %s is %q, which is no number from 0 to 2^64-1", SeedVariable, v)
+		}
 	}
-	o.seed = seed
 	return o
 }
 
@@ -47,8 +51,9 @@ func (o *options) settle() {
 }
 
 // Seed sets what the order of blocks, warps, lanes of atomics and parted lanes is drawn from, and what memory holds that nothing
-// wrote. Without it the seed is that of the environment variable SMOOTHL1_SIM_SEED, or else a random one; faults print it.
-func Seed(seed uint64) Option { return func(o *options) { o.seed = seed } }
+// wrote. Without it the seed is that of the environment variable SMOOTHL1_SIM_SEED, or else a random one; faults print it. Where the
+// variable holds what is no number, every call of the device fails and says so, which gpu.Open returns.
+func Seed(seed uint64) Option { return func(o *options) { o.seed, o.noSeed = seed, "" } }
 
 // Multiprocessors sets how many multiprocessors the device says it has: 1 to 1024; 4 without this option.
 func Multiprocessors(n int) Option { return func(o *options) { o.multiprocessors = n } }

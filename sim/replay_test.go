@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -135,6 +136,26 @@ func TestReplayFault(t *testing.T) {
 		texts[seed.ReplaceAllString(err.Error(), "")] = true
 	}
 	assert.Greater(t, len(texts), 3, "different faults")
+}
+
+// A seed that is none is an error of whatever the device is asked for, not another random seed.
+func TestBadSeed(t *testing.T) {
+	for _, v := range []string{"zzz", "-1", "1.5", " 7", "0x", "18446744073709551616"} {
+		t.Setenv(sim.SeedVariable, v)
+		d := sim.New()
+		_, err := d.Alloc(4)
+		code(t, driver.CodeInvalidValue, err, "SMOOTHL1_SIM_SEED", strconv.Quote(v))
+		_, err = d.Load(body("")) // with which gpu.Open begins
+		code(t, driver.CodeInvalidValue, err, "SMOOTHL1_SIM_SEED", strconv.Quote(v))
+		require.NoError(t, d.Close())
+		d = device(t, sim.Seed(7))
+		_, err = d.Alloc(4)
+		require.NoError(t, err, "a seed that is given is the device's, whatever the variable holds")
+	}
+	for v, seed := range map[string]uint64{"0": 0, "0x10": 16, "18446744073709551615": 1<<64 - 1} {
+		t.Setenv(sim.SeedVariable, v)
+		require.Equal(t, seed, device(t).Seed())
+	}
 }
 
 // Memory that nobody wrote holds noise of the seed.
