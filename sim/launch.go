@@ -30,7 +30,7 @@ func (d *Device) Load(text string) (Module, error) {
 	}
 	var placed []*vm.Region
 	parsed, code, err := compile(text, d.opts.approximate, func(m *ptx.Module) error {
-		if cc := d.info.Major*10 + d.info.Minor; m.SM > cc || exactTarget(m.Target) && m.SM != cc {
+		if !m.RunsOn(d.info.Major, d.info.Minor) {
 			return fail(call, driver.CodeInvalidPTX, "the text is for %s, the device has compute capability %d.%d", m.Target, d.info.Major, d.info.Minor)
 		}
 		return nil
@@ -69,8 +69,6 @@ func checkStatic(parsed *ptx.Module, code *vm.Module) error {
 	}
 	return nil
 }
-
-func exactTarget(name string) bool { return name[len(name)-1] == 'a' }
 
 func ptxError(call string, err error) error {
 	var bad *ptx.Error

@@ -3,23 +3,40 @@
 // modifiers and operands they take, is the decoder's matter.
 package ptx
 
-// The newest PTX that this package reads: CUDA 12.9's.
-const (
-	NewestMajor = 8
-	NewestMinor = 8
-)
+// NewestMajor is the newest PTX that this package reads: that of CUDA 13, with all its minor versions. A new minor version only adds
+// to the language, and what it adds is an error where it stands as long as it is not known here. A new major version may change
+// what there is.
+const NewestMajor = 9
 
 // Module is one PTX text.
 type Module struct {
 	Major, Minor int    // of .version
 	Target       string // "sm_60"
 	SM           int    // 60
+	Suffix       byte   // of sm_90a and sm_100f; 0: none
 	Funcs        []*Func
 	Vars         []*Var // module scope: .global, .const and .shared
 }
 
-// Version is the module's PTX version as a number: 78 for 7.8.
-func (m *Module) Version() int { return m.Major*10 + m.Minor }
+// Version is the module's PTX version as a number: 78 for 7.8. Versions from 9.10 on have all that 9.9 has.
+func (m *Module) Version() int { return m.Major*10 + min(m.Minor, 9) }
+
+// RunsOn says whether a device of a compute capability runs the module: one that is as high, and for a target with a suffix the very
+// same (sm_90a) or one of its family (sm_100f: 10.0 and 10.3).
+func (m *Module) RunsOn(major, minor int) bool {
+	family := m.SM / 10
+	if m.SM == 101 { // renamed to sm_110
+		family = 11
+	}
+	switch cc := major*10 + minor; m.Suffix {
+	case 'a':
+		return cc == m.SM
+	case 'f':
+		return cc >= m.SM && major == family
+	default:
+		return cc >= m.SM
+	}
+}
 
 // Var is a variable or a parameter.
 type Var struct {

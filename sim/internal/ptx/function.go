@@ -123,40 +123,34 @@ func (p *parser) params() ([]*Var, error) {
 func (p *parser) performance() error {
 	for p.tok.kind == tDot {
 		name := p.tok.text
+		if name == "pragma" {
+			if err := p.pragma(); err != nil {
+				return err
+			}
+			continue
+		}
 		if err := p.advance(); err != nil {
 			return err
 		}
 		switch name {
 		case "noreturn":
-		case "pragma":
-			p.tok = token{tDot, "pragma", p.tok.line}
-			if err := p.pragma(); err != nil {
+		case "maxntid", "reqntid", "reqnctapercluster":
+			n, err := p.sizes(name)
+			if err != nil {
 				return err
 			}
-		case "maxntid", "reqntid":
-			var n [3]int
-			n[0], n[1], n[2] = 1, 1, 1
-			for i := 0; ; i++ {
-				v, err := p.constant()
-				if err != nil {
-					return err
-				}
-				if i == 3 || v.float || v.single || v.bits == 0 || v.bits > 1<<20 {
-					return p.fail(".%s needs one to three sizes", name)
-				}
-				n[i] = int(v.bits)
-				if more, err := p.accept(","); err != nil {
-					return err
-				} else if !more {
-					break
-				}
-			}
-			if name == "maxntid" {
+			switch name {
+			case "maxntid":
 				p.fn.MaxThreads = n
-			} else {
+			case "reqntid":
 				p.fn.ReqThreads = n
+			default:
+				if n != [3]int{1, 1, 1} {
+					return p.fail("function %s: clusters of more than one block are not supported", p.fn.Name)
+				}
 			}
-		case "minnctapersm", "maxnctapersm", "maxnreg": // advice to a compiler
+		case "explicitcluster":
+		case "minnctapersm", "maxnctapersm", "maxnreg", "maxclusterrank", "abi_preserve", "abi_preserve_control": // advice to a compiler
 			if _, err := p.constant(); err != nil {
 				return err
 			}
@@ -165,6 +159,24 @@ func (p *parser) performance() error {
 		}
 	}
 	return nil
+}
+
+// sizes reads the one to three sizes of a directive; those left out are 1.
+func (p *parser) sizes(directive string) ([3]int, error) {
+	n := [3]int{1, 1, 1}
+	for i := 0; ; i++ {
+		v, err := p.constant()
+		if err != nil {
+			return n, err
+		}
+		if i == 3 || v.float || v.single || v.bits == 0 || v.bits > 1<<20 {
+			return n, p.fail(".%s needs one to three sizes", directive)
+		}
+		n[i] = int(v.bits)
+		if more, err := p.accept(","); err != nil || !more {
+			return n, err
+		}
+	}
 }
 
 // body reads a function's braces.

@@ -124,12 +124,12 @@ func (p *parser) header() error {
 	major, minor, ok := strings.Cut(p.tok.text, ".")
 	ma, err1 := strconv.Atoi(major)
 	mi, err2 := strconv.Atoi(minor)
-	if p.tok.kind != tNumber || !ok || err1 != nil || err2 != nil || mi > 9 {
+	if p.tok.kind != tNumber || !ok || err1 != nil || err2 != nil || mi > 99 {
 		return p.fail("a version like 7.8 expected, found %v", p.tok)
 	}
-	if ma > NewestMajor || ma == NewestMajor && mi > NewestMinor {
+	if ma > NewestMajor {
 		return &Error{Line: p.tok.line, NewerISA: true,
-			Msg: fmt.Sprintf("PTX %d.%d is newer than %d.%d, the newest that is understood", ma, mi, NewestMajor, NewestMinor)}
+			Msg: fmt.Sprintf("PTX %d.%d is newer than %d.x, the newest that is understood", ma, mi, NewestMajor)}
 	}
 	p.module.Major, p.module.Minor = ma, mi
 	if err := p.advance(); err != nil {
@@ -147,11 +147,15 @@ func (p *parser) header() error {
 			return err
 		}
 		if sm, ok := strings.CutPrefix(name, "sm_"); ok {
-			n, err := strconv.Atoi(strings.TrimRight(sm, "af"))
-			if err != nil || n < 10 || n > 999 || p.module.SM != 0 {
+			var suffix byte
+			if last := len(sm) - 1; last >= 0 && (sm[last] == 'a' || sm[last] == 'f') {
+				sm, suffix = sm[:last], sm[last]
+			}
+			n, err := strconv.Atoi(sm)
+			if err != nil || n < 10 || n > 999 || p.module.SM != 0 || suffix == 'a' && n < 90 || suffix == 'f' && n < 100 {
 				return p.fail("%q is no target", name)
 			}
-			p.module.Target, p.module.SM = name, n
+			p.module.Target, p.module.SM, p.module.Suffix = name, n, suffix
 		} else if name != "debug" && name != "texmode_unified" && name != "texmode_independent" && name != "map_f64_to_f32" {
 			return p.fail("%q is no target", name)
 		} else if name == "map_f64_to_f32" {
