@@ -13,7 +13,8 @@
 // Integer and floating-point arithmetic give the bits that PTX defines, in all roundings, with and without .ftz and .sat; fma
 // rounds once; subnormals stay. Only a NaN's sign and payload may differ from a GPU's. Instructions whose result PTX merely bounds
 // (.approx) do not load, unless the option Approximate is given. An instruction, modifier or directive that is not known is an
-// error of Load that names line and instruction: nothing is passed over in silence.
+// error of Load that names line and instruction: nothing is passed over in silence. Texts of all versions of PTX up to 9.x (CUDA 13)
+// are read, so far as what they have is known.
 //
 // # What is checked
 //

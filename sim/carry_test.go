@@ -1,8 +1,12 @@
 package sim_test
 
 import (
+	"fmt"
 	"math/big"
 	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -42,5 +46,30 @@ func TestInt128Division(t *testing.T) {
 		quotient, remainder := new(big.Int).QuoRem(number(a[i]), number(b[i]), new(big.Int))
 		require.Equalf(t, quotient.String(), number(quotients[i]).String(), "%v / %v", number(a[i]), number(b[i]))
 		require.Equalf(t, remainder.String(), number(remainders[i]).String(), "%v %% %v", number(a[i]), number(b[i]))
+	}
+}
+
+// The flag that sums and differences of numbers leave, handed on by sums and differences, is the one that ptxas folds it to: what
+// the code that it makes stores is the zero register or not. With ptxas at hand, -ptxas asks it.
+func TestFoldedCarries(t *testing.T) {
+	for first, flag := range map[string]uint32{
+		"add.cc.u32 %r3, 5, 3": 0, "add.cc.u32 %r3, 0xffffffff, 3": 1, "sub.cc.u32 %r3, 5, 3": 1, "sub.cc.u32 %r3, 3, 5": 0, "sub.cc.u32 %r3, 5, 5": 1,
+	} {
+		for _, second := range []string{"", "addc.cc.u32 %r3, 0xffffffff, 0;", "subc.cc.u32 %r3, 7, 7;", "subc.cc.u32 %r3, 7, 7; addc.cc.u32 %r3, 0, 0xffffffff;"} {
+			inst := fmt.Sprintf("%s; %s addc.u32 %%r4, 0, 0;", first, second)
+			text := body("ld.param.u64 %rd1, [out];" + inst + "st.global.u32 [%rd1], %r4;")
+			require.Equal(t, flag, run(t, device(t), text, 1, 1, 0)[0], inst)
+			if !*askPtxas {
+				continue
+			}
+			path := filepath.Join(t.TempDir(), "k")
+			require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+			require.NoError(t, exec.Command("ptxas", "-arch=sm_80", path, "-o", path+".cubin").Run())
+			code, err := exec.Command("cuobjdump", "-sass", path+".cubin").Output()
+			require.NoError(t, err)
+			store := regexp.MustCompile(`STG\.E \[R\d+\.64\], (R\w+)`).FindSubmatch(code)
+			require.NotNil(t, store, "%s", code)
+			require.Equal(t, flag == 0, string(store[1]) == "RZ", "%s\n%s", inst, code)
+		}
 	}
 }
