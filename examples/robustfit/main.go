@@ -50,6 +50,7 @@ func run(delta float64, svg string) (err error) {
 	fmt.Println("device:", dev)
 
 	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(),
+		progressbar.OptionSetWidth(10), progressbar.OptionSetPredictTime(false), // one row, on a narrow terminal too
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	huber, loss, err := fit(dev, delta, year, calls, func() { _ = bar.Add(1) })
 	if err != nil {

@@ -82,6 +82,7 @@ func run(file string, n int, seed uint64, only string, verbose bool) (bool, erro
 		return false, err
 	}
 	bar := progressbar.NewOptions(len(mutants), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(10), // one row of 60 columns
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	start := time.Now()
 	verdicts := make([]verdict, len(mutants))

@@ -55,6 +55,7 @@ func run(device string, steps int) error {
 		return fmt.Errorf("steps = %d: must be positive", steps)
 	}
 	bar := progressbar.NewOptions(steps, progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(10), // one row of 60 columns
 		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
 	var before usage
 	for done := 0; done < steps; {
