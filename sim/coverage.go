@@ -3,6 +3,7 @@ package sim
 import (
 	"fmt"
 
+	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
@@ -37,23 +38,27 @@ func (c CoverageCount) String() string {
 	return fmt.Sprintf("%d of %d instructions executed, %d of %d branches both ways", c.Executed, c.Instructions, c.BothWays, c.Branches)
 }
 
-type coverKey struct{ text, kernel string }
-
 type covered struct {
 	prog   *vm.Program
 	counts *vm.Cover
 }
 
-// cover gives the counts of a kernel. A text that is loaded again goes on with the old ones.
-func (d *Device) cover(text string, p *vm.Program) *covered {
-	key := coverKey{text, p.Name}
-	c := d.covered[key]
-	if c == nil {
-		c = &covered{p, p.NewCover()}
-		d.covered[key] = c
-		d.coverage = append(d.coverage, c)
+// cover gives the counts of a text's kernels. A text that is loaded again goes on with the old ones.
+func (d *Device) cover(text string, parsed *ptx.Module, code *vm.Module) map[string]*covered {
+	kernels := d.covered[text]
+	if kernels != nil {
+		return kernels
 	}
-	return c
+	kernels = map[string]*covered{}
+	d.covered[text] = kernels
+	for _, f := range parsed.Funcs {
+		if p := code.Programs[f.Name]; p != nil {
+			c := &covered{p, p.NewCover()}
+			kernels[f.Name] = c
+			d.coverage = append(d.coverage, c)
+		}
+	}
+	return kernels
 }
 
 // Coverage is what the launches so far have executed of all kernels that were loaded, whether launched or not. It may be asked

@@ -49,9 +49,9 @@ type Device struct {
 	events   map[Event]*event
 	modules  map[Module]*module
 	kernels  map[Function]*kernel
-	covered  map[coverKey]*covered
-	coverage []*covered // in the order of their loads
-	stats    Stats      // without kernels
+	covered  map[string]map[string]*covered // by text and kernel
+	coverage []*covered                     // in the order of their loads
+	stats    Stats                          // without kernels
 	planned  []planned
 	calls    [callKinds]uint64
 	leaked   Held
@@ -74,21 +74,21 @@ type mark struct {
 }
 
 type module struct {
-	text    string
+	covered map[string]*covered // by kernel
 	code    *vm.Module
 	kernels map[string]Function
 }
 
 type kernel struct {
-	prog *vm.Program
-	text string // of its module
+	prog   *vm.Program
+	counts *vm.Cover
 }
 
 // New opens a simulated device. Options that make no sense are replaced by the nearest that do.
 func New(opts ...Option) *Device {
 	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
 		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
-		kernels: map[Function]*kernel{}, covered: map[coverKey]*covered{}}
+		kernels: map[Function]*kernel{}, covered: map[string]map[string]*covered{}}
 	for _, o := range opts {
 		o(&d.opts)
 	}

@@ -51,12 +51,7 @@ func (d *Device) Load(text string) (Module, error) {
 		return 0, ptxError(call, err)
 	}
 	h := Module(d.handle())
-	d.modules[h] = &module{text: text, code: code, kernels: map[string]Function{}}
-	for _, f := range parsed.Funcs {
-		if p := code.Programs[f.Name]; p != nil {
-			d.cover(text, p)
-		}
-	}
+	d.modules[h] = &module{code: code, covered: d.cover(text, parsed, code), kernels: map[string]Function{}}
 	return h, nil
 }
 
@@ -129,7 +124,7 @@ func (d *Device) Function(m Module, name string) (Function, error) {
 	}
 	f := Function(d.handle())
 	mod.kernels[name] = f
-	d.kernels[f] = &kernel{prog: p, text: mod.text}
+	d.kernels[f] = &kernel{prog: p, counts: mod.covered[name].counts}
 	return f, nil
 }
 
@@ -145,10 +140,8 @@ func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 	if mod == nil {
 		return 0, 0, fail(call, driver.CodeInvalidHandle, "no module %d", m)
 	}
-	for _, r := range mod.code.Globals {
-		if r.Name == name {
-			return Ptr(r.Base), uint64(len(r.Data)), nil
-		}
+	if r := mod.code.Global(name); r != nil {
+		return Ptr(r.Base), uint64(len(r.Data)), nil
 	}
 	return 0, 0, fail(call, driver.CodeNotFound, "the module has no variable %q", name)
 }
@@ -273,7 +266,7 @@ func (d *Device) execute(k *kernel, g Geometry, params []byte) *Error {
 		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,
 		StepLimit: d.opts.steps, Serial: d.opts.serial, Strict: d.opts.strict,
 	})
-	d.cover(k.text, k.prog).counts.Add(cover)
+	k.counts.Add(cover)
 	if fault == nil {
 		return nil
 	}

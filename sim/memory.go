@@ -48,16 +48,15 @@ func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, e
 	}
 	d.nextAddr = r.End() + guardBytes
 	d.used += bytes
-	d.memory = d.memory.With(r)
+	d.memory.Add(r)
 	return r, nil
 }
 
 func (d *Device) release(base uint64) bool {
-	m, r := d.memory.Without(base)
+	r := d.memory.Remove(base)
 	if r == nil {
 		return false
 	}
-	d.memory = m
 	d.used -= uint64(len(r.Data))
 	return true
 }

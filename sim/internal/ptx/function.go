@@ -193,11 +193,16 @@ func (p *parser) body(f *Func) error {
 		}
 		return l
 	}
+	done := map[*Label]bool{} // several branches may share one long list
 	for _, in := range f.Insts {
 		for i := range in.Args {
 			if l := in.Args[i].Label; l != nil {
 				l = resolve(l)
 				in.Args[i].Label = l
+				if len(l.Targets) == 0 || done[l] {
+					continue
+				}
+				done[l] = true
 				for j := range l.Targets {
 					l.Targets[j] = resolve(l.Targets[j])
 				}

@@ -38,7 +38,8 @@ func (s *scope) member(name string) *Reg {
 	if len(s.families) == 0 {
 		return nil
 	}
-	for i := len(name) - 1; i > 0 && digit(name[i]); i-- {
+	const most = 20 // digits of a number that fits; a name may be as long as the text
+	for i := len(name) - 1; i > 0 && i >= len(name)-most && digit(name[i]); i-- {
 		if name[i] == '0' && i != len(name)-1 {
 			continue // %r01 is no member of %r<10>
 		}

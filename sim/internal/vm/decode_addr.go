@@ -56,7 +56,7 @@ func (d *decoder) addressOf(v *ptx.Var) (at uint64, space ptx.Space, err error) 
 			}
 		}
 	}
-	if at, ok := d.module.addresses[v]; ok {
+	if at, ok := d.module.address(v); ok {
 		return at, v.Space, nil
 	}
 	if at, ok := d.shared[v]; ok {

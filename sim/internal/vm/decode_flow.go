@@ -36,6 +36,7 @@ func decodeBrx(d *decoder, in *ptx.Inst) error {
 	if in.Args[1].Kind != ptx.LabelOperand || len(in.Args[1].Label.Targets) == 0 {
 		return fmt.Errorf("%v is no list of targets", in.Args[1])
 	}
+	d.module.work += len(in.Args[1].Label.Targets) // several may share one long list
 	d.around(in, func() {
 		n := &node{op: op{kind: opBrx}}
 		n.refs = append(n.refs, ref{&n.a, a, false})
@@ -121,7 +122,7 @@ func decodeCall(d *decoder, in *ptx.Inst) error {
 	if len(list) != 1 || list[0].Kind != ptx.FuncOperand {
 		return fmt.Errorf("only calls of functions by their name are supported")
 	}
-	f := d.module.function(list[0].Func)
+	f := d.module.functions[list[0].Func]
 	switch {
 	case f == nil || f.Declared:
 		return fmt.Errorf("function %s is declared and not defined in this text", list[0].Func)

@@ -42,7 +42,7 @@ func (d *decoder) local(e *env, v *ptx.Var) error {
 		d.prog.SharedStatic = at + uint64(v.Bytes)
 		return nil
 	}
-	if _, ok := d.module.addresses[v]; !ok {
+	if _, ok := d.module.address(v); !ok {
 		return fmt.Errorf("%s: a variable in .%v memory inside a function is not supported", v.Name, v.Space)
 	}
 	return nil

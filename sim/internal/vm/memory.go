@@ -2,6 +2,7 @@ package vm
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 )
 
@@ -17,16 +18,17 @@ type Region struct {
 // End is the first address behind the region.
 func (r *Region) End() uint64 { return r.Base + uint64(len(r.Data)) }
 
-// Memory is a set of regions, by address, that does not change: allocating makes a new one.
+// Memory is a set of regions by address, and the regions that were freed last. It must not change while a launch runs.
 type Memory struct {
-	regions []*Region
-	freed   []span // latest last
+	regions []*Region // by address; what was removed is there, without data, until the next tidying
+	removed int       // of them
+	freed   []span    // latest last
 }
 
 type span struct{ base, end uint64 }
 
 // maxFreed is how many freed allocations are remembered, to name them in an error.
-const maxFreed = 1024
+const maxFreed = 512
 
 // Find gives the region that holds an address.
 func (m *Memory) Find(addr uint64) *Region { return m.find(addr) }
@@ -39,33 +41,40 @@ func (m *Memory) find(addr uint64) *Region {
 	return m.regions[i]
 }
 
-// With is the memory with one region more, which lies above all others.
-func (m *Memory) With(r *Region) *Memory {
-	n := &Memory{regions: append(m.regions[:len(m.regions):len(m.regions)], r), freed: m.freed}
-	return n
-}
+// Add adds a region, which lies above all others.
+func (m *Memory) Add(r *Region) { m.regions = append(m.regions, r) }
 
-// Without is the memory less the region that begins at base.
-func (m *Memory) Without(base uint64) (*Memory, *Region) {
+// Remove removes the region that begins at base and returns it, nil if there is none.
+func (m *Memory) Remove(base uint64) *Region {
 	i := sort.Search(len(m.regions), func(i int) bool { return m.regions[i].Base >= base })
-	if i == len(m.regions) || m.regions[i].Base != base {
-		return m, nil
+	if i == len(m.regions) || m.regions[i].Base != base || len(m.regions[i].Data) == 0 {
+		return nil
 	}
 	r := m.regions[i]
-	n := &Memory{regions: make([]*Region, 0, len(m.regions)-1)}
-	n.regions = append(append(n.regions, m.regions[:i]...), m.regions[i+1:]...)
-	freed := m.freed
-	if len(freed) >= maxFreed {
-		freed = freed[len(freed)-maxFreed/2:]
+	if len(m.freed) == 2*maxFreed {
+		m.freed = m.freed[:copy(m.freed, m.freed[maxFreed:])]
 	}
-	n.freed = append(freed[:len(freed):len(freed)], span{r.Base, r.End()})
-	return n, r
+	m.freed = append(m.freed, span{r.Base, r.End()})
+	m.regions[i] = &Region{Base: base}
+	m.removed++
+	if m.removed > len(m.regions)/2 {
+		m.tidy()
+	}
+	return r
+}
+
+// tidy drops what was removed. It looks at two regions at most for each that was removed since the last time.
+func (m *Memory) tidy() {
+	m.regions = slices.DeleteFunc(m.regions, func(r *Region) bool { return len(r.Data) == 0 })
+	m.removed = 0
 }
 
 // Each calls f for every region.
 func (m *Memory) Each(f func(name string, bytes uint64)) {
 	for _, r := range m.regions {
-		f(r.Name, uint64(len(r.Data)))
+		if len(r.Data) > 0 {
+			f(r.Name, uint64(len(r.Data)))
+		}
 	}
 }
 
@@ -76,20 +85,25 @@ func (m *Memory) describe(addr uint64) string {
 			return fmt.Sprintf("in an allocation of %d bytes at %#x that was freed", f.end-f.base, f.base)
 		}
 	}
-	i := sort.Search(len(m.regions), func(i int) bool { return m.regions[i].Base > addr })
-	if i > 0 {
-		if r := m.regions[i-1]; addr < r.End() {
-			return fmt.Sprintf("across the end of the allocation of %d bytes at %#x", len(r.Data), r.Base)
-		}
+	next := sort.Search(len(m.regions), func(i int) bool { return m.regions[i].Base > addr })
+	last := next - 1
+	for last >= 0 && len(m.regions[last].Data) == 0 {
+		last--
+	}
+	for next < len(m.regions) && len(m.regions[next].Data) == 0 {
+		next++
 	}
 	var near *Region
 	var off string
-	if i > 0 {
-		near = m.regions[i-1]
+	if last >= 0 {
+		near = m.regions[last]
+		if addr < near.End() {
+			return fmt.Sprintf("across the end of the allocation of %d bytes at %#x", len(near.Data), near.Base)
+		}
 		off = fmt.Sprintf("%d bytes after", addr-near.End())
 	}
-	if i < len(m.regions) && (near == nil || m.regions[i].Base-addr < addr-near.End()) {
-		near = m.regions[i]
+	if next < len(m.regions) && (near == nil || m.regions[next].Base-addr < addr-near.End()) {
+		near = m.regions[next]
 		off = fmt.Sprintf("%d bytes before", near.Base-addr)
 	}
 	if near == nil {

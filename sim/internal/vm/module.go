@@ -15,8 +15,12 @@ type Module struct {
 	Approximate bool
 
 	text        *ptx.Module
+	functions   map[string]*ptx.Func
 	addresses   map[*ptx.Var]uint64
 	byName      map[string]*ptx.Var
+	regions     map[*ptx.Var]*Region // of the .global variables
+	globals     map[string]*Region
+	dynamic     uint64 // address of all dynamic shared variables, in the kernel that is decoded
 	sharedBytes uint64
 	sharedAlign uint64
 	work        int // operations of the functions that are decoded
@@ -25,27 +29,34 @@ type Module struct {
 // maxConst is the size of constant memory.
 const maxConst = 64 << 10
 
-func (m *Module) function(name string) *ptx.Func {
-	for _, f := range m.text.Funcs {
-		if f.Name == name {
-			return f
-		}
+// dynamicShared stands in Module.addresses for the place of dynamic shared memory, which depends on the kernel.
+const dynamicShared = ^uint64(0)
+
+// address is where a variable lies in its state space.
+func (m *Module) address(v *ptx.Var) (at uint64, ok bool) {
+	if at, ok = m.addresses[v]; at == dynamicShared {
+		at = m.dynamic
 	}
-	return nil
+	return at, ok
 }
+
+// Global finds a .global variable by its name; of several in functions, the first.
+func (m *Module) Global(name string) *Region { return m.globals[name] }
 
 // Load places a text's variables and decodes its kernels. place gives device memory to a variable; its error is returned as it is.
 func Load(text *ptx.Module, approximate bool, place func(name string, bytes, align uint64) (*Region, error)) (*Module, error) {
-	m := &Module{text: text, Programs: map[string]*Program{}, addresses: map[*ptx.Var]uint64{}, byName: map[string]*ptx.Var{}, Approximate: approximate}
+	m := &Module{text: text, Programs: map[string]*Program{}, functions: map[string]*ptx.Func{}, addresses: map[*ptx.Var]uint64{},
+		byName: map[string]*ptx.Var{}, regions: map[*ptx.Var]*Region{}, globals: map[string]*Region{}, Approximate: approximate}
 	vars := append([]*ptx.Var(nil), text.Vars...)
 	for _, f := range text.Funcs {
+		m.functions[f.Name] = f
 		for _, v := range f.Locals {
 			if v.Space == ptx.Global || v.Space == ptx.Const {
 				vars = append(vars, v)
 			}
 		}
 	}
-	var dynamic []*ptx.Var
+	dynamic := false
 	m.sharedAlign = 1
 	for _, v := range vars {
 		if _, ok := m.byName[v.Name]; !ok {
@@ -55,7 +66,8 @@ func Load(text *ptx.Module, approximate bool, place func(name string, bytes, ali
 		switch v.Space {
 		case ptx.Shared:
 			if v.Unsized {
-				dynamic = append(dynamic, v)
+				dynamic = true
+				m.addresses[v] = dynamicShared
 				m.sharedAlign = max(m.sharedAlign, align)
 				continue
 			}
@@ -72,10 +84,9 @@ func Load(text *ptx.Module, approximate bool, place func(name string, bytes, ali
 			if at+uint64(v.Bytes) > maxConst {
 				return nil, &ptx.Error{Line: v.Line, Msg: fmt.Sprintf("%s: more than %d bytes of constant memory", v.Name, maxConst)}
 			}
-			data := make([]byte, at+uint64(v.Bytes))
-			copy(data, m.Consts.data)
-			copy(data[at:], v.Init)
-			m.addresses[v], m.Consts.data = at, data
+			m.addresses[v] = at
+			m.Consts.data = append(m.Consts.data, make([]byte, at+uint64(v.Bytes)-uint64(len(m.Consts.data)))...)
+			copy(m.Consts.data[at:], v.Init)
 		case ptx.Global:
 			if v.Extern {
 				continue
@@ -88,7 +99,10 @@ func Load(text *ptx.Module, approximate bool, place func(name string, bytes, ali
 				return nil, err
 			}
 			copy(r.Data, v.Init)
-			m.addresses[v] = r.Base
+			m.addresses[v], m.regions[v] = r.Base, r
+			if m.globals[v.Name] == nil {
+				m.globals[v.Name] = r
+			}
 			m.Globals = append(m.Globals, r)
 		}
 	}
@@ -106,7 +120,7 @@ func Load(text *ptx.Module, approximate bool, place func(name string, bytes, ali
 func (m *Module) fixup(v *ptx.Var) error {
 	for _, f := range v.Fixups {
 		to := m.byName[f.Symbol]
-		at, ok := m.addresses[to]
+		at, ok := m.address(to)
 		if !ok || to.Space == ptx.Shared {
 			return &ptx.Error{Line: f.Line, Msg: fmt.Sprintf("%s: %s is no variable whose address is known", v.Name, f.Symbol)}
 		}
@@ -115,11 +129,7 @@ func (m *Module) fixup(v *ptx.Var) error {
 		}
 		data := m.Consts.data[min(m.addresses[v], uint64(len(m.Consts.data))):]
 		if v.Space == ptx.Global {
-			for _, r := range m.Globals {
-				if r.Base == m.addresses[v] {
-					data = r.Data
-				}
-			}
+			data = m.regions[v].Data
 		}
 		binary.LittleEndian.PutUint64(data[f.Offset:], at+uint64(f.Addend))
 	}
@@ -127,7 +137,7 @@ func (m *Module) fixup(v *ptx.Var) error {
 }
 
 // kernels decodes all functions of the text. A device function that no kernel calls is decoded too, for its errors.
-func (m *Module) kernels(dynamic []*ptx.Var) error {
+func (m *Module) kernels(dynamic bool) error {
 	for _, f := range m.text.Funcs {
 		if f.Declared {
 			continue
@@ -135,10 +145,7 @@ func (m *Module) kernels(dynamic []*ptx.Var) error {
 		// The size of the static part is known only when the kernel is decoded; a first pass finds it.
 		static := m.sharedBytes
 		for range 2 {
-			for _, v := range dynamic {
-				align := m.sharedAlign
-				m.addresses[v] = (static + align - 1) &^ (align - 1)
-			}
+			m.dynamic = (static + m.sharedAlign - 1) &^ (m.sharedAlign - 1)
 			p, err := m.compile(f)
 			if err != nil {
 				return err
@@ -146,7 +153,7 @@ func (m *Module) kernels(dynamic []*ptx.Var) error {
 			if f.Entry {
 				m.Programs[f.Name] = p
 			}
-			if p.SharedStatic == static || len(dynamic) == 0 {
+			if p.SharedStatic == static || !dynamic {
 				break
 			}
 			static = p.SharedStatic
