@@ -25,6 +25,7 @@ type options struct {
 	approximate     bool
 	strict          bool
 	noSeed          string // what is wrong with the seed
+	latest          bool
 }
 
 func defaults() options {
@@ -78,6 +79,11 @@ func StepLimit(n uint64) Option { return func(o *options) { o.steps = n } }
 // Fast turns the strict checks off: reads of memory that nothing wrote, races, threads of a block that do not reach a barrier, and
 // the weakness of memory. Kernels then run on all cores. See the package's documentation for what is checked.
 func Fast() Option { return func(o *options) { o.strict = false } }
+
+// LatestLoads makes strong loads, those of .volatile, .relaxed and .acquire, see the latest value of what they load, as they mostly do
+// on GPUs. Without it they may see an older one where PTX's memory model lets them, and Stats counts those that did. Everything else
+// stays checked. See the package's documentation for what relies on it.
+func LatestLoads() Option { return func(o *options) { o.latest = true } }
 
 // Serial makes kernels run on one goroutine. Results are the same, for a kernel without data races; one with data races behaves
 // the same again only when it runs serially.

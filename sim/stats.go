@@ -23,6 +23,17 @@ type KernelStats struct {
 	Global       SpaceTraffic
 	Shared       SpaceTraffic
 	Local        SpaceTraffic
+	// Stale are the instructions whose strong loads saw an older value than the last that was stored, in the order in which each
+	// first did. PTX's memory model allows it; a result that depends on it is a missing fence. LatestLoads turns it off.
+	Stale []StaleLoads
+}
+
+// StaleLoads counts the strong loads of one instruction that saw an older value than the last.
+type StaleLoads struct {
+	Func  string // the kernel or device function that the instruction stands in
+	Line  int    // of the PTX text, from 1
+	Text  string
+	Loads uint64 // by threads
 }
 
 // Instructions counts instructions executed by threads, by kind: "float32", "float64", "half", "integer", "logic", "compare",
@@ -85,6 +96,10 @@ func (d *Device) Stats() Stats {
 			to.Stores = Traffic(c.counts.Traffic(space, vm.StoreTraffic))
 			to.Atomics = Traffic(c.counts.Traffic(space, vm.AtomicTraffic))
 		}
+		for _, l := range c.counts.Stale() {
+			src := c.prog.Source[l.Source]
+			k.Stale = append(k.Stale, StaleLoads{src.Func, src.Line, src.Text, l.Loads})
+		}
 		s.Kernels = append(s.Kernels, k)
 	}
 	return s
@@ -125,6 +140,18 @@ func (k KernelStats) sub(o KernelStats) KernelStats {
 		}
 	}
 	k.Instructions = n
+	var stale []StaleLoads
+	for _, l := range k.Stale {
+		for _, before := range o.Stale {
+			if before.Func == l.Func && before.Line == l.Line && before.Text == l.Text {
+				l.Loads -= before.Loads
+			}
+		}
+		if l.Loads > 0 {
+			stale = append(stale, l)
+		}
+	}
+	k.Stale = stale
 	k.Global, k.Shared, k.Local = k.Global.sub(o.Global), k.Shared.sub(o.Shared), k.Local.sub(o.Local)
 	return k
 }

@@ -8,6 +8,26 @@ type Cover struct {
 	lanes    []uint64 // by block: lanes that entered
 	guards   []Guard  // by guarded operation: lanes
 	traffic  [trafficSpaces][trafficKinds]Traffic
+	stale    []StaleLoads
+}
+
+// StaleLoads counts the lanes of a strong load that saw an older value than the last.
+type StaleLoads struct {
+	Source int32 // Program.Source
+	Loads  uint64
+}
+
+// Stale is what was counted of stale loads, in the order in which the instructions first were.
+func (c *Cover) Stale() []StaleLoads { return c.stale }
+
+func (c *Cover) addStale(source int32, n uint64) {
+	for i := range c.stale {
+		if c.stale[i].Source == source {
+			c.stale[i].Loads += n
+			return
+		}
+	}
+	c.stale = append(c.stale, StaleLoads{source, n})
 }
 
 // Traffic is what was counted of a space, and of loads, stores or atomic operations.
@@ -35,6 +55,9 @@ func (c *Cover) Add(o *Cover) {
 		for k := range o.traffic[s] {
 			c.traffic[s][k].Add(o.traffic[s][k])
 		}
+	}
+	for _, s := range o.stale {
+		c.addStale(s.Source, s.Loads)
 	}
 	c.Steps += o.Steps
 	c.Launches += o.Launches

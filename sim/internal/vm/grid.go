@@ -28,6 +28,7 @@ type Options struct {
 	StepLimit       uint64 // operations of all warps; 0: no limit
 	Serial          bool   // one goroutine
 	Strict          bool   // check races and reads of what nothing wrote; the memory has shadows. Serial.
+	LatestLoads     bool   // strong loads see the latest value
 }
 
 // grid is a launch while it runs.

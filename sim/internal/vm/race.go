@@ -157,13 +157,15 @@ func (w *warp) conflicts(thread uint32, other, e epoch) bool {
 }
 
 // strongWriters looks after the strong writes of a place before its last one: they do not exclude each other, but any weak access
-// must know them all. The last few are remembered.
+// must know them all. The last few are remembered. A write whose value an atomic operation has given to its thread is not: it comes
+// before whatever comes behind the atomic operation (PTX's observation order), and who draws the last of several tickets knows it.
+// Where the thread does not ask for the value, red, it cannot know which order it was.
 func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) reader {
 	if bk.space == ptx.Global {
 		at += w.region.Base
 	}
 	if e&epochStrong != 0 {
-		if write && c.write>>threadShift != e>>threadShift {
+		if write && (o.mem.rmw == nil || !o.mem.load) && c.write>>threadShift != e>>threadShift {
 			l := w.location(bk.space, at)
 			if len(l.writers) < maxWriters {
 				l.writers = append(l.writers, reader{c.write, c.writeAt})

@@ -162,15 +162,15 @@ func (w *warp) replaced(l *location, lane int, old uint64) {
 	l.writes++
 }
 
-// stale draws which value a strong load sees: the latest, or an older one that the thread need not know to be replaced. A thread
+// draw draws which value a strong load sees: the latest, or an older one that the thread need not know to be replaced. A thread
 // never goes back behind a value that it has seen, nor behind a write that it knows.
-func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
+func (w *warp) draw(m *access, l *location, lane int, latest uint64) (v uint64, stale bool) {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
 	seen := b.sight(u, l)
 	me := epoch(b.order)<<(blockShift-threadShift) | epoch(u)
 	first := len(l.past)
-	for i := len(l.past) - 1; i >= 0; i-- {
+	for i := len(l.past) - 1; i >= 0 && !w.block.grid.opts.LatestLoads; i-- {
 		p := l.past[i]
 		if p.n < seen || p.next>>threadShift == me || b.ordered(u, p.next) {
 			break
@@ -180,12 +180,12 @@ func (w *warp) stale(m *access, l *location, lane int, latest uint64) uint64 {
 	if first == len(l.past) || w.block.rng.below(2) == 0 {
 		w.readStrong(m, l, l.offer, lane)
 		b.saw(u, l, l.writes)
-		return latest
+		return latest, false
 	}
 	p := l.past[first+int(w.block.rng.below(uint32(len(l.past)-first)))]
 	w.readStrong(m, l, p.offer, lane)
 	b.saw(u, l, p.n)
-	return p.value
+	return p.value, true
 }
 
 // key names the place of a lane's element: its address, or its offset in shared memory.
@@ -203,12 +203,18 @@ func (w *warp) loadStrong(o *op, b bank) {
 	for k := w.mask; k != 0; k &= k - 1 {
 		i := bits.TrailingZeros32(k)
 		at := w.addr[i]
+		stale := false
 		for e := range m.vec {
 			v := readLE(b.data[at+uint64(e*m.bytes):], m.bytes)
 			if b.space != ptx.Local {
-				v = w.stale(m, w.location(b.space, w.key(b, i, e, m)), i, v)
+				var old bool
+				v, old = w.draw(m, w.location(b.space, w.key(b, i, e, m)), i, v)
+				stale = stale || old
 			}
 			w.setReg(m, e, i, v)
+		}
+		if stale {
+			w.block.cover.addStale(o.source, 1)
 		}
 	}
 }
