@@ -1,6 +1,7 @@
 package sim_test
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -38,4 +39,24 @@ func forwardBackward(b *testing.B, d *sim.Device) {
 		b.Fatalf("the loss is %v", v)
 	}
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "elements/s")
+}
+
+// BenchmarkOneAddress is what it costs that all threads of a block read the same address, beside an address for each.
+func BenchmarkOneAddress(b *testing.B) {
+	for _, blocks := range []uint32{1, 64} {
+		for _, c := range []struct{ name, address string }{{"each", "%rd1"}, {"one", "%rd0"}} {
+			b.Run(fmt.Sprintf("blocks=%d/%s", blocks, c.name), func(b *testing.B) {
+				d := device(b, sim.Seed(1))
+				f := kernel(b, d, body(prologue+"mov.u32 %r4, 0;\nL: ld.global.u32 %r5, ["+c.address+"]; add.u32 %r4, %r4, 1; setp.lt.u32 %p0, %r4, 1000; @%p0 bra L;"), "k")
+				mem := upload(b, d, make([]uint32, 256*blocks))
+				for b.Loop() {
+					launch(b, d, f, sim.Linear(blocks, 256), mem, 0)
+					if err := d.Wait(0); err != nil {
+						b.Fatal(err)
+					}
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(blocks)/8000, "ns/load")
+			})
+		}
+	}
 }

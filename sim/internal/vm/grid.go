@@ -65,6 +65,16 @@ type grid struct {
 
 // Run executes a launch. The shape has been checked.
 func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) (*Cover, *Fault) {
+	g := newGrid(p, memory, params, geo, opts)
+	g.run()
+	g.covers[0].Launches = 1
+	for _, c := range g.covers[1:] {
+		g.covers[0].Add(c)
+	}
+	return g.covers[0], g.fault
+}
+
+func newGrid(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) *grid {
 	if opts.StepLimit == 0 {
 		opts.StepLimit = ^uint64(0)
 	}
@@ -92,12 +102,7 @@ func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) 
 	for range workers {
 		g.covers = append(g.covers, p.NewCover())
 	}
-	g.run()
-	g.covers[0].Launches = 1
-	for _, c := range g.covers[1:] {
-		g.covers[0].Add(c)
-	}
-	return g.covers[0], g.fault
+	return g
 }
 
 // run alternates between blocks that run side by side and what they wait for, one at a time.

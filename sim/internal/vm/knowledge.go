@@ -80,13 +80,12 @@ type arrivals struct {
 
 // ordering is what the strict mode follows of a grid.
 type ordering struct {
-	stamp       uint64 // of the launch
-	version     uint64 // of the order of .sc fences
-	fences      map[uint32]*blockFences
-	views       []versioned // what .sc fences knew from elsewhere
-	strong      map[uint64]*location
-	readers     [][]reader // of cells that several threads have read
-	readersHeld int        // in them
+	stamp   uint64 // of the launch
+	version uint64 // of the order of .sc fences
+	fences  map[uint32]*blockFences
+	views   []versioned // what .sc fences knew from elsewhere
+	strong  map[uint64]*location
+	readers readerLists
 }
 
 type blockFences struct {

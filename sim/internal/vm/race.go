@@ -7,19 +7,6 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// reader is one of several threads that read a cell since its last write.
-type reader struct {
-	e    epoch
-	from int32
-}
-
-// manyReaders bounds the list of a cell's readers. Beyond it one thread of a block stands for all of them, which a later write
-// must then know through a barrier.
-const manyReaders = 64
-
-// readerBudget bounds all those lists of a launch together. Beyond it a cell remembers two readers.
-const readerBudget = 4 << 20
-
 // watch checks an access of the active lanes, whose offsets in the memory that s shadows are in w.addr, and remembers it. It
 // reports a read of bytes that nothing wrote and a race.
 func (w *warp) watch(o *op, bk bank) {
@@ -60,16 +47,20 @@ func (w *warp) watch(o *op, bk bank) {
 	}
 	log := uint8(bits.TrailingZeros64(n))
 	first := uint32(w.index * lanes)
-	for k := w.mask; k != 0; k &= k - 1 {
+	for k := w.mask; k != 0; {
 		i := bits.TrailingZeros32(k)
-		off := w.addr[i]
-		p := s.page(off, stamp, log)
+		off, mask := w.addr[i], uint32(1)<<i
+		k &= k - 1
+		for ; !write && k != 0 && w.addr[bits.TrailingZeros32(k)] == off; k &= k - 1 { // lanes that read the same
+			mask |= k & -k
+		}
+		p := s.page(off, stamp, log, &b.grid.readers)
 		at := (off & (pageBytes - 1)) >> p.grain
 		u := first + uint32(i)
 		e := me | epoch(u)<<threadShift
 		for c := uint64(0); c < n>>p.grain; c++ {
 			cl := &p.cells[at+c]
-			other, from := w.touch(o, bk, cl, off+c<<p.grain, u, e, write)
+			other, from, lane := w.touch(o, bk, cl, off+c<<p.grain, u, e, mask, write)
 			if other == 0 {
 				continue
 			}
@@ -77,7 +68,7 @@ func (w *warp) watch(o *op, bk bank) {
 				cl.write, cl.writeAt = e, o.source
 				continue
 			}
-			w.raced(o, i, other, from, other == cl.write || other&epochStrong != 0 && other != cl.read, space)
+			w.raced(o, lane, other, from, other == cl.write || other&epochStrong != 0 && other != cl.read, space)
 			return
 		}
 	}
@@ -109,46 +100,52 @@ func (w *warp) sameValue(o *op, b bank, lane int, other epoch) bool {
 	return true
 }
 
-// touch checks an access against a cell and remembers it. It returns the access that it races with, and where that stands.
-func (w *warp) touch(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) (other epoch, from int32) {
-	if c.write == 0 && c.read == 0 {
-		if write {
-			c.write, c.writeAt = e, o.source
-		} else {
-			c.read, c.readFrom = e, o.source
-		}
-		return 0, 0
-	}
+// touch checks an access of some lanes against a cell and remembers it; thread and e are the first one's, and of a write there is one
+// only. It returns the access that it races with, where that stands, and the lane.
+func (w *warp) touch(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, mask uint32, write bool) (other epoch, from int32, lane int) {
 	b := w.block.eye
 	if c.write != 0 {
-		if w.conflicts(thread, c.write, e) {
-			return c.write, c.writeAt
-		}
-		if c.write&epochStrong != 0 {
-			if r := w.strongWriters(o, bk, c, at, thread, e, write); r.e != 0 {
-				return r.e, r.from
+		for m := mask; m != 0; m &= m - 1 {
+			lane := bits.TrailingZeros32(m)
+			thread := uint32(w.index*lanes + lane)
+			e := e.ofWarp() | epoch(lane)<<threadShift
+			if w.conflicts(thread, c.write, e) {
+				return c.write, c.writeAt, lane
 			}
-		}
-	}
-	if !write {
-		w.addReader(o, c, thread, e)
-		return 0, 0
-	}
-	if c.read != 0 {
-		if c.read.order() != 0 {
-			if w.conflicts(thread, c.read, e) {
-				return c.read, c.readFrom
-			}
-		} else {
-			for _, r := range b.grid.readers[c.read] {
-				if w.conflicts(thread, r.e, e) {
-					return r.e, r.from
+			if c.write&epochStrong != 0 {
+				if r := w.strongWriters(o, bk, c, at, thread, e, write); r.e != 0 {
+					return r.e, r.from, lane
 				}
 			}
 		}
 	}
+	if !write {
+		b.addReaders(c, e, mask, o.source)
+		return 0, 0, 0
+	}
+	lane = int(thread) % lanes
+	if c.read != 0 {
+		if c.read.order() != 0 {
+			if w.conflicts(thread, c.read, e) {
+				return c.read, c.readFrom, lane
+			}
+		} else {
+			for _, r := range b.grid.readers.lists[c.read] {
+				if r.e.warp() == e.warp() {
+					r.mask &^= 1 << lane
+				}
+				if together(r.e, e) {
+					continue
+				}
+				if other := b.unknown(thread, r); other != 0 {
+					return other, r.from, lane
+				}
+			}
+			b.grid.readers.drop(c.read)
+		}
+	}
 	c.write, c.writeAt, c.read = e, o.source, 0
-	return 0, 0
+	return 0, 0, 0
 }
 
 // conflicts says whether an access of a thread is not ordered with another one.
@@ -160,7 +157,7 @@ func (w *warp) conflicts(thread uint32, other, e epoch) bool {
 // must know them all. The last few are remembered. A write whose value an atomic operation has given to its thread is not: it comes
 // before whatever comes behind the atomic operation (PTX's observation order), and who draws the last of several tickets knows it.
 // Where the thread does not ask for the value, red, it cannot know which order it was.
-func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) reader {
+func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) writer {
 	if bk.space == ptx.Global {
 		at += w.region.Base
 	}
@@ -168,13 +165,13 @@ func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, 
 		if write && (o.mem.rmw == nil || !o.mem.load) && c.write>>threadShift != e>>threadShift {
 			l := w.location(bk.space, at)
 			if len(l.writers) < maxWriters {
-				l.writers = append(l.writers, reader{c.write, c.writeAt})
+				l.writers = append(l.writers, writer{c.write, c.writeAt})
 			} else {
-				l.writers[l.next%maxWriters] = reader{c.write, c.writeAt}
+				l.writers[l.next%maxWriters] = writer{c.write, c.writeAt}
 				l.next++
 			}
 		}
-		return reader{}
+		return writer{}
 	}
 	list := w.block.eye.strong
 	if bk.space != ptx.Shared {
@@ -191,56 +188,12 @@ func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, 
 			}
 		}
 	}
-	return reader{}
+	return writer{}
 }
 
 // together says whether two accesses are strong in scopes that hold each other, so that they may meet.
 func together(a, b epoch) bool {
 	return a&b&epochStrong != 0 && ((a|b)&epochCTA == 0 || a.order() == b.order())
-}
-
-// addReader remembers a read. A read that happened before it need not be remembered any longer.
-func (w *warp) addReader(o *op, c *cell, thread uint32, e epoch) {
-	b := w.block.eye
-	if c.read == 0 || c.read.order() != 0 && (c.read>>threadShift == e>>threadShift || b.knows(thread, c.read)) {
-		c.read, c.readFrom = e, o.source
-		return
-	}
-	g := b.grid
-	if c.read.order() != 0 {
-		if g.readersHeld >= 2*readerBudget {
-			c.read, c.readFrom = e, o.source
-			return
-		}
-		if len(g.readers) == 0 {
-			g.readers = append(g.readers, nil) // 0 stands for no reader
-		}
-		g.readersHeld += 2
-		g.readers = append(g.readers, []reader{{c.read, c.readFrom}, {e, o.source}})
-		c.read = epoch(len(g.readers) - 1)
-		return
-	}
-	list := g.readers[c.read]
-	for i := range list {
-		if list[i].e>>threadShift == e>>threadShift || b.knows(thread, list[i].e) {
-			list[i] = reader{e, o.source}
-			return
-		}
-	}
-	if len(list) >= manyReaders {
-		for i := range list {
-			if list[i].e.order() == e.order() {
-				list[i] = reader{e, o.source}
-				return
-			}
-		}
-	}
-	if g.readersHeld >= readerBudget {
-		list[w.block.rng.below(uint32(len(list)))] = reader{e, o.source}
-		return
-	}
-	g.readersHeld++
-	g.readers[c.read] = append(list, reader{e, o.source})
 }
 
 // unwritten reports a read of bytes that nothing wrote.

@@ -94,8 +94,8 @@ func (s *Shadow) Copied(off uint64, from *Shadow, at, n uint64) {
 	}
 }
 
-// page gives the cells that an access of 2^log bytes needs, as narrow as it is, or narrower.
-func (s *Shadow) page(off, stamp uint64, log uint8) *page {
+// page gives the cells that an access of 2^log bytes needs, as narrow as it is, or narrower. Parts of a cell have each its readers.
+func (s *Shadow) page(off, stamp uint64, log uint8, readers *readerLists) *page {
 	p := &s.pages[off>>pageShift]
 	if p.stamp != stamp {
 		n := pageBytes >> log
@@ -112,6 +112,9 @@ func (s *Shadow) page(off, stamp uint64, log uint8) *page {
 		p.cells = make([]cell, len(old)<<k)
 		for i := range p.cells {
 			p.cells[i] = old[i>>k]
+			if i>>k<<k != i {
+				p.cells[i].read = readers.cloned(old[i>>k].read)
+			}
 		}
 		p.grain = log
 	}

@@ -67,11 +67,11 @@ func TestShadowBits(t *testing.T) {
 // A page's cells become as narrow as the narrowest access, and keep what they held.
 func TestShadowPages(t *testing.T) {
 	s := NewShadow(3 * pageBytes)
-	p := s.page(pageBytes+64, 7, 4)
+	p := s.page(pageBytes+64, 7, 4, nil)
 	require.Len(t, p.cells, pageBytes/16)
 	p.cells[4].write = 99
-	require.Same(t, p, s.page(pageBytes+4, 7, 4))
-	p = s.page(pageBytes, 7, 2)
+	require.Same(t, p, s.page(pageBytes+4, 7, 4, nil))
+	p = s.page(pageBytes, 7, 2, nil)
 	require.Len(t, p.cells, pageBytes/4)
 	for i, c := range p.cells {
 		want := epoch(0)
@@ -80,9 +80,9 @@ func TestShadowPages(t *testing.T) {
 		}
 		require.Equal(t, want, c.write)
 	}
-	require.Equal(t, uint8(2), s.page(pageBytes, 7, 4).grain, "wide again")
-	require.Len(t, s.page(pageBytes, 7, 0).cells, pageBytes)
-	p = s.page(pageBytes, 8, 3) // another launch
+	require.Equal(t, uint8(2), s.page(pageBytes, 7, 4, nil).grain, "wide again")
+	require.Len(t, s.page(pageBytes, 7, 0, nil).cells, pageBytes)
+	p = s.page(pageBytes, 8, 3, nil) // another launch
 	require.Equal(t, uint8(3), p.grain)
 	for _, c := range p.cells {
 		require.Zero(t, c)

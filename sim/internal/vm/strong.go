@@ -14,8 +14,14 @@ type location struct {
 	fenced  []fencedSight
 	writes  uint64   // strong writes so far
 	readers *view    // those who have read it, whose .sc fences come before those of writers
-	writers []reader // the latest of them but one, and some before
+	writers []writer // the latest of them but one, and some before
 	next    int      // where the next goes
+}
+
+// writer is a strong write, and where in the program it stands.
+type writer struct {
+	e    epoch
+	from int32
 }
 
 // maxWriters is how many strong writes before the last are remembered of a place.
