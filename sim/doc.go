@@ -28,7 +28,7 @@
 //   - waits at a barrier that others of its block have left the kernel without reaching, or that lanes of its warp reach at another
 //     instruction, or at a barrier, shuffle or vote that never completes;
 //   - executes a shuffle or vote whose member mask does not name it, or reads a lane that does not execute the shuffle;
-//   - or when the launch executes more than StepLimit operations.
+//   - or never leaves the kernel: see StepLimit.
 //
 // Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) lets it be: a strong load, .volatile or .relaxed, may see
 // an older value than the last as long as no fence or barrier forbids it. So a missing fence shows, as a race where the accesses are

@@ -114,10 +114,23 @@ func TestHangs(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			for _, options := range ways() {
-				d := device(t, append(options, sim.StepLimit(20000))...)
-				out := upload(t, d, make([]uint32, 512))
-				launch(t, d, kernel(t, d, c.ptx, "k"), sim.Linear(3, 64), out, 0)
-				code(t, driver.CodeLaunchTimeout, d.Wait(0), append(c.parts, "kernel k", "block (", "thread (", "seed ")...)
+				for limit, says := range map[string]string{"steps": "step limit", "work": "no thread has left the kernel for"} {
+					o := sim.StepLimit(20000)
+					if limit == "work" {
+						o = sim.WorkLimit(20000)
+					}
+					d := device(t, append(options, o)...)
+					out := upload(t, d, make([]uint32, 512))
+					launch(t, d, kernel(t, d, c.ptx, "k"), sim.Linear(3, 64), out, 0)
+					parts := []string{"kernel k", "block (", "thread (", "seed "}
+					for _, p := range c.parts {
+						if p == "step limit" {
+							p = says
+						}
+						parts = append(parts, p)
+					}
+					code(t, driver.CodeLaunchTimeout, d.Wait(0), parts...)
+				}
 			}
 		})
 	}

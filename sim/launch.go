@@ -264,7 +264,7 @@ func (d *Device) execute(k *kernel, g Geometry, params []byte) *Error {
 	perMP := min(d.opts.resident, 2048/int(g.Block[0]*g.Block[1]*g.Block[2]))
 	cover, fault := vm.Run(k.prog, d.memory, params, vm.Geometry{Grid: g.Grid, Block: g.Block, SharedBytes: g.SharedBytes}, vm.Options{
 		Seed: d.opts.seed, Launch: d.launches, Multiprocessors: d.opts.multiprocessors, Resident: perMP * d.opts.multiprocessors,
-		StepLimit: d.opts.steps, Serial: d.opts.serial, Strict: d.opts.strict,
+		StepLimit: d.opts.steps, WorkLimit: d.opts.work, Serial: d.opts.serial, Strict: d.opts.strict,
 		LatestLoads: d.opts.latest,
 	})
 	k.counts.Add(cover)

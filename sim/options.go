@@ -20,7 +20,7 @@ type options struct {
 	resident        int
 	memory          uint64
 	major, minor    int
-	steps           uint64
+	steps, work     uint64
 	serial          bool
 	approximate     bool
 	strict          bool
@@ -29,7 +29,7 @@ type options struct {
 }
 
 func defaults() options {
-	o := options{multiprocessors: 4, resident: 4, memory: 2 << 30, major: 9, steps: 1 << 36, strict: true}
+	o := options{multiprocessors: 4, resident: 4, memory: 2 << 30, major: 9, work: workLimit, strict: true}
 	if math.MaxInt == math.MaxInt32 {
 		o.memory = 1 << 30
 	}
@@ -46,9 +46,6 @@ func defaults() options {
 func (o *options) settle() {
 	o.multiprocessors = min(max(o.multiprocessors, 1), 1024)
 	o.resident = min(max(o.resident, 1), 32)
-	if o.steps == 0 {
-		o.steps = math.MaxUint64
-	}
 }
 
 // Seed sets what the order of blocks, warps, lanes of atomics and parted lanes is drawn from, and what memory holds that nothing
@@ -72,9 +69,16 @@ func ComputeCapability(major, minor int) Option {
 	return func(o *options) { o.major, o.minor = major, minor }
 }
 
-// StepLimit sets how many operations all warps of a launch may execute together before it fails: 2^36 without this option, which
-// takes about half an hour; 0: no limit.
-func StepLimit(n uint64) Option { return func(o *options) { o.steps = n } }
+// workLimit is how much work a launch may do, without this option, between one thread's leaving the kernel and the next one's.
+const workLimit = 1 << 32
+
+// StepLimit sets how many operations all warps of a launch may execute together before it fails; 0: no limit.
+//
+// Without this option a launch fails when it works, and no thread leaves the kernel, for so long that none ever will: an endless loop ends
+// after a minute or a few, and a long launch whose blocks end one after the other is never stopped. What is counted is not time but
+// 2^32 units of work, an operation of a warp or a few lanes' accesses of memory each, so that a launch fails on every machine or on none.
+// A unit takes 10 to 50 ns; on a slow machine, or under the race detector, the limit is further away by as much as all else.
+func StepLimit(n uint64) Option { return func(o *options) { o.steps, o.work = n, 0 } }
 
 // Fast turns the strict checks off: reads of memory that nothing wrote, races, threads of a block that do not reach a barrier, and
 // the weakness of memory. Kernels then run on all cores. See the package's documentation for what is checked.

@@ -15,6 +15,8 @@ type block struct {
 	rng     rng
 	pace    uint32 // eighths of the rounds in which it goes on with what it waits for
 	steps   uint64
+	extra   uint64 // work beyond them
+	counted uint64 // work that the grid has counted; what is executed for the grid comes on top
 	cover   *Cover
 	fault   *Fault
 	order   uint64    // place in the order of blocks
@@ -36,15 +38,15 @@ const (
 // run executes the block until it has ended, waits for the grid, or has used up its slice.
 func (b *block) run() {
 	// A small step limit is looked at more often; what is drawn does not depend on how many blocks run side by side.
-	quantum := min(blockQuantum, b.grid.opts.StepLimit)
-	limit := b.steps + quantum
+	quantum := min(blockQuantum, b.grid.opts.StepLimit, b.grid.opts.WorkLimit)
+	limit := b.work() + quantum
 	napping := false
 	for _, w := range b.warps {
 		if w.nap > 0 {
 			w.nap--
 		}
 	}
-	for b.fault == nil && b.steps < limit {
+	for b.fault == nil && b.work() < limit {
 		n := 0
 		for _, w := range b.warps {
 			w.unlock(false)
@@ -80,7 +82,7 @@ func (b *block) run() {
 	for _, w := range b.warps {
 		napping = napping || w.nap > 0
 	}
-	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.steps < limit && !napping {
+	if b.fault == nil && b.left < len(b.warps) && len(b.pending) == 0 && b.work() < limit && !napping {
 		b.deadlock()
 	}
 }

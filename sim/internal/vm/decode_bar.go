@@ -169,6 +169,8 @@ func decodeFence(d *decoder, in *ptx.Inst) error {
 	}
 	d.push(&node{op: op{mem: m, exec: func(w *warp, o *op) {
 		if eye := w.block.eye; eye != nil {
+			w.accessWork(o.mem)
+			w.block.extra += fenceWork
 			eye.fence(w.index*lanes, w.mask, m.order, m.scope)
 		}
 	}}})

@@ -1,7 +1,6 @@
 package vm
 
 import (
-	"fmt"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -26,6 +25,7 @@ type Options struct {
 	Multiprocessors int
 	Resident        int    // blocks that run at once
 	StepLimit       uint64 // operations of all warps; 0: no limit
+	WorkLimit       uint64 // work without a thread's leaving the kernel; 0: no limit
 	Serial          bool   // one goroutine
 	Strict          bool   // check races and reads of what nothing wrote; the memory has shadows. Serial.
 	LatestLoads     bool   // strong loads see the latest value
@@ -57,7 +57,7 @@ type grid struct {
 	stop     atomic.Uint64
 	rng      rng
 	covers   []*Cover // one for each goroutine
-	stepSum  uint64
+	limits   limits
 	eye      *ordering
 	stamps   uint64 // given to shared memories
 	resident int
@@ -77,6 +77,9 @@ func Run(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) 
 func newGrid(p *Program, memory *Memory, params []byte, geo Geometry, opts Options) *grid {
 	if opts.StepLimit == 0 {
 		opts.StepLimit = ^uint64(0)
+	}
+	if opts.WorkLimit == 0 {
+		opts.WorkLimit = ^uint64(0)
 	}
 	g := &grid{prog: p, memory: memory, params: params, geo: geo, opts: opts, faultAt: ^uint64(0)}
 	g.stop.Store(^uint64(0))
@@ -113,25 +116,8 @@ func (g *grid) run() {
 		if g.fault != nil {
 			return
 		}
-		if g.stepSum > g.opts.StepLimit {
-			g.fault = &Fault{Kind: StepLimit, Kernel: g.prog.Name,
-				Msg: fmt.Sprintf("more than %d operations (the step limit)", g.opts.StepLimit)}
-			if len(ready) == 0 { // many short blocks: the last of them ended just now
-				g.fault.Block = g.place(g.next - 1)
-				return
-			}
-			b := ready[0]
-			g.fault.Block = b.id
-			for _, w := range b.warps {
-				for _, s := range w.splits {
-					if s.op != nil {
-						w.mask = s.mask
-						w.failLane(s.op, w.lane(func(uint64) bool { return true }), StepLimit, "%s", g.fault.Msg)
-						g.fault = w.fault
-						return
-					}
-				}
-			}
+		if msg := g.limits.exceeded(&g.opts); msg != "" {
+			g.fault = g.endless(ready, msg)
 			return
 		}
 		if len(ready) == 0 {
@@ -157,7 +143,7 @@ func (g *grid) together(ready []*block) []*block {
 			queue = queue[1:]
 			return b
 		}
-		if g.next >= g.geo.Blocks() || len(g.parked)+g.running >= g.resident || g.fault != nil || g.stepSum > g.opts.StepLimit {
+		if g.next >= g.geo.Blocks() || len(g.parked)+g.running >= g.resident || g.fault != nil || g.limits.steps > g.opts.StepLimit {
 			return nil
 		}
 		g.running++
@@ -173,11 +159,12 @@ func (g *grid) together(ready []*block) []*block {
 				continue
 			}
 			b.cover = cover
-			before := b.steps
+			steps, threads := b.steps, b.threads
 			b.run()
-			cover.Steps += b.steps - before
+			cover.Steps += b.steps - steps
 			g.mu.Lock()
-			g.stepSum += b.steps - before
+			g.limits.ran(b.steps-steps, b.work()-b.counted, b.threads < threads)
+			b.counted = b.work()
 			g.running--
 			switch {
 			case b.fault != nil:
@@ -268,7 +255,7 @@ func (g *grid) admit(n uint64) *block {
 	b.order = n
 	b.number = g.order.at(n)
 	b.id = g.place(n)
-	b.left, b.threads, b.waiting, b.steps, b.fault = 0, g.geo.Threads(), 0, 0, nil
+	b.left, b.threads, b.waiting, b.steps, b.extra, b.counted, b.fault = 0, g.geo.Threads(), 0, 0, 0, 0, nil
 	b.pending = b.pending[:0]
 	b.bars = [barriers]barrier{}
 	b.rng = seeded(g.seed, b.number)

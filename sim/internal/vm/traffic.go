@@ -44,6 +44,7 @@ const (
 // count counts an access of the active lanes, whose addresses are in w.addr. Constants and parameters are not counted.
 func (w *warp) count(o *op, lo, hi uint64) {
 	m := o.mem
+	w.accessWork(m)
 	space := GlobalTraffic
 	switch m.space {
 	case ptx.Shared:

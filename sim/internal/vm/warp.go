@@ -25,6 +25,7 @@ type warp struct {
 	napAt    uint64   // steps at which it does next
 	spare    []*split
 	steps    uint64 // operations executed
+	began    uint64 // steps at the beginning of the block
 	met      uint64 // steps when lanes last met, or parted without others waiting
 	patience uint64
 	stuck    uint64 // the block's steps at which lanes at joins go on though others are at a barrier; 0: they do not wait so
@@ -88,7 +89,7 @@ func (w *warp) start(b *block, index, threads int) {
 		w.localShadow.forget(uint64(len(w.local)))
 	}
 	w.splits, w.joins, w.patience = w.splits[:0], w.joins[:0], patience
-	w.nap, w.stuck = 0, 0
+	w.nap, w.stuck, w.began = 0, 0, w.steps
 	w.drawNap()
 	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
 }
@@ -178,6 +179,9 @@ func (w *warp) step(s *split, quantum int) int {
 		cov.runs[s.block]++
 		cov.lanes[s.block] += uint64(bits.OnesCount32(s.mask))
 		last := &p.code[b.end-1]
+		if last.kind > opExit {
+			w.block.extra += waitWork
+		}
 		end := b.end
 		if last.kind != opPlain {
 			end--
