@@ -53,14 +53,15 @@ func TestWork(t *testing.T) {
 		loop        string
 		least, most uint64 // operations, of each of which 32 lanes take part in one
 	}{
-		"arithmetic":     {"add.u32 %r5, %r5, 1;", limit, limit * 5 / 4},
-		"plain loads":    {"ld.global.u32 %r5, [%rd1];", limit / 8, limit / 3},
-		"barriers":       {"bar.sync 0;", limit / 8, limit / 3},
-		"shuffles":       {"shfl.sync.bfly.b32 %r3, %r0, 1, 31, -1;", limit / 8, limit / 3},
-		"volatile loads": {"ld.volatile.global.u32 %r5, [%rd1];", limit / 100, limit / 40},
-		"atomics":        {"red.global.add.u32 [%rd0], 1;", limit / 100, limit / 40},
-		"shared atomics": {"red.shared.add.u32 [s], 1;", limit / 100, limit / 6},
-		"fences":         {"membar.gl;", limit / 200, limit / 12},
+		"arithmetic":        {"add.u32 %r5, %r5, 1;", limit, limit * 5 / 4},
+		"plain loads":       {"ld.global.u32 %r5, [%rd1];", limit / 8, limit / 3},
+		"barriers":          {"bar.sync 0;", limit / 8, limit / 3},
+		"shuffles":          {"shfl.sync.bfly.b32 %r3, %r0, 1, 31, -1;", limit / 8, limit / 3},
+		"volatile loads":    {"ld.volatile.global.u32 %r5, [%rd1];", limit / 100, limit / 40},
+		"atomics":           {"red.global.add.u32 [%rd0], 1;", limit / 100, limit / 40},
+		"shared atomics":    {"red.shared.add.u32 [s], 1;", limit / 100, limit / 6},
+		"fences":            {"membar.gl;", limit / 2000, limit / 500},
+		"fences and stores": {"membar.gl; st.volatile.global.u32 [%rd1], %r3;", limit / 3000, limit / 500},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := device(t, sim.Seed(1), sim.WorkLimit(limit))

@@ -32,6 +32,7 @@ type pending struct {
 // Slices: a warp runs for so many operations at most before others get their turn, a block before the grid looks after it.
 const (
 	warpQuantum  = 1 << 16
+	warpExtra    = 1 << 20 // work beyond operations
 	blockQuantum = 1 << 22
 )
 

@@ -86,6 +86,7 @@ type ordering struct {
 	views   []versioned // what .sc fences knew from elsewhere
 	strong  map[uint64]*location
 	readers readerLists
+	ordered bool // something has acquired or released
 }
 
 type blockFences struct {

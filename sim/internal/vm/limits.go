@@ -6,22 +6,28 @@ import (
 )
 
 // Work is what a launch costs, in units that take about the same time each, whatever they are spent on: an operation of a warp is one,
-// and operations that are executed lane by lane, or let others run, are more. The time of a unit is the machine's, about 20 ns; that work
+// and operations that are executed lane by lane, or let others run, are more. The time of a unit is the machine's, about 5 to 50 ns; that work
 // is counted and not time makes a launch the same on every machine.
 const (
 	waitWork   = 8   // an operation at which a warp may wait
 	strongWork = 4   // a lane's strong access, atomic operation or fence
 	fenceWork  = 128 // a fence whose order is followed, whatever its lanes
+	orderWork  = 24  // a lane's of these once anything has acquired or released, and 1 for every second thread of the block
 	weakLanes  = 4   // lanes whose weak accesses are a unit
 )
 
 // accessWork counts what an access of the active lanes costs beyond its operation.
 func (w *warp) accessWork(m *access) {
 	n := uint64(bits.OnesCount32(w.mask))
-	if m.order != weak || m.rmw != nil {
-		w.block.extra += strongWork * n
-	} else {
+	eye := w.block.eye
+	switch {
+	case m.order == weak && m.rmw == nil:
 		w.block.extra += n / weakLanes
+	case eye != nil && (m.order > relaxed || eye.grid.ordered):
+		eye.grid.ordered = true
+		w.block.extra += (orderWork + uint64(len(eye.threads)/2)) * n
+	default:
+		w.block.extra += strongWork * n
 	}
 }
 

@@ -26,6 +26,7 @@ type warp struct {
 	spare    []*split
 	steps    uint64 // operations executed
 	began    uint64 // steps at the beginning of the block
+	extra    uint64 // of the block, at which the warp's turn ends
 	met      uint64 // steps when lanes last met, or parted without others waiting
 	patience uint64
 	stuck    uint64 // the block's steps at which lanes at joins go on though others are at a barrier; 0: they do not wait so
@@ -131,6 +132,7 @@ func (w *warp) run(quantum int) {
 	if left := w.napAt - w.steps; left < uint64(quantum) {
 		quantum = int(left)
 	}
+	w.extra = w.block.extra + min(warpExtra, w.block.grid.opts.WorkLimit)
 	for quantum > 0 && w.fault == nil && w.block.fault == nil {
 		n := 0
 		for _, s := range w.splits {
@@ -170,7 +172,7 @@ const (
 // step executes one group of lanes until it waits, parts, meets others, or has used up the quantum, whose rest it returns.
 func (w *warp) step(s *split, quantum int) int {
 	p, cov := w.prog, w.block.cover
-	for quantum > 0 {
+	for quantum > 0 && w.block.extra <= w.extra {
 		b := &p.blocks[s.block]
 		n := int(b.end - b.first)
 		quantum -= n
@@ -248,7 +250,7 @@ func (w *warp) step(s *split, quantum int) int {
 			return quantum
 		}
 	}
-	return quantum
+	return 0
 }
 
 // guarded narrows the mask to the lanes whose guard holds; false means none.
