@@ -64,6 +64,9 @@ func (d *Device) cover(text string, parsed *ptx.Module, code *vm.Module) map[str
 // Coverage is what the launches so far have executed of all kernels that were loaded, whether launched or not. It may be asked
 // for after Close.
 func (d *Device) Coverage() Coverage {
+	if !d.made() {
+		return nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	var list Coverage

@@ -31,8 +31,9 @@ func Linear(blocks, threads uint32) Geometry { return driver.Linear(blocks, thre
 // Work is queued as on a GPU. Whether a launch runs at once or only when something waits for it is drawn from the seed, so that
 // a program that forgets to wait is found out.
 type Device struct {
-	opts options
-	info Info
+	isMade bool // by New; it stays so
+	opts   options
+	info   Info
 
 	mu       sync.Mutex
 	closed   bool
@@ -86,11 +87,13 @@ type kernel struct {
 
 // New opens a simulated device. Options that make no sense are replaced by the nearest that do.
 func New(opts ...Option) *Device {
-	d := &Device{opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
+	d := &Device{isMade: true, opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
 		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
 		kernels: map[Function]*kernel{}, covered: map[string]map[string]*covered{}}
 	for _, o := range opts {
-		o(&d.opts)
+		if o != nil {
+			o(&d.opts)
+		}
 	}
 	d.opts.settle()
 	d.inOrder = append(d.inOrder, d.streams[0])
@@ -103,15 +106,28 @@ func New(opts ...Option) *Device {
 }
 
 // Info describes the device.
-func (d *Device) Info() Info { return d.info }
+func (d *Device) Info() Info {
+	if d == nil {
+		return Info{}
+	}
+	return d.info
+}
 
 // Seed is the seed that everything the device draws is drawn from; a device with the same seed that is used in the same way does
 // the same.
-func (d *Device) Seed() uint64 { return d.opts.seed }
+func (d *Device) Seed() uint64 {
+	if d == nil {
+		return 0
+	}
+	return d.opts.seed
+}
 
 // Close waits for the device's work and releases everything. It returns a fault that no other call has reported. The second Close
 // does nothing.
 func (d *Device) Close() error {
+	if !d.made() {
+		return nil
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
@@ -128,8 +144,14 @@ func (d *Device) Close() error {
 	return nil
 }
 
+// made says whether New has made the device. A nil one, or a zero value, gives errors and zeros.
+func (d *Device) made() bool { return d != nil && d.isMade }
+
 // usable takes the lock and says why a call cannot be served. The caller unlocks in either case.
 func (d *Device) usable(call string, kind CallKind) error {
+	if !d.made() {
+		return fail(call, driver.CodeInvalidContext, "the device is nil or a zero value: New makes devices")
+	}
 	d.mu.Lock()
 	switch {
 	case d.closed:
@@ -141,6 +163,12 @@ func (d *Device) usable(call string, kind CallKind) error {
 		return d.faultFrom(call)
 	}
 	return d.failing(call, kind)
+}
+
+func (d *Device) unlock() {
+	if d.made() {
+		d.mu.Unlock()
+	}
 }
 
 // faultFrom is the device's fault as the error of a call.

@@ -37,6 +37,9 @@ type planned struct {
 // makes it a fault of the device, as after an illegal address: every later call fails with it too. Failures add up; a negative n, or
 // 0, plans nothing.
 func (d *Device) FailNext(kind CallKind, n int, sticky bool) {
+	if !d.made() {
+		return
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if n > 0 && kind < callKinds {
@@ -68,6 +71,9 @@ func (d *Device) failing(call string, kind CallKind) error {
 
 // Calls is how many calls of a kind were made, those that failed included.
 func (d *Device) Calls(kind CallKind) uint64 {
+	if !d.made() {
+		return 0
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if kind >= callKinds {
@@ -87,6 +93,9 @@ type Held struct {
 
 // Held counts what is given out, and after Close what was when it was closed: what its user leaked.
 func (d *Device) Held() Held {
+	if !d.made() {
+		return Held{}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {

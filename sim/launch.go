@@ -24,7 +24,7 @@ const (
 func (d *Device) Load(text string) (Module, error) {
 	const call = "cuModuleLoadData"
 	err := d.usable(call, LoadCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -81,7 +81,7 @@ func ptxError(call string, err error) error {
 func (d *Device) Unload(m Module) error {
 	const call = "cuModuleUnload"
 	err := d.usable(call, UnloadCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (d *Device) Unload(m Module) error {
 func (d *Device) Function(m Module, name string) (Function, error) {
 	const call = "cuModuleGetFunction"
 	err := d.usable(call, LoadCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -132,7 +132,7 @@ func (d *Device) Function(m Module, name string) (Function, error) {
 func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 	const call = "cuModuleGetGlobal"
 	err := d.usable(call, LoadCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, 0, err
 	}
@@ -152,7 +152,7 @@ func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error {
 	const call = "cuLaunchKernel"
 	err := d.usable(call, LaunchCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ const (
 func (d *Device) Alloc(bytes uint64) (Ptr, error) {
 	const call = "cuMemAlloc"
 	err := d.usable(call, AllocCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -65,7 +65,7 @@ func (d *Device) release(base uint64) bool {
 func (d *Device) Free(p Ptr) error {
 	const call = "cuMemFree"
 	err := d.usable(call, FreeCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ const small = 64 << 10
 func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	const call = "cuMemcpyHtoDAsync"
 	err := d.usable(call, CopyCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -153,7 +153,7 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 	const call = "cuMemcpyDtoHAsync"
 	err := d.usable(call, CopyCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -179,7 +179,7 @@ func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 	const call = "cuMemcpyDtoDAsync"
 	err := d.usable(call, CopyCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
 	const call = "cuMemsetD8Async"
 	err := d.usable(call, CopyCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}

@@ -74,6 +74,9 @@ func (t Traffic) Coalescing() float64 {
 
 // Stats reads the counts. Work that is queued and not done is not in them. They may be read after Close.
 func (d *Device) Stats() Stats {
+	if !d.made() {
+		return Stats{}
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	s := d.stats

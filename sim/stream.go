@@ -79,7 +79,7 @@ func (d *Device) drainAll() {
 // NewStream makes a stream. It is not ordered with any other, the default one included.
 func (d *Device) NewStream() (Stream, error) {
 	err := d.usable("cuStreamCreate", StreamCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -94,7 +94,7 @@ func (d *Device) NewStream() (Stream, error) {
 func (d *Device) CloseStream(s Stream) error {
 	const call = "cuStreamDestroy"
 	err := d.usable(call, StreamCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (d *Device) CloseStream(s Stream) error {
 func (d *Device) Wait(s Stream) error {
 	const call = "cuStreamSynchronize"
 	err := d.usable(call, WaitCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (d *Device) Wait(s Stream) error {
 // NewEvent makes an event.
 func (d *Device) NewEvent() (Event, error) {
 	err := d.usable("cuEventCreate", EventCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +143,7 @@ func (d *Device) NewEvent() (Event, error) {
 func (d *Device) CloseEvent(e Event) error {
 	const call = "cuEventDestroy"
 	err := d.usable(call, EventCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -158,7 +158,7 @@ func (d *Device) CloseEvent(e Event) error {
 func (d *Device) Record(e Event, on Stream) error {
 	const call = "cuEventRecord"
 	err := d.usable(call, EventCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (d *Device) Record(e Event, on Stream) error {
 func (d *Device) WaitEvent(e Event, on Stream) error {
 	const call = "cuStreamWaitEvent"
 	err := d.usable(call, EventCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return err
 	}
@@ -210,7 +210,7 @@ func (d *Device) WaitEvent(e Event, on Stream) error {
 func (d *Device) Elapsed(start, end Event) (float32, error) {
 	const call = "cuEventElapsedTime"
 	err := d.usable(call, WaitCall)
-	defer d.mu.Unlock()
+	defer d.unlock()
 	if err != nil {
 		return 0, err
 	}

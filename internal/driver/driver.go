@@ -101,6 +101,9 @@ type Error struct {
 }
 
 func (e *Error) Error() string {
+	if e == nil {
+		return "no error"
+	}
 	name := e.Name
 	if name == "" {
 		name = "CUDA error"
