@@ -16,7 +16,8 @@ type Array struct {
 
 	mu      sync.Mutex
 	closed  bool
-	file    *os.File     // nil for an array that was read as a whole
+	file    *os.File     // nil for an array that was read as a whole, or that is a stream
+	stream  *stream      // nil for any other
 	values  []byte       // the elements in C order and the host's byte order; nil until they are there
 	release func() error // gives values back
 }
@@ -123,7 +124,7 @@ func (a *Array) Close() error {
 	if a.file != nil {
 		err = also(err, a.file.Close())
 	}
-	a.closed, a.file, a.values, a.release = true, nil, nil, nil
+	a.closed, a.file, a.stream, a.values, a.release = true, nil, nil, nil, nil
 	if err != nil {
 		return readError(a.name, err)
 	}
@@ -146,7 +147,8 @@ func Values[T Element](a *Array) ([]T, error) {
 }
 
 // ReadAt copies the len(dst) elements that begin at element first, counted in C order, to dst. It reads the file, whose size
-// doesn't matter; only a file in Fortran order is loaded as a whole, as Values does it.
+// doesn't matter; only a file in Fortran order is loaded as a whole, as Values does it. A stream must be asked for the elements
+// in their order.
 func ReadAt[T Element](a *Array, dst []T, first int) error {
 	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
 		return err
@@ -158,6 +160,9 @@ func ReadAt[T Element](a *Array, dst []T, first int) error {
 	var err error
 	if a.closed || a.layout.fortran {
 		err = a.fetch()
+	} else if a.stream != nil && a.values == nil {
+		defer a.mu.Unlock()
+		return a.stream.next(a.name, a.layout, bytesOf(dst), first)
 	}
 	file, values := a.file, a.values
 	a.mu.Unlock()
@@ -194,6 +199,11 @@ func (a *Array) fetch() error {
 		return nil
 	}
 	l := a.layout
+	if a.stream != nil {
+		values, err := a.stream.rest(a.name, l)
+		a.values = values
+		return err
+	}
 	if l.bigEndian == bigEndianHost && !l.fortran && l.offset%int64(l.DType.Size()) == 0 {
 		if m, release, err := mapFile(a.file, int(l.offset)+l.dataBytes()); err == nil {
 			a.values, a.release = m[l.offset:], release

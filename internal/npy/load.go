@@ -25,6 +25,15 @@ func read(name string, r io.Reader, size int64) (*Array, error) {
 	if err != nil {
 		return nil, err
 	}
+	values, err := readRest(name, r, l)
+	if err != nil {
+		return nil, err
+	}
+	return &Array{name: name, layout: l, values: values}, nil
+}
+
+// readRest reads the data of an array, in C order and the host's byte order, and finds r at its end.
+func readRest(name string, r io.Reader, l layout) ([]byte, error) {
 	values, err := readGrowing(name, r, l)
 	if err != nil {
 		return nil, err
@@ -37,7 +46,7 @@ func read(name string, r io.Reader, size int64) (*Array, error) {
 		newReorder(l, ordered).put(values)
 		values = ordered
 	}
-	return &Array{name: name, layout: l, values: values}, nil
+	return values, nil
 }
 
 // readGrowing reads the data of an array and finds r at its end. Its memory doubles as it fills: nothing is taken on trust.
@@ -59,13 +68,18 @@ func readGrowing(name string, r io.Reader, l layout) ([]byte, error) {
 		copy(larger, buf)
 		buf = larger
 	}
+	return buf, l.checkEnd(name, r)
+}
+
+// checkEnd finds r, of which all data have been read, at its end.
+func (l layout) checkEnd(name string, r io.Reader) error {
 	switch n, err := io.ReadFull(r, make([]byte, 1)); {
 	case n > 0:
-		return nil, formatErrorf(name, "trailing bytes after the %d of %s", l.dataBytes(), l.describe())
+		return formatErrorf(name, "trailing bytes after the %d of %s", l.dataBytes(), l.describe())
 	case !errors.Is(err, io.EOF):
-		return nil, readError(name, err)
+		return readError(name, err)
 	}
-	return buf, nil
+	return nil
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }

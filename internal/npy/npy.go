@@ -5,16 +5,17 @@
 // of format versions 1 to 3 are read, of either byte order, in C and in Fortran order; the elements are always handed out in C
 // order and in the machine's own byte order. What is written is what numpy.save writes, byte for byte.
 //
-// An array is read in one of three ways:
+// An array is read in one of four ways:
 //
 //   - [Read] and [Archive.Read] read a whole array into memory;
 //   - [Open] and then [Values] give the elements of a file as one slice, mapped and not read where the file's layout is the
 //     machine's;
-//   - [Open] and then [ReadAt] copy out any stretch of a file, so that a file of any size can be walked through in pieces.
+//   - [Open] and then [ReadAt] copy out any stretch of a file, so that a file of any size can be walked through in pieces;
+//   - [Stream] and then [ReadAt] walk through a pipe once, from its beginning to its end.
 //
 // It is written by [Write] and [WriteFile], or in pieces: [NewWriter] or [Create], then [Append], then [Commit]. A file is
 // written under another name in the same folder and takes its own name when it is complete, so what stands there is the old
-// file or the whole new one. Output isn't mapped: on a full disk a write returns an error, where touching a mapped page ends
+// file or the whole new one (see package files). Output isn't mapped: on a full disk a write returns an error, where touching a mapped page ends
 // the process.
 package npy
 

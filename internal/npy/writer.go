@@ -3,10 +3,11 @@ package npy
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
+
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 // Writer writes one array in pieces. It belongs to one goroutine. Its first error ends it: what there was of a file is gone,
@@ -17,8 +18,8 @@ type Writer struct {
 	header Header
 	left   int // elements still to come
 	buffer *bufio.Writer
-	file   *newFile // nil where an io.Writer was given
-	swap   bool     // the host's byte order isn't the file's
+	file   *files.File // nil where an io.Writer was given
+	swap   bool        // the host's byte order isn't the file's
 	err    error
 	done   bool
 }
@@ -40,26 +41,29 @@ func NewWriter(name string, w io.Writer, h Header) (*Writer, error) {
 	return nw, nil
 }
 
-// Create begins the file at path: Append its elements, then Commit; and defer Close, which removes what isn't committed. The
-// new file grows beside path under the name .npy-*.tmp and takes the place of a file at path, and its permissions, when it is
-// committed. Where path is a symbolic link, the file that it leads to is replaced. What is there and isn't a regular file, or
-// is write-protected, is an error. Once ctx is cancelled, Append and Commit fail. On Windows a file that is open, here or
-// elsewhere, can't be replaced.
+// Create begins the file at path, as package files places it: Append its elements, then Commit; and defer Close, which removes
+// what isn't committed. Once ctx is cancelled, Append and Commit fail. On Windows a file that is open, here or elsewhere, can't
+// be replaced.
 func Create(ctx context.Context, path string, h Header) (*Writer, error) {
-	_, err := h.Len()
-	if err == nil {
-		err = ctx.Err()
-	}
-	if err != nil {
+	if _, err := h.Len(); err != nil {
 		return nil, fmt.Errorf("npy: write %s: %w", path, err)
 	}
-	file, err := createFile(path)
+	place, err := files.Output(path)
 	if err != nil {
-		return nil, fmt.Errorf("npy: write %s: %w", path, systemError(err))
+		return nil, fmt.Errorf("npy: %w", err)
 	}
-	w, err := NewWriter(path, file, h)
+	file, err := place.Create(ctx)
 	if err != nil {
-		return nil, also(err, file.discard())
+		return nil, fmt.Errorf("npy: %w", err)
+	}
+	return NewFileWriter(ctx, file, h)
+}
+
+// NewFileWriter begins an array of header h in a file that has been created, which is then the Writer's, as with Create.
+func NewFileWriter(ctx context.Context, file *files.File, h Header) (*Writer, error) {
+	w, err := NewWriter(file.Name(), file, h)
+	if err != nil {
+		return nil, also(err, file.Close())
 	}
 	w.ctx, w.file = ctx, file
 	return w, nil
@@ -69,7 +73,7 @@ func Create(ctx context.Context, path string, h Header) (*Writer, error) {
 func (w *Writer) failed(err error) error {
 	w.err = fmt.Errorf("npy: write %s: %w", w.name, systemError(err))
 	if w.file != nil {
-		w.err = also(w.err, w.file.discard())
+		w.err = also(w.err, w.file.Close())
 	}
 	return w.err
 }
@@ -110,8 +114,8 @@ func Append[T Element](w *Writer, values []T) error {
 	return nil
 }
 
-// Commit completes one or more arrays together: none of the files takes its place before all of them are complete and on the
-// disk. On an error all that haven't taken their place are removed.
+// Commit completes one or more arrays together, as package files does it: none of the files takes its place before all of them
+// are complete and on the disk. On an error all are removed.
 func Commit(ws ...*Writer) (err error) {
 	defer func() {
 		for _, w := range ws {
@@ -120,33 +124,32 @@ func Commit(ws ...*Writer) (err error) {
 			}
 		}
 	}()
-	taken := map[string]bool{}
+	var placed []*files.File
 	for _, w := range ws {
 		if err := w.state(); err != nil {
 			return err
 		}
-		if w.file != nil {
-			if taken[w.file.path] {
-				return w.failed(errors.New("two arrays go to this file"))
-			}
-			taken[w.file.path] = true
-		}
 		if err := w.complete(); err != nil {
 			return w.failed(err)
 		}
-	}
-	for _, w := range ws {
 		if w.file != nil {
-			if err := w.file.replace(); err != nil {
-				return w.failed(err)
-			}
+			placed = append(placed, w.file)
+		}
+	}
+	err = files.Commit(placed...)
+	for _, w := range ws {
+		if err != nil {
+			w.err = fmt.Errorf("npy: %w", err)
 		}
 		w.done = true
+	}
+	if err != nil {
+		return fmt.Errorf("npy: %w", err)
 	}
 	return nil
 }
 
-// complete brings all of the array to where it goes.
+// complete hands on all of the array.
 func (w *Writer) complete() error {
 	if w.left > 0 {
 		return fmt.Errorf("incomplete: %d elements of shape %s are missing", w.left, shapeString(w.header.Shape))
@@ -154,10 +157,7 @@ func (w *Writer) complete() error {
 	if err := w.ctx.Err(); err != nil {
 		return err
 	}
-	if err := w.buffer.Flush(); err != nil || w.file == nil {
-		return err
-	}
-	return w.file.finish()
+	return w.buffer.Flush()
 }
 
 // Close ends the Writer; a file that wasn't committed is removed. After Commit, or an error, it does nothing.
@@ -169,8 +169,8 @@ func (w *Writer) Close() error {
 	if w.file == nil {
 		return nil
 	}
-	if err := w.file.discard(); err != nil {
-		return fmt.Errorf("npy: write %s: %w", w.name, err)
+	if err := w.file.Close(); err != nil {
+		return fmt.Errorf("npy: %w", err)
 	}
 	return nil
 }

@@ -30,6 +30,14 @@ func fileNames(t testing.TB, folder string) []string {
 	return names
 }
 
+// temporary returns the file beside path, of which there is one.
+func temporary(t testing.TB, path string) string {
+	found, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".smoothl1-*.tmp"))
+	require.NoError(t, err)
+	require.Len(t, found, 1)
+	return found[0]
+}
+
 func TestWriteInPieces(t *testing.T) {
 	const n = 700000 // more than a piece that the context is looked at between
 	values := make([]float32, n)
@@ -111,7 +119,7 @@ func TestWriterErrors(t *testing.T) {
 		"disk failed": {"file already closed", func(w *Writer, _ func()) error {
 			return errors.Join(Append(w, three), w.file.Close(), Commit(w))
 		}},
-		"committed with itself": {"two arrays go to this file", func(w *Writer, _ func()) error {
+		"committed with itself": {"two outputs go to this file", func(w *Writer, _ func()) error {
 			return errors.Join(Append(w, three), Commit(w, w))
 		}},
 	} {
@@ -144,7 +152,11 @@ func TestCloseWithoutCommit(t *testing.T) {
 
 	w, _ = create(t, context.Background(), 3)
 	require.NoError(t, w.file.Close())
-	require.NoError(t, os.Remove(w.file.Name()))
+	require.Empty(t, fileNames(t, filepath.Dir(w.name)))
+	require.NoError(t, w.Close())
+
+	w, path = create(t, context.Background(), 3)
+	require.NoError(t, os.Remove(temporary(t, path)))
 	require.NoError(t, w.Close(), "somebody else has removed it")
 }
 
@@ -174,7 +186,7 @@ func TestCommitTogether(t *testing.T) {
 	one, two = begin("one.npy"), begin("one.npy")
 	require.NoError(t, Append(one, []float64{2}))
 	require.NoError(t, Append(two, []float64{2}))
-	require.ErrorContains(t, Commit(one, two), "two arrays go to this file")
+	require.ErrorContains(t, Commit(one, two), "two outputs go to this file")
 	require.Empty(t, fileNames(t, folder))
 
 	var b bytes.Buffer

@@ -2,6 +2,7 @@ package npy
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io/fs"
 	"os"
@@ -59,10 +60,9 @@ func TestSymbolicLinks(t *testing.T) {
 	if err := os.Symlink(filepath.Join("real", "out.npy"), link); err != nil {
 		t.Skipf("no symbolic links here: %v", err)
 	}
-	_, err := Create(context.Background(), link, Header{Float32, nil})
-	require.ErrorIs(t, err, fs.ErrNotExist, "a link to nothing")
-	require.NoError(t, os.WriteFile(file, nil, 0o666))
-	require.NoError(t, WriteFile(context.Background(), link, Header{Float32, nil}, []float32{1}))
+	for range 2 { // a link to nothing, and one to a file
+		require.NoError(t, WriteFile(context.Background(), link, Header{Float32, nil}, []float32{1}))
+	}
 	target, err := os.Readlink(link)
 	require.NoError(t, err, "still a link")
 	require.Equal(t, filepath.Join("real", "out.npy"), target)
@@ -75,7 +75,7 @@ func TestSymbolicLinks(t *testing.T) {
 	require.NoError(t, err)
 	two, err := Create(context.Background(), filepath.Join(folder, "folder", "out.npy"), Header{Float32, []int{0}})
 	require.NoError(t, err)
-	require.ErrorContains(t, Commit(one, two), "two arrays go to this file")
+	require.ErrorContains(t, Commit(one, two), "two outputs go to this file")
 	require.Equal(t, []string{"out.npy"}, fileNames(t, filepath.Join(folder, "real")))
 }
 
@@ -90,7 +90,7 @@ func TestCreateRefuses(t *testing.T) {
 		path, reason string
 		h            Header
 	}{
-		{context.Background(), "", "not the name of a file", Header{Float32, nil}},
+		{context.Background(), "", `write "": not the name of a file`, Header{Float32, nil}},
 		{context.Background(), filepath.Join(folder, "x") + "/", "not the name of a file", Header{Float32, nil}},
 		{context.Background(), folder, "a folder, not a file", Header{Float32, nil}},
 		{context.Background(), filepath.Join(folder, "none", "x.npy"), "", Header{Float32, nil}},
@@ -105,7 +105,7 @@ func TestCreateRefuses(t *testing.T) {
 			continue // Windows says it when the file gets its name
 		}
 		_, err := Create(c.ctx, c.path, c.h)
-		require.ErrorContains(t, err, "npy: write "+c.path+": ", "%q", c.path)
+		require.ErrorContains(t, err, "npy: write "+cmp.Or(c.path, `""`)+": ", "%q", c.path)
 		require.ErrorContains(t, err, c.reason)
 		require.NotContains(t, err.Error(), ".tmp", "a name that the user never gave")
 		require.Error(t, WriteFile(c.ctx, c.path, c.h, []float32{1}))

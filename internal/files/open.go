@@ -1,0 +1,34 @@
+package files
+
+import (
+	"fmt"
+	"io"
+	"os"
+)
+
+// Open opens a place to read it as it comes. On a pipe with a name this waits until somebody writes to it.
+func (p Place) Open() (io.ReadCloser, error) {
+	f, done, err := p.open(os.O_RDONLY)
+	if err != nil {
+		return nil, fmt.Errorf("read %v: %w", p, bare(err))
+	}
+	return &reader{f, done}, nil
+}
+
+func (p Place) open(mode int) (*os.File, func() error, error) {
+	if n, ok := p.Descriptor(); ok {
+		return descriptor(n)
+	}
+	f, err := os.OpenFile(p.path, mode, 0)
+	if err != nil {
+		return nil, nil, err
+	}
+	return f, f.Close, nil
+}
+
+type reader struct {
+	io.Reader
+	close func() error
+}
+
+func (r *reader) Close() error { return r.close() }

@@ -1,0 +1,68 @@
+package npy
+
+import (
+	"fmt"
+	"io"
+)
+
+// stream is an array whose elements come one after the other.
+type stream struct {
+	r   io.Reader
+	at  int   // the element that comes next
+	err error // that ended it
+}
+
+// Stream begins to read a .npy file from r, which may be a pipe. Its elements are read when they are asked for, by ReadAt, in
+// their order and once; after the last of them r must end. Values, and ReadAt of a file in Fortran order, load them all. Close
+// leaves r open. name is what errors call it.
+func Stream(name string, r io.Reader) (*Array, error) {
+	l, err := readLayout(name, r)
+	if err == nil && l.count == 0 {
+		err = l.checkEnd(name, r)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return &Array{name: name, layout: l, stream: &stream{r: r}}, nil
+}
+
+// next reads the elements from first on into dst.
+func (s *stream) next(name string, l layout, dst []byte, first int) error {
+	size := l.DType.Size()
+	switch {
+	case s.err != nil:
+		return s.err
+	case first != s.at:
+		return fmt.Errorf("npy: %s: element %d of a stream asked for, element %d comes next", name, first, s.at)
+	case len(dst) == 0:
+		return nil
+	}
+	n, err := io.ReadFull(s.r, dst)
+	s.at += len(dst) / size
+	switch {
+	case isEOF(err):
+		s.err = l.checkSize(name, l.offset+int64(first*size+n))
+	case err != nil:
+		s.err = readError(name, err)
+	case s.at == l.count:
+		s.err = l.checkEnd(name, s.r)
+	}
+	if s.err == nil && l.bigEndian != bigEndianHost {
+		swapBytes(dst, size)
+	}
+	return s.err
+}
+
+// rest loads all elements, of which none must have been read.
+func (s *stream) rest(name string, l layout) (values []byte, err error) {
+	switch {
+	case s.err != nil:
+		return nil, s.err
+	case s.at > 0:
+		return nil, fmt.Errorf("npy: %s: all elements of a stream asked for, element %d comes next", name, s.at)
+	case l.count == 0: // whose end has been seen
+		return alignedBytes(0), nil
+	}
+	values, s.err = readRest(name, s.r, l)
+	return values, s.err
+}
