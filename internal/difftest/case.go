@@ -123,7 +123,7 @@ func Parse(text string) (c Case, err error) {
 		case "loss":
 			err = c.Loss.Kind.Set(value)
 		case "beta":
-			c.Loss.Beta, err = strconv.ParseFloat(value, 64)
+			c.Loss.Beta, err = ParseFloat(value)
 		case "reduction":
 			err = c.Loss.Reduction.Set(value)
 		case "n":
@@ -139,7 +139,7 @@ func Parse(text string) (c Case, err error) {
 		case "elementwise":
 			c.Elementwise, err = strconv.ParseBool(value)
 		case "upstream":
-			c.Upstream, err = strconv.ParseFloat(value, 64)
+			c.Upstream, err = ParseFloat(value)
 		case "count":
 			c.Count, err = strconv.Atoi(value)
 		case "shift":
