@@ -10,7 +10,8 @@ import (
 
 // InstructionSet returns what the functions of this package that are not the reference are computed with: "avx512", "avx2", or
 // "generic" for Go. It is the best that the machine has, unless the environment variable SMOOTHL1_CPU, read when the program
-// starts, names a lesser one; where it names one that is unknown or not there, that is the error. No result depends on it.
+// starts, names a lesser one; where it names one that is unknown or not there, that is the error, which gpu.Open returns for the
+// CPU, and the functions here use the best. No result depends on it.
 func InstructionSet() (string, error) {
 	err := isa.Complaint()
 	return isa.Current().String(), err

@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/kernels"
@@ -48,7 +49,8 @@ const (
 	chooseGiven
 )
 
-// CPU chooses the CPU.
+// CPU chooses the CPU. Open fails where the environment variable SMOOTHL1_CPU asks in vain for a way to use it: see
+// cpu.InstructionSet.
 func CPU() OpenOption { return OpenOption{choice: chooseCPU} }
 
 // CUDA chooses the CUDA device of this ordinal, counted from 0. Open fails where it cannot be had.
@@ -78,7 +80,7 @@ func Open(options ...OpenOption) (*Device, error) {
 	}
 	switch o.choice {
 	case chooseCPU:
-		return openCPU("asked for"), nil
+		return openCPU("asked for")
 	case chooseGiven:
 		if isNil(o.drv) {
 			return nil, smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)
@@ -99,7 +101,7 @@ func Open(options ...OpenOption) (*Device, error) {
 	default:
 		drv, err := cuda.Open(0)
 		if errors.Is(err, cuda.ErrUnavailable) {
-			return openCPU(err.Error()), nil
+			return openCPU(err.Error())
 		}
 		// A GPU that is there but does not work is an error: who has one does not want the CPU unawares.
 		if err != nil {
@@ -115,8 +117,11 @@ func isNil(drv driver.Device) bool {
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
-func openCPU(reason string) *Device {
-	return &Device{reason: reason, ops: map[*turns]struct{}{}}
+func openCPU(reason string) (*Device, error) {
+	if _, err := cpu.InstructionSet(); err != nil { // somebody means the environment to say how to compute
+		return nil, fmt.Errorf("gpu: Open: the CPU: %w", err)
+	}
+	return &Device{reason: reason, ops: map[*turns]struct{}{}}, nil
 }
 
 func openDriver(drv driver.Device) (*Device, error) {

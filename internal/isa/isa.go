@@ -55,10 +55,10 @@ func choose(wanted string, available []Set) (Set, error) {
 	i := slices.Index(names, wanted)
 	switch {
 	case i < 0:
-		return best, fmt.Errorf("smoothl1: environment: %s = %q: no such instruction set, want one of %s; using %v",
-			Variable, wanted, strings.Join(names, ", "), best)
+		return best, fmt.Errorf("smoothl1: environment: %s = %q: no such instruction set, want one of %s",
+			Variable, wanted, strings.Join(names, ", "))
 	case !slices.Contains(available, Set(i)):
-		return best, fmt.Errorf("smoothl1: environment: %s = %q: this machine does not have it; using %v", Variable, wanted, best)
+		return best, fmt.Errorf("smoothl1: environment: %s = %q: this machine does not have it", Variable, wanted)
 	}
 	return Set(i), nil
 }
