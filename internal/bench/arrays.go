@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"sync"
 
@@ -23,17 +24,20 @@ type rotation[T smoothl1.Float] struct {
 const aligned = 64
 
 // newRotation makes sets until they take more than so many bytes, and fills them.
-func newRotation[T smoothl1.Float](dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
+func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
 	r := &rotation[T]{dev: dev, n: n}
 	r.sets, r.stride = setsFor(n, uint64(smoothl1.DTypeOf[T]().Size()), bytes)
 	var err error
 	for i := range r.whole {
+		if err := ctx.Err(); err != nil {
+			return nil, errors.Join(err, r.close())
+		}
 		if r.whole[i], err = gpu.Alloc[T](dev, r.sets*r.stride); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
 	}
 	for i, w := range r.whole[:2] {
-		if err := r.fill(w, uint64(i+1)); err != nil {
+		if err := r.fill(ctx, w, uint64(i+1)); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
 	}
@@ -64,9 +68,12 @@ func (r *rotation[T]) close() error {
 const piece = 2048 * cpu.Chunk
 
 // fill gives an array its content, a function of seed and position alone.
-func (r *rotation[T]) fill(w *gpu.Buffer[T], seed uint64) error {
+func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) error {
 	host := make([]T, min(piece, w.Len()))
 	for first := 0; first < w.Len(); first += piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		m := min(piece, w.Len()-first)
 		generate(host[:m], seed, first)
 		part, err := w.Slice(first, first+m)

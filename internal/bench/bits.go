@@ -10,6 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/internal/files"
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
@@ -36,11 +37,11 @@ var bitsLosses = []smoothl1.Loss{
 
 // compareBits has PyTorch compute losses and gradients of arrays of n elements and compares them with the device's.
 func compareBits(ctx context.Context, p *peer, dev *gpu.Device, n int) (rows []BitsRow, err error) {
-	dir, err := os.MkdirTemp("", "smoothl1-bits-")
+	dir, remove, err := files.TempDir()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, remove()) }()
 	for _, data := range []difftest.Data{difftest.Normal, difftest.Kinks, difftest.Special} {
 		for _, l := range bitsLosses {
 			for _, l.Reduction = range []smoothl1.Reduction{smoothl1.Mean, smoothl1.Sum, smoothl1.None} {
@@ -53,11 +54,11 @@ func compareBits(ctx context.Context, p *peer, dev *gpu.Device, n int) (rows []B
 						return rows, err
 					}
 					c := difftest.Case{N: n, Data: data, Loss: l, Seed: 11, Elementwise: l.Reduction == smoothl1.None}
-					more, err := bitsOf[float32](ctx, p, dev, dir, contender, c)
+					more, err := bitsOf[float32](p, dev, dir, contender, c)
 					if err == nil {
 						rows = append(rows, more...)
 						c.DType = smoothl1.Float64
-						more, err = bitsOf[float64](ctx, p, dev, dir, contender, c)
+						more, err = bitsOf[float64](p, dev, dir, contender, c)
 					}
 					if err != nil {
 						return rows, fmt.Errorf("%s, %v: %w", contender, l, err)
@@ -70,7 +71,7 @@ func compareBits(ctx context.Context, p *peer, dev *gpu.Device, n int) (rows []B
 	return rows, nil
 }
 
-func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir, contender string, c difftest.Case) (rows []BitsRow, err error) {
+func bitsOf[T smoothl1.Float](p *peer, dev *gpu.Device, dir, contender string, c difftest.Case) (rows []BitsRow, err error) {
 	in := difftest.Generate[T](c)
 	h := npy.Header{DType: npy.Float32, Shape: []int{c.N}}
 	if smoothl1.DTypeOf[T]() == smoothl1.Float64 {
@@ -78,7 +79,7 @@ func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir
 	}
 	for name, x := range map[string][]T{"pred": in.Pred, "target": in.Target, "upstream": in.Upstream} {
 		if x != nil {
-			if err := npy.WriteFile(ctx, filepath.Join(dir, name+".npy"), h, x); err != nil {
+			if err := writeAll(filepath.Join(dir, name+".npy"), h, x); err != nil {
 				return nil, err
 			}
 		}
@@ -141,6 +142,16 @@ func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.In
 		}
 	}
 	return nil
+}
+
+// writeAll writes an array to a file that nobody looks at before it is there.
+func writeAll[T smoothl1.Float](path string, h npy.Header, x []T) (err error) {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	return npy.Write(path, f, h, x)
 }
 
 func readAll[T smoothl1.Float](path string) (x []T, err error) {

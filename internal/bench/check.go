@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -12,22 +13,22 @@ import (
 
 // check computes every operation on the first and the last set of the device and compares all results with what package cpu
 // makes of the same arrays, bit for bit. It goes through them in pieces, so that the host needs no room for whole arrays.
-func check[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T]) error {
+func check[T smoothl1.Float](ctx context.Context, r *rotation[T], op *gpu.SmoothL1[T]) error {
 	for k := 0; k < r.sets; k += max(1, r.sets-1) {
 		s, err := r.at(k)
 		if err != nil {
 			return err
 		}
-		if err := checkSet(r.n, s, op); err != nil {
+		if err := checkSet(ctx, r.n, s, op); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func checkSet[T smoothl1.Float](n int, s set[T], op *gpu.SmoothL1[T]) error {
+func checkSet[T smoothl1.Float](ctx context.Context, n int, s set[T], op *gpu.SmoothL1[T]) error {
 	l := op.Loss()
-	want, err := expect[T](n, s.first, l)
+	want, err := expect[T](ctx, n, s.first, l)
 	if err != nil {
 		return err
 	}
@@ -49,9 +50,12 @@ func checkSet[T smoothl1.Float](n int, s set[T], op *gpu.SmoothL1[T]) error {
 		{ForwardBackward, func() error { return errors.Join(op.ForwardBackward(s.pred, s.target, s.out), value()) },
 			func(p answers[T]) []T { return p.grad }},
 	} {
-		err := o.run()
+		err := ctx.Err()
+		if err == nil {
+			err = o.run()
+		}
 		if err == nil && o.what != nil {
-			err = compareOutput(n, s, l, o.what)
+			err = compareOutput(ctx, n, s, l, o.what)
 		}
 		if err != nil {
 			return fmt.Errorf("wrong answer: %s of %d elements of %v, %v: %w", o.name, n, smoothl1.DTypeOf[T](), l, err)
@@ -64,10 +68,13 @@ func checkSet[T smoothl1.Float](n int, s set[T], op *gpu.SmoothL1[T]) error {
 type answers[T smoothl1.Float] struct{ pred, target, terms, grad []T }
 
 // pieces goes through what package cpu makes of the arrays that begin at a position.
-func pieces[T smoothl1.Float](n, first int, visit func(at int, p answers[T]) error) error {
+func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at int, p answers[T]) error) error {
 	room := func() []T { return make([]T, min(n, piece)) }
 	p := answers[T]{room(), room(), room(), room()}
 	for at := 0; at < n; at += piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		m := min(piece, n-at)
 		p = answers[T]{p.pred[:m], p.target[:m], p.terms[:m], p.grad[:m]}
 		generate(p.pred, 1, first+at)
@@ -80,9 +87,9 @@ func pieces[T smoothl1.Float](n, first int, visit func(at int, p answers[T]) err
 }
 
 // expect returns the loss.
-func expect[T smoothl1.Float](n, first int, l smoothl1.Loss) (float64, error) {
+func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss) (float64, error) {
 	var sums []float64
-	err := pieces(n, first, func(_ int, p answers[T]) error {
+	err := pieces(ctx, n, first, func(_ int, p answers[T]) error {
 		part := make([]float64, cpu.Chunks(len(p.pred)))
 		_, err := cpu.Forward(l, cpu.Args[T]{Pred: p.pred, Target: p.target, ChunkSums: part})
 		sums = append(sums, part...)
@@ -95,9 +102,9 @@ func expect[T smoothl1.Float](n, first int, l smoothl1.Loss) (float64, error) {
 }
 
 // compareOutput compares the output array with terms or gradients.
-func compareOutput[T smoothl1.Float](n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
+func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
 	host := make([]T, min(n, piece))
-	return pieces(n, s.first, func(at int, p answers[T]) error {
+	return pieces(ctx, n, s.first, func(at int, p answers[T]) error {
 		a := cpu.Args[T]{Pred: p.pred, Target: p.target, Terms: p.terms, GradPred: p.grad, Count: n}
 		if err := errors.Join(cpu.ForwardTerms(l, a), cpu.Backward(l, a)); err != nil {
 			return err

@@ -17,18 +17,21 @@ type contender struct {
 	most  int // calls of a sample
 	// sample returns the nanoseconds of a call among so many queued ones, on the device, and of one by itself until its
 	// result is there.
-	sample func(calls int) (device, wall float64, err error)
+	sample func(ctx context.Context, calls int) (device, wall float64, err error)
 
 	calls        int
 	device, wall []float64
 }
 
 // calibrate chooses the calls of a sample, about a millisecond of them, and warms up.
-func (c *contender) calibrate() error {
+func (c *contender) calibrate(ctx context.Context) error {
 	const long = 1e6
 	c.calls = 1
 	for range 2 {
-		device, _, err := c.sample(c.calls)
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		device, _, err := c.sample(ctx, c.calls)
 		if err != nil {
 			return err
 		}
@@ -40,7 +43,7 @@ func (c *contender) calibrate() error {
 // contest measures all contenders in turns, so that whatever changes on the machine changes for all.
 func contest(ctx context.Context, all []*contender, samples int) ([]Entry, error) {
 	for _, c := range all {
-		if err := c.calibrate(); err != nil {
+		if err := c.calibrate(ctx); err != nil {
 			return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
 		}
 	}
@@ -51,7 +54,7 @@ func contest(ctx context.Context, all []*contender, samples int) ([]Entry, error
 				return nil, err
 			}
 			c := all[i]
-			device, wall, err := c.sample(c.calls)
+			device, wall, err := c.sample(ctx, c.calls)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
 			}
@@ -88,12 +91,12 @@ func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (
 		}
 		all = append(all, &contender{
 			entry: Entry{Op: name, Contender: Ours, Bytes: arrays[name] * r.n * size}, most: clock.most,
-			sample: func(calls int) (float64, float64, error) {
+			sample: func(ctx context.Context, calls int) (float64, float64, error) {
 				sets, err := r.take(calls + 1)
 				if err != nil {
 					return 0, 0, err
 				}
-				return clock.sample(calls, func(i int) error { return call(sets[i]) }, finish)
+				return clock.sample(ctx, calls, func(i int) error { return call(sets[i]) }, finish)
 			},
 		})
 	}
@@ -101,12 +104,12 @@ func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (
 		m := r.copied(k)
 		all = append(all, &contender{
 			entry: Entry{Op: Copy, Contender: Plain, Bytes: 2 * m * size}, most: clock.most,
-			sample: func(calls int) (float64, float64, error) {
+			sample: func(ctx context.Context, calls int) (float64, float64, error) {
 				pairs, err := r.takeCopies(m, calls+1)
 				if err != nil {
 					return 0, 0, err
 				}
-				return clock.sample(calls, func(i int) error { return pairs[i].to.CopyFrom(pairs[i].from) }, r.dev.Wait)
+				return clock.sample(ctx, calls, func(i int) error { return pairs[i].to.CopyFrom(pairs[i].from) }, r.dev.Wait)
 			},
 		})
 	}
@@ -121,6 +124,9 @@ type clock struct {
 	hold       [2]*gpu.Buffer[float32] // copied to keep the device busy while calls are queued; nil: calls are not queued
 	holdTime   time.Duration           // what one such copy takes
 }
+
+// lookEvery is after how many calls a sample looks at its context: so seldom that it does not show in the time of the shortest.
+const lookEvery = 16
 
 // queueing is more than the host takes to queue a call, so that the device has the next one when it has done one.
 const queueing = 10 * time.Microsecond
@@ -154,7 +160,7 @@ func (c *clock) close() error {
 }
 
 // sample times so many calls, numbered from 0, on the device, and one more by itself on the host.
-func (c *clock) sample(calls int, call func(i int) error, finish func() error) (device, wall float64, err error) {
+func (c *clock) sample(ctx context.Context, calls int, call func(i int) error, finish func() error) (device, wall float64, err error) {
 	if c.hold[0] != nil {
 		for held := time.Duration(0); held < time.Duration(calls)*queueing; held += max(c.holdTime, time.Microsecond) {
 			if err := c.hold[0].CopyFrom(c.hold[1]); err != nil {
@@ -166,6 +172,9 @@ func (c *clock) sample(calls int, call func(i int) error, finish func() error) (
 		return 0, 0, err
 	}
 	for i := range calls {
+		if i%lookEvery == lookEvery-1 && ctx.Err() != nil {
+			return 0, 0, ctx.Err()
+		}
 		if err := call(i); err != nil {
 			return 0, 0, err
 		}

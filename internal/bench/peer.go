@@ -151,7 +151,7 @@ func (p *peer) contenders(w Workload) (all []*contender) {
 			}
 			all = append(all, &contender{
 				entry: Entry{Op: op, Contender: name, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50,
-				sample: func(calls int) (float64, float64, error) {
+				sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
 					var took struct{ Device, Wall float64 }
 					err := p.ask(&took, map[string]any{"do": "sample", "contender": name, "op": op, "calls": calls})
 					return took.Device, took.Wall, err

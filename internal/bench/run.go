@@ -124,7 +124,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 		r.leave(c, "%s: they need %.1f GiB, and there are %.1f", what, float64(need)/(1<<30), float64(have)/(1<<30))
 		return nil
 	}
-	arrays, err := newRotation[T](c.Device, n, r.Rotating)
+	arrays, err := newRotation[T](ctx, c.Device, n, r.Rotating)
 	if errors.Is(err, smoothl1.ErrMemory) {
 		r.leave(c, "%s: %v", what, err)
 		return nil
@@ -139,7 +139,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 		if err != nil {
 			return err
 		}
-		if err := check(arrays, op); err != nil {
+		if err := check(ctx, arrays, op); err != nil {
 			return errors.Join(err, op.Close())
 		}
 		all := ours(arrays, op, clock)
