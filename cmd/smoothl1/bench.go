@@ -14,6 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/bench"
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 // benchmark is what bench is asked for.
@@ -21,7 +22,7 @@ type benchmark struct {
 	device  deviceFlag
 	full    bool
 	sizes   []int
-	types   []string
+	types   []smoothl1.DType
 	betas   []float64
 	samples int
 	python  string
@@ -53,12 +54,12 @@ gradients with ours bit for bit.`,
 	addDevice(c, &b.device, "auto", "what to measure: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
 	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30 by fours, both types, two betas, and the shapes of known models: many minutes")
 	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements")
-	f.StringSliceVar(&b.types, "dtype", []string{"float32"}, "`TYPES` of elements: float32, float64")
-	f.Float64SliceVar(&b.betas, "beta", []float64{1}, "`NUMBERS` that beta is; powers of two are faster where the device divides")
+	addTypes(c, &b.types, "dtype", "`TYPES` of elements: float32, float64")
+	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` that beta is; powers of two are faster where the device divides")
 	f.IntVar(&b.samples, "samples", 25, "`NUMBER` of samples of each time")
 	f.Uint64Var(&b.rotate, "rotate", 0, "`BYTES` that buffers rotate through at least; 0: four times the device's cache")
-	f.StringVar(&b.python, "torch", "", "the `PYTHON` that has PyTorch, to measure that as well")
-	f.StringVarP(&b.out, "out", "o", "", "write the result to this `FILE`, as JSON")
+	addName(c, &b.python, "torch", "", "the `PYTHON` that has PyTorch, to measure that as well")
+	addName(c, &b.out, "out", "o", "write the result to this `FILE`, as JSON; - for the standard output")
 	f.BoolVar(&b.asJSON, "json", false, "print the result as JSON instead of tables")
 	complete(c, "dtype", "float32", "float64")
 	return c
@@ -78,27 +79,16 @@ func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload,
 		types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
 		return slices.Concat(bench.Named(), bench.Sizes(bench.Powers(10, 30), types, []float64{1, 0.1})), nil
 	}
-	var types []smoothl1.DType
-	for _, name := range b.types {
-		var t smoothl1.DType
-		if err := t.Set(name); err != nil {
-			return nil, usageError{err}
-		}
-		types = append(types, t)
-	}
 	for _, n := range b.sizes {
 		if n < 1 || n > maxElements {
 			return nil, usagef("--sizes: %d: want 1 to %d", n, maxElements)
 		}
 	}
-	all := bench.Sizes(b.sizes, types, b.betas)
+	all := bench.Sizes(b.sizes, b.types, b.betas)
 	for _, w := range all {
 		if err := w.Loss.Validate(w.DType); err != nil {
 			return nil, err
 		}
-	}
-	if len(all) == 0 {
-		return nil, usagef("nothing to measure: give sizes, types and betas")
 	}
 	return all, nil
 }
@@ -110,6 +100,15 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	workloads, err := b.workloads(c.Flags().Changed)
 	if err != nil {
 		return err
+	}
+	var out files.Place
+	if b.out != "" {
+		if out, err = files.Output(b.out); err != nil {
+			return err
+		}
+		if err := checkPlaces(nil, []named{{"--out", out}}); err != nil {
+			return err
+		}
 	}
 	dev, err := b.device.open()
 	if err != nil {
@@ -130,15 +129,27 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 		return err
 	}
 	if b.out != "" {
-		if err := writeFile(c.Context(), b.out, text.Bytes()); err != nil {
+		if err := writeFile(c.Context(), out, c.OutOrStdout(), text.Bytes()); err != nil {
 			return err
 		}
 	}
 	if b.asJSON {
-		_, err = c.OutOrStdout().Write(text.Bytes())
-		return err
+		_, err = printTo(c, out).Write(text.Bytes())
+	} else {
+		err = result.Print(printTo(c, out))
 	}
-	return result.Print(c.OutOrStdout())
+	return errors.Join(err, b.complete(result))
+}
+
+// complete says what was asked for and not measured: a size that does not fit may be left out, but not everything.
+func (b *benchmark) complete(r *bench.Result) error {
+	switch {
+	case len(r.Groups) == 0:
+		return errors.New("nothing was measured: every size was left out")
+	case b.python != "" && r.PyTorch == nil:
+		return fmt.Errorf("--torch %s: %s", b.python, r.NoTorch)
+	}
+	return nil
 }
 
 func (b *benchmark) measure(ctx context.Context, dev *gpu.Device, workloads []bench.Workload, report func(string)) (*bench.Result, error) {

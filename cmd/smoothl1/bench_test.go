@@ -68,3 +68,28 @@ func TestBenchRefuses(t *testing.T) {
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, "r.json: not a directory")
 }
+
+// TestBenchSaysWhatIsMissing fails where nothing is measured, or PyTorch was asked for in vain; what was measured is written all
+// the same.
+func TestBenchSaysWhatIsMissing(t *testing.T) {
+	for _, c := range []struct {
+		arguments, text string
+		groups          int
+	}{
+		{"--device cpu --sizes 100000000000000000", "nothing was measured: every size was left out", 0},
+		{"--device sim --sizes 100000000000000000,1000000000000000", "nothing was measured: every size was left out", 0},
+		{"--device cpu --sizes 64 --torch /bin/false", "--torch /bin/false: PyTorch: no answer: ", 1},
+		{"--device cpu --sizes 64 --torch /nowhere/python3", "--torch /nowhere/python3: PyTorch: ", 1},
+		{"--device sim --sizes 64 --torch /bin/false", "--torch /bin/false: there is none on a simulated device", 1},
+	} {
+		out := filepath.Join(t.TempDir(), "r.json")
+		_, stderr, code := call(append(strings.Fields("bench --samples 1 --rotate 1 -o "+out), strings.Fields(c.arguments)...)...)
+		assert.Equal(t, exitFailed, code, c.arguments)
+		assert.Contains(t, stderr, "smoothl1: "+c.text)
+		r, err := bench.Load(out)
+		require.NoError(t, err)
+		assert.Len(t, r.Groups, c.groups)
+	}
+	_, stderr, code := call(strings.Fields("bench --device cpu --samples 1 --rotate 1 --sizes 64,100000000000000000")...)
+	assert.Zero(t, code, stderr)
+}

@@ -126,7 +126,7 @@ func TestEveryCurveIsSeen(t *testing.T) {
 }
 
 // top is the colour of the curve that was drawn last at a point.
-func (p picture) top(at vg.Point) (c color.Color) {
+func (p drawn) top(at vg.Point) (c color.Color) {
 	for _, s := range p.strokes {
 		if s.width == curveWidth && touches(s.line, at, curveWidth/2) {
 			c = s.color

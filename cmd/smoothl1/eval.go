@@ -26,23 +26,27 @@ With --reduction mean or sum, --out writes the loss as an array without dimensio
 the loss of each element, and nothing is printed. Gradients, and those losses, have the shape and type of the arrays.
 
 Files may be larger than memory: they are read, computed and written in pieces, and the result has the bits of the
-whole. (Only files in Fortran order are loaded.) Output files appear, all of them, when everything is computed.`,
+whole. (Only files in Fortran order are loaded.) Output files appear, all of them, when everything is computed.
+
+PRED and TARGET, and the files of flags, may be pipes, /dev/fd/N, and - for the standard input or output. These are read and
+written as it goes. Where an array goes to the standard output, the loss is printed on standard error.`,
 		Example: `  smoothl1 eval pred.npy target.npy
   smoothl1 eval pred.npy target.npy --beta 0.1 --reduction sum --json
   smoothl1 eval pred.npy target.npy --loss huber --beta 1.35 --grad-pred grad.npy
-  smoothl1 eval pred.npy target.npy --reduction none --out losses.npy --device cuda`,
+  smoothl1 eval pred.npy target.npy --reduction none --out losses.npy --device cuda
+  generate | smoothl1 eval - target.npy --grad-pred - | consume`,
 		Args:              twoFiles,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"npy"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	f := c.Flags()
 	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1 or huber")
-	f.Float64Var(&job.loss.Beta, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta); 0: the L1 loss")
+	addFloat(c, &job.loss.Beta, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta); 0: the L1 loss")
 	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements become one: mean, sum or none")
-	f.StringVar(&job.upstream, "upstream", "", "`FILE.npy` of the upstream gradient of each element, of the arrays' shape and type")
-	f.Float64Var(&job.scale, "scale", 1, "upstream gradient, as a number")
-	f.StringVar(&job.out, "out", "", "write the loss to this `FILE.npy`")
-	f.StringVar(&job.gradPred, "grad-pred", "", "write the gradient with respect to pred to this `FILE.npy`")
-	f.StringVar(&job.gradTarget, "grad-target", "", "write the gradient with respect to target to this `FILE.npy`")
+	addName(c, &job.upstream, "upstream", "", "`FILE.npy` of the upstream gradient of each element, of the arrays' shape and type")
+	addFloat(c, &job.scale, "scale", 1, "upstream gradient, as a number")
+	addName(c, &job.out, "out", "", "write the loss to this `FILE.npy`")
+	addName(c, &job.gradPred, "grad-pred", "", "write the gradient with respect to pred to this `FILE.npy`")
+	addName(c, &job.gradTarget, "grad-target", "", "write the gradient with respect to target to this `FILE.npy`")
 	f.BoolVar(&asJSON, "json", false, "print an object with the loss, what it is of and where it was computed")
 	addDevice(c, &device, "auto", "where to compute: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
 	complete(c, "loss", "smooth_l1", "huber")
@@ -64,12 +68,12 @@ whole. (Only files in Fortran order are loaded.) Output files appear, all of the
 		defer dev.Close()
 		bar := newProgress(c.ErrOrStderr())
 		defer bar.end()
-		result, err := job.run(c.Context(), dev, bar)
+		result, err := job.run(c.Context(), dev, bar, c.OutOrStdout())
 		if err != nil {
 			return err
 		}
 		bar.end()
-		return result.print(c.OutOrStdout(), asJSON)
+		return result.print(printTo(c, job.outputs()...), asJSON)
 	}
 	return c
 }
@@ -92,7 +96,7 @@ func (e *evaluation) check(scaled bool) error {
 	case e.loss.Reduction == smoothl1.None && e.out == "" && !gradients:
 		return usagef("--reduction none gives a loss per element: name a file for them by --out")
 	}
-	return e.checkFiles()
+	return e.find()
 }
 
 // evaluated is what an evaluation gives.

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
+	"io"
+	"math"
 	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/files"
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
@@ -19,47 +21,62 @@ type evaluation struct {
 	pred, target, upstream    string
 	scale                     float64 // the upstream gradient where there is no file of it
 	out, gradPred, gradTarget string
+	places                    struct{ pred, target, upstream, out, gradPred, gradTarget files.Place } // of the files, once they are found
 }
 
-// checkFiles refuses outputs that would take the place of an input or of each other.
-func (e *evaluation) checkFiles() error {
-	outputs := []struct{ flag, path string }{{"--out", e.out}, {"--grad-pred", e.gradPred}, {"--grad-target", e.gradTarget}}
-	for i, o := range outputs {
-		if o.path == "" {
+// find finds the places of all files, and refuses those that do not go together.
+func (e *evaluation) find() error {
+	p := &e.places
+	var inputs, outputs []named
+	for _, f := range []struct {
+		what, name string
+		to         *files.Place
+	}{{"PRED", e.pred, &p.pred}, {"TARGET", e.target, &p.target}, {"--upstream", e.upstream, &p.upstream}} {
+		if f.name == "" && f.what == "--upstream" {
 			continue
 		}
-		for _, in := range []string{e.pred, e.target, e.upstream} {
-			if sameFile(o.path, in) {
-				return usagef("%s %s would replace an input: take another name", o.flag, o.path)
-			}
+		var err error
+		if *f.to, err = files.Input(f.name); err != nil {
+			return err
 		}
-		for _, other := range outputs[:i] {
-			if other.path == o.path || sameFile(o.path, other.path) {
-				return usagef("%s and %s would write the same file: take two names", other.flag, o.flag)
-			}
-		}
+		inputs = append(inputs, named{f.what, *f.to})
 	}
-	return nil
+	for _, f := range []struct {
+		what, name string
+		to         *files.Place
+	}{{"--out", e.out, &p.out}, {"--grad-pred", e.gradPred, &p.gradPred}, {"--grad-target", e.gradTarget, &p.gradTarget}} {
+		if f.name == "" {
+			continue
+		}
+		var err error
+		if *f.to, err = files.Output(f.name); err != nil {
+			return err
+		}
+		outputs = append(outputs, named{f.what, *f.to})
+	}
+	return checkPlaces(inputs, outputs)
 }
 
-func sameFile(a, b string) bool {
-	x, err1 := os.Stat(a)
-	y, err2 := os.Stat(b)
-	return err1 == nil && err2 == nil && os.SameFile(x, y)
+// outputs are the places that are written to, of which there may be fewer.
+func (e *evaluation) outputs() []files.Place {
+	return []files.Place{e.places.out, e.places.gradPred, e.places.gradTarget}
 }
 
 // inputs are the opened arrays of an evaluation; upstream may be nil.
-type inputs struct{ pred, target, upstream *npy.Array }
+type inputs struct {
+	pred, target, upstream *npy.Array
+	streams                []io.Closer
+}
 
 func (e *evaluation) open() (in inputs, err error) {
 	for _, a := range []struct {
-		path string
-		to   **npy.Array
-	}{{e.pred, &in.pred}, {e.target, &in.target}, {e.upstream, &in.upstream}} {
-		if a.path == "" && a.to == &in.upstream {
+		place files.Place
+		to    **npy.Array
+	}{{e.places.pred, &in.pred}, {e.places.target, &in.target}, {e.places.upstream, &in.upstream}} {
+		if e.upstream == "" && a.to == &in.upstream {
 			continue
 		}
-		if *a.to, err = npy.Open(a.path); err != nil {
+		if *a.to, err = in.openArray(a.place); err != nil {
 			return in, err
 		}
 		if err = agree(*a.to, in.pred); err != nil {
@@ -67,6 +84,18 @@ func (e *evaluation) open() (in inputs, err error) {
 		}
 	}
 	return in, nil
+}
+
+func (in *inputs) openArray(p files.Place) (*npy.Array, error) {
+	if !p.Streamed() {
+		return npy.Open(p.String())
+	}
+	r, err := p.Open()
+	if err != nil {
+		return nil, err
+	}
+	in.streams = append(in.streams, r)
+	return npy.Stream(p.String(), r)
 }
 
 // agree refuses an array that is not of pred's type and shape, or of a type that is not computed.
@@ -89,10 +118,13 @@ func (in *inputs) close() {
 			a.Close() // what was to be read has been read
 		}
 	}
+	for _, r := range in.streams {
+		r.Close()
+	}
 }
 
 // run computes everything and writes the outputs.
-func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress) (*evaluated, error) {
+func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, stdout io.Writer) (*evaluated, error) {
 	in, err := e.open()
 	defer in.close()
 	if err != nil {
@@ -106,10 +138,10 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress) (*
 	var value float64
 	if h.DType == npy.Float32 {
 		result.DType = smoothl1.Float32
-		value, err = evaluate[float32](ctx, e, dev, in, bar)
+		value, err = evaluate[float32](ctx, e, dev, in, bar, stdout)
 	} else {
 		result.DType = smoothl1.Float64
-		value, err = evaluate[float64](ctx, e, dev, in, bar)
+		value, err = evaluate[float64](ctx, e, dev, in, bar, stdout)
 	}
 	if err != nil {
 		return nil, err
@@ -135,13 +167,17 @@ func pieceOf(dev *gpu.Device) int {
 
 // evaluate goes through the arrays in pieces that are cut at multiples of cpu.Chunk, so that the chunk sums are those of the
 // whole.
-func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Device, in inputs, bar *progress) (value float64, err error) {
+func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Device, in inputs, bar *progress, stdout io.Writer) (value float64,
+	err error) {
+	if x := float64(T(e.scale)); x != e.scale && (x == 0 || math.IsInf(x, 0)) {
+		return 0, usagef("--scale %v: is %v in %v, the arrays' type", e.scale, x, smoothl1.DTypeOf[T]())
+	}
 	crit, err := gpu.NewSmoothL1[T](dev, e.loss)
 	if err != nil {
 		return 0, err
 	}
 	defer crit.Close()
-	out, err := e.create(ctx, in.pred.Header())
+	out, err := e.create(ctx, in.pred.Header(), stdout)
 	defer out.close()
 	if err != nil {
 		return 0, err
@@ -188,20 +224,25 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Dev
 // outputs are the files that are being written, nil where there is none. The terms and the reduced loss exclude each other.
 type outputs struct{ terms, loss, gradPred, gradTarget *npy.Writer }
 
-func (e *evaluation) create(ctx context.Context, h npy.Header) (o outputs, err error) {
+func (e *evaluation) create(ctx context.Context, h npy.Header, stdout io.Writer) (o outputs, err error) {
 	loss, lossHeader := &o.terms, h
 	if e.loss.Reduction != smoothl1.None {
 		loss, lossHeader = &o.loss, npy.Header{DType: npy.Float64}
 	}
 	for _, f := range []struct {
-		path   string
+		name   string
+		place  files.Place
 		header npy.Header
 		to     **npy.Writer
-	}{{e.out, lossHeader, loss}, {e.gradPred, h, &o.gradPred}, {e.gradTarget, h, &o.gradTarget}} {
-		if f.path == "" {
+	}{{e.out, e.places.out, lossHeader, loss}, {e.gradPred, e.places.gradPred, h, &o.gradPred}, {e.gradTarget, e.places.gradTarget, h, &o.gradTarget}} {
+		if f.name == "" {
 			continue
 		}
-		if *f.to, err = npy.Create(ctx, f.path, f.header); err != nil {
+		file, err := create(ctx, f.place, stdout)
+		if err != nil {
+			return o, err
+		}
+		if *f.to, err = npy.NewFileWriter(ctx, file, f.header); err != nil {
 			return o, err
 		}
 	}

@@ -2,74 +2,87 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
-	"math/rand/v2"
-	"os"
-	"path/filepath"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
-// writeFile gives a file this content, whole or not at all: it is written beside its place under another name and then
-// takes it, and the permissions of a file that was there.
-func writeFile(ctx context.Context, path string, content []byte) (err error) {
-	place, mode, err := placeOf(path)
-	if err != nil {
-		return err
+// named is a place and the argument or flag that names it.
+type named struct {
+	what  string
+	place files.Place
+}
+
+// checkPlaces refuses inputs that cannot all be read, and outputs that would spoil an input, each other, or what is printed.
+func checkPlaces(inputs, outputs []named) error {
+	for i, in := range inputs {
+		for _, other := range inputs[:i] {
+			if readsAway(in.place, other.place) {
+				return usagef("%s and %s are both %v, which can be read once", other.what, in.what, in.place)
+			}
+		}
 	}
-	temporary := filepath.Join(filepath.Dir(place), fmt.Sprintf(".smoothl1-%016x.tmp", rand.Uint64()))
-	f, err := os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", path, bare(err))
-	}
-	_, err = f.Write(content)
-	if err == nil && mode != 0 {
-		err = f.Chmod(mode)
-	}
-	if err == nil {
-		err = f.Sync()
-	}
-	err = errors.Join(err, f.Close(), ctx.Err())
-	if err == nil {
-		err = os.Rename(temporary, place)
-	}
-	if err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", path, bare(err)), os.Remove(temporary))
+	stdout, err := files.Output("-")
+	for i, out := range outputs {
+		for _, in := range inputs {
+			switch {
+			case !out.place.Same(in.place):
+			case out.place.Streamed():
+				return usagef("%s %v is also an input: take another name", out.what, out.place)
+			default:
+				return usagef("%s %v would replace an input: take another name", out.what, out.place)
+			}
+		}
+		for _, other := range outputs[:i] {
+			if out.place.Same(other.place) {
+				return usagef("%s and %s would write the same file: take two names", other.what, out.what)
+			}
+		}
+		if err == nil && !out.place.Streamed() && out.place.Same(stdout) {
+			return usagef("%s %v would replace the file that the standard output goes to: take another name, or -", out.what, out.place)
+		}
 	}
 	return nil
 }
 
-// placeOf follows symbolic links, and refuses what is there and is not a file that may be written.
-func placeOf(path string) (place string, mode fs.FileMode, err error) {
-	place = path
-	if followed, err := filepath.EvalSymlinks(path); err == nil {
-		place = followed
-	}
-	info, err := os.Stat(place)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return place, 0, nil
-	case err != nil:
-		return "", 0, fmt.Errorf("write %s: %w", path, bare(err))
-	case info.IsDir():
-		return "", 0, fmt.Errorf("write %s: is a folder: give the name of a file", path)
-	case !info.Mode().IsRegular():
-		return "", 0, fmt.Errorf("write %s: is no regular file (%v): give the name of a file", path, info.Mode().Type())
-	}
-	f, err := os.OpenFile(place, os.O_WRONLY, 0) // replacing it needs no permission, which would lose a protected file
-	if err != nil {
-		return "", 0, fmt.Errorf("write %s: %w", path, bare(err))
-	}
-	return place, info.Mode().Perm(), f.Close()
+// readsAway says whether reading one place takes away what is read from the other.
+func readsAway(p, q files.Place) bool {
+	n, _ := p.Descriptor()
+	m, _ := q.Descriptor()
+	return p.Streamed() && q.Streamed() && p.Same(q) && (n == m || !p.Regular()) // two descriptors of a file have two positions
 }
 
-// bare strips call and path from an error of the system.
-func bare(err error) error {
-	if e := (*os.PathError)(nil); errors.As(err, &e) {
-		return e.Err
+// printTo is where results are printed: on the standard output, or on standard error where an output goes to the former.
+func printTo(c *cobra.Command, outputs ...files.Place) io.Writer {
+	stdout, err := files.Output("-")
+	for _, p := range outputs {
+		if err == nil && p.Streamed() && p.Same(stdout) {
+			return c.ErrOrStderr()
+		}
 	}
-	if e := (*os.LinkError)(nil); errors.As(err, &e) {
-		return e.Err
+	return c.OutOrStdout()
+}
+
+// create begins to write to a place.
+func create(ctx context.Context, p files.Place, stdout io.Writer) (*files.File, error) {
+	if n, ok := p.Descriptor(); ok && n == 1 {
+		return files.Stream(ctx, p.String(), stdout), nil
 	}
-	return err
+	return p.Create(ctx)
+}
+
+// writeFile writes all there is to a place.
+func writeFile(ctx context.Context, p files.Place, stdout io.Writer, content []byte) error {
+	f, err := create(ctx, p, stdout)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if _, err := f.Write(content); err != nil {
+		return fmt.Errorf("write %v: %w", p, err)
+	}
+	return files.Commit(f)
 }

@@ -11,7 +11,7 @@ import (
 )
 
 // requireLegend requires that the legend lies on no curve and no mark, and names every curve, and marks if there are any.
-func requireLegend(t *testing.T, d drawing, p picture) {
+func requireLegend(t *testing.T, d drawing, p drawn) {
 	t.Helper()
 	texts, box := p.legend()
 	marks := p.marks()

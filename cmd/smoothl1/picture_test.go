@@ -16,8 +16,8 @@ import (
 // pixel is one of a picture in a browser.
 const pixel = vg.Inch / 96
 
-// picture is what a drawing strokes and writes, in the order in which it does.
-type picture struct {
+// drawn is what a drawing strokes and writes, in the order in which it does.
+type drawn struct {
 	size    vg.Point
 	strokes []stroke
 	texts   []written
@@ -35,7 +35,7 @@ type written struct {
 }
 
 // pictureOf draws, in ten seconds or less.
-func pictureOf(t *testing.T, d drawing) (p picture) {
+func pictureOf(t *testing.T, d drawing) (p drawn) {
 	t.Helper()
 	canvas := new(recorder.Canvas)
 	done := make(chan error, 1)
@@ -83,7 +83,7 @@ func pictureOf(t *testing.T, d drawing) (p picture) {
 }
 
 // curve returns the line of the ith beta: the first in its colour.
-func (p picture) curve(i int) []vg.Point {
+func (p drawn) curve(i int) []vg.Point {
 	for _, s := range p.strokes {
 		if s.color == palette[i] && s.width == curveWidth {
 			return s.line
@@ -93,7 +93,7 @@ func (p picture) curve(i int) []vg.Point {
 }
 
 // marks returns the marks of critical points.
-func (p picture) marks() (all []stroke) {
+func (p drawn) marks() (all []stroke) {
 	for _, s := range p.strokes {
 		if _, colored := s.color.(color.RGBA); colored && s.width == markWidth {
 			all = append(all, s)
@@ -103,7 +103,7 @@ func (p picture) marks() (all []stroke) {
 }
 
 // legend returns the texts of the legend, and around it a box.
-func (p picture) legend() (texts []string, box vg.Rectangle) {
+func (p drawn) legend() (texts []string, box vg.Rectangle) {
 	box = vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: math.MaxFloat32}}
 	for _, w := range p.texts {
 		if strings.Contains(w.text, " = ") {

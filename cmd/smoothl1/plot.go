@@ -3,9 +3,6 @@ package main
 import (
 	"bytes"
 	"fmt"
-	"path/filepath"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -20,76 +17,69 @@ type drawing struct {
 	gradient bool
 }
 
-// pictureFormats are the kinds of file that plot writes.
-var pictureFormats = []string{"svg", "png", "pdf"}
-
 func newPlot() *cobra.Command {
 	var d drawing
-	var out string
+	var to picture
 	var huber bool
 	c := &cobra.Command{
 		Use:   "plot -o FILE.svg",
 		Short: "Draw the loss, or its gradient, for one beta or several",
 		Long: `plot draws the loss of one element over pred − target, or with --gradient its derivative, a curve for each beta, and marks the
-critical points, where the loss turns from quadratic to linear. The file's name says what it becomes: .svg, .png or .pdf.`,
+critical points, where the loss turns from quadratic to linear. The file's name says what it becomes: .svg, .png or .pdf; or --format says it.`,
 		Example: `  smoothl1 plot -o curve.svg
   smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
   smoothl1 plot --beta 1,0.1,0.01 --gradient -o gradients.png
-  smoothl1 plot --huber --beta 0.5,1,2 --from -4 --to 4 -o huber.pdf`,
+  smoothl1 plot --huber --beta 0.5,1,2 --from -4 --to 4 -o huber.pdf
+  smoothl1 plot --format png -o - | display`,
 		Args:              usage(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if huber {
 				d.kind = smoothl1.Huber
 			}
-			format, err := d.check(out)
+			place, format, err := to.find()
 			if err != nil {
+				return err
+			}
+			if err := d.check(); err != nil {
 				return err
 			}
 			var picture bytes.Buffer
 			if err := d.draw(&picture, format); err != nil {
 				return err
 			}
-			return writeFile(c.Context(), out, picture.Bytes())
+			return writeFile(c.Context(), place, c.OutOrStdout(), picture.Bytes())
 		},
 	}
 	f := c.Flags()
-	f.Float64SliceVar(&d.betas, "beta", []float64{1}, "where the loss turns from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
-	f.Float64Var(&d.from, "from", -1, "left end, in pred − target")
-	f.Float64Var(&d.to, "to", 1, "right end, in pred − target")
+	addFloats(c, &d.betas, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
+	addFloat(c, &d.from, "from", -1, "left end, in pred − target")
+	addFloat(c, &d.to, "to", 1, "right end, in pred − target")
 	f.BoolVar(&d.gradient, "gradient", false, "draw the gradient with respect to pred")
 	f.BoolVar(&huber, "huber", false, "draw the Huber loss instead of smooth L1")
-	f.StringVarP(&out, "out", "o", "", "`FILE` to write, .svg, .png or .pdf (required)")
+	addPicture(c, &to)
 	for _, name := range []string{"beta", "from", "to"} {
 		complete(c, name)
-	}
-	if err := c.MarkFlagFilename("out", pictureFormats...); err != nil {
-		panic(err)
 	}
 	return c
 }
 
-// check refuses what cannot be drawn, and returns the format that the file's name asks for.
-func (d *drawing) check(out string) (format string, err error) {
-	format = strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
+// check refuses what cannot be drawn.
+func (d *drawing) check() error {
 	switch {
-	case out == "":
-		return "", usagef("name the file to write by -o")
-	case !slices.Contains(pictureFormats, format):
-		return "", usagef("-o %s: want a name that ends in .svg, .png or .pdf", out)
 	case !(d.from < d.to) || max(-d.from, d.to) > largestPlace || d.to-d.from < 1/largestPlace: // NaN too
-		return "", usagef("--from %v --to %v: want two numbers from %g to %g, the first below the second by %g or more", d.from, d.to, -largestPlace, largestPlace, 1/largestPlace)
+		return usagef("--from %v --to %v: want two numbers from %g to %g, the first below the second by %g or more", d.from, d.to, -largestPlace, largestPlace, 1/largestPlace)
 	case !resolved(d.from, d.to):
-		return "", usagef("--from %v --to %v: too close together: float64 has too few numbers between them for a picture", d.from, d.to)
+		return usagef("--from %v --to %v: too close together: float64 has too few numbers between them for a picture", d.from, d.to)
 	case len(d.betas) == 0 || len(d.betas) > len(palette):
-		return "", usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
+		return usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
 	}
 	for _, beta := range d.betas {
 		if err := d.loss(beta).Validate(smoothl1.Float64); err != nil {
-			return "", err
+			return err
 		}
 	}
-	return format, nil
+	return nil
 }
 
 // largestPlace is the farthest from 0 that is drawn: the square of it, and of what is as close to 0, is far inside of float64.

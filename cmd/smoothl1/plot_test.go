@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"encoding/xml"
 	"image/png"
 	"io"
@@ -102,7 +101,7 @@ func TestPlotRefuses(t *testing.T) {
 		{"-o x.svg --huber --beta 0", 2, "must be positive for the Huber loss"},
 		{"-o x.svg --beta 1,2,3,4,5,6,7,8", 2, "--beta has 8 numbers: want 1 to 7"},
 		{"-o nowhere/x.svg", 1, "write nowhere/x.svg: no such file or directory; check the path"},
-		{"-o folder.svg", 1, "write folder.svg: is a folder: give the name of a file"},
+		{"-o folder.svg", 1, "write folder.svg: a folder, not a file"},
 	} {
 		t.Run(c.arguments, func(t *testing.T) {
 			t.Chdir(dir)
@@ -113,30 +112,4 @@ func TestPlotRefuses(t *testing.T) {
 	}
 	_, stderr, code := call("plot", "-o", "/dev/null.svg/x.svg")
 	assert.Equal(t, exitFailed, code, stderr)
-}
-
-// TestWriteFile keeps what is there until the new content is complete.
-func TestWriteFile(t *testing.T) {
-	dir := t.TempDir()
-	old := write(t, dir, "old", []byte("old"))
-	require.NoError(t, os.Chmod(old, 0o600))
-	require.NoError(t, os.Symlink("old", filepath.Join(dir, "link")))
-	require.NoError(t, writeFile(t.Context(), filepath.Join(dir, "link"), []byte("new")))
-	content, err := os.ReadFile(old)
-	require.NoError(t, err)
-	assert.Equal(t, "new", string(content))
-	info, err := os.Lstat(filepath.Join(dir, "link"))
-	require.NoError(t, err)
-	assert.NotZero(t, info.Mode()&os.ModeSymlink, "the link is still one")
-	info, err = os.Stat(old)
-	require.NoError(t, err)
-	assert.EqualValues(t, 0o600, info.Mode().Perm())
-
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	require.Error(t, writeFile(ctx, old, []byte("newer")))
-	content, _ = os.ReadFile(old)
-	assert.Equal(t, "new", string(content))
-	assert.Equal(t, []string{"link", "old"}, names(t, dir))
-	require.Error(t, writeFile(t.Context(), os.DevNull, nil), "is a device")
 }

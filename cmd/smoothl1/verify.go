@@ -46,7 +46,7 @@ On the simulated device it runs the kernels' PTX, under that device's strict che
 	f.IntVar(&v.sweep.Cases, "cases", standard, "`NUMBER` of cases")
 	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to run a part again")
 	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that the random cases, and what a simulated device draws, are drawn from")
-	f.StringVar(&v.one, "case", "", "run this `CASE` alone, as a failure prints it")
+	addName(c, &v.one, "case", "", "run this `CASE` alone, as a failure prints it")
 	f.BoolVar(&v.missed, "missed", false, "list the instructions and branches of the PTX that were not covered")
 	return c
 }

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/difftest"
+)
+
+// nameFlag is the value of a flag that names a file, a program or a case. An empty one, as an unset variable of a shell makes
+// it, is an error: it would look as if the flag were not there.
+type nameFlag string
+
+func (f *nameFlag) String() string { return string(*f) }
+
+// Type implements pflag.Value.
+func (f *nameFlag) Type() string { return "string" }
+
+// Set implements pflag.Value.
+func (f *nameFlag) Set(text string) error {
+	if text == "" {
+		return errors.New("is empty")
+	}
+	*f = nameFlag(text)
+	return nil
+}
+
+// addName adds a flag that names something, of which short may be a letter.
+func addName(c *cobra.Command, to *string, name, short, use string) {
+	c.Flags().VarP((*nameFlag)(to), name, short, use)
+}
+
+// floatFlag is the value of a flag that is a number.
+type floatFlag float64
+
+func (f *floatFlag) String() string { return strconv.FormatFloat(float64(*f), 'g', -1, 64) }
+
+// Type implements pflag.Value.
+func (f *floatFlag) Type() string { return "float64" }
+
+// Set implements pflag.Value.
+func (f *floatFlag) Set(text string) error {
+	x, err := difftest.ParseFloat(text)
+	if err == nil {
+		*f = floatFlag(x)
+	}
+	return err
+}
+
+// listFlag is the value of a flag that is values with commas between them; given twice, those of both.
+type listFlag[T any] struct {
+	to    *[]T
+	kind  string
+	parse func(text string) (T, error)
+	set   bool
+}
+
+func (f *listFlag[T]) String() string {
+	if f.to == nil {
+		return "[]"
+	}
+	return strings.ReplaceAll(fmt.Sprint(*f.to), " ", ",")
+}
+
+// Type implements pflag.Value.
+func (f *listFlag[T]) Type() string { return f.kind }
+
+// Set implements pflag.Value.
+func (f *listFlag[T]) Set(text string) error {
+	var all []T
+	for part := range strings.SplitSeq(text, ",") {
+		x, err := f.parse(part)
+		if err != nil {
+			return err
+		}
+		all = append(all, x)
+	}
+	if f.set {
+		all = append(*f.to, all...)
+	}
+	*f.to, f.set = all, true
+	return nil
+}
+
+// addFloat adds a flag that is a number.
+func addFloat(c *cobra.Command, to *float64, name string, standard float64, use string) {
+	*to = standard
+	c.Flags().Var((*floatFlag)(to), name, use)
+}
+
+// addFloats adds a flag that is one number or several.
+func addFloats(c *cobra.Command, to *[]float64, name string, standard float64, use string) {
+	*to = []float64{standard}
+	c.Flags().Var(&listFlag[float64]{to: to, kind: "float64Slice", parse: difftest.ParseFloat}, name, use)
+}
+
+// addTypes adds a flag that is one type of elements or several.
+func addTypes(c *cobra.Command, to *[]smoothl1.DType, name, use string) {
+	*to = []smoothl1.DType{smoothl1.Float32}
+	c.Flags().Var(&listFlag[smoothl1.DType]{to: to, kind: "strings", parse: func(text string) (t smoothl1.DType, err error) {
+		err = t.Set(text)
+		return t, err
+	}}, name, use)
+}
