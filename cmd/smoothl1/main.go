@@ -7,8 +7,9 @@
 //	smoothl1 bench
 //	smoothl1 devices
 //
-// It exits with 0 if all went well, with 1 after an error, and with 2 where it was called wrongly. An error is one line on
-// standard error. Files are written whole or not at all, also when it is interrupted.
+// It exits with 0 if all went well, with 1 after an error, with 2 where it was called wrongly, and with 130 or 143 where SIGINT or
+// SIGTERM ended it. An error is one line on standard error. Files are written whole or not at all, also when it is interrupted;
+// a pipe, a device, and - for the standard input or output, are read and written as it goes.
 package main
 
 import (
@@ -16,17 +17,61 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 func main() { os.Exit(runWithSignals(os.Args[1:], os.Stdout, os.Stderr)) }
 
+// patience is how long a signal waits for the command to end by itself. It does not where it is blocked: by a pipe, a driver, a
+// long computation.
+const patience = 300 * time.Millisecond
+
 // runWithSignals is run until a signal ends it.
 func runWithSignals(arguments []string, stdout, stderr io.Writer) int {
-	ctx, stop := withSignals(context.Background())
+	ctx, again, stop := withSignals(context.Background())
 	defer stop()
-	return run(ctx, arguments, stdout, stderr)
+	ended := make(chan int, 1)
+	go func() { ended <- run(ctx, arguments, stdout, stderr) }()
+	select {
+	case code := <-ended:
+		return code
+	case <-ctx.Done():
+	}
+	select {
+	case code := <-ended:
+		return code
+	case <-again:
+	case <-time.After(patience):
+	}
+	text := interrupted(files.Abandon())
+	said := make(chan struct{})
+	go func() {
+		defer close(said)
+		if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			text = "\n" + text // below the progress
+		}
+		fmt.Fprintln(stderr, text)
+	}()
+	select { // standard error may be blocked too
+	case <-said:
+	case <-time.After(patience):
+	}
+	return signalCode(ctx)
+}
+
+// interrupted says that a signal ended the command, and what that left.
+func interrupted(written []string) string {
+	if len(written) == 0 {
+		return "smoothl1: interrupted; no file was written"
+	}
+	return "smoothl1: interrupted; written before: " + strings.Join(written, ", ")
 }
 
 // run runs the command and returns its exit code.
@@ -44,6 +89,9 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 		return 0
 	}
 	text, code := explain(err, command.CommandPath())
+	if signalled := signalCode(ctx); signalled != 0 {
+		code = signalled
+	}
 	fmt.Fprintln(stderr, "smoothl1:", text)
 	return code
 }
@@ -79,6 +127,12 @@ All give the same bits.`,
 	}
 	root.SetVersionTemplate("smoothl1 {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(newEval(), newPlot(), newVerify(), newBench(), newDevices())
+	for _, c := range []*cobra.Command{newEval(), newPlot(), newVerify(), newBench(), newDevices()} {
+		c.PreRunE = func(*cobra.Command, []string) error { // the CPU has its part in all of them, if only as the reference
+			_, err := cpu.InstructionSet()
+			return err
+		}
+		root.AddCommand(c)
+	}
 	return root
 }

@@ -2,15 +2,7 @@
 
 package main
 
-import (
-	"context"
-	"os"
-	"os/signal"
-)
+import "os"
 
-// withSignals returns a context that the first signal to stop cancels. The second ends the process.
-func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
-	ctx, stop := signal.NotifyContext(parent, os.Interrupt)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
-}
+// stopping are the signals that end the command.
+func stopping() []os.Signal { return []os.Signal{os.Interrupt} }

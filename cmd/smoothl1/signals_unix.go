@@ -3,21 +3,20 @@
 package main
 
 import (
-	"context"
 	"os"
 	"os/signal"
 	"syscall"
 )
 
-// withSignals returns a context that the first signal to stop cancels. The second ends the process.
-func withSignals(parent context.Context) (context.Context, context.CancelFunc) {
+// stopping are the signals that end the command, without those that it was told to ignore when it was started: SIGHUP by nohup,
+// SIGINT by a shell that has no job control and runs it in the background.
+func stopping() (all []os.Signal) {
 	// Writing to a pipe that nobody reads is then an error like any other, after which temporary files are removed.
 	signal.Ignore(syscall.SIGPIPE)
-	stopping := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // under nohup
-		stopping = append(stopping, syscall.SIGHUP)
+	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
+		if !signal.Ignored(s) {
+			all = append(all, s)
+		}
 	}
-	ctx, stop := signal.NotifyContext(parent, stopping...)
-	context.AfterFunc(ctx, stop)
-	return ctx, stop
+	return all
 }

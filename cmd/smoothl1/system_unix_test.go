@@ -11,7 +11,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -25,25 +24,6 @@ func sparse(t *testing.T, dir, name string, n int) string {
 	path := write(t, dir, name, append([]byte("\x93NUMPY\x01\x00\x76\x00"), dict...))
 	require.NoError(t, os.Truncate(path, 128+4*int64(n)))
 	return path
-}
-
-// TestEvalInterrupted stops the command in the middle of a long file.
-func TestEvalInterrupted(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(signal.String(), func(t *testing.T) {
-			dir := t.TempDir()
-			p, q := sparse(t, dir, "p.npy", 1<<28), sparse(t, dir, "t.npy", 1<<28)
-			c := command("eval", p, q, "--grad-pred", filepath.Join(dir, "g.npy"), "--device", "sim")
-			var stdout, stderr bytes.Buffer
-			c.Stdout, c.Stderr = &stdout, &stderr
-			require.NoError(t, c.Start())
-			require.Eventually(t, func() bool { return len(names(t, dir)) == 3 }, 20*time.Second, time.Millisecond, "no temporary file appears")
-			require.NoError(t, c.Process.Signal(signal))
-			require.Error(t, c.Wait())
-			requireRefused(t, exitFailed, "interrupted; no file was written", stdout.String(), stderr.String(), c.ProcessState.ExitCode())
-			assert.Equal(t, []string{"p.npy", "t.npy"}, names(t, dir))
-		})
-	}
 }
 
 // TestEvalBrokenPipe has nobody read the result: the files are there, whole, and the exit code tells.

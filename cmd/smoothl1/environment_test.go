@@ -1,0 +1,30 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestEnvironment has a variable ask for what there is not.
+func TestEnvironment(t *testing.T) {
+	dir := t.TempDir()
+	p := save(t, dir, "p.npy", []float32{1}, 1)
+	for _, arguments := range [][]string{{"eval", p, p}, {"eval", p, p, "--device", "sim"}, {"plot", "-o", filepath.Join(dir, "x.svg")},
+		{"verify", "--cases", "1"}, {"bench", "--sizes", "8", "--samples", "1"}, {"devices"}} {
+		c := command(arguments...)
+		c.Env = append(c.Env, "SMOOTHL1_CPU=foo")
+		var stdout, stderr strings.Builder
+		c.Stdout, c.Stderr = &stdout, &stderr
+		require.Error(t, c.Run(), arguments)
+		requireRefused(t, exitFailed, `environment: SMOOTHL1_CPU = "foo": no such instruction set, want one of generic, avx2, avx512`,
+			stdout.String(), stderr.String(), c.ProcessState.ExitCode())
+	}
+	assert.Len(t, names(t, dir), 1)
+	c := command("--version")
+	c.Env = append(c.Env, "SMOOTHL1_CPU=foo")
+	require.NoError(t, c.Run())
+}
