@@ -208,6 +208,16 @@ func TestInputsThatAreNoFiles(t *testing.T) {
 	require.Zero(t, code, stderr)
 	require.Equal(t, "1\n", stdout)
 
+	two := func() *os.File {
+		f, err := os.Open(p)
+		require.NoError(t, err)
+		t.Cleanup(func() { f.Close() })
+		return f
+	}
+	stdout, stderr, code = run(two(), two(), "-", "/dev/fd/3")
+	require.Zero(t, code, stderr)
+	require.Equal(t, "0\n", stdout, "two descriptors of one file")
+
 	before := names(t, dir)
 	onP, err := os.OpenFile(p, os.O_RDWR, 0)
 	require.NoError(t, err)

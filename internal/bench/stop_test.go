@@ -80,3 +80,19 @@ func TestLooksAtTheContext(t *testing.T) {
 		assert.LessOrEqual(t, most, few, looks)
 	}
 }
+
+// TestPiecesLookAtTheContext ends in the middle of an array of several pieces.
+func TestPiecesLookAtTheContext(t *testing.T) {
+	ctx := &looked{t.Context(), func() {}, 1}
+	visited := 0
+	err := pieces(ctx, 2*piece, 0, func(int, answers[float32]) error {
+		visited++
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, visited)
+	r, err := newRotation[float32](t.Context(), open(t, gpu.CPU()), 1, 1)
+	require.NoError(t, err)
+	require.ErrorIs(t, r.fill(ctx, r.whole[0], 1), context.Canceled)
+	require.NoError(t, r.close())
+}
