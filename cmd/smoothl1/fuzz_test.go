@@ -21,7 +21,7 @@ func FuzzFlags(f *testing.F) {
 		"plot --beta 1,0.1 --from -2 --to 3 --gradient -o a.svg", "plot --huber -o a.png", "plot -o b.pdf --beta 0",
 		"verify --cases 2 --seed 7 --first 3 --device sim --missed", "verify --device cpu --case op=forward,n=3,beta=1",
 		"bench --sizes 3 --samples 1 --dtype float64 --beta 0.3 --rotate 1 --json", "devices --json", "help eval", "completion fish", "--version",
-		"__complete eval --", "eval -- p.npy --beta",
+		"__complete eval --", "eval -- p.npy --beta", "bench --", "eval - t.npy --out -", "eval p.npy t.npy --grad-pred - --json", "plot -o - --format png",
 	} {
 		f.Add(arguments)
 	}
