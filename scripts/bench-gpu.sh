@@ -37,6 +37,10 @@ fi
 mkdir -p "$(dirname "$out")" || exit 1
 
 python=$(command -v "${PYTHON:-python3}") || { python=""; say "there is no ${PYTHON:-python3}, so PyTorch is not measured"; }
+if [ -n "$python" ] && ! "$python" -c 'import torch' 2>/dev/null; then
+  say "$python has no PyTorch, so that is not measured"
+  python=""
+fi
 "$smoothl1" verify --device cuda --cases 3000 || { say "wrong answers: nothing was measured"; exit 1; }
 "$smoothl1" bench --device cuda --full ${python:+--torch "$python"} -o "$out" || exit 1
 say "results are in $out"
