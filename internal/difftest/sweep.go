@@ -125,12 +125,8 @@ func (s *Sweep) Case(i int) Case {
 func Fixed() int { return len(fixed()) }
 
 var fixed = sync.OnceValue(func() []Case {
-	ordered := slices.Concat(Table(), Corners())
-	mixed := make([]Case, len(ordered))
-	for i := range ordered {
-		mixed[i] = ordered[i*7919%len(ordered)] // 7919 is a prime: a short run sees some of everything
-	}
-	return slices.Insert(mixed, 3*Block/5, Deep()...) // in the first block of most multiprocessors
+	// Mixed, so that a short run sees some of everything.
+	return slices.Insert(mixed(slices.Concat(Table(), Corners())), 3*Block/5, Deep()...) // in the first block of most multiprocessors
 })
 
 // Tally counts the cases of a column.
