@@ -131,10 +131,10 @@ var fixed = sync.OnceValue(func() []Case {
 
 // Tally counts the cases of a column.
 type Tally struct {
-	Column     string
-	Cases      int
-	Elements   int // read and written, over all arrays
-	Mismatches int // cases that differ from the reference, or failed
+	Column     string `json:"column"`
+	Cases      int    `json:"cases"`
+	Elements   int    `json:"elements"`   // read and written, over all arrays
+	Mismatches int    `json:"mismatches"` // cases that differ from the reference, or failed
 }
 
 // Failure is a case of a sweep that differs from the reference.
