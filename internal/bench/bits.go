@@ -61,12 +61,15 @@ func (r *Result) compareBits(ctx context.Context, c *Config, peers []*peer, unti
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	for _, p := range peers {
 		for i, k := range bitsOrder(c.BitsSize) {
-			if p.contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Data != difftest.Normal) {
+			if p.contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Loss.Kind != smoothl1.SmoothL1 || k.Data != difftest.Normal) {
 				continue // each is compiled anew
 			}
 			if past(until) {
 				r.leave(c, "%s's bits from %v on: time was up", p.contender, k)
 				break
+			}
+			if !until.IsZero() { // what is compiled now is not waited for much longer than that
+				p.patience = min(p.patience, time.Until(until)+time.Second)
 			}
 			var rows []BitsRow
 			if k.DType == smoothl1.Float32 {

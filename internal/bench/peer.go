@@ -43,7 +43,7 @@ func startPeer(ctx context.Context, python, device, contender string, patience t
 	how := map[string]string{Eager: "eager", Compiled: "compiled"}[contender]
 	p := &peer{contender: contender, patience: patience, command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device, how)}
 	p.command.Stderr = &p.noise
-	p.command.WaitDelay = 2 * time.Second // for processes that it leaves behind
+	p.command.WaitDelay = time.Second // for processes that it leaves behind
 	var err error
 	if p.scratch, err = os.MkdirTemp("", "smoothl1-pytorch-"); err != nil {
 		return nil, err

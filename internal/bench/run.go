@@ -51,24 +51,29 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	if r.Rotating == 0 {
 		r.Rotating = 4*r.Device.CacheBytes + 1
 	}
-	clock, err := newClock(c.Device)
-	if err != nil {
-		return nil, err
+	var clock *clock
+	if len(c.Workloads) > 0 {
+		var err error
+		if clock, err = newClock(c.Device); err != nil {
+			return nil, err
+		}
+		defer clock.close()
 	}
-	defer clock.close()
 	var until time.Time
 	if c.For > 0 {
 		until = begin.Add(c.For)
 	}
-	peers, err := r.startTorch(ctx, c)
+	peers, compiled, err := r.startTorch(ctx, c)
+	defer func() {
+		for _, p := range append(peers, compiled()) {
+			if p != nil {
+				_ = p.close()
+			}
+		}
+	}()
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		for _, p := range peers {
-			_ = p.close()
-		}
-	}()
 	save := func() error {
 		r.Seconds = time.Since(begin).Seconds()
 		if c.Save == nil {
@@ -79,11 +84,24 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	if err := save(); err != nil {
 		return nil, err
 	}
-	if len(peers) > 0 && c.BitsSize > 0 {
-		if err := r.compareBits(ctx, &c, peers, until, save); err != nil {
+	compare := func(peers []*peer) error {
+		if c.BitsSize == 0 {
+			return nil
+		}
+		return r.compareBits(ctx, &c, peers, until, save)
+	}
+	if len(peers) > 0 { // the compiler has its time while the other is compared
+		err := compare(peers)
+		if p := compiled(); p != nil {
+			err = errors.Join(err, compare([]*peer{p}))
+			peers = append(peers, p)
+		}
+		if err != nil {
 			return nil, err
 		}
-		c.report(BitsSummary(r.Bits))
+		if len(r.Bits) > 0 {
+			c.report(BitsSummary(r.Bits))
+		}
 	}
 	for i := 0; i < len(c.Workloads); {
 		same := i + 1 // workloads on the same arrays
@@ -119,46 +137,51 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 	c.report("left out: " + line)
 }
 
-// startTorch starts PyTorch, eager and compiled at the same time, where it is asked for and there.
-func (r *Result) startTorch(ctx context.Context, c Config) ([]*peer, error) {
+// startTorch starts PyTorch, where it is asked for and there, eager and compiled at the same time. The function returns the
+// compiled one, nil if there is none, when it has started.
+func (r *Result) startTorch(ctx context.Context, c Config) (peers []*peer, compiled func() *peer, err error) {
+	none := func() *peer { return nil }
 	backend := c.Device.Backend()
 	switch {
 	case c.Python == "":
 		r.NoTorch = "not asked for"
-		return nil, nil
+		return nil, none, nil
 	case backend == "sim":
 		r.NoTorch = "there is none on a simulated device"
-		return nil, nil
+		return nil, none, nil
 	}
 	patience := c.Patience
 	if patience == 0 {
 		patience = 2 * time.Minute
 	}
-	var compiled *peer
-	var noCompile error
-	var wait sync.WaitGroup
-	wait.Go(func() { compiled, noCompile = startPeer(ctx, c.Python, backend, Compiled, patience) })
+	type started struct {
+		*peer
+		error
+	}
+	starting := make(chan started, 1)
+	go func() {
+		p, err := startPeer(ctx, c.Python, backend, Compiled, patience)
+		starting <- started{p, err}
+	}()
 	eager, err := startPeer(ctx, c.Python, backend, Eager, patience)
-	wait.Wait()
-	if err == nil && noCompile == nil {
-		r.PyTorch = &eager.PyTorch
-		return []*peer{eager, compiled}, nil
+	compiled = sync.OnceValue(func() *peer {
+		s := <-starting
+		if s.error != nil && eager != nil {
+			r.PyTorch.Compiles = oneLine(s.error)
+			c.report("without torch.compile: " + r.PyTorch.Compiles)
+		}
+		return s.peer
+	})
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, compiled, ctx.Err()
+		}
+		r.NoTorch = oneLine(err)
+		c.report("without PyTorch: " + r.NoTorch)
+		return nil, compiled, nil
 	}
-	if compiled != nil {
-		_ = compiled.close()
-	}
-	if err == nil {
-		r.PyTorch = &eager.PyTorch
-		r.PyTorch.Compiles = oneLine(noCompile)
-		c.report("without torch.compile: " + r.PyTorch.Compiles)
-		return []*peer{eager}, nil
-	}
-	if ctx.Err() != nil {
-		return nil, ctx.Err()
-	}
-	r.NoTorch = oneLine(err)
-	c.report("without PyTorch: " + r.NoTorch)
-	return nil, nil
+	r.PyTorch = &eager.PyTorch
+	return []*peer{eager}, compiled, nil
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
