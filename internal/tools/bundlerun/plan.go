@@ -26,7 +26,7 @@ func plan() []*step {
 	const second, minute = time.Second, time.Minute
 	steps := []*step{
 		{name: bundle.NvidiaSMI, share: 2, least: second, most: 10 * second, soft: true, command: nvidiaSMI, read: readNvidiaSMI},
-		{name: bundle.Devices, share: 4, least: 10 * second, most: minute, command: devices, read: readDevices},
+		{name: bundle.Devices, share: 4, least: 10 * second, most: minute, always: true, command: devices, read: readDevices},
 		{name: bundle.Differential, share: 20, least: 4 * second, most: 15 * minute, command: differential, read: readDifferential},
 		{name: bundle.Bits, share: 16, least: 6 * second, most: 10 * minute, needsGPU: true, command: bits, read: readBits},
 		{name: bundle.Main, share: 36, least: 6 * second, most: 20 * minute, soft: true, needsGPU: true, command: benchmarks("main"), read: readBenchmarks("main")},

@@ -33,6 +33,8 @@ type step struct {
 	most  time.Duration // more is not of use
 	// soft says that it cannot be told to end, or that what it measures takes as long as it takes: being cut off is no fault of it.
 	soft bool
+	// always says that it is not skipped, whatever is left.
+	always bool
 	// needsGPU says that it is skipped where there is none.
 	needsGPU bool
 	// command returns what is to be run, in a folder of the bundle, for how long; or why it cannot be.
@@ -75,7 +77,7 @@ func (r *runner) do(steps []*step, i int) {
 	case s.needsGPU && machine.GPU == "":
 		result.Note = "there is no GPU: " + machine.NoGPU
 		return
-	case left < s.least:
+	case left < s.least && !s.always:
 		result.Note = fmt.Sprintf("time is up: %.1f s are left, and it takes %v at least", max(0, left.Seconds()), s.least)
 		return
 	}
