@@ -4,7 +4,7 @@ GO ?= go
 STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cpu-sets test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle fallback-check check
+.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cpu-sets test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle bundle-check hardware fallback-check check
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -67,8 +67,11 @@ bench-cpu-peers: ## the CPU against PyTorch and the speed of memory, some minute
 bench-test: ## the tests of the benchmarks themselves
 	cd bench && $(GO) vet ./... && $(GO) test ./...
 
-report: ## docs/performance.md and its picture, from the last run in bench/results
+report: ## docs/performance.md, its pictures and docs/hardware.md, from the runs in bench/results
 	cd bench && $(GO) run ./report
+
+hardware: ## add a run of the bundle on a GPU to bench/results, docs/hardware.md and docs/performance.md: RESULTS=results.tar.gz, or the folder
+	cd bench && $(GO) run ./report -add "$(abspath $(RESULTS))"
 
 roofline: ## docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
 	$(GO) run ./internal/tools/roofline kernels/smoothl1.ptx docs/roofline.md
@@ -97,13 +100,16 @@ dockerfile-lint: ## Dockerfile.cuda by BuildKit's linter, and the linter's own t
 fuzz: ## each fuzz target, a minute each; SECONDS=10 for less
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
-bundle: ## dist/smoothl1-cuda-test.tar.gz: the differential test, the benchmarks and the command for a CUDA host without Go (needs the CUDA headers)
+bundle: ## dist/smoothl1-cuda-test.tar.gz: all that can be tested and measured on a GPU, for a machine without Go (needs the CUDA headers)
 	scripts/bundle.sh
+
+bundle-check: ## run the bundle to its end, and to what ends it before, on a libcuda that has the simulated device behind it; two minutes
+	scripts/bundle-check.sh
 
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-cpu-sets test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
+check: lint test test-cpu-sets test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle bundle-check fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
 	$(MAKE) fuzz SECONDS=10
 	$(MAKE) soak STEPS=20000
 	$(MAKE) mutants N=50

@@ -3,26 +3,21 @@
 # of one call, against a copy in the same run and, where python3 has PyTorch with CUDA, against PyTorch in turns, whose
 # gradients it compares with ours bit for bit. Clocks are left as they are. It takes many minutes.
 #
-# usage: scripts/bench-gpu.sh [OUT.json]     default: bench/results/gpu-NAME-DATE.json; in the bundle, results/bench-gpu.json
+# usage: scripts/bench-gpu.sh [OUT.json]     default: bench/results/gpu-NAME-DATE.json
 #        PYTHON=/path/to/python3 scripts/bench-gpu.sh        another Python than python3
 # Exit 0: measured; 1: something failed; 3: there is no GPU here.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 say() { echo "bench-gpu: $*" >&2; }
 
-if [ -x "$here/smoothl1" ]; then # the bundle
-  smoothl1=$here/smoothl1
-  out=${1:-results/bench-gpu.json}
-else
-  out=${1:-}
-  made=$(mktemp -d)
-  trap 'rm -rf "$made"' EXIT
-  smoothl1=$made/smoothl1
-  commit=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
-  [ -z "$(git -C "$here" status --porcelain 2>/dev/null)" ] || commit=$commit-dirty
-  (cd "$here/.." && go build -tags cuda -ldflags "-X main.commit=$commit" -o "$smoothl1" ./cmd/smoothl1) ||
-    { say "cmd/smoothl1 does not build with -tags cuda: see README.md for what that needs"; exit 1; }
-fi
+out=${1:-}
+made=$(mktemp -d)
+trap 'rm -rf "$made"' EXIT
+smoothl1=$made/smoothl1
+commit=$(git -C "$here" rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+[ -z "$(git -C "$here" status --porcelain 2>/dev/null)" ] || commit=$commit-dirty
+(cd "$here/.." && go build -tags cuda -ldflags "-X main.commit=$commit" -o "$smoothl1" ./cmd/smoothl1) ||
+  { say "cmd/smoothl1 does not build with -tags cuda: see README.md for what that needs"; exit 1; }
 
 "$smoothl1" devices >&2 || exit 1
 devices=$("$smoothl1" devices --json) || exit 1

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Packs what a CUDA host without Go needs: the differential test and the command smoothl1, built with -tags cuda, the test's
-# golden data, the vectors of PTX instructions that the simulated device is held to, the benchmarks against a copy and PyTorch, and a run.sh.
+# Packs what a machine with a GPU needs, be there no Go and no network: the differential test, the command smoothl1 and the
+# benchmarks, built with -tags cuda, the test's golden data, the vectors of PTX instructions that the simulated device is held
+# to, and run.sh, which runs them all.
 #
 # usage: scripts/bundle.sh        writes dist/smoothl1-cuda-test.tar.gz; needs the CUDA headers, but no GPU
 set -euo pipefail
@@ -10,16 +11,16 @@ commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 [ -z "$(git status --porcelain 2>/dev/null)" ] || commit=$commit-dirty
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
-mkdir -p "$stage/$name/internal/difftest" "$stage/$name/testdata" dist
-go test -c -tags cuda -trimpath -ldflags "-X github.com/smoothl1/smoothl1/internal/difftest.commit=$commit" \
-  -o "$stage/$name/internal/difftest/difftest.test" ./internal/difftest
-mkdir -p "$stage/$name/sim/internal/vectors" "$stage/$name/sim/testdata"
-go test -c -tags cuda -trimpath -o "$stage/$name/sim/internal/vectors/vectors.test" ./sim/internal/vectors
-cp -r sim/testdata/vectors "$stage/$name/sim/testdata/"
-go build -tags cuda -trimpath -ldflags "-X main.commit=$commit" -o "$stage/$name/smoothl1" ./cmd/smoothl1
-cp -r testdata/golden "$stage/$name/testdata/"
-cp scripts/bundle-run.sh "$stage/$name/run.sh"
-cp scripts/bench-gpu.sh "$stage/$name/"
-cp LICENSE "$stage/$name/"
+to=$stage/$name
+mkdir -p "$to/internal/difftest" "$to/sim/internal/vectors" "$to/sim/testdata" "$to/testdata" dist
+go test -c -tags cuda -trimpath -ldflags "-s -w -X github.com/smoothl1/smoothl1/internal/difftest.commit=$commit" \
+  -o "$to/internal/difftest/difftest.test" ./internal/difftest
+go test -c -tags cuda -trimpath -ldflags "-s -w" -o "$to/sim/internal/vectors/vectors.test" ./sim/internal/vectors
+go build -tags cuda -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./cmd/smoothl1 ./internal/tools/gpubench
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./internal/tools/bundlerun
+cp -r testdata/golden "$to/testdata/"
+cp -r sim/testdata/vectors "$to/sim/testdata/"
+cp scripts/bundle-run.sh "$to/run.sh"
+cp LICENSE "$to/"
 tar -C "$stage" -czf "dist/$name.tar.gz" "$name"
 echo "bundle: dist/$name.tar.gz ($(du -h "dist/$name.tar.gz" | cut -f1), commit $commit)"

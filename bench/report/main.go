@@ -2,6 +2,7 @@
 // beside it.
 //
 //	make report
+//	make hardware RESULTS=results.tar.gz
 package main
 
 import (
@@ -19,8 +20,19 @@ import (
 func main() {
 	root := flag.String("root", "..", "the repository")
 	from := flag.String("results", "", "the run; default: the last by name of ROOT/bench/results/cpu-*.json")
+	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh has left, or its results.tar.gz")
 	flag.Parse()
-	if err := run(*root, *from); err != nil {
+	var err error
+	if *device != "" {
+		err = add(*root, *device)
+	}
+	if err == nil {
+		err = run(*root, *from)
+	}
+	if err == nil {
+		err = hardware(*root)
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "report:", err)
 		os.Exit(1)
 	}

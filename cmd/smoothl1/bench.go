@@ -76,8 +76,7 @@ func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload,
 				return nil, usagef("--full excludes --%s", flag)
 			}
 		}
-		types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
-		return slices.Concat(bench.Named(), bench.Sizes(bench.Powers(10, 30), types, []float64{1, 0.1})), nil
+		return bench.Full(), nil
 	}
 	for _, n := range b.sizes {
 		if n < 1 || n > maxElements {

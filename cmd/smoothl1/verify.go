@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +21,8 @@ type verification struct {
 	sweep  difftest.Sweep
 	one    string // a case to run by itself
 	missed bool   // list what has not been covered
+	limit  time.Duration
+	asJSON bool
 }
 
 func newVerify() *cobra.Command {
@@ -47,6 +50,8 @@ On the simulated device it runs the kernels' PTX, under that device's strict che
 	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to run a part again")
 	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that the random cases, and what a simulated device draws, are drawn from")
 	addName(c, &v.one, "case", "", "run this `CASE` alone, as a failure prints it")
+	f.DurationVar(&v.limit, "for", 0, "begin no more cases after this `TIME`, such as 90s, and say how many were done; 0: no limit")
+	f.BoolVar(&v.asJSON, "json", false, "print an object instead of tables")
 	f.BoolVar(&v.missed, "missed", false, "list the instructions and branches of the PTX that were not covered")
 	return c
 }
@@ -70,9 +75,14 @@ func (v *verification) run(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	if v.limit < 0 {
+		return usagef("--for %v: must not be negative", v.limit)
+	}
 	out := c.OutOrStdout()
-	if _, err := fmt.Fprintf(out, "device: %s\n", dev); err != nil {
-		return err
+	if !v.asJSON {
+		if _, err := fmt.Fprintf(out, "device: %s\n", dev); err != nil {
+			return err
+		}
 	}
 	if one != nil {
 		return v.runOne(*one, out)
@@ -81,9 +91,13 @@ func (v *verification) run(c *cobra.Command) error {
 	bar.what = "cases"
 	bar.start(v.sweep.Cases)
 	v.sweep.Progress = func() { bar.add(1) }
-	found, err := v.sweep.Run(c.Context())
+	found, err := v.sweepFor(c.Context())
 	bar.end()
-	if err := v.report(out, found); err != nil {
+	if v.asJSON {
+		if err := printJSON(out, v.verified(dev, found)); err != nil {
+			return err
+		}
+	} else if err := v.report(out, found); err != nil {
 		return err
 	}
 	switch mismatches := found.Mismatches(); {
@@ -91,6 +105,8 @@ func (v *verification) run(c *cobra.Command) error {
 		return errors.Join(fmt.Errorf("%d mismatches: see above", mismatches), err)
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("interrupted after %d of %d cases, none of which differed", found.Done, v.sweep.Cases)
+	case err == nil && found.Done == 0:
+		return fmt.Errorf("--for %v is over before the first case was done", v.limit)
 	}
 	return err
 }
@@ -157,6 +173,9 @@ func (v *verification) report(out io.Writer, found *difftest.Swept) error {
 	}
 	if rest := found.Mismatches() - len(found.Failures); rest > 0 {
 		w.printf("\nand %d more\n", rest)
+	}
+	if found.Done < v.sweep.Cases {
+		w.printf("\n%d of %d cases were done\n", found.Done, v.sweep.Cases)
 	}
 	w.printf("\n")
 	table := tabwriter.NewWriter(w, 0, 0, 3, ' ', tabwriter.AlignRight)

@@ -2,16 +2,17 @@ package bench
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/difftest"
 	"github.com/smoothl1/smoothl1/internal/files"
-	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
 // A BitsRow compares one array of PyTorch's results with ours, bit for bit; any NaN equals any NaN.
@@ -32,59 +33,86 @@ type BitsRow struct {
 
 // bitsLosses are compared, each with every reduction.
 var bitsLosses = []smoothl1.Loss{
-	{Beta: 1}, {Beta: 0.1}, {Beta: 1.0 / 9}, {Beta: 0}, {Kind: smoothl1.Huber, Beta: 1}, {Kind: smoothl1.Huber, Beta: 0.3},
+	{Beta: 1}, {Beta: 0.1}, {Beta: 0}, {Beta: 1.0 / 9}, {Kind: smoothl1.Huber, Beta: 1}, {Kind: smoothl1.Huber, Beta: 0.3},
 }
 
-// compareBits has PyTorch compute losses and gradients of arrays of n elements and compares them with the device's.
-func compareBits(ctx context.Context, p *peer, dev *gpu.Device, n int) (rows []BitsRow, err error) {
-	dir, remove, err := files.TempDir()
-	if err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, remove()) }()
-	for _, data := range []difftest.Data{difftest.Normal, difftest.Kinks, difftest.Special} {
-		for _, l := range bitsLosses {
-			for _, l.Reduction = range []smoothl1.Reduction{smoothl1.Mean, smoothl1.Sum, smoothl1.None} {
-				contenders := []string{Eager}
-				if p.PyTorch.Compiles == "" && l.Reduction == smoothl1.Mean && data == difftest.Normal {
-					contenders = append(contenders, Compiled)
-				}
-				for _, contender := range contenders {
-					if err := ctx.Err(); err != nil {
-						return rows, err
+// bitsOrder is every question, those first whose answers say most. The loss is asked for with its reductions, for a gradient may
+// depend on them.
+func bitsOrder(n int) (all []difftest.Case) {
+	for _, reductions := range [][]smoothl1.Reduction{{smoothl1.None}, {smoothl1.Mean, smoothl1.Sum}} {
+		for _, data := range []difftest.Data{difftest.Normal, difftest.Special, difftest.Kinks} {
+			for _, l := range bitsLosses {
+				for _, l.Reduction = range reductions {
+					for _, dtype := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+						all = append(all, difftest.Case{N: n, DType: dtype, Data: data, Loss: l, Seed: 11, Elementwise: l.Reduction == smoothl1.None})
 					}
-					c := difftest.Case{N: n, Data: data, Loss: l, Seed: 11, Elementwise: l.Reduction == smoothl1.None}
-					more, err := bitsOf[float32](p, dev, dir, contender, c)
-					if err == nil {
-						rows = append(rows, more...)
-						c.DType = smoothl1.Float64
-						more, err = bitsOf[float64](p, dev, dir, contender, c)
-					}
-					if err != nil {
-						return rows, fmt.Errorf("%s, %v: %w", contender, l, err)
-					}
-					rows = append(rows, more...)
 				}
 			}
 		}
 	}
-	return rows, nil
+	return all
 }
 
-func bitsOf[T smoothl1.Float](p *peer, dev *gpu.Device, dir, contender string, c difftest.Case) (rows []BitsRow, err error) {
-	in := difftest.Generate[T](c)
-	h := npy.Header{DType: npy.Float32, Shape: []int{c.N}}
-	if smoothl1.DTypeOf[T]() == smoothl1.Float64 {
-		h.DType = npy.Float64
+// compareBits has PyTorch compute losses and gradients and compares them with the device's.
+func (r *Result) compareBits(ctx context.Context, c *Config, peers []*peer, until time.Time, save func() error) (err error) {
+	dir, remove, err := files.TempDir()
+	if err != nil {
+		return err
 	}
+	defer func() { err = errors.Join(err, remove()) }()
+	for _, p := range peers {
+		for i, k := range bitsOrder(c.BitsSize) {
+			if p.contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Loss.Kind != smoothl1.SmoothL1 || k.Data != difftest.Normal) {
+				continue // each is compiled anew
+			}
+			if past(until) {
+				r.leave(c, "%s's bits from %v on: time was up", p.contender, k)
+				break
+			}
+			if !until.IsZero() { // what is compiled now is not waited for much longer than that
+				p.patience = min(p.patience, time.Until(until)+time.Second)
+			}
+			var rows []BitsRow
+			if k.DType == smoothl1.Float32 {
+				rows, err = bitsOf[float32](ctx, p, c.Device, dir, k)
+			} else {
+				rows, err = bitsOf[float64](ctx, p, c.Device, dir, k)
+			}
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			if refused := refusal(""); p.gone || errors.As(err, &refused) {
+				r.leave(c, "%s's bits of %v: %s", p.contender, k, oneLine(err))
+				err = nil
+				if p.gone {
+					break
+				}
+				continue
+			}
+			if err != nil {
+				return fmt.Errorf("%s, %v: %w", p.contender, k, err)
+			}
+			r.Bits = append(r.Bits, rows...)
+			if i%12 == 0 || p.contender == Compiled {
+				if err := save(); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return save()
+}
+
+func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir string, c difftest.Case) (rows []BitsRow, err error) {
+	in := difftest.Generate[T](c)
 	for name, x := range map[string][]T{"pred": in.Pred, "target": in.Target, "upstream": in.Upstream} {
 		if x != nil {
-			if err := writeAll(filepath.Join(dir, name+".npy"), h, x); err != nil {
+			if err := writeAll(filepath.Join(dir, name), x); err != nil {
 				return nil, err
 			}
 		}
 	}
-	if err := p.ask(nil, map[string]any{"do": "bits", "directory": dir, "contender": contender, "kind": c.Loss.Kind.String(), "beta": c.Loss.Beta,
+	if err := p.ask(nil, map[string]any{"do": "bits", "directory": dir, "dtype": c.DType.String(), "kind": c.Loss.Kind.String(), "beta": c.Loss.Beta,
 		"reduction": c.Loss.Reduction.String()}); err != nil {
 		return nil, err
 	}
@@ -106,11 +134,11 @@ func bitsOf[T smoothl1.Float](p *peer, dev *gpu.Device, dir, contender string, c
 		if all[name] == nil {
 			continue
 		}
-		theirs, err := readAll[T](filepath.Join(dir, name+".npy"))
+		theirs, err := readAll[T](filepath.Join(dir, name))
 		if err != nil {
 			return nil, err
 		}
-		row := BitsRow{Contender: contender, DType: c.DType, Kind: c.Loss.Kind, Beta: c.Loss.Beta, Reduction: c.Loss.Reduction, Data: c.Data.String(), What: name}
+		row := BitsRow{Contender: p.contender, DType: c.DType, Kind: c.Loss.Kind, Beta: c.Loss.Beta, Reduction: c.Loss.Reduction, Data: c.Data.String(), What: name}
 		if name == "loss" {
 			row.What = "terms"
 		}
@@ -144,22 +172,22 @@ func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.In
 	return nil
 }
 
-// writeAll writes an array to a file that nobody looks at before it is there.
-func writeAll[T smoothl1.Float](path string, h npy.Header, x []T) (err error) {
-	f, err := os.Create(path)
+// The arrays travel as their bytes, so that PyTorch needs no NumPy to read and write them.
+
+func writeAll[T smoothl1.Float](path string, x []T) error {
+	text, err := binary.Append(nil, binary.LittleEndian, x)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	return npy.Write(path, f, h, x)
+	return os.WriteFile(path, text, 0o600)
 }
 
 func readAll[T smoothl1.Float](path string) (x []T, err error) {
-	a, err := npy.Open(path)
+	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, a.Close()) }()
-	x = make([]T, a.Len())
-	return x, npy.ReadAt(a, x, 0)
+	x = make([]T, len(text)/smoothl1.DTypeOf[T]().Size())
+	_, err = binary.Decode(text, binary.LittleEndian, x)
+	return x, err
 }

@@ -14,7 +14,8 @@ import (
 // contender is one of those that are measured in turns.
 type contender struct {
 	entry Entry
-	most  int // calls of a sample
+	most  int  // calls of a sample
+	guest bool // one that the others go on without
 	// sample returns the nanoseconds of a call among so many queued ones, on the device, and of one by itself until its
 	// result is there.
 	sample func(ctx context.Context, calls int) (device, wall float64, err error)
@@ -40,34 +41,72 @@ func (c *contender) calibrate(ctx context.Context) error {
 	return nil
 }
 
-// contest measures all contenders in turns, so that whatever changes on the machine changes for all.
-func contest(ctx context.Context, all []*contender, samples int) ([]Entry, error) {
+// contest measures all contenders in turns, so that whatever changes on the machine changes for all. A guest that fails is left
+// out from then on, of which lost is told; a guest that does not even answer takes the others of its name along. When the time
+// is up it ends with the rounds that it has, three at least, and returns how many.
+func contest(ctx context.Context, all []*contender, samples int, until time.Time, lost func(c *contender, err error)) ([]Entry, int, error) {
+	out := map[*contender]bool{}
+	// attempt measures once, and says whether the contender is still there.
+	attempt := func(c *contender, measure func() error) (bool, error) {
+		if out[c] {
+			return false, nil
+		}
+		err := measure()
+		switch {
+		case err == nil:
+			return true, nil
+		case ctx.Err() != nil:
+			return false, ctx.Err()
+		case !c.guest:
+			return false, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
+		}
+		refused := refusal("")
+		for _, other := range all {
+			if other == c || !errors.As(err, &refused) && other.entry.Contender == c.entry.Contender {
+				out[other] = true
+			}
+		}
+		lost(c, err)
+		return false, nil
+	}
 	for _, c := range all {
-		if err := c.calibrate(ctx); err != nil {
-			return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
+		if _, err := attempt(c, func() error { return c.calibrate(ctx) }); err != nil {
+			return nil, 0, err
 		}
 	}
 	order := rand.New(rand.NewPCG(uint64(len(all)), uint64(samples))) // drawn, for who follows whom shows
-	for range samples {
+	done := 0
+	for ; done < samples && (done < 3 || !past(until)); done++ {
 		for _, i := range order.Perm(len(all)) {
 			if err := ctx.Err(); err != nil {
-				return nil, err
+				return nil, 0, err
 			}
 			c := all[i]
-			device, wall, err := c.sample(ctx, c.calls)
+			var device, wall float64
+			ok, err := attempt(c, func() (err error) {
+				device, wall, err = c.sample(ctx, c.calls)
+				return err
+			})
 			if err != nil {
-				return nil, fmt.Errorf("%s, %s: %w", c.entry.Op, c.entry.Contender, err)
+				return nil, 0, err
 			}
-			c.device, c.wall = append(c.device, device), append(c.wall, wall)
+			if ok {
+				c.device, c.wall = append(c.device, device), append(c.wall, wall)
+			}
 		}
 	}
 	var entries []Entry
 	for _, c := range all {
-		c.entry.DeviceNS, c.entry.NS = timesOf(c.device), timesOf(c.wall)
-		entries = append(entries, c.entry)
+		if !out[c] {
+			c.entry.DeviceNS, c.entry.NS = timesOf(c.device), timesOf(c.wall)
+			entries = append(entries, c.entry)
+		}
 	}
-	return entries, nil
+	return entries, done, nil
 }
+
+// past says whether it is later than that; the zero time never comes.
+func past(until time.Time) bool { return !until.IsZero() && time.Now().After(until) }
 
 // ours returns this module's operations, and copies that move as many bytes.
 func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (all []*contender) {

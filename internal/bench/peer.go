@@ -11,49 +11,71 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 //go:embed pytorch.py
 var torchScript string
 
-// peer is a Python process that measures PyTorch when it is told to.
+// peer is a Python process that measures PyTorch, eager or compiled, when it is told to. The two are processes of their own, so
+// that a compiler that fails or hangs takes nothing else along.
 type peer struct {
-	command *exec.Cmd
-	in      io.WriteCloser
-	out     *bufio.Reader
-	noise   tail
-	wait    func() error // of the process, once it is to end
-	PyTorch PyTorch
+	contender string // Eager or Compiled
+	patience  time.Duration
+	command   *exec.Cmd
+	in        io.WriteCloser
+	pipe      io.Closer
+	out       *bufio.Reader
+	noise     tail
+	scratch   string       // a folder for its compiler
+	wait      func() error // of the process, once it is to end
+	gone      bool         // it answers no more
+	PyTorch   PyTorch
 }
 
-// startPeer starts it, on the device "cuda" or "cpu". The error says why there is no PyTorch.
-func startPeer(ctx context.Context, python, device string) (*peer, error) {
-	p := &peer{command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device)}
+// startPeer starts it, on the device "cuda" or "cpu". The error says why there is no PyTorch, or none that compiles. A peer that
+// takes longer than patience over an answer is ended.
+func startPeer(ctx context.Context, python, device, contender string, patience time.Duration) (*peer, error) {
+	how := map[string]string{Eager: "eager", Compiled: "compiled"}[contender]
+	p := &peer{contender: contender, patience: patience, command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device, how)}
 	p.command.Stderr = &p.noise
+	p.command.WaitDelay = time.Second // for processes that it leaves behind
 	var err error
-	if p.in, err = p.command.StdinPipe(); err != nil {
+	if p.scratch, err = os.MkdirTemp("", "smoothl1-pytorch-"); err != nil {
 		return nil, err
 	}
-	out, err := p.command.StdoutPipe()
+	// Compiling in the process itself: nothing to wait for, and nothing left behind. And in a place that can be written to.
+	p.command.Env = append(os.Environ(), "TORCHINDUCTOR_COMPILE_THREADS=1",
+		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(p.scratch, "inductor"), "TRITON_CACHE_DIR="+filepath.Join(p.scratch, "triton"))
+	out, err := p.start()
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(fmt.Errorf("PyTorch: %w", err), os.RemoveAll(p.scratch))
 	}
-	p.out = bufio.NewReader(out)
-	if err := p.command.Start(); err != nil {
-		return nil, fmt.Errorf("PyTorch: %w", err)
-	}
+	p.pipe, p.out = out, bufio.NewReader(out)
 	p.wait = sync.OnceValue(func() error {
 		kill := time.AfterFunc(5*time.Second, func() { _ = p.command.Process.Kill() }) // it should end by itself
 		defer kill.Stop()
 		return p.command.Wait()
 	})
 	if err := p.read(&p.PyTorch); err != nil {
-		return nil, errors.Join(err, p.close())
+		_ = p.close() // the first error says it
+		return nil, err
 	}
 	return p, nil
+}
+
+func (p *peer) start() (out io.ReadCloser, err error) {
+	if p.in, err = p.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if out, err = p.command.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	return out, p.command.Start()
 }
 
 // refusal is what the peer says of a command that it could not do. It goes on.
@@ -74,7 +96,19 @@ func (p *peer) ask(to any, command map[string]any) error {
 }
 
 func (p *peer) read(to any) error {
+	var late atomic.Bool
+	end := time.AfterFunc(p.patience, func() {
+		late.Store(true)
+		_ = p.command.Process.Kill()
+		_ = p.pipe.Close()
+	})
 	line, err := p.out.ReadBytes('\n')
+	end.Stop()
+	if late.Load() {
+		p.gone = true
+		_ = p.close()
+		return fmt.Errorf("PyTorch: no answer within %v", p.patience)
+	}
 	if err != nil {
 		return p.ended(err)
 	}
@@ -93,6 +127,7 @@ func (p *peer) read(to any) error {
 
 // ended is the error of a process that talks no more: with its last words, which are there when it has ended.
 func (p *peer) ended(err error) error {
+	p.gone = true
 	_ = p.close()
 	return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
 }
@@ -106,7 +141,7 @@ func (p *peer) close() error {
 	if waited := p.wait(); waited != nil {
 		err = errors.Join(err, fmt.Errorf("PyTorch: %w%s", waited, p.noise.last()))
 	}
-	return err
+	return errors.Join(err, os.RemoveAll(p.scratch))
 }
 
 // tail keeps the end of what is written to it.
@@ -144,20 +179,15 @@ func (p *peer) prepare(w Workload, bytes uint64) error {
 
 // contenders are PyTorch's, for a workload that has been prepared.
 func (p *peer) contenders(w Workload) (all []*contender) {
-	for _, name := range []string{Eager, Compiled} {
-		for _, op := range Ops {
-			if name == Compiled && p.PyTorch.Compiles != "" {
-				continue
-			}
-			all = append(all, &contender{
-				entry: Entry{Op: op, Contender: name, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50,
-				sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
-					var took struct{ Device, Wall float64 }
-					err := p.ask(&took, map[string]any{"do": "sample", "contender": name, "op": op, "calls": calls})
-					return took.Device, took.Wall, err
-				},
-			})
-		}
+	for _, op := range Ops {
+		all = append(all, &contender{
+			entry: Entry{Op: op, Contender: p.contender, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50, guest: true,
+			sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
+				var took struct{ Device, Wall float64 }
+				err := p.ask(&took, map[string]any{"do": "sample", "op": op, "calls": calls})
+				return took.Device, took.Wall, err
+			},
+		})
 	}
 	return all
 }

@@ -31,9 +31,17 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-const hello = `{"version": "9.9", "cuda": "", "device": "stand-in", "no_compile": ""}`
+const hello = `{"version": "9.9", "cuda": "", "device": "stand-in"}`
 
 func standIn(how string) {
+	compiles := os.Args[len(os.Args)-1] == "compiled"
+	switch {
+	case how == "compiler hangs" && compiles:
+		time.Sleep(time.Hour)
+	case how == "does not compile" && compiles:
+		fmt.Println(`{"error": "torch.compile failed: no compiler"}`)
+		return
+	}
 	switch how {
 	case "missing":
 		fmt.Println(`{"error": "python3 has no PyTorch"}`)
@@ -52,8 +60,10 @@ func standIn(how string) {
 			os.Exit(7)
 		}
 		switch {
-		case how == "hangs" && command.Do == "sample":
+		case how == "hangs" && command.Do == "sample" || how == "compiling hangs" && compiles && command.Do == "sample":
 			time.Sleep(time.Hour)
+		case how == "no memory for the backward pass" && command.Op == Backward:
+			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
 		case how == "no memory" && command.Do == "prepare":
 			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
 		case how == "dies later" && command.Do == "sample":
@@ -74,7 +84,7 @@ func runWith(t *testing.T, ctx context.Context, how string) (*Result, []string, 
 	t.Setenv(asPython, how)
 	dev := open(t, gpu.CPU())
 	var lines []string
-	c := Config{Device: dev, Samples: 2, Rotate: 1, Python: os.Args[0], BitsSize: 0,
+	c := Config{Device: dev, Samples: 2, Rotate: 1, Python: os.Args[0], Patience: time.Second,
 		Workloads: Sizes([]int{1000}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
 		Report:    func(line string) { lines = append(lines, line) }}
 	r, err := Run(ctx, c)
@@ -101,54 +111,101 @@ func TestWithoutPyTorch(t *testing.T) {
 	assert.Contains(t, r.NoTorch, "no such file")
 }
 
-func TestPyTorchTakesTurns(t *testing.T) {
-	t.Setenv(asPython, "well")
-	p, err := startPeer(t.Context(), os.Args[0], "cpu")
+func start(t *testing.T, how string) *peer {
+	t.Setenv(asPython, how)
+	p, err := startPeer(t.Context(), os.Args[0], "cpu", Eager, time.Minute)
 	require.NoError(t, err)
+	return p
+}
+
+func TestPyTorchTakesTurns(t *testing.T) {
+	p := start(t, "well")
 	assert.Equal(t, PyTorch{"9.9", "", "stand-in", ""}, p.PyTorch)
 	w := Workload{Shape: []int{10}, Loss: smoothl1.Loss{Beta: 1}}
 	require.NoError(t, p.prepare(w, 1))
 	all := p.contenders(w)
-	require.Len(t, all, 8)
-	entries, err := contest(t.Context(), all, 3)
+	require.Len(t, all, 4)
+	entries, rounds, err := contest(t.Context(), all, 3, time.Time{}, nil)
 	require.NoError(t, err)
+	assert.Equal(t, 3, rounds)
 	for _, e := range entries {
 		assert.Equal(t, 5000.0, e.DeviceNS.Median)
 		assert.Equal(t, 7000.0, e.NS.Median)
 	}
-	assert.Equal(t, Compiled, entries[7].Contender)
-	assert.Equal(t, 120, entries[7].Bytes)
-	p.PyTorch.Compiles = "no"
-	assert.Len(t, p.contenders(w), 4)
+	assert.Equal(t, Eager, entries[3].Contender)
+	assert.Equal(t, 120, entries[3].Bytes)
 	require.NoError(t, p.close())
+	assert.NoDirExists(t, p.scratch)
 }
 
+// TestPyTorchFails measures ours, and the rest of PyTorch, whatever becomes of a part of it.
 func TestPyTorchFails(t *testing.T) {
-	_, _, err := runWith(t, t.Context(), "well")
-	require.ErrorContains(t, err, "no bits here")
+	const ours, each = 6, 4
+	const what = " on 1000 elements of float32: PyTorch: "
+	for how, want := range map[string]struct {
+		entries int
+		left    string // the first that is left out
+		compile string
+	}{
+		"well":                            {ours + 2*each, "", ""},
+		"does not compile":                {ours + each, "", "PyTorch: torch.compile failed: no compiler"},
+		"compiler hangs":                  {ours + each, "", "PyTorch: no answer within 1s"},
+		"compiling hangs":                 {ours + each, "pytorch, compiled, forward none" + what + "no answer within 1s", ""},
+		"hangs":                           {ours, "pytorch, forward none" + what + "no answer within 1s", ""},
+		"no memory":                       {ours, "pytorch" + what + "OutOfMemoryError: CUDA out of memory", ""},
+		"no memory for the backward pass": {ours + 2*(each-1), "pytorch, backward" + what + "OutOfMemoryError: CUDA out of memory", ""},
+		"dies later":                      {ours, "pytorch, forward none" + what + "no answer: EOF: Segmentation fault", ""},
+	} {
+		t.Run(how, func(t *testing.T) {
+			begin := time.Now()
+			r, _, err := runWith(t, t.Context(), how)
+			require.NoError(t, err)
+			require.Len(t, r.Groups, 1)
+			assert.Len(t, r.Groups[0].Entries, want.entries)
+			assert.Equal(t, want.compile, r.PyTorch.Compiles)
+			if want.left == "" {
+				assert.Empty(t, r.Left)
+			} else if assert.NotEmpty(t, r.Left) {
+				assert.Equal(t, want.left, r.Left[0])
+			}
+			assert.Less(t, time.Since(begin), 20*time.Second)
+		})
+	}
+}
 
+// TestPyTorchHasNoBits goes on to the measurements.
+func TestPyTorchHasNoBits(t *testing.T) {
+	t.Setenv(asPython, "well")
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1, Rotate: 1, Python: os.Args[0], BitsSize: 10,
+		Workloads: Sizes([]int{100}, []smoothl1.DType{smoothl1.Float32}, []float64{1})})
+	require.NoError(t, err)
+	assert.Empty(t, r.Bits)
+	assert.Contains(t, r.Left[0], "pytorch's bits of op=forward_terms,dtype=float32,loss=smooth_l1,beta=1,reduction=none,n=10,data=normal,seed=11: PyTorch: no bits here")
+	assert.Len(t, r.Groups, 1)
+}
+
+// TestEnds ends PyTorch with the context.
+func TestEnds(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 	defer cancel()
-	t.Setenv(asPython, "hangs")
-	p, err := startPeer(ctx, os.Args[0], "cpu")
-	require.NoError(t, err)
-	_, err = contest(ctx, p.contenders(Workload{Shape: []int{1}}), 1)
-	require.ErrorContains(t, err, "no answer", "the context ends the process")
-	require.Error(t, p.close())
+	_, _, err := runWith(t, ctx, "hangs")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
 
-	t.Setenv(asPython, "no memory")
-	p, err = startPeer(t.Context(), os.Args[0], "cpu")
+// TestFor leaves out what it has no time for, and saves what it has each time that there is more.
+func TestFor(t *testing.T) {
+	var groups []int
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1_000_000, Rotate: 1, For: 300 * time.Millisecond,
+		Workloads: Sizes([]int{100, 200, 300}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
+		Save:      func(r *Result) error { groups = append(groups, len(r.Groups)); return nil }})
 	require.NoError(t, err)
-	var refused refusal
-	require.ErrorAs(t, p.prepare(Workload{Shape: []int{1}}, 1), &refused)
-	require.NoError(t, p.close())
-
-	t.Setenv(asPython, "dies later")
-	p, err = startPeer(t.Context(), os.Args[0], "cpu")
-	require.NoError(t, err)
-	_, err = contest(t.Context(), p.contenders(Workload{Shape: []int{1}}), 1)
-	require.ErrorContains(t, err, "Segmentation fault")
-	require.Error(t, p.close())
+	require.Len(t, r.Groups, 1)
+	assert.Positive(t, r.Groups[0].Samples)
+	assert.Less(t, r.Groups[0].Samples, 1_000_000)
+	assert.Equal(t, []string{"200 elements of float32: time was up", "300 elements of float32: time was up"}, r.Left)
+	assert.Equal(t, []int{0, 1, 1, 1, 1}, groups)
+	_, err = Run(t.Context(), Config{Device: open(t, gpu.CPU()), Save: func(*Result) error { return os.ErrPermission }})
+	require.ErrorIs(t, err, os.ErrPermission)
 }
 
 // TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
@@ -157,7 +214,7 @@ func TestRealPyTorch(t *testing.T) {
 	defer cancel()
 	python := ""
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.CommandContext(ctx, name, "-c", "import torch, numpy").Run() == nil {
+		if exec.CommandContext(ctx, name, "-c", "import torch").Run() == nil {
 			python = name
 			break
 		}
@@ -188,7 +245,7 @@ func TestRealPyTorch(t *testing.T) {
 		assert.Equal(t, 1003, row.Elements)
 	}
 	assert.Equal(t, 3*6*2, terms)
-	assert.True(t, strings.HasPrefix(BitsSummary(r.Bits), "pytorch's gradients: "))
+	assert.True(t, strings.HasPrefix(BitsSummary(r.Bits), "pytorch's loss terms: "))
 }
 
 func TestCompareRow(t *testing.T) {

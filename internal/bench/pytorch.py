@@ -1,8 +1,11 @@
 """PyTorch's part in the benchmark. Started by the program that measures, which sends commands to standard input, a JSON object
 a line, and gets one for each from standard output; one with "error" says why the command was not done.
 
-usage: python3 pytorch.py cuda|cpu
+usage: python3 pytorch.py cuda|cpu eager|compiled
+
+It keeps to what PyTorch has had from 1.13 to 2.11, and needs no NumPy.
 """
+import ctypes
 import json
 import os
 import sys
@@ -19,21 +22,14 @@ def answer(**what):
     answers.write(json.dumps(what) + "\n")
 
 
-missing = []
-try:
-    import numpy
-except ImportError:
-    missing.append("NumPy")
 try:
     import torch
     import torch.nn.functional as F
-except ImportError:
-    missing.append("PyTorch")
-if missing:
-    answer(error="python3 has no " + " and no ".join(missing))
+except Exception as e:  # there may be one that does not load
+    answer(error="python3 has no PyTorch: %s" % e)
     sys.exit(0)
 
-where = sys.argv[1]
+where, compiled = sys.argv[1], sys.argv[2] == "compiled"
 if where == "cuda" and not torch.cuda.is_available():
     answer(error="PyTorch %s has no CUDA device (it was built %s)" % (
         torch.__version__, "for CUDA " + torch.version.cuda if torch.version.cuda else "without CUDA"))
@@ -48,13 +44,24 @@ def loss_of(kind, beta, reduction):
     return lambda p, t: F.smooth_l1_loss(p, t, reduction=reduction, beta=beta)
 
 
-def try_compile():
+def as_asked(function):
+    """The function itself, or compiled."""
+    return torch.compile(function, dynamic=False) if compiled else function
+
+
+def forget():
+    """Lets go of what was compiled before."""
+    if compiled and hasattr(torch, "_dynamo"):
+        torch._dynamo.reset()
+
+
+def cannot_compile():
     """Returns why torch.compile cannot be used, or None."""
     if not hasattr(torch, "compile"):
         return "PyTorch %s has no torch.compile" % torch.__version__
     try:
         x = torch.ones(64, device=device, requires_grad=True)
-        torch.compile(loss_of("smooth_l1", 1.0, "mean"))(x, torch.zeros(64, device=device)).backward()
+        as_asked(loss_of("smooth_l1", 1.0, "mean"))(x, torch.zeros(64, device=device)).backward()
     except Exception as e:  # whatever it was, the rest goes on without it
         return "torch.compile failed: " + first_line(e)
     return None
@@ -84,13 +91,9 @@ class Group:
         kinds = dtypes[dtype]
         self.sets = bytes // (2 * n * (8 if dtype == "float64" else 4)) + 1
         self.next = 0
-        self.pred, self.target = (torch.rand(self.sets * self.stride, device=device, dtype=kinds) * 4 - 2 for _ in range(2))
-        reduced = loss_of(kind, beta, reduction)
-        terms = loss_of(kind, beta, "none")
-        self.functions = {"pytorch": (terms, reduced)}
-        if not no_compile:
-            torch._dynamo.reset()
-            self.functions["pytorch, compiled"] = (torch.compile(terms, dynamic=False), torch.compile(reduced, dynamic=False))
+        self.pred, self.target = (torch.rand(self.sets * self.stride, device=device, dtype=kinds).mul_(4).sub_(2) for _ in range(2))
+        forget()
+        self.terms, self.reduced = as_asked(loss_of(kind, beta, "none")), as_asked(loss_of(kind, beta, reduction))
 
     def take(self):
         first = self.next * self.stride
@@ -98,9 +101,9 @@ class Group:
         p, t = self.pred[first:first + self.n], self.target[first:first + self.n]
         return p.detach().requires_grad_(), t
 
-    def calls(self, contender, op, count):
+    def calls(self, op, count):
         """The calls of an operation, each on the next arrays; of a backward pass alone, the forward pass is done here."""
-        terms, reduced = self.functions[contender]
+        terms, reduced = self.terms, self.reduced
 
         def forward(function, p, t):
             def call():
@@ -124,8 +127,8 @@ class Group:
             return [reduced(p, t).backward for p, t in pairs]
         return [both(p, t) for p, t in pairs]
 
-    def sample(self, contender, op, calls):
-        queued = self.calls(contender, op, calls + 1)
+    def sample(self, op, calls):
+        queued = self.calls(op, calls + 1)
         last = queued.pop()
         if where == "cuda":
             start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
@@ -150,26 +153,39 @@ class Group:
         return took / calls, time.perf_counter_ns() - begin
 
 
-def bits(directory, contender, kind, beta, reduction):
+def load(path, dtype):
+    with open(path, "rb") as f:
+        text = f.read()
+    x = torch.empty(len(text) // (8 if dtype == "float64" else 4), dtype=dtypes[dtype])
+    ctypes.memmove(x.data_ptr(), text, len(text))
+    return x.to(device)
+
+
+def save(path, x):
+    x = x.detach().cpu().contiguous()
+    with open(path, "wb") as f:
+        f.write(ctypes.string_at(x.data_ptr(), x.numel() * x.element_size()))
+
+
+def bits(directory, dtype, kind, beta, reduction):
     """Computes the loss of the arrays in a directory and leaves its results there."""
-    load = lambda name: torch.from_numpy(numpy.load(os.path.join(directory, name + ".npy"))).to(device)
-    pred, target = load("pred").requires_grad_(), load("target").requires_grad_()
-    function = loss_of(kind, beta, reduction)
-    if contender != "pytorch":
-        torch._dynamo.reset()
-        function = torch.compile(function, dynamic=False)
-    loss = function(pred, target)
+    path = lambda name: os.path.join(directory, name)
+    pred, target = load(path("pred"), dtype).requires_grad_(), load(path("target"), dtype).requires_grad_()
+    forget()
+    loss = as_asked(loss_of(kind, beta, reduction))(pred, target)
     if reduction == "none":
-        loss.backward(load("upstream"))
+        loss.backward(load(path("upstream"), dtype))
     else:
         loss.backward()
     for name, x in ("loss", loss), ("grad_pred", pred.grad), ("grad_target", target.grad):
-        numpy.save(os.path.join(directory, name + ".npy"), x.detach().cpu().numpy())
+        save(path(name), x)
 
 
-no_compile = try_compile()
-answer(version=torch.__version__, cuda=torch.version.cuda or "", device=torch.cuda.get_device_name() if where == "cuda" else "CPU",
-       no_compile=no_compile or "")
+refused = cannot_compile() if compiled else None
+if refused:
+    answer(error=refused)
+    sys.exit(0)
+answer(version=str(torch.__version__), cuda=torch.version.cuda or "", device=torch.cuda.get_device_name() if where == "cuda" else "CPU")
 group = None
 for line in sys.stdin:
     command = json.loads(line)

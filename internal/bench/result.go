@@ -22,7 +22,7 @@ type Result struct {
 	Commit   string    `json:"commit"`
 	Date     string    `json:"date"` // RFC 3339, UTC
 	Go       string    `json:"go"`
-	Samples  int       `json:"samples"` // of each time
+	Samples  int       `json:"samples"` // of each time, where a group says nothing else
 	Groups   []Group   `json:"groups"`
 	Left     []string  `json:"left_out,omitempty"` // what was not measured, and why
 	PyTorch  *PyTorch  `json:"pytorch,omitempty"`
@@ -61,6 +61,7 @@ type Group struct {
 	Kind      smoothl1.Kind      `json:"kind"`
 	Beta      float64            `json:"beta"`
 	Reduction smoothl1.Reduction `json:"reduction"`
+	Samples   int                `json:"samples,omitempty"` // where time was up before all were taken
 	Entries   []Entry            `json:"entries"`
 }
 

@@ -20,10 +20,16 @@ type Config struct {
 	Workloads []Workload
 	Samples   int
 	Python    string // the python3 with PyTorch; "": without it
-	BitsSize  int    // elements of the arrays on which PyTorch's bits are compared with ours
+	BitsSize  int    // elements of the arrays on which PyTorch's bits are compared with ours; 0: they are not
 	Commit    string
 	// Rotate is the least memory, in bytes, that buffers rotate through; 0: more than four times the device's cache.
 	Rotate uint64
+	// For is how long it may take: what is not done then is left out, but for a group that is being measured; 0: as long as it takes.
+	For time.Duration
+	// Patience is how long PyTorch may take over an answer, which is compiling now and then; 0: two minutes.
+	Patience time.Duration
+	// Save is given the result each time that there is more of it; nil: only Run returns it.
+	Save func(*Result) error
 	// Report is told of each group when it is done, and of what is left out; nil: nobody is.
 	Report func(line string)
 }
@@ -44,21 +50,57 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	if r.Rotating == 0 {
 		r.Rotating = 4*r.Device.CacheBytes + 1
 	}
-	clock, err := newClock(c.Device)
-	if err != nil {
-		return nil, err
-	}
-	defer clock.close()
-	p, err := r.startTorch(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	if p != nil {
-		defer p.close()
-		if r.Bits, err = compareBits(ctx, p, c.Device, c.BitsSize); err != nil {
+	var clock *clock
+	if len(c.Workloads) > 0 {
+		var err error
+		if clock, err = newClock(c.Device); err != nil {
 			return nil, err
 		}
-		c.report(BitsSummary(r.Bits))
+		defer clock.close()
+	}
+	var until time.Time
+	if c.For > 0 {
+		until = begin.Add(c.For)
+	}
+	peers, compiled, err := r.startTorch(ctx, c)
+	defer func() {
+		for _, p := range append(peers, compiled()) {
+			if p != nil {
+				_ = p.close()
+			}
+		}
+	}()
+	if err != nil {
+		return nil, err
+	}
+	save := func() error {
+		r.Seconds = time.Since(begin).Seconds()
+		if c.Save == nil {
+			return nil
+		}
+		return c.Save(r)
+	}
+	if err := save(); err != nil {
+		return nil, err
+	}
+	compare := func(peers []*peer) error {
+		if c.BitsSize == 0 {
+			return nil
+		}
+		return r.compareBits(ctx, &c, peers, until, save)
+	}
+	if len(peers) > 0 { // the compiler has its time while the other is compared
+		err := compare(peers)
+		if p := compiled(); p != nil {
+			err = errors.Join(err, compare([]*peer{p}))
+			peers = append(peers, p)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(r.Bits) > 0 {
+			c.report(BitsSummary(r.Bits))
+		}
 	}
 	for i := 0; i < len(c.Workloads); {
 		same := i + 1 // workloads on the same arrays
@@ -66,17 +108,19 @@ func run(ctx context.Context, c Config) (*Result, error) {
 			same++
 		}
 		if c.Workloads[i].DType == smoothl1.Float32 {
-			err = measure[float32](ctx, &c, r, clock, p, c.Workloads[i:same])
+			err = measure[float32](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
 		} else {
-			err = measure[float64](ctx, &c, r, clock, p, c.Workloads[i:same])
+			err = measure[float64](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+		}
+		if err == nil {
+			err = save()
 		}
 		if err != nil {
 			return nil, err
 		}
 		i = same
 	}
-	r.Seconds = time.Since(begin).Seconds()
-	return r, nil
+	return r, save()
 }
 
 func (c *Config) report(line string) {
@@ -92,33 +136,13 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 	c.report("left out: " + line)
 }
 
-// startTorch starts PyTorch, where it is asked for and there.
-func (r *Result) startTorch(ctx context.Context, c Config) (*peer, error) {
-	backend := c.Device.Backend()
-	switch {
-	case c.Python == "":
-		r.NoTorch = "not asked for"
-		return nil, nil
-	case backend == "sim":
-		r.NoTorch = "there is none on a simulated device"
-		return nil, nil
-	}
-	p, err := startPeer(ctx, c.Python, backend)
-	if err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		r.NoTorch = strings.ReplaceAll(err.Error(), "\n", "; ")
-		c.report("without PyTorch: " + r.NoTorch)
-		return nil, nil
-	}
-	r.PyTorch = &p.PyTorch
-	return p, nil
-}
-
 // measure measures workloads on the same arrays.
-func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, p *peer, same []Workload) (err error) {
+func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
 	n := same[0].N()
+	if past(until) {
+		r.leave(c, "%d elements of %v: time was up", n, same[0].DType)
+		return nil
+	}
 	what := fmt.Sprintf("%d elements of %v", n, same[0].DType)
 	if need, have := rotationBytes(n, uint64(same[0].DType.Size()), r.Rotating), memory(c.Device); need > have {
 		r.leave(c, "%s: they need %.1f GiB, and there are %.1f", what, float64(need)/(1<<30), float64(have)/(1<<30))
@@ -143,19 +167,25 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 			return errors.Join(err, op.Close())
 		}
 		all := ours(arrays, op, clock)
-		if p != nil {
-			err := p.prepare(w, r.Rotating)
-			if refused := refusal(""); errors.As(err, &refused) {
-				r.leave(c, "PyTorch on %s: %v", what, refused)
-			} else if err != nil {
-				return err
-			} else {
+		for _, p := range peers {
+			if p.gone {
+				continue
+			}
+			if err := p.prepare(w, r.Rotating); err == nil {
 				all = append(all, p.contenders(w)...)
+			} else if ctx.Err() == nil {
+				r.leave(c, "%s on %s: %s", p.contender, what, oneLine(err))
 			}
 		}
-		g.Entries, err = contest(ctx, all, c.Samples)
+		rounds := 0
+		g.Entries, rounds, err = contest(ctx, all, c.Samples, until, func(lost *contender, err error) {
+			r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
+		})
 		if err := errors.Join(err, op.Close()); err != nil {
 			return err
+		}
+		if rounds < c.Samples {
+			g.Samples = rounds
 		}
 		r.Groups = append(r.Groups, g)
 		c.report(g.String())

@@ -76,7 +76,7 @@ func TestLooksAtTheContext(t *testing.T) {
 	for looks := 0; looks < taken*3/4; looks += 1 + looks/20 {
 		after, most, err := run(looks)
 		require.ErrorIs(t, err, context.Canceled, looks)
-		assert.LessOrEqual(t, after, looks+5, "looks at a context that has ended")
+		assert.LessOrEqual(t, after, looks+10, "looks at a context that has ended")
 		assert.LessOrEqual(t, most, few, looks)
 	}
 }

@@ -1,6 +1,10 @@
 package bench
 
-import "github.com/smoothl1/smoothl1"
+import (
+	"slices"
+
+	"github.com/smoothl1/smoothl1"
+)
 
 // A Workload is a loss on arrays of a shape.
 type Workload struct {
@@ -53,6 +57,26 @@ func Sizes(sizes []int, types []smoothl1.DType, betas []float64) (all []Workload
 func Powers(from, to int) (all []int) {
 	for e := from; e <= to; e += 2 {
 		all = append(all, 1<<e)
+	}
+	return all
+}
+
+// Full is all of it: the shapes that losses really have, and all sizes from 2^10 to 2^30 by fours, in both types, with a beta
+// that is a power of two and one that is not.
+func Full() []Workload {
+	types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
+	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}))
+}
+
+// Main are the few that say most, for who has minutes: the first is that of which the speed of memory can be read.
+func Main() []Workload {
+	all := Sizes([]int{1 << 28}, []smoothl1.DType{smoothl1.Float32}, []float64{1})
+	for _, name := range []string{"DQN", "KernelBench 96, old form", "KernelBench 96"} {
+		for _, w := range Named() {
+			if w.Name == name {
+				all = append(all, w)
+			}
+		}
 	}
 	return all
 }

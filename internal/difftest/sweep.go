@@ -125,20 +125,16 @@ func (s *Sweep) Case(i int) Case {
 func Fixed() int { return len(fixed()) }
 
 var fixed = sync.OnceValue(func() []Case {
-	ordered := slices.Concat(Table(), Corners())
-	mixed := make([]Case, len(ordered))
-	for i := range ordered {
-		mixed[i] = ordered[i*7919%len(ordered)] // 7919 is a prime: a short run sees some of everything
-	}
-	return slices.Insert(mixed, 3*Block/5, Deep()...) // in the first block of most multiprocessors
+	// Mixed, so that a short run sees some of everything.
+	return slices.Insert(mixed(slices.Concat(Table(), Corners())), 3*Block/5, Deep()...) // in the first block of most multiprocessors
 })
 
 // Tally counts the cases of a column.
 type Tally struct {
-	Column     string
-	Cases      int
-	Elements   int // read and written, over all arrays
-	Mismatches int // cases that differ from the reference, or failed
+	Column     string `json:"column"`
+	Cases      int    `json:"cases"`
+	Elements   int    `json:"elements"`   // read and written, over all arrays
+	Mismatches int    `json:"mismatches"` // cases that differ from the reference, or failed
 }
 
 // Failure is a case of a sweep that differs from the reference.

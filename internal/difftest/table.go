@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -59,6 +60,43 @@ func Table() []Case {
 		}
 	}
 	return cases
+}
+
+// Ordered returns the cases of Table and Corners, mixed so that any beginning of them has some of everything, and how many come
+// before all others: one for each kernel, on more than a chunk of aligned arrays, and then one for each on unaligned ones.
+func Ordered() (cases []Case, first int) {
+	all := mixed(slices.Concat(Table(), Corners()))
+	seen := map[string]bool{}
+	rank := func(c Case) int {
+		if c.N <= cpu.Chunk || c.Exact || c.InPlace {
+			return 2
+		}
+		return min(c.Shift, 1)
+	}
+	for want := range 2 {
+		for _, c := range all {
+			key := fmt.Sprint(c.Kernel(), want)
+			if rank(c) == want && !seen[key] {
+				seen[key] = true
+				cases = append(cases, c)
+			}
+		}
+	}
+	first = len(cases)
+	taken := map[Case]bool{}
+	for _, c := range cases {
+		taken[c] = true
+	}
+	return append(cases, slices.DeleteFunc(all, func(c Case) bool { return taken[c] })...), first
+}
+
+// mixed returns the cases in an order in which a few neighbours have little in common.
+func mixed(ordered []Case) []Case {
+	all := make([]Case, len(ordered))
+	for i := range ordered {
+		all[i] = ordered[i*7919%len(ordered)] // a prime
+	}
+	return all
 }
 
 // Corners returns the cases of every corner of the code and of the numbers.

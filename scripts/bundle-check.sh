@@ -1,0 +1,141 @@
+#!/usr/bin/env bash
+# Runs the bundle as it is, dist/smoothl1-cuda-test.tar.gz, to its end and to what ends it before, on a libcuda that has the
+# simulated device behind it: with PyTorch, compute-sanitizer and nvidia-smi or what stands in for them, and without; with
+# steps that hang; killed; in folders that cannot be written to or are full; and without a GPU.
+#
+# usage: scripts/bundle-check.sh        needs a C compiler and what make bundle has made; about two minutes
+# Without root or user namespaces the folders are not tested.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+dir=$(mktemp -d)
+trap 'rm -rf "$dir"' EXIT
+fail() { echo "bundle-check: $*" >&2; exit 1; }
+
+mkdir "$dir/lib" "$dir/tools" "$dir/bare"
+go build -tags cuda -buildmode=c-shared -o "$dir/lib/libcuda.so.1" ./internal/cuda/simdriver || fail "the simulated libcuda does not build"
+tar -xzf dist/smoothl1-cuda-test.tar.gz -C "$dir" || fail "no bundle: make bundle makes it"
+run=$dir/smoothl1-cuda-test/run.sh
+# What a run finds: nothing but the system's own tools, and these.
+for tool in sh dirname env sleep; do ln -s "$(command -v $tool)" "$dir/bare/$tool"; done
+cat >"$dir/tools/nvidia-smi" <<'SH'
+#!/bin/sh
+[ $# = 0 ] || printf 'driver_version, name\n580.1, Simulated GPU\n'
+SH
+# racecheck hangs and does not listen; the others run the test and find nothing.
+cat >"$dir/tools/compute-sanitizer" <<'SH'
+#!/bin/sh
+tool=$2
+[ "$tool" != racecheck ] || { trap '' TERM; sleep 1000 & wait; sleep 1000; }
+shift 4
+"$@" && echo "========= ERROR SUMMARY: 0 errors"
+SH
+# Debian's PyTorch has no CUDA: it computes on the CPU what it is asked to compute on the GPU.
+cat >"$dir/tools/python3" <<'SH'
+#!/bin/bash
+exec /usr/bin/python3 "${@/#cuda/cpu}"
+SH
+printf '#!/bin/sh\nsleep 1000\n' >"$dir/tools/python-that-hangs"
+chmod +x "$dir/tools/"*
+# On the CPU its gradients are others in the last bits; and a slow machine takes longer to load it than it may.
+pytorch=skipped
+/usr/bin/python3 -c 'import torch' 2>/dev/null && pytorch='(differs|skipped|cut off)'
+
+# bundle BUDGET PATH FOLDER [NAME=VALUE...]: a run, its output in $dir/out
+bundle() {
+  local budget=$1 path=$2 folder=$3
+  shift 3
+  rm -rf "${folder:?}"
+  env -u PYTHON LD_LIBRARY_PATH="$dir/lib" GODEBUG=asyncpreemptoff=1 BUDGET="$budget" PATH="$path" "$@" "$run" "$folder" >"$dir/out" 2>&1
+}
+# exits CODE WHAT: the last command exited with CODE.
+exits() { local code=$?; [ $code = "$1" ] || { cat "$dir/out"; fail "$2: exit $code, not $1"; }; }
+# has FOLDER REGEX...: run.json has a step, or a field, like this.
+has() {
+  local folder=$1 regex
+  shift
+  [ "$(ls "$folder" | tr '\n' ' ')" = "figures.json results.tar.gz run.json " ] || fail "$folder holds $(ls "$folder" | tr '\n' ' ')"
+  tr -d '\n' <"$folder/run.json" >"$dir/run"
+  for regex in "$@"; do
+    grep -qE -- "$regex" "$dir/run" || { cat "$folder/run.json"; fail "$folder/run.json has no $regex"; }
+  done
+  tar -xzOf "$folder/results.tar.gz" results/run.json | cmp - "$folder/run.json" || fail "the archive's run.json is another"
+}
+step() { echo "\"name\": \"$1\",  *\"outcome\": \"$2\""; }
+# nothing_left: no process of the bundle goes on.
+nothing_left() {
+  sleep 0.5
+  ! grep -lzs "^$dir/smoothl1-cuda-test/" /proc/[0-9]*/cmdline || fail "$1: processes were left"
+}
+
+echo "to its end, in 60 s"
+begin=$SECONDS
+bundle 60 "$dir/tools:$dir/bare" "$dir/r"
+exits 1 "a run in which racecheck hangs"
+[ $((SECONDS - begin)) -le 62 ] || fail "a budget of 60 s took $((SECONDS - begin)) s"
+has "$dir/r" "$(step nvidia-smi passed)" "$(step devices passed)" "$(step 'differential test' passed)" "$(step "PyTorch's bits" "$pytorch")" \
+  "$(step 'main benchmarks' '(passed|stopped)')" "$(step 'compute-sanitizer memcheck' passed)" "$(step 'compute-sanitizer racecheck' 'cut off')" \
+  '"driver": "580.1"' '"gpu": "Simulated GPU"' '"state": "done"' 'cases of 20 kernels'
+grep -q '"n": 32,' "$dir/r/figures.json" || fail "no figures of 32 elements"
+nothing_left "a run with a step that hangs"
+
+echo "without Python, nvidia-smi and compute-sanitizer"
+bundle 25 "$dir/bare" "$dir/r"
+exits 0 "a run with nothing but the driver"
+has "$dir/r" "$(step nvidia-smi skipped)" "$(step "PyTorch's bits" skipped)" "$(step 'compute-sanitizer memcheck' skipped)" "$(step vectors "(passed|stopped)")" "$(step verify "(passed|stopped)")"
+
+echo "with a Python that hangs"
+bundle 24 "$dir/bare" "$dir/r" PYTHON="$dir/tools/python-that-hangs"
+exits 0 "a run with a Python that hangs"
+has "$dir/r" "$(step "PyTorch's bits" '(skipped|stopped)')" "$(step 'main benchmarks' '(passed|stopped)')"
+nothing_left "a Python that hangs"
+
+for signal in TERM INT KILL; do
+  echo "ended by SIG$signal"
+  bundle 60 "$dir/bare" "$dir/r" &
+  for _ in $(seq 100); do grep -q '"running": true' "$dir/r/smoothl1-steps/difftest.json" 2>/dev/null && break; sleep 0.1; done
+  kill -$signal "$(pgrep -P $!)"
+  wait $!
+  code=$?
+  case $signal in
+  KILL)
+    [ $code = 137 ] || fail "SIGKILL: exit $code"
+    grep -q '"state": "running"' "$dir/r/run.json" || fail "SIGKILL: no run.json"
+    grep -q '"cases"' "$dir/r/smoothl1-steps/difftest.json" || fail "SIGKILL: nothing of the step that ran"
+    tar -tzf "$dir/r/results.tar.gz" | grep -q devices.log || fail "SIGKILL: no archive"
+    ;;
+  *)
+    [ $code = $((128 + $(kill -l $signal))) ] || fail "SIG$signal: exit $code"
+    has "$dir/r" '"state": "interrupted"' "$(step 'differential test' interrupted)"
+    tar -tzf "$dir/r/results.tar.gz" | grep -q difftest.json || fail "SIG$signal: nothing of the step that ran"
+    ;;
+  esac
+  nothing_left "SIG$signal"
+done
+
+echo "called wrongly"
+bundle soon "$dir/bare" "$dir/r"
+exits 2 "BUDGET=soon"
+env BUDGET=5 "$run" a b >"$dir/out" 2>&1
+exits 2 "two folders"
+
+user=()
+unshare -m true 2>/dev/null || user=(-r)
+if unshare "${user[@]}" -m true 2>/dev/null; then
+  mkdir "$dir/mounted"
+  echo "in a folder that cannot be written to"
+  unshare "${user[@]}" -m sh -c 'mount -t tmpfs -o ro none "$1" && BUDGET=5 exec "$2" "$1/r"' sh "$dir/mounted" "$run" >"$dir/out" 2>&1
+  exits 2 "a read-only folder"
+  grep -q 'cannot be kept: .*read-only' "$dir/out" || fail "a read-only folder: $(cat "$dir/out")"
+  echo "in a folder that is full"
+  LD_LIBRARY_PATH="$dir/lib" GODEBUG=asyncpreemptoff=1 PATH="$dir/bare:$PATH" PYTHON=none unshare "${user[@]}" -m sh -c 'mount -t tmpfs -o size=16k none "$1" && BUDGET=9 exec "$2" "$1/r"' sh "$dir/mounted" "$run" >"$dir/out" 2>&1
+  exits 1 "a full folder"
+  grep -q 'no space left on device' "$dir/out" || fail "a full folder: $(cat "$dir/out")"
+  grep -q '"name": "devices"' "$dir/out" || fail "a full folder: the run is not printed: $(cat "$dir/out")"
+fi
+
+echo "without a GPU"
+rm -rf "$dir/r"
+BUDGET=15 "$run" "$dir/r" >"$dir/out" 2>&1
+exits 3 "a run without a GPU"
+has "$dir/r" "$(step devices passed)" "$(step 'differential test' passed)" "$(step 'main benchmarks' skipped)" '"no_gpu": "[^"]'
+echo "bundle-check: passed"
