@@ -133,7 +133,7 @@ func (a *Array) Close() error {
 
 // Values returns all elements in C order, for reading only, until the array is closed. A file that has the machine's byte
 // order, C order and aligned data is mapped, where the system can; any other is loaded, once. One that is larger than the
-// memory there is is refused where the system says how much that is (Linux).
+// memory that is free is refused where the system says how much that is (Linux).
 func Values[T Element](a *Array) ([]T, error) {
 	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
 		return nil, err
@@ -156,16 +156,10 @@ func ReadAt[T Element](a *Array, dst []T, first int) error {
 	if first < 0 || first > a.Len() || len(dst) > a.Len()-first {
 		return fmt.Errorf("npy: %s: elements %d to %d of %d asked for", a.name, first, first+len(dst), a.Len())
 	}
-	a.mu.Lock()
-	var err error
-	if a.closed || a.layout.fortran {
-		err = a.fetch()
-	} else if a.stream != nil && a.values == nil {
-		defer a.mu.Unlock()
-		return a.stream.next(a.name, a.layout, bytesOf(dst), first)
+	if streamed, err := a.readStream(bytesOf(dst), first); streamed {
+		return err
 	}
-	file, values := a.file, a.values
-	a.mu.Unlock()
+	file, values, err := a.source()
 	if err != nil || len(dst) == 0 {
 		return err
 	}
@@ -181,6 +175,27 @@ func ReadAt[T Element](a *Array, dst []T, first int) error {
 		swapBytes(bytesOf(dst), size)
 	}
 	return nil
+}
+
+// readStream reads the elements from first on of a stream that is not loaded; it reports false of anything else.
+func (a *Array) readStream(dst []byte, first int) (bool, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed || a.layout.fortran || a.stream == nil || a.values != nil {
+		return false, nil
+	}
+	return true, a.stream.next(a.name, a.layout, dst, first)
+}
+
+// source returns what ReadAt reads: the file, or the values of one that isn't in C order.
+func (a *Array) source() (*os.File, []byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var err error
+	if a.closed || a.layout.fortran {
+		err = a.fetch()
+	}
+	return a.file, a.values, err
 }
 
 func (a *Array) checkType(ok bool, value any) error {

@@ -4,6 +4,8 @@ import (
 	"encoding/binary"
 	"math/bits"
 	"unsafe"
+
+	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
 // bigEndianHost says that this machine's byte order isn't the one that files are written in.
@@ -21,10 +23,13 @@ func elementsOf[T any](b []byte) []T {
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
 }
 
-// alignedBytes returns n bytes of Go memory that any element may begin at.
-func alignedBytes(n int) []byte {
-	words := make([]uint64, n/8+1) // never empty, so that the address is a real one
-	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(words))), n)
+// alignedBytes returns n bytes of Go memory that any element may begin at; n is small.
+func alignedBytes(n int) []byte { return bytesOf(make([]uint64, n/8+1))[:n] } // never empty, so that the address is a real one
+
+// makeBytes is alignedBytes for as many as a file has, and an error where there is not so much memory.
+func makeBytes(n int) ([]byte, error) {
+	words, err := memory.Make[uint64](n/8 + 1)
+	return bytesOf(words)[:min(n, 8*len(words))], err
 }
 
 // swapBytes turns every element of size bytes round, in place. b begins where such an element may.

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+
+	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
 // Read reads a whole .npy file from r, to r's end. name is what errors call it. Memory grows with what r gives, not with what
@@ -42,7 +44,10 @@ func readRest(name string, r io.Reader, l layout) ([]byte, error) {
 		swapBytes(values, l.DType.Size())
 	}
 	if l.fortran {
-		ordered := alignedBytes(len(values))
+		ordered, err := makeBytes(len(values))
+		if err != nil {
+			return nil, l.loadError(name, err)
+		}
 		newReorder(l, ordered).put(values)
 		values = ordered
 	}
@@ -64,7 +69,10 @@ func readGrowing(name string, r io.Reader, l layout) ([]byte, error) {
 		if n == l.dataBytes() {
 			break
 		}
-		larger := alignedBytes(n + min(n, l.dataBytes()-n))
+		larger, err := makeBytes(n + min(n, l.dataBytes()-n))
+		if err != nil {
+			return nil, l.loadError(name, err)
+		}
 		copy(larger, buf)
 		buf = larger
 	}
@@ -82,14 +90,21 @@ func (l layout) checkEnd(name string, r io.Reader) error {
 	return nil
 }
 
+// loadError says that there is no memory for an array.
+func (l layout) loadError(name string, err error) error {
+	return readError(name, fmt.Errorf("%s can't be loaded: %w", l.describe(), err))
+}
+
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
 // loadFile reads the elements of a file whose size has been checked into memory of its own, in C order and the host's byte
 // order.
 func loadFile(name string, f *os.File, l layout) (values []byte, release func() error, err error) {
-	values, release, err = allocate(l.dataBytes())
+	if err = memory.Check(uint64(l.dataBytes())); err == nil {
+		values, release, err = allocate(l.dataBytes())
+	}
 	if err != nil {
-		return nil, nil, readError(name, fmt.Errorf("%s can't be loaded: %w", l.describe(), err))
+		return nil, nil, l.loadError(name, err)
 	}
 	r := io.NewSectionReader(f, l.offset, int64(l.dataBytes()))
 	if l.fortran {

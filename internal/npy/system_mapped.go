@@ -27,9 +27,6 @@ func allocate(n int) ([]byte, func() error, error) {
 	if n <= heap {
 		return alignedBytes(n), func() error { return nil }, nil
 	}
-	if have := memoryLimit(); have > 0 && uint64(n) > have {
-		return nil, nil, fmt.Errorf("it needs %d bytes of memory, there are %d in all", n, have)
-	}
 	b, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ|syscall.PROT_WRITE, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	if err != nil {
 		return nil, nil, fmt.Errorf("it needs %d bytes of memory: %w", n, err)

@@ -14,7 +14,8 @@ func mapFile(*os.File, int) ([]byte, func() error, error) {
 	return nil, nil, errors.ErrUnsupported
 }
 
-// allocate returns n bytes of Go's memory. Where there isn't that much, Go ends the process.
+// allocate returns n bytes of Go's memory.
 func allocate(n int) ([]byte, func() error, error) {
-	return alignedBytes(n), func() error { return nil }, nil
+	b, err := makeBytes(n)
+	return b, func() error { return nil }, err
 }
