@@ -181,9 +181,7 @@ func (s *Sweep) Run(ctx context.Context) (*Swept, error) {
 		workers.Go(func() {
 			for block := range blocks {
 				if err := s.block(ctx, block, found, &mu); err != nil {
-					mu.Lock()
-					failed = errors.Join(failed, err)
-					mu.Unlock()
+					locked(&mu, func() { failed = errors.Join(failed, err) })
 					cancel()
 				}
 			}
@@ -214,22 +212,27 @@ func (s *Sweep) block(ctx context.Context, block int, found *Swept, mu *sync.Mut
 		}
 		if device.sim != nil {
 			coverage := device.sim.Coverage()
-			mu.Lock()
-			found.Coverage = found.Coverage.Merge(coverage)
-			mu.Unlock()
+			locked(mu, func() { found.Coverage = found.Coverage.Merge(coverage) })
 		}
 	}()
 	for i := max(s.First, block*Block); i < min(s.First+s.Cases, (block+1)*Block) && ctx.Err() == nil; i++ {
 		c := s.Case(i)
 		results := RunAll(c, device.columns, Reference())
-		mu.Lock()
-		found.add(i, c, device.columns, results)
-		if s.Progress != nil {
-			s.Progress()
-		}
-		mu.Unlock()
+		locked(mu, func() {
+			found.add(i, c, device.columns, results)
+			if s.Progress != nil {
+				s.Progress()
+			}
+		})
 	}
 	return nil
+}
+
+// locked calls f while it holds mu, and lets go of it also where f panics.
+func locked(mu *sync.Mutex, f func()) {
+	mu.Lock()
+	defer mu.Unlock()
+	f()
 }
 
 // add takes down a case.

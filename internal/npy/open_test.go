@@ -168,3 +168,26 @@ func TestAlso(t *testing.T) {
 	assert.EqualError(t, also(one, two), "one; two")
 	assert.ErrorIs(t, also(one, two), two)
 }
+
+// TestPanic makes the loading of an array panic, as a file that does not fit into memory did on js/wasm. Who comes next
+// must not find the array locked.
+func TestPanic(t *testing.T) {
+	path := tempFile(t, npyFile(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}\n", 24))
+	for name, use := range map[string]func(*Array) error{
+		"Values": func(a *Array) error { _, err := Values[float32](a); return err },
+		"ReadAt": func(a *Array) error { return ReadAt(a, make([]float32, 1), 0) },
+		"Close":  (*Array).Close,
+	} {
+		a, err := Open(path)
+		require.NoError(t, err)
+		shape := a.layout.Shape
+		a.layout.Shape, a.release = nil, func() error { panic("the system") }
+		require.Panics(t, func() { _ = use(a) }, name)
+		if assert.True(t, a.mu.TryLock(), "%s holds the array", name) {
+			a.mu.Unlock()
+			a.layout.Shape, a.release = shape, nil
+			require.NoError(t, use(a), name)
+			require.NoError(t, a.Close())
+		}
+	}
+}

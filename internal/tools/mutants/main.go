@@ -119,8 +119,9 @@ func (o *original) study(ptx string, cases map[string][]difftest.Case) error {
 					o.learn(kernel, c)
 				})
 				if v.how != survived {
+					err := fmt.Errorf("%s as it is: %s: %s", kernel, v.how, v.detail)
 					mu.Lock()
-					errs = append(errs, fmt.Errorf("%s as it is: %s: %s", kernel, v.how, v.detail))
+					errs = append(errs, err)
 					mu.Unlock()
 				}
 			}

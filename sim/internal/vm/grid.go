@@ -162,6 +162,7 @@ func (g *grid) together(ready []*block) []*block {
 			steps, threads := b.steps, b.threads
 			b.run()
 			cover.Steps += b.steps - steps
+			done := b.done()
 			g.mu.Lock()
 			g.limits.ran(b.steps-steps, b.work()-b.counted, b.threads < threads)
 			b.counted = b.work()
@@ -172,7 +173,7 @@ func (g *grid) together(ready []*block) []*block {
 					g.fault, g.faultAt = b.fault, b.order
 					g.stop.Store(b.order)
 				}
-			case b.done():
+			case done:
 				g.free = append(g.free, b)
 			default:
 				g.parked = append(g.parked, b)
