@@ -12,8 +12,9 @@
 // All of it is hidden: nothing here is exported to, or interposes on, other libraries of the process, which go on to load
 // and call libcuda as they always did.
 
-#define _GNU_SOURCE // dladdr
+#define _GNU_SOURCE // dlinfo
 #include <dlfcn.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -21,7 +22,7 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
-// What a slot leads to before the library is loaded, where it is missing, and where it lacks that function. The arguments
+// What a slot leads to before the library is loaded, where it is missing, and where it lacks that function, for other users of cu. The arguments
 // are left unread; the x86-64 calling convention leaves clearing them to the caller, so one function stands for all.
 HIDDEN CUresult smoothl1_cuda_unloaded(void) { return CUDA_ERROR_NOT_INITIALIZED; }
 static CUresult missing_library(void) { return CUDA_ERROR_NO_DEVICE; }
@@ -53,8 +54,20 @@ static const struct {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CUresult (*real_init)(unsigned int);
-static char why[512];  // dlerror's text where the library could not be loaded
+static char why[1024]; // why the library cannot be used: dlerror's text, or what it lacks
 static char path[512]; // the file that was loaded
+
+// The functions that package cuda calls, by itself or through cu. A library that lacks one is not used: what works without it
+// would end half way, in an error with nothing but a number.
+static const char *const needed[] = {
+	"cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString",
+	"cuDeviceGet", "cuDeviceGetAttribute", "cuDeviceGetCount", "cuDeviceGetName", "cuDeviceTotalMem_v2",
+	"cuDevicePrimaryCtxRelease_v2", "cuDevicePrimaryCtxRetain", "cuCtxPopCurrent_v2", "cuCtxPushCurrent_v2", "cuCtxSynchronize",
+	"cuMemAlloc_v2", "cuMemFree_v2", "cuMemcpyDtoDAsync_v2", "cuMemcpyDtoHAsync_v2", "cuMemcpyHtoDAsync_v2", "cuMemsetD8Async",
+	"cuModuleGetFunction", "cuModuleLoadDataEx", "cuModuleUnload", "cuLaunchKernel",
+	"cuStreamCreate", "cuStreamDestroy_v2", "cuStreamSynchronize",
+	"cuEventCreate", "cuEventDestroy_v2", "cuEventElapsedTime", "cuEventRecord", "cuEventSynchronize",
+};
 
 static void load(void) {
 	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
@@ -68,11 +81,19 @@ static void load(void) {
 	}
 	if (lib == NULL) return;
 	*(void **)&real_init = dlsym(lib, "cuInit");
-	Dl_info info;
-	if (real_init == NULL)
-		snprintf(why, sizeof why, "libcuda.so.1 has no cuInit");
-	else if (dladdr((void *)real_init, &info) != 0 && info.dli_fname != NULL)
-		snprintf(path, sizeof path, "%s", info.dli_fname);
+	struct link_map *map = NULL;
+	if (dlinfo(lib, RTLD_DI_LINKMAP, &map) == 0 && map != NULL) snprintf(path, sizeof path, "%s", map->l_name);
+	const char *missing = NULL;
+	int more = 0;
+	for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++)
+		if (dlsym(lib, needed[i]) == NULL) {
+			if (missing == NULL) missing = needed[i];
+			else more++;
+		}
+	if (missing == NULL) return;
+	const char *file = path[0] != 0 ? path : "libcuda.so.1";
+	if (more == 0) snprintf(why, sizeof why, "%s has no function %s", file, missing);
+	else snprintf(why, sizeof why, "%s has no function %s and %d others that are needed", file, missing, more);
 }
 
 // Before any Go code, as the loader would have done it. cuInit asks again, for the build modes (c-shared) in which Go's own

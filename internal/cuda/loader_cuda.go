@@ -24,7 +24,7 @@ import (
 // packages they import, so from here on cuInit answers truly.
 var initCode = int(C.smoothl1_cuda_settle())
 
-// Available returns nil where CUDA can be used: the driver library is loaded and has initialised. Otherwise it returns the
+// Available returns nil where CUDA can be used: the driver library is loaded, has every function that this package calls, and has initialised. Otherwise it returns the
 // reason as an error that wraps ErrUnavailable, and the *driver.Error of cuInit where it was that. It never changes during
 // the life of a process.
 func Available() error { return available() }

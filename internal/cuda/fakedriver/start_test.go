@@ -3,6 +3,8 @@
 package fakedriver_test
 
 import (
+	"bytes"
+	"debug/elf"
 	"errors"
 	"fmt"
 	"os"
@@ -15,6 +17,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"gorgonia.org/cu"
 
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/internal/cuda/fakedriver"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -37,6 +41,12 @@ func report() {
 	fmt.Println("cuInit:", fakedriver.Init())
 	_, err = cu.NumDevices()
 	fmt.Println("cu:", err)
+	if n == 0 {
+		d, err := gpu.Open()
+		fmt.Println("gpu:", d, err)
+		_, err = gpu.Open(gpu.CUDA(0))
+		fmt.Println("CUDA(0):", err, errors.Is(err, smoothl1.ErrNoCUDA))
+	}
 }
 
 // start runs report under an environment and returns its lines.
@@ -74,12 +84,12 @@ func TestStart(t *testing.T) {
 			"libcuda.so.1 12020", 34, "NotInitialized"},
 		{"a code that nobody knows", []string{"FAKE_CUDA_INIT=12345"}, "CUDA error (12345) from cuInit; the driver library is /", true, "libcuda.so.1 12020", 12345, "NotInitialized"},
 		{"no library", []string{"LD_LIBRARY_PATH=" + empty}, "cannot load the CUDA driver: ", false, ". 0 cannot load the CUDA driver: ", 100, "NoDevice"},
-		{"another library", []string{"LD_LIBRARY_PATH=" + other}, "cannot load the CUDA driver: libcuda.so.1 has no cuInit", false,
-			". 0 cannot load the CUDA driver: ", 100, "NotFound"},
+		{"another library", []string{"LD_LIBRARY_PATH=" + other}, "/libcuda.so.1 has no function cuInit and ", false,
+			"libcuda.so.1 0 <nil>", 100, "NotFound"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			lines := start(t, test.env...)
-			require.Len(t, lines, 7)
+			require.Len(t, lines, 9)
 			assert.Contains(t, lines[0], test.reason)
 			assert.Equal(t, fmt.Sprintf("unavailable: true driver's: %v", test.driver), lines[1])
 			assert.Contains(t, lines[2], "library: "+test.lib)
@@ -93,10 +103,45 @@ func TestStart(t *testing.T) {
 	}
 
 	lines := start(t, "FAKE_CUDA_DEVICES=0")
-	require.Len(t, lines, 7)
+	require.Len(t, lines, 9)
 	assert.Regexp(t, `^open: the driver /.*/libcuda\.so\.1 has no device, unavailable: true$`, lines[4])
 	lines[4] = ""
-	assert.Equal(t, []string{"available: <nil>", "unavailable: false driver's: false", "library: libcuda.so.1 12020 <nil>", "count: 0 <nil>", "", "cuInit: 0", "cu: <nil>"}, lines)
+	assert.Contains(t, lines[7], " has no device <nil>")
+	assert.Contains(t, lines[8], " has no device true")
+	assert.Equal(t, []string{"available: <nil>", "unavailable: false driver's: false", "library: libcuda.so.1 12020 <nil>", "count: 0 <nil>", "", "cuInit: 0", "cu: <nil>"}, lines[:7])
+}
+
+// A library that lacks a function that is called, whichever it is. The stand-in has those that package cuda calls: the name
+// of one after another is made another name.
+func TestMissingNeeded(t *testing.T) {
+	library := filepath.Join(os.Getenv("LD_LIBRARY_PATH"), "libcuda.so.1")
+	whole, err := os.ReadFile(library)
+	require.NoError(t, err)
+	file, err := elf.NewFile(bytes.NewReader(whole))
+	require.NoError(t, err)
+	symbols, err := file.DynamicSymbols()
+	require.NoError(t, err)
+	seen := 0
+	for _, s := range symbols {
+		switch {
+		case s.Section == elf.SHN_UNDEF || !strings.HasPrefix(s.Name, "cu"):
+			continue
+		case s.Name == "cuCtxGetCurrent" || s.Name == "cuCtxSetCurrent": // tests call these, as another library would
+			continue
+		}
+		seen++
+		lacking := filepath.Join(t.TempDir(), "libcuda.so.1")
+		require.NoError(t, os.WriteFile(lacking, bytes.ReplaceAll(whole, []byte("\x00"+s.Name+"\x00"), []byte("\x00xx"+s.Name[2:]+"\x00")), 0o755))
+		lines := start(t, "LD_LIBRARY_PATH="+filepath.Dir(lacking))
+		reason := "cannot load the CUDA driver: " + lacking + " has no function " + s.Name
+		require.Len(t, lines, 9, s.Name)
+		assert.Equal(t, []string{"available: " + reason, "unavailable: true driver's: false"}, lines[:2], s.Name)
+		assert.Equal(t, []string{"count: 0 " + reason, "open: " + reason + ", unavailable: true"}, lines[3:5], s.Name)
+		assert.Contains(t, lines[7], "gpu: CPU (", s.Name)
+		assert.Contains(t, lines[7], reason+" <nil>")
+		assert.Equal(t, "CUDA(0): gpu: Open: CUDA device 0: CUDA is not available: "+reason+" true", lines[8])
+	}
+	require.Greater(t, seen, 20)
 }
 
 // A driver older than a function of cu's.
