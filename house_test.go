@@ -2,7 +2,10 @@ package smoothl1_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,65 +15,166 @@ import (
 
 const module = "github.com/smoothl1/smoothl1"
 
+// What packages may need beside the standard library: a package that users import nothing, or with -tags cuda what binds CUDA.
+const (
+	binding  = "gorgonia.org/cu github.com/google/uuid github.com/pkg/errors"
+	anything = "*"
+)
+
+// The packages of ours that those with many of them may need, directly or not; "." is the root.
+const (
+	forCPU      = ". internal/formula internal/isa"
+	forGPU      = forCPU + " cpu internal/cuda internal/driver internal/memory kernels"
+	forSim      = "internal/driver sim/internal/ieee sim/internal/ptx sim/internal/vm"
+	forPrograms = forGPU + " gpu " + forSim + " sim"
+	forTools    = forPrograms + " internal/difftest internal/npy"
+)
+
+// table says which packages of ours, and which others, each package may need, directly or not. So imports go one way:
+// cmd, examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → the root.
+var table = map[string]struct{ ours, others string }{
+	".":                        {},
+	"cpu":                      {forCPU, ""},
+	"gpu":                      {forGPU, binding},
+	"kernels":                  {".", ""},
+	"sim":                      {forSim, ""},
+	"sim/internal/ieee":        {},
+	"sim/internal/ptx":         {},
+	"sim/internal/vectors":     {"internal/driver", ""},
+	"sim/internal/vm":          {"sim/internal/ieee sim/internal/ptx", ""},
+	"internal/bench":           {forTools, binding},
+	"internal/cuda":            {"internal/driver", binding},
+	"internal/cuda/devicetest": {"internal/driver", anything},
+	"internal/cuda/fakedriver": {},
+	"internal/difftest":        {forPrograms + " internal/npy", binding},
+	"internal/driver":          {},
+	"internal/formula":         {".", ""},
+	"internal/isa":             {},
+	"internal/memory":          {},
+	"internal/npy":             {"internal/memory", ""},
+	"internal/tools/mutants":   {forTools, anything},
+	"internal/tools/ptxcheck":  {". internal/tools/sass kernels", ""},
+	"internal/tools/roofline":  {forTools + " internal/tools/sass", anything},
+	"internal/tools/sass":      {},
+	"internal/tools/soak":      {forPrograms, anything},
+	"internal/tools/sumfigure": {forCPU + " cpu", ""},
+	"cmd/smoothl1":             {forTools + " internal/bench", anything},
+	"examples/deviceloop":      {forGPU + " gpu", binding},
+	"examples/goroutines":      {forGPU + " gpu", binding},
+	"examples/hostslices":      {forGPU + " gpu", binding},
+	"examples/robustfit":       {forGPU + " gpu", anything},
+	"examples/wrap":            {forPrograms, binding},
+}
+
+// graph is what packages import, by name: ours as the table has them, the standard library's left out.
+type graph map[string][]string
+
 // listed is what "go list" says of a package.
 type listed struct {
 	ImportPath string
 	Imports    []string
-	Deps       []string
+	Standard   bool
 }
 
-func list(t *testing.T, arguments ...string) map[string]listed {
-	out, err := exec.Command("go", append([]string{"list", "-e", "-json=ImportPath,Imports,Deps"}, arguments...)...).Output()
+func list(t *testing.T, tags string) (g graph, ours []string) {
+	out, err := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Imports,Standard", "-tags", tags, "./...").Output()
 	require.NoError(t, err)
-	packages := map[string]listed{}
+	g = graph{}
 	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
 		var p listed
 		require.NoError(t, d.Decode(&p))
-		packages[strings.TrimPrefix(strings.TrimPrefix(p.ImportPath, module), "/")] = p
+		if name := short(p.ImportPath); !p.Standard {
+			g[name] = nil
+			for _, i := range p.Imports {
+				g[name] = append(g[name], short(i))
+			}
+			if name != p.ImportPath {
+				ours = append(ours, name)
+			}
+		}
 	}
-	return packages
+	return g, ours
 }
 
-// TestImports holds the direction of imports: cmd and examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → root.
+// short is the table's name of a package.
+func short(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+// needs returns what a package imports, directly or not.
+func (g graph) needs(name string) []string {
+	found := map[string]bool{}
+	var visit func(string)
+	visit = func(name string) {
+		for _, i := range g[name] {
+			if _, known := g[i]; known && !found[i] { // what the graph has not is the standard library's
+				found[i] = true
+				visit(i)
+			}
+		}
+	}
+	visit(name)
+	return slices.Sorted(maps.Keys(found))
+}
+
+// faults returns what the table does not allow.
+func (g graph) faults(ours []string) (all []string) {
+	for _, name := range ours {
+		row, ok := table[name]
+		if !ok {
+			all = append(all, name+" has no row")
+			continue
+		}
+		for _, need := range g.needs(name) {
+			allowed := row.others
+			if slices.Contains(ours, need) {
+				allowed = row.ours
+			}
+			if allowed != anything && !slices.Contains(strings.Fields(allowed), need) {
+				all = append(all, fmt.Sprintf("%s needs %s", name, need))
+			}
+		}
+	}
+	return all
+}
+
+// TestImports holds the packages to the table, in both builds, and the table to the packages.
 func TestImports(t *testing.T) {
 	for _, tags := range []string{"", "cuda"} {
-		packages := list(t, "-tags", tags, "./...")
-		require.Contains(t, packages, "gpu")
-		for name, p := range packages {
-			for _, i := range p.Imports {
-				mine := i == module || strings.HasPrefix(i, module+"/")
-				inner := strings.TrimPrefix(strings.TrimPrefix(i, module), "/")
-				switch {
-				case name == "":
-					assert.False(t, mine, "the root imports nothing of ours, but %s", i)
-				case name == "gpu":
-					assert.NotEqual(t, "sim", inner, "a binary that does not ask for it carries no simulator")
-				}
-				if strings.HasPrefix(i, "gorgonia.org/") {
-					assert.Equal(t, "internal/cuda", name, "only internal/cuda imports %s", i)
-				}
-				if mine && strings.HasPrefix(inner, "cmd/") {
-					assert.Failf(t, "a command is imported", "%s by %s", i, name)
+		g, ours := list(t, tags)
+		assert.Empty(t, g.faults(ours), "tags %q", tags)
+		for name := range table {
+			assert.Contains(t, ours, name)
+		}
+		// The check sees what breaks the table, directly or by a detour.
+		for _, broken := range []struct {
+			edges []string
+			fault string
+		}{
+			{[]string{"gpu>x", "x>sim"}, "gpu needs sim"},
+			{[]string{"gpu>x"}, "gpu needs x"},
+			{[]string{"x>sim"}, "x has no row"},
+			{[]string{"sim>cpu"}, "sim needs cpu"},
+			{[]string{"kernels>internal/npy"}, "kernels needs internal/npy"},
+			{[]string{"kernels>internal/npy"}, "gpu needs internal/npy"},
+			{[]string{".>internal/isa"}, ". needs internal/isa"},
+			{[]string{"internal/isa>example.org/x", "example.org/x>"}, "cpu needs example.org/x"},
+			{[]string{"examples/wrap>cmd/smoothl1"}, "examples/wrap needs cmd/smoothl1"},
+			{[]string{"sim>gorgonia.org/cu", "gorgonia.org/cu>"}, "sim needs gorgonia.org/cu"},
+		} {
+			b, packages := maps.Clone(g), ours
+			for _, e := range broken.edges {
+				from, to, _ := strings.Cut(e, ">")
+				b[from] = append(slices.Clip(b[from]), to)
+				if from == "x" || to == "x" {
+					b["x"] = append([]string{}, b["x"]...)
+					packages = append(slices.Clip(ours), "x")
 				}
 			}
-			if isLibrary(name) {
-				for _, d := range p.Deps {
-					standard := !strings.Contains(strings.Split(d, "/")[0], ".") || strings.HasPrefix(d, "golang.org/x/") && strings.Contains(d, "vendor")
-					ours := d == module || strings.HasPrefix(d, module+"/")
-					binding := tags == "cuda" && (d == "gorgonia.org/cu" || d == "github.com/google/uuid" || d == "github.com/pkg/errors")
-					assert.True(t, standard || ours || binding, "%s (tags %q) needs %s", name, tags, d)
-				}
-			}
+			assert.Contains(t, b.faults(packages), broken.fault, "%v", broken.edges)
 		}
 	}
-}
-
-// isLibrary says whether a user's program may import the package, directly or not.
-func isLibrary(name string) bool {
-	for _, l := range []string{"cpu", "gpu", "kernels", "sim", "internal/driver", "internal/cuda", "internal/formula", "internal/isa", "internal/memory", "internal/npy"} {
-		if name == l || strings.HasPrefix(name, l+"/internal/") {
-			return true
-		}
-	}
-	return name == ""
 }
