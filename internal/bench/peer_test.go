@@ -208,20 +208,22 @@ func TestFor(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrPermission)
 }
 
+// realPython is the Python of this machine that has PyTorch, or the test is skipped.
+func realPython(t *testing.T, ctx context.Context) string {
+	for _, name := range []string{"/usr/bin/python3", "python3"} {
+		if exec.CommandContext(ctx, name, "-c", "import torch").Run() == nil {
+			return name
+		}
+	}
+	t.Skip("there is no python3 with PyTorch")
+	return ""
+}
+
 // TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
 func TestRealPyTorch(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
 	defer cancel()
-	python := ""
-	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.CommandContext(ctx, name, "-c", "import torch").Run() == nil {
-			python = name
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("there is no python3 with PyTorch")
-	}
+	python := realPython(t, ctx)
 	dev := open(t, gpu.CPU())
 	r, err := Run(ctx, Config{Device: dev, Samples: 2, Rotate: 1, Python: python, BitsSize: 1003,
 		Workloads: []Workload{Named()[0], {Shape: []int{3, 5}, DType: smoothl1.Float64, Loss: smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum}}}})

@@ -167,7 +167,7 @@ def save(path, x):
         f.write(ctypes.string_at(x.data_ptr(), x.numel() * x.element_size()))
 
 
-def bits(directory, dtype, kind, beta, reduction):
+def bits(directory, dtype, kind, beta, reduction, upstream=1.0):
     """Computes the loss of the arrays in a directory and leaves its results there."""
     path = lambda name: os.path.join(directory, name)
     pred, target = load(path("pred"), dtype).requires_grad_(), load(path("target"), dtype).requires_grad_()
@@ -176,7 +176,7 @@ def bits(directory, dtype, kind, beta, reduction):
     if reduction == "none":
         loss.backward(load(path("upstream"), dtype))
     else:
-        loss.backward()
+        loss.backward(torch.tensor(upstream, dtype=loss.dtype, device=device))
     for name, x in ("loss", loss), ("grad_pred", pred.grad), ("grad_target", target.grad):
         save(path(name), x)
 
