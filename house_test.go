@@ -25,7 +25,7 @@ const (
 const (
 	forCPU      = ". internal/formula internal/isa"
 	forGPU      = forCPU + " cpu internal/cuda internal/driver internal/memory kernels"
-	forSim      = "internal/driver sim/internal/ieee sim/internal/ptx sim/internal/vm"
+	forSim      = "internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
 	forPrograms = forGPU + " gpu " + forSim + " sim"
 	forTools    = forPrograms + " internal/difftest internal/npy"
 )

@@ -39,7 +39,10 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	if s.dev.drv == nil {
 		return append(dst, s.sums...), nil
 	}
-	sums := make([]float64, s.chunks)
+	sums, err := makeSlice[float64](op, s.chunks)
+	if err != nil {
+		return dst, err
+	}
 	if s.chunks > 0 {
 		if err := s.read(rawBytes(sums), s.scratch.sumsAt()); err != nil {
 			return dst, err

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/memory"
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
@@ -39,7 +40,14 @@ func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, e
 	if bytes > d.opts.memory-d.used || bytes > math.MaxInt/2 || bytes > lastAddress-base {
 		return nil, fail(call, driver.CodeOutOfMemory, "%d bytes; %d of %d are in use", bytes, d.used, d.opts.memory)
 	}
-	r := &vm.Region{Base: base, Data: make([]byte, bytes), Name: name}
+	data, err := memory.Make[byte](int(bytes))
+	if err == nil && d.opts.strict {
+		err = memory.Check(bytes / 4) // the shadow
+	}
+	if err != nil {
+		return nil, fail(call, driver.CodeOutOfMemory, "%d bytes: %v", bytes, err)
+	}
+	r := &vm.Region{Base: base, Data: data, Name: name}
 	if d.opts.strict {
 		r.Shadow = vm.NewShadow(bytes)
 		if name != "" { // a variable has a value

@@ -2,6 +2,8 @@ package sim_test
 
 import (
 	"fmt"
+	"math"
+	"strconv"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -181,4 +183,18 @@ func TestSpecialRegisters(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestMoreThanTheHostHas asks a device for memory that it was given and the machine has not.
+func TestMoreThanTheHostHas(t *testing.T) {
+	if strconv.IntSize == 32 {
+		t.Skip("a machine may well have all that can be addressed")
+	}
+	d := device(t, sim.Seed(1), sim.MemoryBytes(math.MaxInt/2))
+	for bits := strconv.IntSize - 4; bits > strconv.IntSize/2+8; bits-- {
+		_, err := d.Alloc(1 << bits)
+		require.ErrorContains(t, err, "CUDA_ERROR_OUT_OF_MEMORY", "2^%d bytes", bits)
+	}
+	_, err := d.Alloc(1 << 16)
+	require.NoError(t, err)
 }
