@@ -11,8 +11,10 @@ import (
 	"strconv"
 	"sync"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/memory"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -99,6 +101,10 @@ func onOpened(name string, choice gpu.OpenOption) (*opened, error) {
 
 // Run runs a single case on a device of its own.
 func (t Target) Run(c Case, seed uint64) (err error) {
+	const arrays = 16 // that there are at a time: inputs, what the reference gave, a column's, and garbage
+	if err := memory.Check(arrays * uint64(c.N) * uint64(c.DType.Size())); err != nil {
+		return fmt.Errorf("difftest: n=%d: %w: %w", c.N, smoothl1.ErrMemory, err)
+	}
 	device, err := t.open(seed, 0)
 	if err != nil {
 		return err

@@ -8,6 +8,9 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
 // wrongAt is a target whose second column errs in the cases that wrong picks.
@@ -156,4 +159,17 @@ func TestCheckOfCases(t *testing.T) {
 		require.NoError(t, err, text)
 		require.Error(t, c.Check(), text)
 	}
+}
+
+// TestCaseLargerThanMemory runs the largest case that there is where it does not fit: the machine would end the process.
+func TestCaseLargerThanMemory(t *testing.T) {
+	c := Case{Op: ForwardBackward, DType: smoothl1.Float64, N: 1 << 28, Grads: GradPred, Upstream: 1}
+	c.Loss.Beta = 1
+	require.NoError(t, c.Check())
+	if memory.Check(1<<35) == nil {
+		t.Skip("a machine on which it fits")
+	}
+	err := OnTheCPU().Run(c, 1)
+	require.ErrorIs(t, err, smoothl1.ErrMemory)
+	require.ErrorContains(t, err, "difftest: n=268435456: out of memory: it needs ")
 }
