@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/debug"
+	"slices"
 	"syscall"
 	"testing"
 
@@ -13,6 +15,9 @@ import (
 // TestAddressSpace fills the address space of a process in which it is limited, as ulimit -v does, until there is an error; and
 // does so again and again, with what it had as garbage, which is no reason to refuse anything.
 func TestAddressSpace(t *testing.T) {
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		t.Skip("the race detector has to have its own memory")
+	}
 	if os.Getenv("MEMORY_TEST_CHILD") == "" {
 		child := exec.Command(os.Args[0], "-test.run=^TestAddressSpace$", "-test.v")
 		child.Env = append(os.Environ(), "MEMORY_TEST_CHILD=1")
