@@ -46,8 +46,9 @@ func (d *Device) Usage() Usage {
 // hold has Close release h, or the garbage collector, once nothing refers to its object. The caller has entered.
 func hold[T any](d *Device, object *T, h holding) {
 	there := weak.Make(object)
+	gone := func() bool { return there.Value() == nil }
 	d.mu.Lock()
-	d.held[h] = func() bool { return there.Value() == nil }
+	d.held[h] = gone
 	d.mu.Unlock()
 	runtime.AddCleanup(object, d.drop, h)
 }
@@ -94,15 +95,20 @@ func (d *Device) sweep() error {
 // collect is sweep after a collection of garbage: device memory that is short may be held by objects that are small here.
 func (d *Device) collect() error {
 	runtime.GC()
+	d.search()
+	return d.sweep()
+}
+
+// search drops the holdings whose objects are gone, before the garbage collector's goroutines come to it.
+func (d *Device) search() {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.dropped = d.dropped[:0]
 	for h, gone := range d.held {
 		if gone() {
 			d.dropped = append(d.dropped, h)
 		}
 	}
-	d.mu.Unlock()
-	return d.sweep()
 }
 
 // releaseAll is for the device's Close.

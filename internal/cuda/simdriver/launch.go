@@ -63,10 +63,11 @@ func cuEventRecord(e, on C.handle) C.CUresult {
 	return code(device.Record(driver.Event(e), driver.Stream(on)))
 }
 
-// waitFor does what was queued before the event, and perhaps what was queued after it.
+// waitFor does what was queued before the event. One that was never recorded is nothing to wait for.
 func waitFor(e C.handle) C.CUresult {
-	if on, ok := recorded.Load(e); ok {
-		return code(device.Wait(driver.Stream(on.(C.handle))))
+	if _, ok := recorded.Load(e); ok {
+		_, err := device.Elapsed(driver.Event(e), driver.Event(e))
+		return code(err)
 	}
 	return 0
 }
@@ -81,7 +82,9 @@ func cuEventQuery(e C.handle) C.CUresult { return waitFor(e) }
 func cuStreamQuery(s C.handle) C.CUresult { return code(device.Wait(driver.Stream(s))) }
 
 //export cuStreamWaitEvent
-func cuStreamWaitEvent(s, e C.handle, flags C.uint) C.CUresult { return waitFor(e) }
+func cuStreamWaitEvent(s, e C.handle, flags C.uint) C.CUresult {
+	return code(device.WaitEvent(driver.Event(e), driver.Stream(s)))
+}
 
 //export cuEventElapsedTime
 func cuEventElapsedTime(ms *C.float, start, end C.handle) C.CUresult {

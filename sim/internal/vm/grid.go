@@ -150,6 +150,26 @@ func (g *grid) together(ready []*block) []*block {
 		g.next++
 		return g.admit(g.next - 1)
 	}
+	// ran notes what has become of a block that ran.
+	ran := func(b *block, steps uint64, left bool) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		work := b.work()
+		g.limits.ran(steps, work-b.counted, left)
+		b.counted = work
+		g.running--
+		switch {
+		case b.fault != nil:
+			if b.order < g.faultAt {
+				g.fault, g.faultAt = b.fault, b.order
+				g.stop.Store(b.order)
+			}
+		case b.done():
+			g.free = append(g.free, b)
+		default:
+			g.parked = append(g.parked, b)
+		}
+	}
 	work := func(cover *Cover) {
 		for b := take(); b != nil; b = take() {
 			if b.order > g.stop.Load() { // an earlier block has failed
@@ -162,23 +182,7 @@ func (g *grid) together(ready []*block) []*block {
 			steps, threads := b.steps, b.threads
 			b.run()
 			cover.Steps += b.steps - steps
-			done := b.done()
-			g.mu.Lock()
-			g.limits.ran(b.steps-steps, b.work()-b.counted, b.threads < threads)
-			b.counted = b.work()
-			g.running--
-			switch {
-			case b.fault != nil:
-				if b.order < g.faultAt {
-					g.fault, g.faultAt = b.fault, b.order
-					g.stop.Store(b.order)
-				}
-			case done:
-				g.free = append(g.free, b)
-			default:
-				g.parked = append(g.parked, b)
-			}
-			g.mu.Unlock()
+			ran(b, b.steps-steps, b.threads < threads)
 		}
 	}
 	var wg sync.WaitGroup
