@@ -105,23 +105,16 @@ func (d *device) CloseEvent(h driver.Event) (err error) {
 	return failed(call, cu.DestroyEvent(&e))
 }
 
-func (d *device) Record(h driver.Event, on driver.Stream) (err error) {
-	const call = "cuEventRecord"
-	s, err := d.enterStream(call, on)
-	if err != nil {
-		return err
-	}
-	defer d.leaveStream(s, &err)
-	e := d.events.get(uint64(h))
-	if e == nil {
-		return refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
-	}
-	defer e.users.Done()
-	return failed(call, e.value.Record(s.Stream))
+func (d *device) Record(h driver.Event, on driver.Stream) error {
+	return d.onEvent("cuEventRecord", h, on, func(s cu.Stream, e cu.Event) error { return e.Record(s) })
 }
 
-func (d *device) WaitEvent(h driver.Event, on driver.Stream) (err error) {
-	const call = "cuStreamWaitEvent"
+func (d *device) WaitEvent(h driver.Event, on driver.Stream) error {
+	return d.onEvent("cuStreamWaitEvent", h, on, func(s cu.Stream, e cu.Event) error { return s.Wait(e, 0) })
+}
+
+// onEvent does a call on a stream and an event.
+func (d *device) onEvent(call string, h driver.Event, on driver.Stream, do func(cu.Stream, cu.Event) error) (err error) {
 	s, err := d.enterStream(call, on)
 	if err != nil {
 		return err
@@ -132,7 +125,7 @@ func (d *device) WaitEvent(h driver.Event, on driver.Stream) (err error) {
 		return refused(call, driver.CodeInvalidHandle, "event %#x is not open on this device", uint64(h))
 	}
 	defer e.users.Done()
-	return failed(call, s.Stream.Wait(e.value, 0))
+	return failed(call, do(s.Stream, e.value))
 }
 
 func (d *device) Elapsed(start, end driver.Event) (ms float32, err error) {
