@@ -83,7 +83,7 @@ func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
 	return x, nil
 }
 
-// Upload returns a buffer with a copy of x.
+// Upload returns a buffer with a copy of x, which is there for work on any stream.
 func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	const op = "Upload"
 	if err := d.enter(op); err != nil {
@@ -94,8 +94,12 @@ func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := b.copyIn(x, 0); err != nil {
-		_ = b.giveBack() // the error that matters is the copy's
+	err = b.copyIn(x, 0)
+	if err == nil {
+		err = d.wait(0)
+	}
+	if err != nil {
+		_ = b.giveBack() // the error that matters is the first
 		return nil, err
 	}
 	return b, nil

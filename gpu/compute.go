@@ -13,9 +13,10 @@ import (
 // otherwise.
 func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []T, options ...Option) (value float64, err error) {
 	const op = "Compute"
-	if d == nil {
-		return 0, smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)
+	if err := d.enter(op); err != nil {
+		return 0, err
 	}
+	d.leave()
 	if len(target) != len(pred) {
 		return 0, smoothl1.NewArgError(op, "len(target)", len(target), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, len(pred)))
 	}
@@ -33,7 +34,7 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 	}
 	s, err := NewSmoothL1[T](d, l)
 	if err != nil {
-		return 0, err
+		return 0, asOf(op, err)
 	}
 	var buffers [3]*Buffer[T]
 	defer func() {
@@ -57,7 +58,7 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 	}
 	if grad == nil {
 		if err = s.Forward(buffers[0], buffers[1], options...); err != nil {
-			return 0, err
+			return 0, asOf(op, err)
 		}
 		return s.Value()
 	}
@@ -70,7 +71,7 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 		return 0, err
 	}
 	if err = s.ForwardBackward(buffers[0], buffers[1], buffers[2], options...); err != nil {
-		return 0, err
+		return 0, asOf(op, err)
 	}
 	if value, err = s.Value(); err != nil {
 		return 0, err
@@ -84,4 +85,12 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 // hostArray is x as the checks of buffers see it.
 func hostArray[T smoothl1.Float](x []T) array {
 	return array{dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}
+}
+
+// asOf has an error of an argument name the operation that the program has called.
+func asOf(op string, err error) error {
+	if a, ok := err.(*smoothl1.ArgError); ok {
+		return smoothl1.NewArgError(op, a.Arg, a.Value, a.Err)
+	}
+	return err
 }

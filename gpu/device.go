@@ -130,7 +130,7 @@ func openDriver(drv driver.Device) (*Device, error) {
 	if err != nil {
 		return nil, errors.Join(opError("load the kernels", "", 0, err), drv.Close())
 	}
-	d.held = map[holding]func() bool{&heldModule{module}: func() bool { return false }}
+	d.held = map[holding]struct{}{&heldModule{module}: {}}
 	for _, e := range kernels.All() {
 		if d.functions[e.Index()], err = drv.Function(module, e.Name()); err != nil {
 			return nil, errors.Join(opError("find the kernel", e.Name(), 0, err), d.Close())

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 	"weak"
@@ -106,5 +107,30 @@ func TestUploadInALoop(t *testing.T) {
 	}
 	require.NoError(t, op.Close())
 	assert.Equal(t, Usage{Collected: d.Usage().Collected}, d.Usage())
+	require.NoError(t, d.Close())
+}
+
+// TestUploadFromManyGoroutines has room for four times as many buffers as are in use at once: what is short is garbage.
+func TestUploadFromManyGoroutines(t *testing.T) {
+	const elements, goroutines = 10_000, 4
+	d, err := Open(On(sim.New(sim.MemoryBytes(16*4*elements + 1000))))
+	require.NoError(t, err)
+	rounds := 200
+	if testing.Short() {
+		rounds = 40
+	}
+	var group sync.WaitGroup
+	for range goroutines {
+		group.Go(func() {
+			for range rounds {
+				b, err := Alloc[float32](d, elements)
+				assert.NoError(t, err)
+				runtime.KeepAlive(b)
+			}
+		})
+	}
+	group.Wait()
+	use := d.Usage()
+	assert.EqualValues(t, goroutines*rounds, int(use.Collected)+use.Objects)
 	require.NoError(t, d.Close())
 }

@@ -194,7 +194,7 @@ func TestCloseReleasesEverything(t *testing.T) {
 	b := newFour[float64](t, d, 4)
 	_, err = b.pred.Slice(0, 2)
 	require.NoError(t, err)
-	_, err = Wrap[float64](d, uintptr(1<<40), 3)
+	_, err = Wrap[float64](d, uint64(1<<40), 3)
 	require.NoError(t, err)
 	_, err = d.NewStream()
 	require.NoError(t, err)
@@ -233,8 +233,8 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	require.EqualError(t, err, "gpu: read the loss (8 bytes): CUDA_ERROR_ILLEGAL_ADDRESS (700) from CopyOut")
 	delete(s.fail, "CopyOut")
 
-	_, err = Alloc[float64](d, 1<<40)
-	require.EqualError(t, err, "gpu: allocate (8796093022208 bytes): CUDA_ERROR_OUT_OF_MEMORY (2) from Alloc")
+	_, err = Alloc[float64](d, 1<<27+1)
+	require.EqualError(t, err, "gpu: allocate (1073741832 bytes): CUDA_ERROR_OUT_OF_MEMORY (2) from Alloc")
 	require.ErrorIs(t, err, smoothl1.ErrMemory)
 
 	for _, call := range []string{"Alloc", "Zero", "Wait"} {

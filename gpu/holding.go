@@ -4,7 +4,7 @@ import (
 	"errors"
 	"runtime"
 	"sync"
-	"weak"
+	"time"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -20,15 +20,19 @@ type holding interface {
 // holdings are those of a device.
 type holdings struct {
 	mu        sync.Mutex
-	held      map[holding]func() bool // says whether the object is gone
-	dropped   []holding               // of objects that are, to be released
-	bytes     uint64                  // of device memory
+	held      map[holding]struct{}
+	dropped   []holding // of objects that are gone, to be released
+	bytes     uint64    // of device memory
+	granted   uint64    // allocations so far
 	collected uint64
+
+	sweeping sync.Mutex // held while dropped holdings are released
+	short    sync.Mutex // held by whoever makes room for an allocation
 }
 
 // Usage is what a device's driver holds for a program. All is 0 on the CPU, where the garbage collector does everything.
 type Usage struct {
-	Objects   int    // open buffers, streams, events and ops
+	Objects   int    // buffers, streams, events and ops that hold something of the driver's
 	Bytes     uint64 // of device memory, theirs
 	Collected uint64 // objects so far that nobody closed, and the garbage collector released
 }
@@ -45,10 +49,8 @@ func (d *Device) Usage() Usage {
 
 // hold has Close release h, or the garbage collector, once nothing refers to its object. The caller has entered.
 func hold[T any](d *Device, object *T, h holding) {
-	there := weak.Make(object)
-	gone := func() bool { return there.Value() == nil }
 	d.mu.Lock()
-	d.held[h] = gone
+	d.held[h] = struct{}{}
 	d.mu.Unlock()
 	runtime.AddCleanup(object, d.drop, h)
 }
@@ -62,53 +64,50 @@ func (d *Device) drop(h holding) {
 	}
 }
 
-// giveBack releases h, unless that has been done. The caller has entered.
-func (d *Device) giveBack(h holding) error {
+// take says whether h is still to be released, which the caller then does.
+func (d *Device) take(h holding) bool {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	_, ok := d.held[h]
 	delete(d.held, h)
-	d.mu.Unlock()
-	if !ok {
+	return ok
+}
+
+// giveBack releases h, unless that has been done. The caller has entered.
+func (d *Device) giveBack(h holding) error {
+	if !d.take(h) {
 		return nil
 	}
 	return h.release(d)
 }
 
-// sweep releases what the garbage collector has found to be dropped. The caller has entered.
+// sweep releases what the garbage collector has found to be dropped, unless another call does so. The caller has entered.
 func (d *Device) sweep() error {
+	if !d.sweeping.TryLock() {
+		return nil
+	}
+	defer d.sweeping.Unlock()
+	return d.releaseDropped()
+}
+
+// releaseDropped is sweep for a caller that holds d.sweeping.
+func (d *Device) releaseDropped() error {
 	d.mu.Lock()
 	dropped := d.dropped
 	d.dropped = nil
-	for _, h := range dropped {
-		if _, ok := d.held[h]; ok {
-			d.collected++
-		}
-	}
 	d.mu.Unlock()
 	var errs []error
+	released := uint64(0)
 	for _, h := range dropped {
-		errs = append(errs, d.giveBack(h))
-	}
-	return errors.Join(errs...)
-}
-
-// collect is sweep after a collection of garbage: device memory that is short may be held by objects that are small here.
-func (d *Device) collect() error {
-	runtime.GC()
-	d.search()
-	return d.sweep()
-}
-
-// search drops the holdings whose objects are gone, before the garbage collector's goroutines come to it.
-func (d *Device) search() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.dropped = d.dropped[:0]
-	for h, gone := range d.held {
-		if gone() {
-			d.dropped = append(d.dropped, h)
+		if d.take(h) {
+			errs = append(errs, h.release(d))
+			released++
 		}
 	}
+	d.mu.Lock()
+	d.collected += released
+	d.mu.Unlock()
+	return errors.Join(errs...)
 }
 
 // releaseAll is for the device's Close.
@@ -129,21 +128,58 @@ func (d *Device) allocate(bytes int) (*heldMemory, error) {
 	if err := d.sweep(); err != nil {
 		return nil, err
 	}
-	at, err := d.drv.Alloc(uint64(bytes))
-	if err = opError("allocate", "", bytes, err); errors.Is(err, smoothl1.ErrMemory) {
-		if err := d.collect(); err != nil {
-			return nil, err
-		}
-		at, err = d.drv.Alloc(uint64(bytes))
-		err = opError("allocate", "", bytes, err)
+	h, err := d.request(bytes)
+	if errors.Is(err, smoothl1.ErrMemory) {
+		return d.makeRoom(bytes)
 	}
+	return h, err
+}
+
+func (d *Device) request(bytes int) (*heldMemory, error) {
+	at, err := d.drv.Alloc(uint64(bytes))
 	if err != nil {
-		return nil, err
+		return nil, opError("allocate", "", bytes, err)
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.bytes += uint64(bytes)
+	d.granted++
 	return &heldMemory{at, bytes}, nil
+}
+
+// makeRoom is allocate where the device has no memory left: that may be held by objects that are garbage, but so small here that
+// the collector has not run for them. It goes on as long as anything is released, or allocated: others may take what it frees, and
+// drop it while the collector is already at work, which then sees it as in use.
+func (d *Device) makeRoom(bytes int) (h *heldMemory, err error) {
+	d.short.Lock()
+	defer d.short.Unlock()
+	for before, now := uint64(0), d.changes()+1; before != now; now = d.changes() {
+		before = d.changes()
+		runtime.GC()
+		for pause := 50 * time.Microsecond; pause < 20*time.Millisecond; pause *= 2 { // the cleanups have goroutines of their own
+			time.Sleep(pause)
+			if err := d.sweepAfterOthers(); err != nil {
+				return nil, err
+			}
+			if h, err = d.request(bytes); !errors.Is(err, smoothl1.ErrMemory) {
+				return h, err
+			}
+		}
+	}
+	return h, err
+}
+
+func (d *Device) changes() uint64 {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.granted + d.collected
+}
+
+// sweepAfterOthers is sweep that waits for another call that does so.
+func (d *Device) sweepAfterOthers() error {
+	d.sweeping.Lock()
+	defer d.sweeping.Unlock()
+	return d.releaseDropped()
 }
 
 type heldMemory struct {

@@ -51,10 +51,10 @@ func (s *SmoothL1[T]) start(o *operands, c *call) error {
 
 // prepare makes the scratch fit for a reduction of n elements on the stream.
 func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
+	s.hasValue = false
 	if err := s.follow(on); err != nil {
 		return err
 	}
-	s.hasValue = false
 	if err := s.scratch.grow(s.dev, cpu.Chunks(n)); err != nil {
 		return err
 	}

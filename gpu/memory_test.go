@@ -5,6 +5,7 @@ import (
 	"os/exec"
 	"strconv"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -48,4 +49,21 @@ func TestMemoryOfTheCPU(t *testing.T) {
 	b, err := Upload(d, make([]float32, cpu.Chunk))
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
+
+	// A reduction without room for its chunk sums leaves the last loss as it was.
+	x := make([]float32, 3)
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum})
+	three, err := WrapHost(d, x)
+	require.NoError(t, err)
+	require.NoError(t, op.Forward(three, three))
+	if strconv.IntSize == 64 {
+		huge, err := WrapHost(d, unsafe.Slice(&x[0], 1<<50)) // of which nothing is read
+		require.NoError(t, err)
+		err = op.Forward(huge, huge)
+		require.ErrorIs(t, err, smoothl1.ErrMemory)
+		require.ErrorContains(t, err, "smoothl1: Forward: pred = float32[1125899906842624]: ")
+	}
+	sums, err := op.ChunkSums(nil)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{0}, sums)
 }

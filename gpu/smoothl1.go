@@ -9,6 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/formula"
+	"github.com/smoothl1/smoothl1/internal/memory"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
@@ -17,7 +18,7 @@ import (
 // It owns the little device memory that a reduction needs, and so does one thing at a time: a call while another is in
 // progress is an error wrapping smoothl1.ErrBusy. Any number of them work side by side. Calls on a GPU return when the work
 // is queued; what fails there is reported by whoever waits: Value, Download, Wait. After the first call of a size nothing is
-// allocated.
+// allocated; that call waits for the device, if it has more chunks than any before it.
 type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
@@ -148,13 +149,15 @@ func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
 	}
 	if o.reduces() {
-		s.chunks = cpu.Chunks(o.pred.n)
-		if cap(s.sums) < s.chunks {
-			if s.sums, err = makeSlice[float64](o.op, s.chunks); err != nil {
-				return err
+		chunks := cpu.Chunks(o.pred.n)
+		if cap(s.sums) < chunks {
+			sums, err := memory.Make[float64](chunks)
+			if err != nil {
+				return smoothl1.NewArgError(o.op, "pred", o.pred, fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err))
 			}
+			s.sums = sums
 		}
-		s.sums = s.sums[:s.chunks]
+		s.hasValue, s.chunks, s.sums = false, chunks, s.sums[:chunks]
 		a.ChunkSums = s.sums
 	}
 	switch o.kernel {

@@ -16,10 +16,7 @@ import (
 func TestLossOfAStreamThatIsGone(t *testing.T) {
 	const n = 5000
 	l := smoothl1.Loss{Beta: 0.5}
-	for seed := range uint64(40) {
-		if testing.Short() && seed == 5 {
-			break
-		}
+	for seed := range seeds() {
 		drv := sim.New(sim.Seed(seed))
 		d, err := Open(On(drv))
 		require.NoError(t, err)
@@ -39,7 +36,6 @@ func TestLossOfAStreamThatIsGone(t *testing.T) {
 			require.NoError(t, err)
 			pred, err := Upload(d, x)
 			require.NoError(t, err)
-			require.NoError(t, d.Wait()) // for the copies, which are on the default stream
 
 			var s *Stream
 			if step%3 == 0 {
@@ -70,4 +66,62 @@ func TestLossOfAStreamThatIsGone(t *testing.T) {
 		}
 		require.NoError(t, d.Close())
 	}
+}
+
+// seeds is how many a test goes through that has the simulated device draw when its work is done.
+func seeds() uint64 {
+	if testing.Short() { // under the race detector
+		return 5
+	}
+	return 40
+}
+
+func TestComputeOnAStream(t *testing.T) {
+	x, y := make([]float32, 3000), make([]float32, 3000)
+	for i := range x {
+		x[i] = float32(i%17) * 0.3
+	}
+	l := smoothl1.Loss{Beta: 1}
+	here, err := Open(CPU())
+	require.NoError(t, err)
+	defer here.Close()
+	want, err := Compute(here, l, x, y, nil)
+	require.NoError(t, err)
+	for seed := range seeds() {
+		d, err := Open(On(sim.New(sim.Seed(seed))))
+		require.NoError(t, err)
+		s, err := d.NewStream()
+		require.NoError(t, err)
+		got, err := Compute(d, l, x, y, make([]float32, len(x)), OnStream(s))
+		require.NoError(t, err)
+		require.Equal(t, want, got, "seed %d", seed)
+		require.NoError(t, d.Close())
+	}
+}
+
+// TestNoLossAfterAnError: a reduction that failed leaves no older loss in its place, but one that was refused leaves it as it was.
+func TestNoLossAfterAnError(t *testing.T) {
+	drv := sim.New(sim.Seed(1))
+	d, err := Open(On(drv))
+	require.NoError(t, err)
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+	b, err := Upload(d, []float32{1, 2, 3})
+	require.NoError(t, err)
+	z, err := Upload(d, make([]float32, 3))
+	require.NoError(t, err)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	require.NoError(t, op.Forward(b, z))
+	require.ErrorIs(t, op.Forward(b, nil), smoothl1.ErrNil)
+	_, err = op.Value()
+	require.NoError(t, err)
+	drv.FailNext(sim.EventCall, 1, false)
+	require.ErrorContains(t, op.Forward(z, z, OnStream(s)), "gpu: wait for the last loss")
+	_, err = op.Value()
+	require.ErrorIs(t, err, smoothl1.ErrNoValue)
+	require.NoError(t, op.Forward(z, z, OnStream(s)))
+	loss, err := op.Value()
+	require.NoError(t, err)
+	assert.Zero(t, loss)
+	require.NoError(t, d.Close())
 }
