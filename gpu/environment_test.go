@@ -10,13 +10,14 @@ import (
 
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
 // TestEnvironment opens devices in a process whose SMOOTHL1_CPU, which is read when it starts, cannot be meant.
 func TestEnvironment(t *testing.T) {
 	if os.Getenv(isa.Variable) != "foo" {
-		c := exec.Command(os.Args[0], "-test.run=^TestEnvironment$", "-test.v")
+		c := exec.Command(testkit.Self(t), "-test.run=^TestEnvironment$", "-test.v")
 		c.Env = append(os.Environ(), isa.Variable+"=foo")
 		out, err := c.CombinedOutput()
 		require.NoError(t, err, "%s", out)

@@ -17,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
@@ -128,7 +129,7 @@ func writeResults(r results) (err error) {
 
 // TestFor runs this test's binary as the bundle does, with hardly any time.
 func TestFor(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "r.json")
+	self, file := testkit.Self(t), filepath.Join(t.TempDir(), "r.json")
 	for _, c := range []struct {
 		arguments []string
 		check     func(results, *tally)
@@ -144,7 +145,7 @@ func TestFor(t *testing.T) {
 		}},
 	} {
 		arguments := append(c.arguments, "-test.run", "^TestTable$", "-only", "cpu", "-results", file)
-		out, err := exec.Command(os.Args[0], arguments...).CombinedOutput()
+		out, err := exec.Command(self, arguments...).CombinedOutput()
 		require.NoError(t, err, "%s", out)
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
@@ -154,7 +155,7 @@ func TestFor(t *testing.T) {
 		assert.False(t, r.Running)
 		c.check(r, r.Columns["cpu"])
 	}
-	out, err := exec.Command(os.Args[0], "-test.run", "^TestTable$", "-only", "abacus").CombinedOutput()
+	out, err := exec.Command(self, "-test.run", "^TestTable$", "-only", "abacus").CombinedOutput()
 	require.Error(t, err)
 	assert.Contains(t, string(out), `there is no column "abacus" here`)
 }

@@ -14,6 +14,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
 // TestMain has the test binary say, as a process of its own, where the names in its environment lead.
@@ -58,7 +60,7 @@ func TestDescriptors(t *testing.T) {
 		}
 		names = append(names, name)
 	}
-	c := exec.Command(os.Args[0])
+	c := exec.Command(testkit.Self(t))
 	c.Dir, c.ExtraFiles = dir, []*os.File{log}
 	c.Env = append(os.Environ(), "FILES_TEST_NAMES="+strings.Join(names, "\n"))
 	out, err := c.Output()

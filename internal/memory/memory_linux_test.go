@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
 // TestAddressSpace fills the address space of a process in which it is limited, as ulimit -v does, until there is an error; and
@@ -19,7 +21,7 @@ func TestAddressSpace(t *testing.T) {
 		t.Skip("the race detector has to have its own memory")
 	}
 	if os.Getenv("MEMORY_TEST_CHILD") == "" {
-		child := exec.Command(os.Args[0], "-test.run=^TestAddressSpace$", "-test.v")
+		child := exec.Command(testkit.Self(t), "-test.run=^TestAddressSpace$", "-test.v")
 		child.Env = append(os.Environ(), "MEMORY_TEST_CHILD=1")
 		out, err := child.CombinedOutput()
 		require.NoError(t, err, "%s", out)
