@@ -109,6 +109,13 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 			return err
 		}
 	}
+	var file *files.File
+	if b.out != "" && !out.Streamed() { // before what may take many minutes
+		if file, err = out.Create(c.Context()); err != nil {
+			return err
+		}
+		defer file.Close()
+	}
 	dev, err := b.device.open()
 	if err != nil {
 		return err
@@ -127,17 +134,18 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	if err := encoder.Encode(result); err != nil {
 		return err
 	}
-	if b.out != "" {
-		if err := writeFile(c.Context(), out, c.OutOrStdout(), text.Bytes()); err != nil {
-			return err
-		}
+	var errs []error
+	if file != nil {
+		errs = append(errs, writeAll(file, text.Bytes()))
+	} else if b.out != "" {
+		errs = append(errs, writeFile(c.Context(), out, c.OutOrStdout(), text.Bytes()))
 	}
 	if b.asJSON {
 		_, err = printTo(c, out).Write(text.Bytes())
 	} else {
 		err = result.Print(printTo(c, out))
 	}
-	return errors.Join(err, b.complete(result))
+	return errors.Join(append(errs, err, b.complete(result))...)
 }
 
 // complete says what was asked for and not measured: a size that does not fit may be left out, but not everything.

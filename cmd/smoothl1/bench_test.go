@@ -92,4 +92,10 @@ func TestBenchSaysWhatIsMissing(t *testing.T) {
 	}
 	_, stderr, code := call(strings.Fields("bench --device cpu --samples 1 --rotate 1 --sizes 64,100000000000000000")...)
 	assert.Zero(t, code, stderr)
+	if _, err := os.Stat("/dev/full"); err == nil { // what was measured is not lost with the file
+		stdout, stderr, code := call(strings.Fields("bench --device cpu --samples 1 --rotate 1 --sizes 64 -o /dev/full")...)
+		assert.Equal(t, exitFailed, code)
+		assert.Contains(t, stderr, "write /dev/full: no space left on device")
+		assert.Contains(t, stdout, "forward+backward  smoothl1")
+	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"regexp"
@@ -11,6 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 // inventory is what devices finds.
@@ -19,6 +21,7 @@ type inventory struct {
 	AutoError string       `json:"auto_error,omitempty"`
 	CUDA      cudaDevices  `json:"cuda"`
 	CPU       cpuDevice    `json:"cpu"`
+	SimError  string       `json:"sim_error,omitempty"` // why the simulated device cannot be used
 	Kernels   kernelsBuild `json:"kernels"`
 }
 
@@ -77,6 +80,10 @@ func takeInventory() *inventory {
 		CUDA:    takeCUDA(),
 		CPU:     cpuDevice{runtime.GOARCH, runtime.GOMAXPROCS(0)},
 		Kernels: readKernels(kernels.PTX),
+	}
+	simulated := sim.New()
+	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // what the environment says of it may be wrong
+		found.SimError = err.Error()
 	}
 	dev, err := gpu.Open()
 	if err != nil {
@@ -172,6 +179,9 @@ func (v *inventory) print(out io.Writer) error {
 	}
 	w.printf("cpu        %s, %d threads%s\n", v.CPU.Architecture, v.CPU.Threads, used("cpu"))
 	w.printf("sim        a simulated CUDA device, which executes the kernels' PTX\n")
+	if v.SimError != "" {
+		w.printf("           cannot be used: %s\n", v.SimError)
+	}
 	w.printf("kernels    PTX ISA %s for %s and newer", v.Kernels.ISA, v.Kernels.Target)
 	if v.Kernels.Driver != "" {
 		w.printf("; a driver takes them if it is for %s", v.Kernels.Driver)

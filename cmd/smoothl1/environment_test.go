@@ -27,4 +27,9 @@ func TestEnvironment(t *testing.T) {
 	c := command("--version")
 	c.Env = append(c.Env, "SMOOTHL1_CPU=foo")
 	require.NoError(t, c.Run())
+	seeded := command("devices")
+	seeded.Env = append(seeded.Env, "SMOOTHL1_SIM_SEED=zzz")
+	out, err := seeded.Output()
+	require.NoError(t, err)
+	require.Contains(t, string(out), `cannot be used: CUDA_ERROR_INVALID_VALUE (1) from cuStreamSynchronize: the environment variable SMOOTHL1_SIM_SEED is "zzz"`)
 }

@@ -80,9 +80,14 @@ func writeFile(ctx context.Context, p files.Place, stdout io.Writer, content []b
 	if err != nil {
 		return err
 	}
+	return writeAll(f, content)
+}
+
+// writeAll writes all there is to a file, and puts it into its place.
+func writeAll(f *files.File, content []byte) error {
 	defer f.Close()
 	if _, err := f.Write(content); err != nil {
-		return fmt.Errorf("write %v: %w", p, err)
+		return fmt.Errorf("write %s: %w", f.Name(), err)
 	}
 	return files.Commit(f)
 }

@@ -131,3 +131,10 @@ func TestIgnoredSignals(t *testing.T) {
 	require.NoError(t, c.Wait(), "%s", &out)
 	assert.Equal(t, "0\n", out.String())
 }
+
+// TestSecondSignal counts the same signal, sent to a process and at once to its group, as one.
+func TestSecondSignal(t *testing.T) {
+	assert.False(t, isSecond(syscall.SIGTERM, syscall.SIGTERM, settling/2))
+	assert.True(t, isSecond(syscall.SIGTERM, syscall.SIGTERM, 2*settling))
+	assert.True(t, isSecond(syscall.SIGTERM, syscall.SIGINT, 0))
+}
