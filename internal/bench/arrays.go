@@ -51,7 +51,8 @@ func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, 
 // setsFor returns how many sets of n elements make more than so many bytes, of the two arrays that each operation touches at
 // least, and the elements from one set to the next.
 func setsFor(n int, size, bytes uint64) (sets, stride int) {
-	return int(bytes/(2*uint64(n)*size)) + 1, (n + aligned - 1) / aligned * aligned
+	stride = (n + aligned - 1) / aligned * aligned
+	return int(bytes/(2*uint64(stride)*size)) + 1, stride
 }
 
 // rotationBytes is the memory that the sets take.
