@@ -134,6 +134,18 @@ func (s *SmoothL1[T]) doTaken(o *operands, c *call, options []Option, allowed op
 // compute does the work on the CPU.
 func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 	var a cpu.Args[T]
+	if o.reduces() {
+		chunks := cpu.Chunks(o.pred.n)
+		if cap(s.sums) < chunks {
+			sums, err := memory.Make[float64](chunks)
+			if err != nil {
+				return smoothl1.NewArgError(o.op, "pred", o.pred, fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err))
+			}
+			s.sums = sums
+		}
+		s.hasValue, s.chunks, s.sums = false, chunks, s.sums[:chunks]
+		a.ChunkSums = s.sums
+	}
 	a.Pred, a.Target, a.Count = sliceOf[T](o.pred), sliceOf[T](o.target), c.count
 	a.Upstream = cpu.Number[T](c.upstream)
 	if o.terms != nil {
@@ -147,18 +159,6 @@ func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 	}
 	if o.elements != nil {
 		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
-	}
-	if o.reduces() {
-		chunks := cpu.Chunks(o.pred.n)
-		if cap(s.sums) < chunks {
-			sums, err := memory.Make[float64](chunks)
-			if err != nil {
-				return smoothl1.NewArgError(o.op, "pred", o.pred, fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err))
-			}
-			s.sums = sums
-		}
-		s.hasValue, s.chunks, s.sums = false, chunks, s.sums[:chunks]
-		a.ChunkSums = s.sums
 	}
 	switch o.kernel {
 	case kernels.ForwardTerms:
