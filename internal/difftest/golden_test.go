@@ -36,9 +36,7 @@ func of[T smoothl1.Float](c Column) func(Case, Inputs[T]) (Result[T], error) {
 
 // TestContract holds every implementation to what an independent transcription of the contract gave, bit for bit.
 func TestContract(t *testing.T) {
-	if timeIsUp() {
-		t.Skip("time is up")
-	}
+	heedTime(t)
 	g := openGoldenFor(t, "contract.json", "contract.npz")
 	for _, column := range allColumns(t) {
 		t.Run(column.Name, func(t *testing.T) {
@@ -104,9 +102,7 @@ func contractCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, colum
 
 // TestContractOfLargeArrays reaches the third level of the canonical sum.
 func TestContractOfLargeArrays(t *testing.T) {
-	if timeIsUp() {
-		t.Skip("time is up")
-	}
+	heedTime(t)
 	g := openGoldenFor(t, "contract.json", "contract.npz")
 	require.Len(t, g.Large, 6)
 	for _, column := range allColumns(t) {
@@ -137,9 +133,7 @@ func largeContractCase[T smoothl1.Float](t *testing.T, c largeCase, column Colum
 // TestPyTorch compares with what PyTorch 1.13 computed on a CPU: its loss terms have the same bits, its sums and gradients
 // another order of operations.
 func TestPyTorch(t *testing.T) {
-	if timeIsUp() {
-		t.Skip("time is up")
-	}
+	heedTime(t)
 	g := openGoldenFor(t, "cases.json", "arrays.npz")
 	for _, column := range allColumns(t) {
 		t.Run(column.Name, func(t *testing.T) {
@@ -216,9 +210,7 @@ func pytorchCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, column
 // TestArticle draws the points of the curves the project starts from: SmoothL1(0, x) with its critical point at 1, and moved
 // to 1/s by computing on s·x and scaling by 1/s, which is beta = 1/s.
 func TestArticle(t *testing.T) {
-	if timeIsUp() {
-		t.Skip("time is up")
-	}
+	heedTime(t)
 	g := openGoldenFor(t, "cases.json", "arrays.npz")
 	found := 0
 	for _, c := range g.Cases {

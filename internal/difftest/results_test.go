@@ -64,6 +64,14 @@ func timeIsUp() bool {
 	return stopped.Load()
 }
 
+// heedTime skips a test for which there is no time left.
+func heedTime(t *testing.T) {
+	t.Helper()
+	if timeIsUp() {
+		t.Skip("time is up")
+	}
+}
+
 // record takes a case down and returns how many of the column have failed.
 func record(column string, c Case, err error) (failed int) {
 	recordMu.Lock()
