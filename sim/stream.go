@@ -156,7 +156,32 @@ func (d *Device) CloseEvent(e Event) error {
 
 // Record makes an event happen after the stream's earlier work.
 func (d *Device) Record(e Event, on Stream) error {
-	const call = "cuEventRecord"
+	return d.onEvent("cuEventRecord", e, on, func(ev *event, s *stream) {
+		m := &mark{on: s, end: s.queued + 1}
+		ev.mark = m
+		d.enqueue(s, func() *Error {
+			m.at = time.Now()
+			return nil
+		})
+	})
+}
+
+// WaitEvent has the stream's later work wait for what the event was last recorded after. One that never was is nothing to wait for.
+func (d *Device) WaitEvent(e Event, on Stream) error {
+	return d.onEvent("cuStreamWaitEvent", e, on, func(ev *event, s *stream) {
+		m := ev.mark // recorded again, the event has another
+		if m == nil || m.on == s {
+			return
+		}
+		d.enqueue(s, func() *Error {
+			d.drainTo(m.on, m.end)
+			return nil
+		})
+	})
+}
+
+// onEvent does a call on an event and a stream.
+func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *stream)) error {
 	err := d.usable(call, EventCall)
 	defer d.unlock()
 	if err != nil {
@@ -170,39 +195,7 @@ func (d *Device) Record(e Event, on Stream) error {
 	if ev == nil {
 		return fail(call, driver.CodeInvalidHandle, "no event %d", e)
 	}
-	m := &mark{on: s, end: s.queued + 1}
-	ev.mark = m
-	d.enqueue(s, func() *Error {
-		m.at = time.Now()
-		return nil
-	})
-	return nil
-}
-
-// WaitEvent has the stream's later work wait for what the event was last recorded after. One that never was is nothing to wait for.
-func (d *Device) WaitEvent(e Event, on Stream) error {
-	const call = "cuStreamWaitEvent"
-	err := d.usable(call, EventCall)
-	defer d.unlock()
-	if err != nil {
-		return err
-	}
-	s, err := d.stream(call, on)
-	if err != nil {
-		return err
-	}
-	ev := d.events[e]
-	switch {
-	case ev == nil:
-		return fail(call, driver.CodeInvalidHandle, "no event %d", e)
-	case ev.mark == nil || ev.mark.on == s:
-		return nil
-	}
-	m := ev.mark // recorded again, it marks something else
-	d.enqueue(s, func() *Error {
-		d.drainTo(m.on, m.end)
-		return nil
-	})
+	do(ev, s)
 	return nil
 }
 
