@@ -32,11 +32,11 @@
 //
 // Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) lets it be: a strong load, .volatile or .relaxed, may see
 // an older value than the last as long as no fence or barrier forbids it. So a missing fence shows, as a race where the accesses are
-// plain, and as an old value where they are strong, which Stats counts. What is forbidden follows from the order of one execution; another seed may
-// show what this one does not.
+// plain, and as an old value where they are strong, which Stats counts. What is forbidden follows from the order of one execution;
+// another seed may show what this one does not.
 //
 // The checks follow accesses with a shadow of the memory: 24 bytes for as many bytes as the narrowest access of a page of 4 KiB is
-// wide, and a bit for each byte. They run a launch on one goroutine, and take about half as much time again
+// wide, and a bit for each byte. They run a launch on one goroutine, and take about as much time again as the rest
 // (BenchmarkForwardBackward, strict against fast/serial). The option Fast turns off those of races, unwritten memory, missed
 // barriers and weak memory, and uses all cores.
 //
@@ -49,9 +49,9 @@
 //   - The spin lock that atomicCAS takes and atomicExch gives back, without a fence behind the one, and often without one before the
 //     other.
 //
-// Where what they hand over is plain, that is a race, and the launch stops with it. Where it is volatile there is no race, but a load may
-// see the value before: the result is wrong for some seeds, and KernelStats.Stale names the loads that saw an older value and their
-// lines. The code becomes legal with a __threadfence() behind the ticket, by all threads that read, or behind the lock and before its
+// Where what they hand over is plain, that is a race, and the launch stops with it. Where it is volatile there is no race, but a load
+// may see the value before: the result is wrong for some seeds, and KernelStats.Stale names the loads that saw an older value and
+// their lines. The code becomes legal with a __threadfence() behind the ticket, by all threads that read, or behind the lock and before its
 // release. To run it as it is, LatestLoads makes strong loads see the latest value and leaves all else checked: it is for the volatile
 // form. Fast is for the plain one, and turns the checks off.
 //

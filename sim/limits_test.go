@@ -46,32 +46,53 @@ func TestLongLaunch(t *testing.T) {
 	}
 }
 
+// endlessLoops are what a launch may be caught in, and the operations that it may execute in so much work, in each of which 32 lanes
+// take part.
+var endlessLoops = map[string]struct {
+	loop        string
+	least, most uint64
+}{
+	"arithmetic":        {"add.u32 %r5, %r5, 1;", workTried, workTried * 5 / 4},
+	"plain loads":       {"ld.global.u32 %r5, [%rd1];", workTried / 8, workTried / 3},
+	"barriers":          {"bar.sync 0;", workTried / 8, workTried / 3},
+	"shuffles":          {"shfl.sync.bfly.b32 %r3, %r0, 1, 31, -1;", workTried / 8, workTried / 3},
+	"volatile loads":    {"ld.volatile.global.u32 %r5, [%rd1];", workTried / 100, workTried / 40},
+	"atomics":           {"red.global.add.u32 [%rd0], 1;", workTried / 100, workTried / 40},
+	"shared atomics":    {"red.shared.add.u32 [s], 1;", workTried / 100, workTried / 6},
+	"fences":            {"membar.gl;", workTried / 2000, workTried / 500},
+	"fences and stores": {"membar.gl; st.volatile.global.u32 [%rd1], %r3;", workTried / 3000, workTried / 500},
+}
+
+const workTried = 1 << 20
+
+func loopForEver(t testing.TB, d *sim.Device, loop string) {
+	mem := upload(t, d, make([]uint32, 64))
+	launch(t, d, kernel(t, d, body(".shared .b32 s;"+prologue+"setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0;\nL: "+loop+"\nbra L;"), "k"),
+		sim.Linear(1, 32), mem, 0)
+	code(t, driver.CodeLaunchTimeout, d.Wait(0), "no thread has left the kernel for 1048576 units of work")
+}
+
 // Operations that take long are much work: an endless loop of them ends as soon as one of others.
 func TestWork(t *testing.T) {
-	const limit = 1 << 20
-	for name, c := range map[string]struct {
-		loop        string
-		least, most uint64 // operations, of each of which 32 lanes take part in one
-	}{
-		"arithmetic":        {"add.u32 %r5, %r5, 1;", limit, limit * 5 / 4},
-		"plain loads":       {"ld.global.u32 %r5, [%rd1];", limit / 8, limit / 3},
-		"barriers":          {"bar.sync 0;", limit / 8, limit / 3},
-		"shuffles":          {"shfl.sync.bfly.b32 %r3, %r0, 1, 31, -1;", limit / 8, limit / 3},
-		"volatile loads":    {"ld.volatile.global.u32 %r5, [%rd1];", limit / 100, limit / 40},
-		"atomics":           {"red.global.add.u32 [%rd0], 1;", limit / 100, limit / 40},
-		"shared atomics":    {"red.shared.add.u32 [s], 1;", limit / 100, limit / 6},
-		"fences":            {"membar.gl;", limit / 2000, limit / 500},
-		"fences and stores": {"membar.gl; st.volatile.global.u32 [%rd1], %r3;", limit / 3000, limit / 500},
-	} {
+	for name, c := range endlessLoops {
 		t.Run(name, func(t *testing.T) {
-			d := device(t, sim.Seed(1), sim.WorkLimit(limit))
-			mem := upload(t, d, make([]uint32, 64))
-			launch(t, d, kernel(t, d, body(".shared .b32 s;"+prologue+"setp.eq.u32 %p0, %r2, 0; @%p0 st.shared.u32 [s], 0; bar.sync 0;\nL: "+c.loop+"\nbra L;"), "k"),
-				sim.Linear(1, 32), mem, 0)
-			code(t, driver.CodeLaunchTimeout, d.Wait(0), "no thread has left the kernel for 1048576 units of work")
+			d := device(t, sim.Seed(1), sim.WorkLimit(workTried))
+			loopForEver(t, d, c.loop)
 			steps := d.Stats().Kernel("k").Steps
 			assert.Less(t, c.least, steps)
 			assert.Less(t, steps, c.most)
+		})
+	}
+}
+
+// BenchmarkWork measures the unit that StepLimit's documentation gives the time of.
+func BenchmarkWork(b *testing.B) {
+	for name, c := range endlessLoops {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				loopForEver(b, device(b, sim.Seed(1), sim.WorkLimit(workTried)), c.loop)
+			}
+			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/workTried, "ns/unit")
 		})
 	}
 }

@@ -5,8 +5,8 @@ import (
 	"math/bits"
 )
 
-// Work is what a launch costs, in units that take about the same time each, whatever they are spent on: an operation of a warp is one,
-// and operations that are executed lane by lane, or let others run, are more. The time of a unit is the machine's, about 5 to 50 ns; that work
+// Work is what a launch costs, in units whose times are of one order, whatever they are spent on: an operation of a warp is one, and
+// operations that are executed lane by lane, or let others run, are more. BenchmarkWork of package sim measures the units. That work
 // is counted and not time makes a launch the same on every machine.
 const (
 	waitWork   = 8   // an operation at which a warp may wait
@@ -64,8 +64,8 @@ func (l *limits) exceeded(o *Options) string {
 	return ""
 }
 
-// endless reports that a launch has passed a limit, where the warp is that has done most. Lanes that run come before those that wait for
-// the grid, and these before those that wait for others.
+// endless reports that a launch has passed a limit, where the warp is that has done most. Lanes that run come before those that wait
+// for the grid, and these before those that wait for others.
 func (g *grid) endless(ready []*block, msg string) *Fault {
 	if len(ready) == 0 { // many short blocks: the last of them ended just now
 		return &Fault{Kind: StepLimit, Kernel: g.prog.Name, Block: g.place(g.next - 1), Msg: msg}
