@@ -1,10 +1,9 @@
 # Bare "make" lists the targets.
 
 GO ?= go
-STATICCHECK = $(GO) tool -modfile=scripts/tools.mod staticcheck
 
 .DEFAULT_GOAL := help
-.PHONY: help ptx ptx-check ptxas-check ptx-archs test test-cpu-sets test-cuda race-cuda cuda-symbols-check test-arm64 test-v3 race lint bench bench-gpu verify fuzz dockerfile-lint bundle bundle-check hardware fallback-check check
+.PHONY: $(shell sed -n 's/^\([a-z0-9-]*\):.*/\1/p' $(firstword $(MAKEFILE_LIST)))
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -16,22 +15,22 @@ ptx-check: ## compile it again and fail on a difference (needs nvcc V11.8.89)
 	scripts/ptx-check.sh
 
 ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte accesses in the loops (needs ptxas, cuobjdump)
-	$(GO) run ./internal/tools/ptxcheck kernels/smoothl1.ptx
+	cd tools && $(GO) run ./ptxcheck ../kernels/smoothl1.ptx
 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
 
-asm: ## write the assembly of package cpu (its generator is a module of its own)
-	cd internal/asmgen && $(GO) run . ../..
+asm: ## write the assembly of package cpu
+	cd tools && $(GO) run ./asmgen ..
 
 asm-check: ## fail if the assembly is not what its generator writes
-	cd internal/asmgen && $(GO) vet . && $(GO) run . -check ../..
+	cd tools && $(GO) run ./asmgen -check ..
 
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
 test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers)
-	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/... ./internal/difftest
+	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/... ./internal/testkit/difftest
 
 race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the CUDA headers)
 	$(GO) test -tags cuda -race ./internal/cuda/...
@@ -46,17 +45,15 @@ test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse mul
 	GOAMD64=v3 $(GO) test ./...
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./sim/... ./internal/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./sim/... ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
 
 race: ## the concurrent tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/bench ./cmd/... ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
-	$(GO) vet ./...
-	$(STATICCHECK) ./...
-	cd bench && $(GO) tool -modfile=../scripts/tools.mod staticcheck ./...
-	cd internal/asmgen && $(GO) tool -modfile=../../scripts/tools.mod staticcheck ./...
+	staticcheck=$$(cd tools && $(GO) tool -n staticcheck) && \
+	for module in . bench tools; do (cd $$module && $(GO) vet ./... && $$staticcheck ./...) || exit 1; done
 
 bench: ## GB/s of the CPU and the share of a copy in the same run
 	$(GO) test -run '^$$' -bench '^Benchmark(Forward|Backward|Call)' -count 5 ./cpu ./gpu
@@ -64,8 +61,9 @@ bench: ## GB/s of the CPU and the share of a copy in the same run
 bench-cpu-peers: ## the CPU against PyTorch and the speed of memory, some minutes (needs Debian's python3-torch, python3-numpy)
 	cd bench && $(GO) run ./peers
 
-bench-test: ## the tests of the benchmarks themselves
-	cd bench && $(GO) vet ./... && $(GO) test ./...
+test-modules: ## the tests of the modules bench and tools
+	cd bench && $(GO) test ./...
+	cd tools && $(GO) test ./...
 
 report: ## docs/performance.md, its pictures and docs/hardware.md, from the runs in bench/results
 	cd bench && $(GO) run ./report
@@ -74,10 +72,10 @@ hardware: ## add a run of the bundle on a GPU to bench/results, docs/hardware.md
 	cd bench && $(GO) run ./report -add "$(abspath $(RESULTS))"
 
 roofline: ## docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
-	$(GO) run ./internal/tools/roofline kernels/smoothl1.ptx docs/roofline.md
+	cd tools && $(GO) run ./roofline ../kernels/smoothl1.ptx ../docs/roofline.md
 
 roofline-check: ## fail if docs/roofline.md is not what the kernels give (needs ptxas, cuobjdump)
-	$(GO) run ./internal/tools/roofline -check kernels/smoothl1.ptx docs/roofline.md
+	cd tools && $(GO) run ./roofline -check ../kernels/smoothl1.ptx ../docs/roofline.md
 
 bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
@@ -88,14 +86,14 @@ verify: ## the long differential test: more than 20,000 cases on the GPU, or els
 	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive
 
 mutants: ## change the kernels' PTX in 300 places, one at a time, and see the differential test catch each; N, SEED
-	$(GO) run ./internal/tools/mutants -n $(or $(N),300) -seed $(or $(SEED),1) kernels/smoothl1.ptx
+	cd tools && $(GO) run ./mutants -n $(or $(N),300) -seed $(or $(SEED),1) ../kernels/smoothl1.ptx
 
 soak: ## a million steps on the CPU and on the simulated device, with flat memory; STEPS for fewer
-	$(GO) run ./internal/tools/soak -device cpu -steps $(or $(STEPS),1000000)
-	$(GO) run ./internal/tools/soak -device sim -steps $(or $(STEPS),1000000)
+	cd tools && $(GO) run ./soak -device cpu -steps $(or $(STEPS),1000000)
+	cd tools && $(GO) run ./soak -device sim -steps $(or $(STEPS),1000000)
 
 dockerfile-lint: ## Dockerfile.cuda by BuildKit's linter, and the linter's own test
-	cd scripts/dockerlint && $(GO) vet . && $(GO) test . && $(GO) run . ../../Dockerfile.cuda
+	cd tools/dockerlint && $(GO) vet . && $(GO) test . && $(GO) run . ../../Dockerfile.cuda
 
 fuzz: ## each fuzz target, a minute each; SECONDS=10 for less
 	scripts/fuzz.sh $(or $(SECONDS),60)
@@ -109,7 +107,5 @@ bundle-check: ## run the bundle to its end, and to what ends it before, on a lib
 fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
-check: lint test test-cpu-sets test-v3 test-arm64 race ptx-check ptxas-check roofline-check ptx-archs cuda-symbols-check test-cuda race-cuda bundle bundle-check fallback-check asm-check bench-test dockerfile-lint ## everything that CI runs
-	$(MAKE) fuzz SECONDS=10
-	$(MAKE) soak STEPS=20000
-	$(MAKE) mutants N=50
+check: ## everything that CI runs
+	scripts/check.sh --tests

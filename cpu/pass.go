@@ -4,7 +4,7 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/internal/formula"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // kernel says which loop a pass is made by.
@@ -75,7 +75,7 @@ const (
 
 // set makes p, which is zero, the pass of a kernel over the arrays of a, but for the chunk sums.
 func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
-	c := formula.Of[T](l)
+	c := op.Of[T](l)
 	p.pred, p.target, p.n = unsafe.SliceData(a.Pred), unsafe.SliceData(a.Target), len(a.Pred)
 	p.threshold, p.half, p.outer = c.Threshold, T(T(0.5)*c.Threshold), c.Outer
 	p.divisor, p.inverse = c.Divisor, c.Inverse
@@ -96,7 +96,7 @@ func (p *pass[T]) set(k kernel, l smoothl1.Loss, a *Args[T]) {
 		p.out = unsafe.SliceData(a.Terms)
 		return
 	}
-	p.norm = formula.Norm[T](l, a.count())
+	p.norm = op.Norm[T](l, a.count())
 	if c.Threshold == 0 {
 		p.l1 = fromBits[T](^uint64(0))
 	}

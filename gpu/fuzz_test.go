@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 	"github.com/smoothl1/smoothl1/sim"
 )
 

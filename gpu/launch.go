@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/internal/formula"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
@@ -92,7 +92,7 @@ func (s *SmoothL1[T]) pack(o *operands, c *call) []uint64 {
 	put(bitsOf(s.constants.Inverse))
 	put(bitsOf(s.constants.Outer))
 	if o.differentiates() {
-		put(bitsOf(formula.Norm[T](s.loss, c.count)))
+		put(bitsOf(op.Norm[T](s.loss, c.count)))
 		if o.elements != nil {
 			address(o.elements)
 		} else {
@@ -101,7 +101,7 @@ func (s *SmoothL1[T]) pack(o *operands, c *call) []uint64 {
 	}
 	if o.reduces() {
 		put(uint64(s.scratch.sumsAt()))
-		put(math.Float64bits(formula.Divisor(s.loss, c.count)))
+		put(math.Float64bits(op.Divisor(s.loss, c.count)))
 		put(uint64(s.scratch.valueAt()))
 		put(uint64(s.scratch.ticketAt()))
 	}

@@ -8,8 +8,8 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
-	"github.com/smoothl1/smoothl1/internal/formula"
 	"github.com/smoothl1/smoothl1/internal/memory"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
@@ -22,7 +22,7 @@ import (
 type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
-	constants formula.Constants[T]
+	constants op.Constants[T]
 	turns     *turns // apart from the op, which the device's list of them does not keep
 
 	scratch *scratch        // on a device, of an op that reduces
@@ -47,7 +47,7 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
 		return nil, err
 	}
-	s := &SmoothL1[T]{dev: d, loss: l, constants: formula.Of[T](l), turns: new(turns)}
+	s := &SmoothL1[T]{dev: d, loss: l, constants: op.Of[T](l), turns: new(turns)}
 	if l.Reduction != smoothl1.None && d.drv != nil {
 		var err error
 		if s.scratch, err = newScratch(d, firstChunks); err != nil {

@@ -12,7 +12,7 @@ trap 'rm -rf "$dir"' EXIT
 fail() { echo "bundle-check: $*" >&2; exit 1; }
 
 mkdir "$dir/lib" "$dir/tools" "$dir/bare"
-go build -tags cuda -buildmode=c-shared -o "$dir/lib/libcuda.so.1" ./internal/cuda/simdriver || fail "the simulated libcuda does not build"
+go build -tags cuda -buildmode=c-shared -o "$dir/lib/libcuda.so.1" ./internal/testkit/simdriver || fail "the simulated libcuda does not build"
 tar -xzf dist/smoothl1-cuda-test.tar.gz -C "$dir" || fail "no bundle: make bundle makes it"
 run=$dir/smoothl1-cuda-test/run.sh
 # What a run finds: nothing but the system's own tools, and these.

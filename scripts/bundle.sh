@@ -12,12 +12,15 @@ commit=$(git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 stage=$(mktemp -d)
 trap 'rm -rf "$stage"' EXIT
 to=$stage/$name
-mkdir -p "$to/internal/difftest" "$to/sim/internal/vectors" "$to/sim/testdata" "$to/testdata" dist
-go test -c -tags cuda -trimpath -ldflags "-s -w -X github.com/smoothl1/smoothl1/internal/difftest.commit=$commit" \
-  -o "$to/internal/difftest/difftest.test" ./internal/difftest
+mkdir -p "$to/internal/testkit/difftest" "$to/sim/internal/vectors" "$to/sim/testdata" "$to/testdata" dist
+go test -c -tags cuda -trimpath -ldflags "-s -w -X github.com/smoothl1/smoothl1/internal/testkit/difftest.commit=$commit" \
+  -o "$to/internal/testkit/difftest/difftest.test" ./internal/testkit/difftest
 go test -c -tags cuda -trimpath -ldflags "-s -w" -o "$to/sim/internal/vectors/vectors.test" ./sim/internal/vectors
-go build -tags cuda -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./cmd/smoothl1 ./internal/tools/gpubench
-CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./internal/tools/bundlerun
+go build -tags cuda -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./cmd/smoothl1
+cd tools
+go build -tags cuda -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./gpubench
+CGO_ENABLED=0 go build -trimpath -ldflags "-s -w -X main.commit=$commit" -o "$to/" ./bundlerun
+cd ..
 cp -r testdata/golden "$to/testdata/"
 cp -r sim/testdata/vectors "$to/sim/testdata/"
 cp scripts/bundle-run.sh "$to/run.sh"

@@ -14,5 +14,5 @@ for set in generic avx2 avx512; do
   # -count=1: the test cache does not know the variable.
   SMOOTHL1_CPU=$set go test -count=1 -v -run '^TestWhatRan$' ./cpu | grep "in use: $set\$"
   SMOOTHL1_CPU=$set go test -count=1 ./cpu ./internal/isa
-  SMOOTHL1_CPU=$set go test -count=1 -short ./internal/difftest
+  SMOOTHL1_CPU=$set go test -count=1 -short ./internal/testkit/difftest
 done

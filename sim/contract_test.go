@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"testing"
 
-	"github.com/smoothl1/smoothl1/internal/cuda/devicetest"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/devicetest"
 	"github.com/smoothl1/smoothl1/sim"
 )
 

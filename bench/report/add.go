@@ -12,8 +12,8 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
 	"github.com/smoothl1/smoothl1/internal/bundle"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // add copies the two files of a run, from the folder that run.sh has left or its results.tar.gz, into bench/results, by names that
@@ -55,7 +55,7 @@ func add(root, from string) error {
 	if err := write(filepath.Join(results, "run-"+name+".json"), r); err != nil {
 		return err
 	}
-	figures, err := bench.Load(filepath.Join(dir, bundle.FiguresFile))
+	figures, err := measure.Load(filepath.Join(dir, bundle.FiguresFile))
 	if err != nil || figures.Device.Backend != "cuda" {
 		return nil // nothing was measured, which the run says
 	}

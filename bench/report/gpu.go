@@ -15,7 +15,7 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // gpuSection returns what is known of GPUs: a part for each bench/results/gpu-*.json, the newest first. It paints a picture for
@@ -26,12 +26,12 @@ func gpuSection(root string) ([]byte, error) {
 		return nil, err
 	}
 	type run struct {
-		result *bench.Result
+		result *measure.Result
 		name   string // of the file, without .json
 	}
 	var runs []run
 	for _, file := range files {
-		r, err := bench.Load(file)
+		r, err := measure.Load(file)
 		if err != nil {
 			return nil, err
 		}
@@ -60,7 +60,7 @@ func gpuSection(root string) ([]byte, error) {
 }
 
 // gpuRun writes a run.
-func gpuRun(w io.Writer, r *bench.Result, file, picture string) {
+func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	d := r.Device
 	date, _, _ := strings.Cut(r.Date, "T")
 	fmt.Fprintf(w, "### %s, %s\n\n", d.Name, date)
@@ -81,17 +81,17 @@ func gpuRun(w io.Writer, r *bench.Result, file, picture string) {
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for i := range r.Groups {
 		g := &r.Groups[i]
-		for _, op := range bench.Ops {
-			if e, ok := g.Find(op, bench.Ours); ok {
+		for _, op := range measure.Ops {
+			if e, ok := g.Find(op, measure.Ours); ok {
 				fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.0f | %s | %s | %s | %s |\n", strings.ReplaceAll(g.Name(), "|", "/"), op, micros(e.DeviceNS.Median),
-					micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), times(g, e, bench.Eager), times(g, e, bench.Compiled), micros(e.NS.Median))
+					micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), times(g, e, measure.Eager), times(g, e, measure.Compiled), micros(e.NS.Median))
 			}
 		}
 	}
 	fmt.Fprintln(w)
 	if len(r.Bits) > 0 {
 		fmt.Fprint(w, "PyTorch's results compared with ours, bit for bit:\n\n")
-		for line := range strings.Lines(bench.BitsSummary(r.Bits) + "\n") {
+		for line := range strings.Lines(measure.BitsSummary(r.Bits) + "\n") {
 			fmt.Fprintf(w, "- %s", line)
 		}
 		fmt.Fprintln(w)
@@ -113,7 +113,7 @@ func part(share float64) string {
 }
 
 // times writes how many times as long another contender takes, "–" where it was not measured.
-func times(g *bench.Group, ours bench.Entry, contender string) string {
+func times(g *measure.Group, ours measure.Entry, contender string) string {
 	theirs, ok := g.Find(ours.Op, contender)
 	if !ok {
 		return "–"
@@ -122,7 +122,7 @@ func times(g *bench.Group, ours bench.Entry, contender string) string {
 }
 
 // gpuPicture draws the share of a copy over the size, for the plain sizes in float32 with beta 1.
-func gpuPicture(r *bench.Result) (*plot.Plot, error) {
+func gpuPicture(r *measure.Result) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = r.Device.Name + ": share of the speed of a copy"
 	p.X.Label.Text, p.Y.Label.Text = "elements, float32, beta 1", "share of a copy that moves as many bytes"
@@ -132,11 +132,11 @@ func gpuPicture(r *bench.Result) (*plot.Plot, error) {
 	p.Add(plotter.NewGrid())
 	low, high := math.Inf(1), 0.0
 	ticks := plot.ConstantTicks{}
-	for i, op := range bench.Ops {
+	for i, op := range measure.Ops {
 		var xy plotter.XYs
 		for k := range r.Groups {
 			g := &r.Groups[k]
-			e, ok := g.Find(op, bench.Ours)
+			e, ok := g.Find(op, measure.Ours)
 			if share := g.Share(e); ok && g.Workload == "" && g.DType.String() == "float32" && g.Beta == 1 && !math.IsNaN(share) {
 				xy = append(xy, plotter.XY{X: float64(g.N), Y: share})
 				low, high = min(low, float64(g.N)), max(high, float64(g.N))
@@ -168,7 +168,7 @@ func gpuPicture(r *bench.Result) (*plot.Plot, error) {
 
 // cpuName is an operation's name in the tables of the CPU.
 func cpuName(op string) string {
-	if op == bench.ForwardReduced {
+	if op == measure.ForwardReduced {
 		return "forward mean"
 	}
 	return op

@@ -10,27 +10,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-func gpuSample(date string) *bench.Result {
-	entry := func(op, name string, bytes int, ns float64) bench.Entry {
-		t := bench.Times{P10: ns - 1, Median: ns, P90: ns + 1}
-		return bench.Entry{Op: op, Contender: name, Bytes: bytes, DeviceNS: t, NS: bench.Times{Median: 2 * ns}}
+func gpuSample(date string) *measure.Result {
+	entry := func(op, name string, bytes int, ns float64) measure.Entry {
+		t := measure.Times{P10: ns - 1, Median: ns, P90: ns + 1}
+		return measure.Entry{Op: op, Contender: name, Bytes: bytes, DeviceNS: t, NS: measure.Times{Median: 2 * ns}}
 	}
-	group := func(n int) bench.Group {
-		return bench.Group{Shape: []int{n}, N: n, Beta: 1, Entries: []bench.Entry{
-			entry(bench.ForwardBackward, bench.Ours, 12*n, float64(n)),
-			entry(bench.ForwardBackward, bench.Eager, 12*n, 4*float64(n)),
-			entry(bench.ForwardNone, bench.Ours, 12*n, float64(n)),
-			entry(bench.Copy, bench.Plain, 12*n, 0.9*float64(n)),
+	group := func(n int) measure.Group {
+		return measure.Group{Shape: []int{n}, N: n, Beta: 1, Entries: []measure.Entry{
+			entry(measure.ForwardBackward, measure.Ours, 12*n, float64(n)),
+			entry(measure.ForwardBackward, measure.Eager, 12*n, 4*float64(n)),
+			entry(measure.ForwardNone, measure.Ours, 12*n, float64(n)),
+			entry(measure.Copy, measure.Plain, 12*n, 0.9*float64(n)),
 		}}
 	}
-	return &bench.Result{
-		Device: bench.Device{Backend: "cuda", Name: "A GPU", Architecture: "sm_90", Multiprocessors: 132, CacheBytes: 50 << 20, Driver: "CUDA 12.4"},
-		Date:   date, Commit: "abc", Go: "go1.26", Samples: 25, Rotating: 201 << 20, Groups: []bench.Group{group(1 << 20), group(1 << 24)},
-		PyTorch: &bench.PyTorch{Version: "2.5.0", CUDA: "12.4"}, Left: []string{"2^30 elements: no memory"},
-		Bits: []bench.BitsRow{{Contender: bench.Eager, Beta: 1, What: "grad_pred", Elements: 100, Different: 3, ZeroSigns: 1}},
+	return &measure.Result{
+		Device: measure.Device{Backend: "cuda", Name: "A GPU", Architecture: "sm_90", Multiprocessors: 132, CacheBytes: 50 << 20, Driver: "CUDA 12.4"},
+		Date:   date, Commit: "abc", Go: "go1.26", Samples: 25, Rotating: 201 << 20, Groups: []measure.Group{group(1 << 20), group(1 << 24)},
+		PyTorch: &measure.PyTorch{Version: "2.5.0", CUDA: "12.4"}, Left: []string{"2^30 elements: no memory"},
+		Bits: []measure.BitsRow{{Contender: measure.Eager, Beta: 1, What: "grad_pred", Elements: 100, Different: 3, ZeroSigns: 1}},
 	}
 }
 
@@ -43,7 +43,7 @@ func TestGPUSection(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, "**No GPU has run these benchmarks yet.** `make bench-gpu` does, on a CUDA host, and the bundle (`make bundle`) on one without Go.\n", string(got))
 
-	save := func(name string, r *bench.Result) {
+	save := func(name string, r *measure.Result) {
 		text, err := json.Marshal(r)
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(results, name), text, 0o666))

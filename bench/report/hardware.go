@@ -9,8 +9,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
 	"github.com/smoothl1/smoothl1/internal/bundle"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // What lies between these lines of docs/hardware.md is generated.
@@ -37,7 +37,7 @@ func hardware(root string) error {
 type deviceRun struct {
 	name string // of the file, without run- and .json
 	*bundle.Run
-	figures *bench.Result // nil: none
+	figures *measure.Result // nil: none
 }
 
 // loadRuns returns the runs, the newest first.
@@ -52,7 +52,7 @@ func loadRuns(root string) (runs []deviceRun, err error) {
 			return nil, err
 		}
 		if figures := filepath.Join(filepath.Dir(file), "gpu-"+r.name+".json"); exists(figures) {
-			if r.figures, err = bench.Load(figures); err != nil {
+			if r.figures, err = measure.Load(figures); err != nil {
 				return nil, err
 			}
 		}
@@ -133,12 +133,12 @@ func (r deviceRun) cell(name, what string) string {
 }
 
 // headline is how fast forward and backward are on the largest array of float32 with beta 1.
-func headline(r *bench.Result) string {
-	var best *bench.Group
+func headline(r *measure.Result) string {
+	var best *measure.Group
 	if r != nil {
 		for i := range r.Groups {
 			g := &r.Groups[i]
-			if _, ok := g.Find(bench.ForwardBackward, bench.Ours); ok && g.DType.String() == "float32" && g.Beta == 1 && (best == nil || g.N > best.N) {
+			if _, ok := g.Find(measure.ForwardBackward, measure.Ours); ok && g.DType.String() == "float32" && g.Beta == 1 && (best == nil || g.N > best.N) {
 				best = g
 			}
 		}
@@ -146,7 +146,7 @@ func headline(r *bench.Result) string {
 	if best == nil {
 		return ""
 	}
-	e, _ := best.Find(bench.ForwardBackward, bench.Ours)
+	e, _ := best.Find(measure.ForwardBackward, measure.Ours)
 	return fmt.Sprintf("forward+backward of %s: %.0f GB/s, %s of a copy; PyTorch %s ×, compiled %s ×", size(best.N), e.GBs(), part(best.Share(e)),
-		times(best, e, bench.Eager), times(best, e, bench.Compiled))
+		times(best, e, measure.Eager), times(best, e, measure.Compiled))
 }

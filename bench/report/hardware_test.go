@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
 	"github.com/smoothl1/smoothl1/internal/bundle"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // TestHardwarePage makes docs/hardware.md anew from the runs that are committed, and wants it to be as it is.
@@ -44,7 +44,7 @@ func runSample() *bundle.Run {
 }
 
 // leave writes what run.sh leaves.
-func leave(t *testing.T, dir string, r *bundle.Run, figures *bench.Result) {
+func leave(t *testing.T, dir string, r *bundle.Run, figures *measure.Result) {
 	for name, v := range map[string]any{bundle.RunFile: r, bundle.FiguresFile: figures} {
 		text, err := json.Marshal(v)
 		require.NoError(t, err)
@@ -70,7 +70,7 @@ func TestAdd(t *testing.T) {
 	}
 	later := runSample()
 	later.Date = "2026-12-01T11:00:00Z"
-	leave(t, left, later, &bench.Result{Left: []string{"all: nothing was measured"}})
+	leave(t, left, later, &measure.Result{Left: []string{"all: nothing was measured"}})
 	archive := filepath.Join(t.TempDir(), bundle.ArchiveFile)
 	pack(t, archive, left)
 	require.NoError(t, add(root, archive))
@@ -101,12 +101,12 @@ func TestAddRefuses(t *testing.T) {
 	require.ErrorContains(t, add(t.TempDir(), left), "run.json")
 	r := runSample()
 	r.Machine.GPU, r.Machine.NoGPU = "", "no driver"
-	leave(t, left, r, &bench.Result{})
+	leave(t, left, r, &measure.Result{})
 	require.ErrorContains(t, add(t.TempDir(), left), "there was no GPU: no driver")
 	r.Machine.GPU = "Simulated GPU"
-	leave(t, left, r, &bench.Result{})
+	leave(t, left, r, &measure.Result{})
 	require.ErrorContains(t, add(t.TempDir(), left), `is of a stand-in, "Simulated GPU"`)
-	leave(t, left, &bundle.Run{}, &bench.Result{})
+	leave(t, left, &bundle.Run{}, &measure.Result{})
 	require.ErrorContains(t, add(t.TempDir(), left), "is no run of the bundle")
 	require.ErrorContains(t, add(t.TempDir(), filepath.Join(left, bundle.RunFile)), "run.json: gzip: invalid header")
 }

@@ -13,8 +13,8 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/bench"
 	"github.com/smoothl1/smoothl1/internal/files"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // benchmark is what bench is asked for.
@@ -69,21 +69,21 @@ gradients with ours bit for bit.`,
 const maxElements = math.MaxInt / 64
 
 // workloads are what is to be measured.
-func (b *benchmark) workloads(changed func(flag string) bool) ([]bench.Workload, error) {
+func (b *benchmark) workloads(changed func(flag string) bool) ([]measure.Workload, error) {
 	if b.full {
 		for _, flag := range []string{"sizes", "dtype", "beta"} {
 			if changed(flag) {
 				return nil, usagef("--full excludes --%s", flag)
 			}
 		}
-		return bench.Full(), nil
+		return measure.Full(), nil
 	}
 	for _, n := range b.sizes {
 		if n < 1 || n > maxElements {
 			return nil, usagef("--sizes: %d: want 1 to %d", n, maxElements)
 		}
 	}
-	all := bench.Sizes(b.sizes, b.types, b.betas)
+	all := measure.Sizes(b.sizes, b.types, b.betas)
 	for _, w := range all {
 		if err := w.Loss.Validate(w.DType); err != nil {
 			return nil, err
@@ -122,7 +122,7 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
 	if dev.Backend() == "sim" && !b.full && !c.Flags().Changed("sizes") {
-		workloads = slices.DeleteFunc(workloads, func(w bench.Workload) bool { return w.N() > 1<<16 })
+		workloads = slices.DeleteFunc(workloads, func(w measure.Workload) bool { return w.N() > 1<<16 })
 	}
 	result, err := b.measure(c.Context(), dev, workloads, func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) })
 	if err != nil {
@@ -149,7 +149,7 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 }
 
 // complete says what was asked for and not measured: a size that does not fit may be left out, but not everything.
-func (b *benchmark) complete(r *bench.Result) error {
+func (b *benchmark) complete(r *measure.Result) error {
 	switch {
 	case len(r.Groups) == 0:
 		return errors.New("nothing was measured: every size was left out")
@@ -159,7 +159,7 @@ func (b *benchmark) complete(r *bench.Result) error {
 	return nil
 }
 
-func (b *benchmark) measure(ctx context.Context, dev *gpu.Device, workloads []bench.Workload, report func(string)) (*bench.Result, error) {
-	return bench.Run(ctx, bench.Config{Device: dev, Workloads: workloads, Samples: b.samples, Python: b.python, BitsSize: b.bits,
+func (b *benchmark) measure(ctx context.Context, dev *gpu.Device, workloads []measure.Workload, report func(string)) (*measure.Result, error) {
+	return measure.Run(ctx, measure.Config{Device: dev, Workloads: workloads, Samples: b.samples, Python: b.python, BitsSize: b.bits,
 		Commit: revision(), Rotate: b.rotate, Report: report})
 }

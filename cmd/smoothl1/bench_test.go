@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/internal/bench"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 func TestBench(t *testing.T) {
@@ -22,7 +22,7 @@ func TestBench(t *testing.T) {
 		assert.Contains(t, stdout, "3000 float64 smooth_l1(beta=0.3, mean)\n")
 		assert.Contains(t, stdout, "PyTorch took no part: not asked for\n")
 		assert.Equal(t, 8, strings.Count(stderr, "\n"), "a line for each group")
-		r, err := bench.Load(out)
+		r, err := measure.Load(out)
 		require.NoError(t, err)
 		assert.Equal(t, device, r.Device.Backend)
 		assert.Len(t, r.Groups, 8)
@@ -30,7 +30,7 @@ func TestBench(t *testing.T) {
 	}
 	stdout, stderr, code := call("bench", "--device", "cpu", "--sizes", "64", "--samples", "1", "--json", "--rotate", "1")
 	require.Zero(t, code, stderr)
-	var r bench.Result
+	var r measure.Result
 	require.NoError(t, json.Unmarshal([]byte(stdout), &r))
 	assert.Len(t, r.Groups, 1)
 }
@@ -86,7 +86,7 @@ func TestBenchSaysWhatIsMissing(t *testing.T) {
 		_, stderr, code := call(append(strings.Fields("bench --samples 1 --rotate 1 -o "+out), strings.Fields(c.arguments)...)...)
 		assert.Equal(t, exitFailed, code, c.arguments)
 		assert.Contains(t, stderr, "smoothl1: "+c.text)
-		r, err := bench.Load(out)
+		r, err := measure.Load(out)
 		require.NoError(t, err)
 		assert.Len(t, r.Groups, c.groups)
 	}

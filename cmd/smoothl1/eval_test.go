@@ -15,8 +15,8 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
-	"github.com/smoothl1/smoothl1/internal/difftest"
 	"github.com/smoothl1/smoothl1/internal/npy"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 // save writes an array to dir under the name.

@@ -9,7 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 // nameFlag is the value of a flag that names a file, a program or a case. An empty one, as an unset variable of a shell makes

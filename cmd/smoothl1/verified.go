@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 
-	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 // verified is what verify prints as JSON.

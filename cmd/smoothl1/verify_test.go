@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/internal/difftest"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 func TestVerify(t *testing.T) {

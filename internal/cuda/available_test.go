@@ -7,8 +7,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/internal/cuda"
-	"github.com/smoothl1/smoothl1/internal/cuda/devicetest"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/devicetest"
 )
 
 // With the driver library of this machine, or without one: no fake.

@@ -1,0 +1,182 @@
+package smoothl1_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+const module = "github.com/smoothl1/smoothl1"
+
+// What packages may need beside the standard library: a package that users import nothing, or with -tags cuda what binds CUDA.
+const (
+	binding  = "gorgonia.org/cu github.com/google/uuid github.com/pkg/errors"
+	anything = "*"
+)
+
+// The packages of ours that those with many of them may need, directly or not; "." is the root.
+const (
+	forCPU      = ". internal/op internal/isa"
+	forGPU      = forCPU + " cpu internal/cuda internal/driver internal/memory kernels"
+	forSim      = "internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
+	forPrograms = forGPU + " gpu " + forSim + " sim"
+	forFiles    = "internal/files internal/memory"
+	forTools    = forPrograms + " internal/testkit/difftest internal/files internal/npy"
+)
+
+// table says which packages of ours, and which others, each package may need, directly or not. So imports go one way:
+// cmd, examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → the root.
+var table = map[string]struct{ ours, others string }{
+	".":                           {},
+	"cpu":                         {forCPU, ""},
+	"gpu":                         {forGPU, binding},
+	"kernels":                     {".", ""},
+	"sim":                         {forSim, ""},
+	"sim/internal/ieee":           {},
+	"sim/internal/ptx":            {},
+	"sim/internal/vectors":        {"internal/driver", ""},
+	"sim/internal/vm":             {"sim/internal/ieee sim/internal/ptx", ""},
+	"internal/measure":            {forTools, binding},
+	"internal/bundle":             {},
+	"internal/cuda":               {"internal/driver", binding},
+	"internal/testkit/devicetest": {"internal/driver", anything},
+	"internal/testkit/fakedriver": {},
+	"internal/testkit/simdriver":  {forSim + " sim", ""},
+	"internal/testkit/difftest":   {forPrograms + " internal/files internal/npy", binding},
+	"internal/driver":             {},
+	"internal/files":              {},
+	"internal/op":                 {".", ""},
+	"internal/isa":                {},
+	"internal/memory":             {},
+	"internal/npy":                {forFiles, ""},
+	"internal/testkit":            {"", anything},
+	"cmd/smoothl1":                {forTools + " internal/measure", anything},
+	"examples/deviceloop":         {forGPU + " gpu", binding},
+	"examples/goroutines":         {forGPU + " gpu", binding},
+	"examples/hostslices":         {forGPU + " gpu", binding},
+	"examples/robustfit":          {forGPU + " gpu", anything},
+	"examples/wrap":               {forPrograms, binding},
+}
+
+// graph is what packages import, by name: ours as the table has them, the standard library's left out.
+type graph map[string][]string
+
+// listed is what "go list" says of a package.
+type listed struct {
+	ImportPath string
+	Imports    []string
+	Standard   bool
+}
+
+func list(t *testing.T, tags string) (g graph, ours []string) {
+	c := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Imports,Standard", "-tags", tags, "./...")
+	c.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1") // where there is most
+	out, err := c.Output()
+	require.NoError(t, err)
+	g = graph{}
+	for d := json.NewDecoder(strings.NewReader(string(out))); d.More(); {
+		var p listed
+		require.NoError(t, d.Decode(&p))
+		if name := short(p.ImportPath); !p.Standard {
+			g[name] = nil
+			for _, i := range p.Imports {
+				g[name] = append(g[name], short(i))
+			}
+			if name != p.ImportPath {
+				ours = append(ours, name)
+			}
+		}
+	}
+	return g, ours
+}
+
+// short is the table's name of a package.
+func short(path string) string {
+	if path == module {
+		return "."
+	}
+	return strings.TrimPrefix(path, module+"/")
+}
+
+// needs returns what a package imports, directly or not.
+func (g graph) needs(name string) []string {
+	found := map[string]bool{}
+	var visit func(string)
+	visit = func(name string) {
+		for _, i := range g[name] {
+			if _, known := g[i]; known && !found[i] { // what the graph has not is the standard library's
+				found[i] = true
+				visit(i)
+			}
+		}
+	}
+	visit(name)
+	return slices.Sorted(maps.Keys(found))
+}
+
+// faults returns what the table does not allow.
+func (g graph) faults(ours []string) (all []string) {
+	for _, name := range ours {
+		row, ok := table[name]
+		if !ok {
+			all = append(all, name+" has no row")
+			continue
+		}
+		for _, need := range g.needs(name) {
+			allowed := row.others
+			if slices.Contains(ours, need) {
+				allowed = row.ours
+			}
+			if allowed != anything && !slices.Contains(strings.Fields(allowed), need) {
+				all = append(all, fmt.Sprintf("%s needs %s", name, need))
+			}
+		}
+	}
+	return all
+}
+
+// TestImports holds the packages to the table, in both builds, and the table to the packages.
+func TestImports(t *testing.T) {
+	for _, tags := range []string{"", "cuda"} {
+		g, ours := list(t, tags)
+		assert.Empty(t, g.faults(ours), "tags %q", tags)
+		if tags == "cuda" { // where there are all packages
+			assert.Subset(t, ours, slices.Collect(maps.Keys(table)))
+		}
+		// The check sees what breaks the table, directly or by a detour.
+		for _, broken := range []struct {
+			edges []string
+			fault string
+		}{
+			{[]string{"gpu>x", "x>sim"}, "gpu needs sim"},
+			{[]string{"gpu>x"}, "gpu needs x"},
+			{[]string{"x>sim"}, "x has no row"},
+			{[]string{"sim>cpu"}, "sim needs cpu"},
+			{[]string{"kernels>internal/npy"}, "kernels needs internal/npy"},
+			{[]string{"kernels>internal/npy"}, "gpu needs internal/npy"},
+			{[]string{".>internal/isa"}, ". needs internal/isa"},
+			{[]string{"internal/isa>example.org/x", "example.org/x>"}, "cpu needs example.org/x"},
+			{[]string{"examples/wrap>cmd/smoothl1"}, "examples/wrap needs cmd/smoothl1"},
+			{[]string{"sim>gorgonia.org/cu", "gorgonia.org/cu>"}, "sim needs gorgonia.org/cu"},
+		} {
+			b, packages := maps.Clone(g), ours
+			for _, e := range broken.edges {
+				from, to, _ := strings.Cut(e, ">")
+				b[from] = append(slices.Clip(b[from]), to)
+				if from == "x" || to == "x" {
+					b["x"] = append([]string{}, b["x"]...)
+					packages = append(slices.Clip(ours), "x")
+				}
+			}
+			assert.Contains(t, b.faults(packages), broken.fault, "%v", broken.edges)
+		}
+	}
+}

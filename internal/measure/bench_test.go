@@ -1,0 +1,237 @@
+package measure
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+func open(t *testing.T, choice gpu.OpenOption) *gpu.Device {
+	dev, err := gpu.Open(choice)
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, dev.Close()) })
+	return dev
+}
+
+func TestTimesOf(t *testing.T) {
+	assert.Equal(t, Times{}, timesOf(nil))
+	assert.Equal(t, Times{7, 7, 7}, timesOf([]float64{7}))
+	assert.Equal(t, Times{2, 6, 10}, timesOf([]float64{11, 1, 3, 2, 4, 5, 6, 7, 8, 9, 10}))
+	assert.InDelta(t, 1.2, timesOf([]float64{3, 1}).P10, 1e-12)
+}
+
+func TestShareIsOfTheCopyOfTheSameSize(t *testing.T) {
+	g := Group{Entries: []Entry{
+		{Op: ForwardReduced, Contender: Ours, Bytes: 100, DeviceNS: Times{Median: 50}},
+		{Op: ForwardBackward, Contender: Ours, Bytes: 150, DeviceNS: Times{Median: 50}},
+		{Op: Copy, Contender: Plain, Bytes: 100, DeviceNS: Times{Median: 25}},
+		{Op: Copy, Contender: Plain, Bytes: 148, DeviceNS: Times{Median: 74}},
+	}}
+	assert.Equal(t, 0.5, g.Share(g.Entries[0]))
+	assert.Equal(t, 1.5, g.Share(g.Entries[1]))
+	assert.True(t, math.IsNaN((&Group{}).Share(g.Entries[0])))
+	e, ok := g.Find(ForwardBackward, Ours)
+	assert.True(t, ok)
+	assert.Equal(t, 3.0, e.GBs())
+	_, ok = g.Find(ForwardBackward, Eager)
+	assert.False(t, ok)
+}
+
+// TestRotation sees that calls in turn use different memory, all of it filled, and more than was asked for.
+func TestRotation(t *testing.T) {
+	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast())))} {
+		const n, bytes = 1000, 50_000
+		r, err := newRotation[float32](t.Context(), dev, n, bytes)
+		require.NoError(t, err)
+		assert.Greater(t, r.sets*2*n*4, bytes)
+		assert.EqualValues(t, 3*4*r.sets*r.stride, rotationBytes(n, 4, bytes))
+		assert.Zero(t, r.stride%aligned)
+		sets, err := r.take(2 * r.sets)
+		require.NoError(t, err)
+		for i, s := range sets {
+			assert.Equal(t, i%r.sets*r.stride, s.first)
+			want, got := make([]float32, n), make([]float32, n)
+			for k, b := range []*gpu.Buffer[float32]{s.pred, s.target} {
+				generate(want, uint64(k+1), s.first)
+				require.NoError(t, b.Download(got))
+				require.Equal(t, want, got)
+			}
+			require.Equal(t, n, s.out.Len())
+		}
+
+		m := r.copied(3)
+		assert.Equal(t, 1500, m)
+		pairs, err := r.takeCopies(m, 4)
+		require.NoError(t, err)
+		before, after := make([]float32, m), make([]float32, m)
+		for i, p := range pairs {
+			require.NoError(t, p.from.Download(before))
+			require.NoError(t, p.to.CopyFrom(p.from))
+			require.NoError(t, p.to.Download(after))
+			require.Equal(t, before, after)
+			for _, other := range pairs[:i] {
+				first := make([]float32, m)
+				require.NoError(t, other.from.Download(first))
+				require.NotEqual(t, first, before, "the next copy is of other memory")
+			}
+		}
+		require.NoError(t, r.close())
+	}
+	// An array that is larger than the memory to rotate through has one set, and its copies are no longer than it is.
+	r, err := newRotation[float64](t.Context(), open(t, gpu.CPU()), 1000, 0)
+	require.NoError(t, err)
+	assert.Equal(t, 1, r.sets)
+	assert.Equal(t, 1024, r.copied(3))
+	_, err = r.takeCopies(r.copied(3), 3)
+	require.NoError(t, err)
+	require.NoError(t, r.close())
+}
+
+func TestGenerate(t *testing.T) {
+	whole := make([]float64, 600_000)
+	generate(whole, 1, 0)
+	part := make([]float64, 1000)
+	generate(part, 1, 300_000)
+	assert.Equal(t, whole[300_000:301_000], part, "a function of the position")
+	generate(part, 2, 300_000)
+	assert.NotEqual(t, whole[300_000:301_000], part, "and of the seed")
+	sum, near := 0.0, 0
+	for _, x := range whole {
+		require.True(t, x >= -2 && x < 2)
+		sum += x
+		if math.Abs(x) < 1 {
+			near++
+		}
+	}
+	assert.InDelta(t, 0, sum/float64(len(whole)), 0.01)
+	assert.InDelta(t, 0.5, float64(near)/float64(len(whole)), 0.01)
+}
+
+// TestCheckFindsWrongAnswers changes one element of an input, so that the device answers another question.
+func TestCheckFindsWrongAnswers(t *testing.T) {
+	dev := open(t, gpu.On(sim.New(sim.Fast())))
+	for _, l := range []smoothl1.Loss{{Beta: 0.1}, {Kind: smoothl1.Huber, Beta: 2, Reduction: smoothl1.Sum}} {
+		op, err := gpu.NewSmoothL1[float32](dev, l)
+		require.NoError(t, err)
+		r, err := newRotation[float32](t.Context(), dev, 3000, 50_000)
+		require.NoError(t, err)
+		require.NoError(t, check(t.Context(), r, op))
+		for _, k := range []int{0, r.sets - 1} {
+			s, err := r.at(k)
+			require.NoError(t, err)
+			x := make([]float32, 3000)
+			require.NoError(t, s.pred.Download(x))
+			old := x[2999]
+			x[2999] = old + 0.25
+			require.NoError(t, s.pred.Set(x))
+			require.ErrorContains(t, check(t.Context(), r, op), "wrong answer: forward none of 3000 elements of float32, "+l.String()+": element 2999 is ")
+			x[2999] = old
+			require.NoError(t, s.pred.Set(x))
+		}
+		require.NoError(t, check(t.Context(), r, op))
+		require.NoError(t, r.close())
+		require.NoError(t, op.Close())
+	}
+}
+
+// likeCUDA is a simulated device that is taken for a real one.
+type likeCUDA struct{ driver.Device }
+
+func (d likeCUDA) Info() driver.Info {
+	info := d.Device.Info()
+	info.Backend, info.Name, info.DriverVersion, info.L2Bytes = "cuda", "like CUDA", 12040, 1<<20
+	return info
+}
+
+func TestRun(t *testing.T) {
+	const tooMany = math.MaxInt / 64
+	devices := []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast())))}
+	if !testing.Short() { // the race detector makes the copies that hold it up slow
+		devices = append(devices, open(t, gpu.On(likeCUDA{sim.New(sim.Fast())})))
+	}
+	for _, dev := range devices {
+		var lines []string
+		workloads := append(Sizes([]int{1000, 3000}, []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}, []float64{1, 0.1}), Named()[0],
+			Workload{Name: "too large", Shape: []int{tooMany}, Loss: smoothl1.Loss{Beta: 1}})
+		r, err := Run(t.Context(), Config{Device: dev, Workloads: workloads, Samples: 2, Commit: "c", Rotate: 50_000,
+			Report: func(line string) { lines = append(lines, line) }})
+		require.NoError(t, err)
+		require.Len(t, r.Groups, 9)
+		for i, g := range r.Groups {
+			assert.Equal(t, workloads[i].N(), g.N)
+			assert.Equal(t, workloads[i].DType, g.DType)
+			require.Len(t, g.Entries, 6)
+			for _, e := range g.Entries {
+				assert.Positive(t, e.DeviceNS.Median)
+				assert.Positive(t, e.NS.Median)
+				assert.Positive(t, e.Bytes)
+				assert.LessOrEqual(t, e.DeviceNS.P10, e.DeviceNS.P90)
+			}
+			e, ok := g.Find(ForwardBackward, Ours)
+			assert.True(t, ok)
+			assert.Equal(t, 3*g.N*g.DType.Size(), e.Bytes)
+		}
+		require.Len(t, r.Left, 1)
+		assert.Regexp(t, fmt.Sprintf(`^%d elements of float32: they need \d+\.\d GiB, and there are `, tooMany), r.Left[0])
+		assert.Equal(t, "left out: "+r.Left[0], lines[9])
+		assert.Regexp(t, `^1000 float32 smooth_l1\(beta=1, mean\): forward\+backward .* of a copy$`, lines[0])
+		assert.Regexp(t, `^DQN, 32×1 float32 smooth_l1`, lines[8])
+		assert.NotEmpty(t, r.NoTorch)
+
+		var table strings.Builder
+		require.NoError(t, r.Print(&table))
+		for _, text := range []string{r.Device.Name, "DQN, 32×1 float32", "forward+backward  smoothl1", "left out: " + r.Left[0], "PyTorch took no part: not asked for"} {
+			assert.Contains(t, table.String(), text)
+		}
+		assert.Equal(t, dev.Backend() == "cuda", strings.Contains(table.String(), "like CUDA (sm_90), driver for CUDA 12.4; buffers"))
+		assert.Equal(t, dev.Backend() == "sim", strings.Contains(table.String(), "times are those of the simulation"))
+
+		text, err := json.Marshal(r)
+		require.NoError(t, err)
+		path := filepath.Join(t.TempDir(), "r.json")
+		require.NoError(t, os.WriteFile(path, text, 0o666))
+		again, err := Load(path)
+		require.NoError(t, err)
+		assert.Equal(t, r, again)
+	}
+	_, err := Load(filepath.Join(t.TempDir(), "none.json"))
+	require.Error(t, err)
+}
+
+func TestRunStops(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	_, err := Run(ctx, Config{Device: open(t, gpu.CPU()), Samples: 20, Rotate: 1, Workloads: Sizes([]int{1000, 1001, 1002}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
+		Report: func(string) { cancel() }})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+// TestRotatesThroughFourTimesTheCache takes what the device says of its cache.
+func TestRotatesThroughFourTimesTheCache(t *testing.T) {
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New(sim.Fast())})), Samples: 1})
+	require.NoError(t, err)
+	assert.EqualValues(t, 4<<20+1, r.Rotating)
+}
+
+// TestNamed are the shapes of the design.
+func TestNamed(t *testing.T) {
+	for _, w := range Named() {
+		require.NoError(t, w.Loss.Validate(w.DType))
+		require.NotEmpty(t, w.Name)
+		require.Positive(t, w.N())
+	}
+	assert.Equal(t, []int{1 << 10, 1 << 12, 1 << 14}, Powers(10, 14))
+	assert.Equal(t, 1<<30, Powers(10, 30)[10])
+}

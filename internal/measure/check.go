@@ -1,0 +1,127 @@
+package measure
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/gpu"
+)
+
+// check computes every operation on the first and the last set of the device and compares all results with what package cpu
+// makes of the same arrays, bit for bit. It goes through them in pieces, so that the host needs no room for whole arrays.
+func check[T smoothl1.Float](ctx context.Context, r *rotation[T], op *gpu.SmoothL1[T]) error {
+	for k := 0; k < r.sets; k += max(1, r.sets-1) {
+		s, err := r.at(k)
+		if err != nil {
+			return err
+		}
+		if err := checkSet(ctx, r.n, s, op); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func checkSet[T smoothl1.Float](ctx context.Context, n int, s set[T], op *gpu.SmoothL1[T]) error {
+	l := op.Loss()
+	want, err := expect[T](ctx, n, s.first, l)
+	if err != nil {
+		return err
+	}
+	value := func() error {
+		got, err := op.Value()
+		if err == nil && math.Float64bits(got) != math.Float64bits(want) {
+			err = fmt.Errorf("the loss is %v, the reference's %v", got, want)
+		}
+		return err
+	}
+	for _, o := range []struct {
+		name string
+		run  func() error
+		what func(answers[T]) []T
+	}{
+		{ForwardNone, func() error { return op.ForwardTerms(s.pred, s.target, s.out) }, func(p answers[T]) []T { return p.terms }},
+		{ForwardReduced, func() error { return errors.Join(op.Forward(s.pred, s.target), value()) }, nil},
+		{Backward, func() error { return op.Backward(s.pred, s.target, s.out) }, func(p answers[T]) []T { return p.grad }},
+		{ForwardBackward, func() error { return errors.Join(op.ForwardBackward(s.pred, s.target, s.out), value()) },
+			func(p answers[T]) []T { return p.grad }},
+	} {
+		err := ctx.Err()
+		if err == nil {
+			err = o.run()
+		}
+		if err == nil && o.what != nil {
+			err = compareOutput(ctx, n, s, l, o.what)
+		}
+		if err != nil {
+			return fmt.Errorf("wrong answer: %s of %d elements of %v, %v: %w", o.name, n, smoothl1.DTypeOf[T](), l, err)
+		}
+	}
+	return nil
+}
+
+// answers is what package cpu makes of a piece.
+type answers[T smoothl1.Float] struct{ pred, target, terms, grad []T }
+
+// pieces goes through what package cpu makes of the arrays that begin at a position.
+func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at int, p answers[T]) error) error {
+	room := func() []T { return make([]T, min(n, piece)) }
+	p := answers[T]{room(), room(), room(), room()}
+	for at := 0; at < n; at += piece {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		m := min(piece, n-at)
+		p = answers[T]{p.pred[:m], p.target[:m], p.terms[:m], p.grad[:m]}
+		generate(p.pred, 1, first+at)
+		generate(p.target, 2, first+at)
+		if err := visit(at, p); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// expect returns the loss.
+func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss) (float64, error) {
+	var sums []float64
+	err := pieces(ctx, n, first, func(_ int, p answers[T]) error {
+		part := make([]float64, cpu.Chunks(len(p.pred)))
+		_, err := cpu.Forward(l, cpu.Args[T]{Pred: p.pred, Target: p.target, ChunkSums: part})
+		sums = append(sums, part...)
+		return err
+	})
+	if err != nil {
+		return 0, err
+	}
+	return cpu.Finish(l, sums, n)
+}
+
+// compareOutput compares the output array with terms or gradients.
+func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
+	host := make([]T, min(n, piece))
+	return pieces(ctx, n, s.first, func(at int, p answers[T]) error {
+		a := cpu.Args[T]{Pred: p.pred, Target: p.target, Terms: p.terms, GradPred: p.grad, Count: n}
+		if err := errors.Join(cpu.ForwardTerms(l, a), cpu.Backward(l, a)); err != nil {
+			return err
+		}
+		got := host[:len(p.pred)]
+		part, err := s.out.Slice(at, at+len(got))
+		if err != nil {
+			return err
+		}
+		if err := part.Download(got); err != nil {
+			return err
+		}
+		for i, want := range what(p) {
+			if got[i] != want || math.Signbit(float64(got[i])) != math.Signbit(float64(want)) {
+				return fmt.Errorf("element %d is %v, the reference's %v", at+i, got[i], want)
+			}
+		}
+		return nil
+	})
+}

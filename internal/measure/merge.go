@@ -1,0 +1,48 @@
+package measure
+
+import "slices"
+
+// Merge returns several results of one device as one. Of groups that are measured more than once the first is kept.
+func Merge(parts ...*Result) *Result {
+	all := &Result{}
+	seen := map[string]bool{}
+	for _, r := range parts {
+		if all.Device == (Device{}) {
+			left := all.Left
+			*all = *r
+			all.Groups, all.Left, all.Bits, all.Seconds, all.PyTorch = nil, left, nil, 0, nil
+		}
+		for _, g := range r.Groups {
+			if !seen[g.Name()] {
+				seen[g.Name()] = true
+				all.Groups = append(all.Groups, g)
+			}
+		}
+		for _, line := range r.Left {
+			if !slices.Contains(all.Left, line) {
+				all.Left = append(all.Left, line)
+			}
+		}
+		if all.PyTorch == nil {
+			all.PyTorch = r.PyTorch
+		}
+		all.Bits = append(all.Bits, r.Bits...)
+		all.Seconds += r.Seconds
+	}
+	if all.PyTorch != nil {
+		all.NoTorch = ""
+	}
+	return all
+}
+
+// Disputed returns the rows in which PyTorch, not compiled, gives other bits than the contract says it does: of loss terms, and
+// for beta > 0 of gradients with respect to pred, other than in the sign of a zero.
+func Disputed(rows []BitsRow) (disputed []BitsRow) {
+	for _, r := range rows {
+		promised := r.What == "terms" || r.What == "grad_pred" && r.Beta > 0
+		if r.Contender == Eager && promised && r.Different > r.ZeroSigns {
+			disputed = append(disputed, r)
+		}
+	}
+	return disputed
+}

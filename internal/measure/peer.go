@@ -1,0 +1,193 @@
+package measure
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed" // for the script
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+//go:embed pytorch.py
+var torchScript string
+
+// peer is a Python process that measures PyTorch, eager or compiled, when it is told to. The two are processes of their own, so
+// that a compiler that fails or hangs takes nothing else along.
+type peer struct {
+	contender string // Eager or Compiled
+	patience  time.Duration
+	command   *exec.Cmd
+	in        io.WriteCloser
+	pipe      io.Closer
+	out       *bufio.Reader
+	noise     tail
+	scratch   string       // a folder for its compiler
+	wait      func() error // of the process, once it is to end
+	gone      bool         // it answers no more
+	PyTorch   PyTorch
+}
+
+// startPeer starts it, on the device "cuda" or "cpu". The error says why there is no PyTorch, or none that compiles. A peer that
+// takes longer than patience over an answer is ended.
+func startPeer(ctx context.Context, python, device, contender string, patience time.Duration) (*peer, error) {
+	how := map[string]string{Eager: "eager", Compiled: "compiled"}[contender]
+	p := &peer{contender: contender, patience: patience, command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device, how)}
+	p.command.Stderr = &p.noise
+	p.command.WaitDelay = time.Second // for processes that it leaves behind
+	var err error
+	if p.scratch, err = os.MkdirTemp("", "smoothl1-pytorch-"); err != nil {
+		return nil, err
+	}
+	// Compiling in the process itself: nothing to wait for, and nothing left behind. And in a place that can be written to.
+	p.command.Env = append(os.Environ(), "TORCHINDUCTOR_COMPILE_THREADS=1",
+		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(p.scratch, "inductor"), "TRITON_CACHE_DIR="+filepath.Join(p.scratch, "triton"))
+	out, err := p.start()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("PyTorch: %w", err), os.RemoveAll(p.scratch))
+	}
+	p.pipe, p.out = out, bufio.NewReader(out)
+	p.wait = sync.OnceValue(func() error {
+		kill := time.AfterFunc(5*time.Second, func() { _ = p.command.Process.Kill() }) // it should end by itself
+		defer kill.Stop()
+		return p.command.Wait()
+	})
+	if err := p.read(&p.PyTorch); err != nil {
+		_ = p.close() // the first error says it
+		return nil, err
+	}
+	return p, nil
+}
+
+func (p *peer) start() (out io.ReadCloser, err error) {
+	if p.in, err = p.command.StdinPipe(); err != nil {
+		return nil, err
+	}
+	if out, err = p.command.StdoutPipe(); err != nil {
+		return nil, err
+	}
+	return out, p.command.Start()
+}
+
+// refusal is what the peer says of a command that it could not do. It goes on.
+type refusal string
+
+func (r refusal) Error() string { return "PyTorch: " + string(r) }
+
+// ask sends a command and reads its answer into to, which may be nil.
+func (p *peer) ask(to any, command map[string]any) error {
+	line, err := json.Marshal(command)
+	if err != nil {
+		return err
+	}
+	if _, err := p.in.Write(append(line, '\n')); err != nil {
+		return p.ended(err)
+	}
+	return p.read(to)
+}
+
+func (p *peer) read(to any) error {
+	var late atomic.Bool
+	end := time.AfterFunc(p.patience, func() {
+		late.Store(true)
+		_ = p.command.Process.Kill()
+		_ = p.pipe.Close()
+	})
+	line, err := p.out.ReadBytes('\n')
+	end.Stop()
+	if late.Load() {
+		p.gone = true
+		_ = p.close()
+		return fmt.Errorf("PyTorch: no answer within %v", p.patience)
+	}
+	if err != nil {
+		return p.ended(err)
+	}
+	var refused struct{ Error string }
+	if err := json.Unmarshal(line, &refused); err != nil {
+		return fmt.Errorf("PyTorch: answer %q: %w", line, err)
+	}
+	if refused.Error != "" {
+		return refusal(refused.Error)
+	}
+	if to == nil {
+		return nil
+	}
+	return json.Unmarshal(line, to)
+}
+
+// ended is the error of a process that talks no more: with its last words, which are there when it has ended.
+func (p *peer) ended(err error) error {
+	p.gone = true
+	_ = p.close()
+	return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
+}
+
+// close ends the process.
+func (p *peer) close() error {
+	err := p.in.Close()
+	if errors.Is(err, os.ErrClosed) {
+		err = nil
+	}
+	if waited := p.wait(); waited != nil {
+		err = errors.Join(err, fmt.Errorf("PyTorch: %w%s", waited, p.noise.last()))
+	}
+	return errors.Join(err, os.RemoveAll(p.scratch))
+}
+
+// tail keeps the end of what is written to it.
+type tail struct {
+	mu   sync.Mutex
+	text []byte
+}
+
+// Write implements io.Writer.
+func (t *tail) Write(p []byte) (int, error) {
+	const most = 4 << 10
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.text = append(t.text, p...)
+	t.text = bytes.Clone(t.text[max(0, len(t.text)-most):])
+	return len(p), nil
+}
+
+// last returns the last line, for an error.
+func (t *tail) last() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.Split(strings.TrimSpace(string(t.text)), "\n")
+	if lines[0] == "" {
+		return ""
+	}
+	return ": " + lines[len(lines)-1]
+}
+
+// prepare has the peer make the arrays of a workload.
+func (p *peer) prepare(w Workload, bytes uint64) error {
+	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(),
+		"beta": w.Loss.Beta, "reduction": w.Loss.Reduction.String(), "bytes": bytes})
+}
+
+// contenders are PyTorch's, for a workload that has been prepared.
+func (p *peer) contenders(w Workload) (all []*contender) {
+	for _, op := range Ops {
+		all = append(all, &contender{
+			entry: Entry{Op: op, Contender: p.contender, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50, guest: true,
+			sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
+				var took struct{ Device, Wall float64 }
+				err := p.ask(&took, map[string]any{"do": "sample", "op": op, "calls": calls})
+				return took.Device, took.Wall, err
+			},
+		})
+	}
+	return all
+}

@@ -1,0 +1,269 @@
+package measure
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
+)
+
+// asPython has the test binary stand in for Python with PyTorch; its value says how it behaves.
+const asPython = "SMOOTHL1_TEST_AS_PYTHON"
+
+func TestMain(m *testing.M) {
+	if how := os.Getenv(asPython); how != "" {
+		standIn(how)
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+const hello = `{"version": "9.9", "cuda": "", "device": "stand-in"}`
+
+func standIn(how string) {
+	compiles := os.Args[len(os.Args)-1] == "compiled"
+	switch {
+	case how == "compiler hangs" && compiles:
+		time.Sleep(time.Hour)
+	case how == "does not compile" && compiles:
+		fmt.Println(`{"error": "torch.compile failed: no compiler"}`)
+		return
+	}
+	switch how {
+	case "missing":
+		fmt.Println(`{"error": "python3 has no PyTorch"}`)
+		return
+	case "garbage":
+		fmt.Println("Python 2.7")
+		return
+	case "dies":
+		fmt.Fprintln(os.Stderr, "Traceback\nImportError: libcudart.so")
+		os.Exit(1)
+	}
+	fmt.Println(hello)
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var command struct{ Do, Op string }
+		if err := json.Unmarshal(in.Bytes(), &command); err != nil {
+			os.Exit(7)
+		}
+		switch {
+		case how == "hangs" && command.Do == "sample" || how == "compiling hangs" && compiles && command.Do == "sample":
+			time.Sleep(time.Hour)
+		case how == "no memory for the backward pass" && command.Op == Backward:
+			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
+		case how == "no memory" && command.Do == "prepare":
+			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
+		case how == "dies later" && command.Do == "sample":
+			fmt.Fprintln(os.Stderr, "Segmentation fault")
+			os.Exit(139)
+		case command.Do == "sample":
+			fmt.Println(`{"device": 5000, "wall": 7000}`)
+		case command.Do == "bits":
+			fmt.Println(`{"error": "no bits here"}`)
+		default:
+			fmt.Println(`{}`)
+		}
+	}
+}
+
+// runWith measures a little with a stand-in for PyTorch.
+func runWith(t *testing.T, ctx context.Context, how string) (*Result, []string, error) {
+	t.Setenv(asPython, how)
+	dev := open(t, gpu.CPU())
+	var lines []string
+	c := Config{Device: dev, Samples: 2, Rotate: 1, Python: os.Args[0], Patience: time.Second,
+		Workloads: Sizes([]int{1000}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
+		Report:    func(line string) { lines = append(lines, line) }}
+	r, err := Run(ctx, c)
+	return r, lines, err
+}
+
+// TestWithoutPyTorch measures all the same, and says why it is without.
+func TestWithoutPyTorch(t *testing.T) {
+	for how, why := range map[string]string{
+		"missing": "PyTorch: python3 has no PyTorch",
+		"garbage": `PyTorch: answer "Python 2.7\n"`,
+		"dies":    "PyTorch: no answer: EOF: ImportError: libcudart.so",
+	} {
+		r, lines, err := runWith(t, t.Context(), how)
+		require.NoError(t, err, how)
+		assert.Contains(t, r.NoTorch, why)
+		assert.Contains(t, lines[0], "without PyTorch: "+why)
+		require.Len(t, r.Groups, 1)
+		assert.Len(t, r.Groups[0].Entries, 6)
+		assert.Nil(t, r.PyTorch)
+	}
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Python: "/nowhere/python3"})
+	require.NoError(t, err)
+	assert.Contains(t, r.NoTorch, "no such file")
+}
+
+func start(t *testing.T, how string) *peer {
+	t.Setenv(asPython, how)
+	p, err := startPeer(t.Context(), os.Args[0], "cpu", Eager, time.Minute)
+	require.NoError(t, err)
+	return p
+}
+
+func TestPyTorchTakesTurns(t *testing.T) {
+	p := start(t, "well")
+	assert.Equal(t, PyTorch{"9.9", "", "stand-in", ""}, p.PyTorch)
+	w := Workload{Shape: []int{10}, Loss: smoothl1.Loss{Beta: 1}}
+	require.NoError(t, p.prepare(w, 1))
+	all := p.contenders(w)
+	require.Len(t, all, 4)
+	entries, rounds, err := contest(t.Context(), all, 3, time.Time{}, nil)
+	require.NoError(t, err)
+	assert.Equal(t, 3, rounds)
+	for _, e := range entries {
+		assert.Equal(t, 5000.0, e.DeviceNS.Median)
+		assert.Equal(t, 7000.0, e.NS.Median)
+	}
+	assert.Equal(t, Eager, entries[3].Contender)
+	assert.Equal(t, 120, entries[3].Bytes)
+	require.NoError(t, p.close())
+	assert.NoDirExists(t, p.scratch)
+}
+
+// TestPyTorchFails measures ours, and the rest of PyTorch, whatever becomes of a part of it.
+func TestPyTorchFails(t *testing.T) {
+	const ours, each = 6, 4
+	const what = " on 1000 elements of float32: PyTorch: "
+	for how, want := range map[string]struct {
+		entries int
+		left    string // the first that is left out
+		compile string
+	}{
+		"well":                            {ours + 2*each, "", ""},
+		"does not compile":                {ours + each, "", "PyTorch: torch.compile failed: no compiler"},
+		"compiler hangs":                  {ours + each, "", "PyTorch: no answer within 1s"},
+		"compiling hangs":                 {ours + each, "pytorch, compiled, forward none" + what + "no answer within 1s", ""},
+		"hangs":                           {ours, "pytorch, forward none" + what + "no answer within 1s", ""},
+		"no memory":                       {ours, "pytorch" + what + "OutOfMemoryError: CUDA out of memory", ""},
+		"no memory for the backward pass": {ours + 2*(each-1), "pytorch, backward" + what + "OutOfMemoryError: CUDA out of memory", ""},
+		"dies later":                      {ours, "pytorch, forward none" + what + "no answer: EOF: Segmentation fault", ""},
+	} {
+		t.Run(how, func(t *testing.T) {
+			begin := time.Now()
+			r, _, err := runWith(t, t.Context(), how)
+			require.NoError(t, err)
+			require.Len(t, r.Groups, 1)
+			assert.Len(t, r.Groups[0].Entries, want.entries)
+			assert.Equal(t, want.compile, r.PyTorch.Compiles)
+			if want.left == "" {
+				assert.Empty(t, r.Left)
+			} else if assert.NotEmpty(t, r.Left) {
+				assert.Equal(t, want.left, r.Left[0])
+			}
+			assert.Less(t, time.Since(begin), 20*time.Second)
+		})
+	}
+}
+
+// TestPyTorchHasNoBits goes on to the measurements.
+func TestPyTorchHasNoBits(t *testing.T) {
+	t.Setenv(asPython, "well")
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1, Rotate: 1, Python: os.Args[0], BitsSize: 10,
+		Workloads: Sizes([]int{100}, []smoothl1.DType{smoothl1.Float32}, []float64{1})})
+	require.NoError(t, err)
+	assert.Empty(t, r.Bits)
+	assert.Contains(t, r.Left[0], "pytorch's bits of op=forward_terms,dtype=float32,loss=smooth_l1,beta=1,reduction=none,n=10,data=normal,seed=11: PyTorch: no bits here")
+	assert.Len(t, r.Groups, 1)
+}
+
+// TestEnds ends PyTorch with the context.
+func TestEnds(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	_, _, err := runWith(t, ctx, "hangs")
+	require.ErrorIs(t, err, context.DeadlineExceeded)
+}
+
+// TestFor leaves out what it has no time for, and saves what it has each time that there is more.
+func TestFor(t *testing.T) {
+	var groups []int
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1_000_000, Rotate: 1, For: 300 * time.Millisecond,
+		Workloads: Sizes([]int{100, 200, 300}, []smoothl1.DType{smoothl1.Float32}, []float64{1}),
+		Save:      func(r *Result) error { groups = append(groups, len(r.Groups)); return nil }})
+	require.NoError(t, err)
+	require.Len(t, r.Groups, 1)
+	assert.Positive(t, r.Groups[0].Samples)
+	assert.Less(t, r.Groups[0].Samples, 1_000_000)
+	assert.Equal(t, []string{"200 elements of float32: time was up", "300 elements of float32: time was up"}, r.Left)
+	assert.Equal(t, []int{0, 1, 1, 1, 1}, groups)
+	_, err = Run(t.Context(), Config{Device: open(t, gpu.CPU()), Save: func(*Result) error { return os.ErrPermission }})
+	require.ErrorIs(t, err, os.ErrPermission)
+}
+
+// realPython is the Python of this machine that has PyTorch, or the test is skipped.
+func realPython(t *testing.T, ctx context.Context) string {
+	for _, name := range []string{"/usr/bin/python3", "python3"} {
+		if exec.CommandContext(ctx, name, "-c", "import torch").Run() == nil {
+			return name
+		}
+	}
+	t.Skip("there is no python3 with PyTorch")
+	return ""
+}
+
+// TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
+func TestRealPyTorch(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
+	defer cancel()
+	python := realPython(t, ctx)
+	dev := open(t, gpu.CPU())
+	r, err := Run(ctx, Config{Device: dev, Samples: 2, Rotate: 1, Python: python, BitsSize: 1003,
+		Workloads: []Workload{Named()[0], {Shape: []int{3, 5}, DType: smoothl1.Float64, Loss: smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum}}}})
+	require.NoError(t, err)
+	require.NotNil(t, r.PyTorch, r.NoTorch)
+	compiled := 0
+	if r.PyTorch.Compiles == "" {
+		compiled = 4
+	}
+	for _, g := range r.Groups {
+		require.Len(t, g.Entries, 6+4+compiled)
+	}
+	terms := 0
+	for _, row := range r.Bits {
+		if row.What == "terms" {
+			terms++
+			assert.Zero(t, row.Different, "%+v", row)
+		} else if row.Beta > 0 && row.Contender == Eager && row.Data == "normal" {
+			assert.LessOrEqual(t, row.MaxULPs, uint64(4), "%+v", row)
+		}
+		assert.Equal(t, 1003, row.Elements)
+	}
+	assert.Equal(t, 3*6*2, terms)
+	assert.True(t, strings.HasPrefix(BitsSummary(r.Bits), "pytorch's loss terms: "))
+}
+
+func TestCompareRow(t *testing.T) {
+	// One equal, one zero of the other sign, one next to it.
+	row := BitsRow{What: "grad_pred"}
+	zero := 0.0
+	in := inputsOf(4)
+	require.NoError(t, compareRow(&row, []float64{1, zero, 3, 4}, []float64{1, math.Copysign(0, -1), 3.0000000000000004, 4}, in))
+	assert.Equal(t, 4, row.Elements)
+	assert.Equal(t, 2, row.Different, "%+v", row)
+	assert.Equal(t, 1, row.ZeroSigns)
+	assert.EqualValues(t, 1, row.MaxULPs)
+	assert.Contains(t, row.First, "element 2: ")
+	require.Error(t, compareRow(&row, []float64{1}, nil, in))
+}
+
+func inputsOf(n int) difftest.Inputs[float64] {
+	return difftest.Inputs[float64]{Pred: make([]float64, n), Target: make([]float64, n)}
+}

@@ -1,0 +1,98 @@
+package measure
+
+import (
+	"context"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// counting is a device that counts what it does.
+type counting struct {
+	driver.Device
+	since *int // the last look at the context
+}
+
+func (d counting) Alloc(bytes uint64) (driver.Ptr, error) {
+	*d.since++
+	return d.Device.Alloc(bytes)
+}
+
+func (d counting) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) error {
+	*d.since++
+	return d.Device.CopyIn(dst, src, on)
+}
+
+func (d counting) CopyOut(dst []byte, src driver.Ptr, on driver.Stream) error {
+	*d.since++
+	return d.Device.CopyOut(dst, src, on)
+}
+
+func (d counting) Copy(dst, src driver.Ptr, bytes uint64, on driver.Stream) error {
+	*d.since++
+	return d.Device.Copy(dst, src, bytes, on)
+}
+
+func (d counting) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	*d.since++
+	return d.Device.Launch(f, g, on, args)
+}
+
+// looked is a context that sees when it is looked at, and ends after so many times.
+type looked struct {
+	context.Context
+	at   func()
+	left int
+}
+
+func (c *looked) Err() error {
+	c.at()
+	if c.left--; c.left < 0 {
+		return context.Canceled
+	}
+	return nil
+}
+
+// TestLooksAtTheContext sees a run stop between any two pieces of work: as it allocates, fills, checks, calibrates and measures.
+func TestLooksAtTheContext(t *testing.T) {
+	run := func(looks int) (taken, most int, err error) {
+		since := 0
+		ctx := &looked{t.Context(), func() { most, since, taken = max(most, since), 0, taken+1 }, looks}
+		dev := open(t, gpu.On(counting{sim.New(sim.Fast()), &since}))
+		since = 0
+		_, err = Run(ctx, Config{Device: dev, Samples: 2, Rotate: 1, Workloads: Sizes([]int{1000}, []smoothl1.DType{smoothl1.Float32}, []float64{1})})
+		return taken, max(most, since), err
+	}
+	taken, most, err := run(1 << 30)
+	require.NoError(t, err)
+	const few = lookEvery + 4
+	assert.LessOrEqual(t, most, few, "pieces of work between two looks")
+	for looks := 0; looks < taken*3/4; looks += 1 + looks/20 {
+		after, most, err := run(looks)
+		require.ErrorIs(t, err, context.Canceled, looks)
+		assert.LessOrEqual(t, after, looks+10, "looks at a context that has ended")
+		assert.LessOrEqual(t, most, few, looks)
+	}
+}
+
+// TestPiecesLookAtTheContext ends in the middle of an array of several pieces.
+func TestPiecesLookAtTheContext(t *testing.T) {
+	ctx := &looked{t.Context(), func() {}, 1}
+	visited := 0
+	err := pieces(ctx, 2*piece, 0, func(int, answers[float32]) error {
+		visited++
+		return nil
+	})
+	require.ErrorIs(t, err, context.Canceled)
+	require.Equal(t, 1, visited)
+	r, err := newRotation[float32](t.Context(), open(t, gpu.CPU()), 1, 1)
+	require.NoError(t, err)
+	require.ErrorIs(t, r.fill(ctx, r.whole[0], 1), context.Canceled)
+	require.NoError(t, r.close())
+}

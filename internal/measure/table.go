@@ -1,0 +1,86 @@
+package measure
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+)
+
+// Print writes the result as tables.
+func (r *Result) Print(out io.Writer) error {
+	var b strings.Builder
+	d := r.Device
+	fmt.Fprintf(&b, "%s (%s)", d.Name, d.Architecture)
+	if d.Threads != 0 {
+		fmt.Fprintf(&b, ", %d threads", d.Threads)
+	}
+	if d.Driver != "" {
+		fmt.Fprintf(&b, ", driver for %s", d.Driver)
+	}
+	fmt.Fprintf(&b, "; buffers rotate through more than %.0f MiB; medians of %d, and p10 to p90\n", float64(r.Rotating)/(1<<20), r.Samples)
+	if d.Backend == "sim" {
+		b.WriteString("The times are those of the simulation, and say nothing of any hardware.\n")
+	}
+	for i := range r.Groups {
+		r.Groups[i].print(&b)
+	}
+	if len(r.Bits) > 0 {
+		fmt.Fprintf(&b, "\n%s\n", BitsSummary(r.Bits))
+	}
+	for _, l := range r.Left {
+		fmt.Fprintf(&b, "left out: %s\n", l)
+	}
+	if r.PyTorch == nil && r.NoTorch != "" {
+		fmt.Fprintf(&b, "PyTorch took no part: %s\n", r.NoTorch)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+func (g *Group) print(b *strings.Builder) {
+	fmt.Fprintf(b, "\n%s\n", g.Name())
+	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "operation\tby\ton the device, µs\tp10–p90\tGB/s\tof a copy\tone call, µs\tp10–p90\t\n")
+	for _, e := range g.Entries {
+		share := "–"
+		if e.Op != Copy {
+			share = fmt.Sprintf("%.2f", g.Share(e))
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f–%.2f\t%.1f\t%s\t%.2f\t%.2f–%.2f\t\n", e.Op, e.Contender, e.DeviceNS.Median/1e3, e.DeviceNS.P10/1e3, e.DeviceNS.P90/1e3,
+			e.GBs(), share, e.NS.Median/1e3, e.NS.P10/1e3, e.NS.P90/1e3)
+	}
+	t.Flush()
+}
+
+// BitsSummary says in a few words how PyTorch's results compare with ours.
+func BitsSummary(rows []BitsRow) string {
+	type count struct{ arrays, equal, elements, different int }
+	counts := map[string]*count{}
+	var order []string
+	for _, r := range rows {
+		key := r.Contender + "'s " + map[bool]string{true: "loss terms", false: "gradients"}[r.What == "terms"]
+		if r.Beta == 0 {
+			key += " at beta 0"
+		}
+		c := counts[key]
+		if c == nil {
+			c = &count{}
+			counts[key] = c
+			order = append(order, key)
+		}
+		c.arrays++
+		c.elements += r.Elements
+		c.different += r.Different - r.ZeroSigns
+		if r.Different == r.ZeroSigns {
+			c.equal++
+		}
+	}
+	var parts []string
+	for _, key := range order {
+		c := counts[key]
+		parts = append(parts, fmt.Sprintf("%s: %d of %d arrays equal to ours bit for bit but for signs of zero, %d of %d elements differ",
+			key, c.equal, c.arrays, c.different, c.elements))
+	}
+	return strings.Join(parts, "\n")
+}

@@ -1,0 +1,82 @@
+package measure
+
+import (
+	"slices"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// A Workload is a loss on arrays of a shape.
+type Workload struct {
+	Name  string // whose; "" for a size alone
+	Shape []int
+	DType smoothl1.DType
+	Loss  smoothl1.Loss
+}
+
+// N returns the number of elements.
+func (w Workload) N() int {
+	n := 1
+	for _, d := range w.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Named are the shapes that losses really have, without the weights and masks that some of them are used with.
+func Named() []Workload {
+	smooth := func(beta float64, r smoothl1.Reduction) smoothl1.Loss { return smoothl1.Loss{Beta: beta, Reduction: r} }
+	return []Workload{
+		{"DQN", []int{32, 1}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
+		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(0, smoothl1.Sum)},
+		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(1.0/9, smoothl1.Sum)},
+		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(1, smoothl1.Sum)},
+		{"KernelBench 96, old form", []int{128, 4096}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
+		{"SSD300", []int{32, 8732, 4}, smoothl1.Float32, smooth(1, smoothl1.Sum)},
+		{"QR-DQN", []int{32, 200, 200}, smoothl1.Float32, smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Mean}},
+		{"PSMNet", []int{12, 256, 512}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
+		{"RetinaNet", []int{2, 201600, 4}, smoothl1.Float32, smooth(0.1, smoothl1.Sum)},
+		{"KernelBench 96", []int{32768, 32768}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
+	}
+}
+
+// Sizes returns the mean of smooth L1 on arrays of these sizes, for each type and beta. Equal sizes and types are neighbours,
+// so that their arrays are made once.
+func Sizes(sizes []int, types []smoothl1.DType, betas []float64) (all []Workload) {
+	for _, t := range types {
+		for _, n := range sizes {
+			for _, beta := range betas {
+				all = append(all, Workload{Shape: []int{n}, DType: t, Loss: smoothl1.Loss{Beta: beta, Reduction: smoothl1.Mean}})
+			}
+		}
+	}
+	return all
+}
+
+// Powers are 2^from, 2^(from+2), … up to 2^to.
+func Powers(from, to int) (all []int) {
+	for e := from; e <= to; e += 2 {
+		all = append(all, 1<<e)
+	}
+	return all
+}
+
+// Full is all of it: the shapes that losses really have, and all sizes from 2^10 to 2^30 by fours, in both types, with a beta
+// that is a power of two and one that is not.
+func Full() []Workload {
+	types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
+	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}))
+}
+
+// Main are the few that say most, for who has minutes: the first is that of which the speed of memory can be read.
+func Main() []Workload {
+	all := Sizes([]int{1 << 28}, []smoothl1.DType{smoothl1.Float32}, []float64{1})
+	for _, name := range []string{"DQN", "KernelBench 96, old form", "KernelBench 96"} {
+		for _, w := range Named() {
+			if w.Name == name {
+				all = append(all, w)
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,163 @@
+package difftest
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/isa"
+)
+
+// Result is what an implementation makes of a case; what the operation does not give is empty.
+type Result[T smoothl1.Float] struct {
+	Terms, GradPred, GradTarget []T
+	Value                       float64
+	ChunkSums                   []float64
+}
+
+// A Column is an implementation: a name, and how it computes a case of either type.
+type Column struct {
+	Name string
+	f32  func(Case, Inputs[float32]) (Result[float32], error)
+	f64  func(Case, Inputs[float64]) (Result[float64], error)
+}
+
+// Reference is the column that the others are compared with.
+func Reference() Column {
+	return Column{"reference",
+		onCPU(cpu.RefForwardTerms[float32], cpu.RefForward[float32], cpu.RefBackward[float32], cpu.RefForwardBackward[float32]),
+		onCPU(cpu.RefForwardTerms[float64], cpu.RefForward[float64], cpu.RefBackward[float64], cpu.RefForwardBackward[float64])}
+}
+
+// Fallback is the column of the fast CPU code.
+func Fallback() Column {
+	return Column{"cpu",
+		onCPU(cpu.ForwardTerms[float32], cpu.Forward[float32], cpu.Backward[float32], cpu.ForwardBackward[float32]),
+		onCPU(cpu.ForwardTerms[float64], cpu.Forward[float64], cpu.Backward[float64], cpu.ForwardBackward[float64])}
+}
+
+// OtherSets are columns of the fast CPU code forced to each instruction set that this machine has and Fallback does not use.
+// One runs at a time: the instruction set is the process's.
+func OtherSets() []Column {
+	var all []Column
+	for _, set := range isa.Available() {
+		if set == isa.Current() {
+			continue
+		}
+		c := Fallback()
+		all = append(all, Column{fmt.Sprintf("cpu with %v", set), with(set, c.f32), with(set, c.f64)})
+	}
+	return all
+}
+
+// with forces an instruction set on f.
+func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
+	return func(c Case, in Inputs[T]) (Result[T], error) {
+		defer isa.Use(set)()
+		return f(c, in)
+	}
+}
+
+// onCPU makes a column of the four functions of package cpu, whose arrays lie between guard zones.
+func onCPU[T smoothl1.Float](
+	terms func(smoothl1.Loss, cpu.Args[T]) error,
+	forward func(smoothl1.Loss, cpu.Args[T]) (float64, error),
+	backward func(smoothl1.Loss, cpu.Args[T]) error,
+	both func(smoothl1.Loss, cpu.Args[T]) (float64, error),
+) func(Case, Inputs[T]) (Result[T], error) {
+	return func(c Case, in Inputs[T]) (r Result[T], err error) {
+		var arrays guarded[T]
+		place := func(content []T) []T { return arrays.add(c, content) }
+		a := cpu.Args[T]{Pred: place(in.Pred), Target: place(in.Target), Count: c.Count, Upstream: cpu.Number[T](c.Upstream)}
+		inputs := 2
+		if c.Elementwise && c.Op.HasGradients() {
+			a.Upstream = cpu.Elements(place(in.Upstream))
+			inputs++
+		}
+		output := func() []T {
+			if c.InPlace {
+				c.InPlace = false
+				inputs = 0 // pred is not what it was
+				return a.Pred
+			}
+			return place(make([]T, c.N))
+		}
+		if c.Op == ForwardTerms {
+			a.Terms = output()
+			r.Terms = a.Terms
+		}
+		if c.Op.HasGradients() && c.Grads&GradPred != 0 {
+			a.GradPred = output()
+			r.GradPred = a.GradPred
+		}
+		if c.Op.HasGradients() && c.Grads&GradTarget != 0 {
+			a.GradTarget = output()
+			r.GradTarget = a.GradTarget
+		}
+		if c.Op.HasValue() {
+			a.ChunkSums = make([]float64, cpu.Chunks(c.N))
+			r.ChunkSums = a.ChunkSums
+		}
+		switch c.Op {
+		case ForwardTerms:
+			err = terms(c.Loss, a)
+		case Forward:
+			r.Value, err = forward(c.Loss, a)
+		case Backward:
+			err = backward(c.Loss, a)
+		case ForwardBackward:
+			r.Value, err = both(c.Loss, a)
+		}
+		if err == nil {
+			err = arrays.check(in, inputs)
+		}
+		return r, err
+	}
+}
+
+// Mismatch is the error of a case that gives other bits in a column than in the reference, or fails there.
+type Mismatch struct {
+	Case              Case
+	Column, Reference string
+	Err               error
+}
+
+// Error says how to run the case again.
+func (m *Mismatch) Error() string {
+	return fmt.Sprintf("%s against %s: %v\n  again: go test ./internal/testkit/difftest -run TestReplay -column %s -case '%s'",
+		m.Column, m.Reference, m.Err, m.Column, m.Case)
+}
+
+// Unwrap returns what is different, without the case.
+func (m *Mismatch) Unwrap() error { return m.Err }
+
+// Run computes the case in both columns and returns a *Mismatch where they differ.
+func Run(c Case, column, reference Column) error { return RunAll(c, []Column{column}, reference)[0] }
+
+// RunAll is Run for several columns: an error for each. The reference is computed once.
+func RunAll(c Case, columns []Column, reference Column) []error {
+	errs := make([]error, len(columns))
+	if c.DType == smoothl1.Float32 {
+		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float32]) (Result[float32], error) { return c.f32 }, reference)
+	} else {
+		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float64]) (Result[float64], error) { return c.f64 }, reference)
+	}
+	for i, err := range errs {
+		if err != nil {
+			errs[i] = &Mismatch{c, columns[i].Name, reference.Name, err}
+		}
+	}
+	return errs
+}
+
+func runAll[T smoothl1.Float](c Case, columns []Column, errs []error, of func(Column) func(Case, Inputs[T]) (Result[T], error), reference Column) {
+	in := Generate[T](c)
+	want, wantErr := of(reference)(c, in)
+	for i, column := range columns {
+		got, err := of(column)(c, in)
+		if errs[i] = errors.Join(wantErr, err); errs[i] == nil {
+			errs[i] = Compare(got, want)
+		}
+	}
+}

@@ -1,0 +1,294 @@
+//go:build cuda && linux && amd64 && cgo
+
+package fakedriver_test
+
+import (
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	"gorgonia.org/cu"
+
+	"github.com/smoothl1/smoothl1/internal/cuda"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/devicetest"
+	"github.com/smoothl1/smoothl1/internal/testkit/fakedriver"
+)
+
+func open(t *testing.T, ordinal int) driver.Device {
+	t.Helper()
+	d, err := cuda.Open(ordinal)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
+
+func kernel(t *testing.T, d driver.Device, name string) driver.Function {
+	t.Helper()
+	m, err := d.Load(devicetest.PTX)
+	require.NoError(t, err)
+	f, err := d.Function(m, name)
+	require.NoError(t, err)
+	return f
+}
+
+func TestOpen(t *testing.T) {
+	clean(t)
+	require.NoError(t, cuda.Available())
+	n, err := cuda.Count()
+	require.NoError(t, err)
+	require.Equal(t, 2, n)
+	lib, err := cuda.Describe()
+	require.NoError(t, err)
+	assert.Contains(t, lib.Path, "libcuda.so.1")
+	assert.Equal(t, 12020, lib.Version)
+	for ordinal := range n {
+		d := open(t, ordinal)
+		assert.Equal(t, driver.Info{Backend: "cuda", Name: fmt.Sprintf("Fake GPU %d", ordinal), Ordinal: ordinal, Major: 8, Minor: 6,
+			Multiprocessors: 84, MemoryBytes: 1 << 30, L2Bytes: 6 << 20, DriverVersion: 12020}, d.Info())
+	}
+	assert.Equal(t, fakedriver.Live{Contexts: 2}, fakedriver.Alive())
+	for _, ordinal := range []int{-1, 2} {
+		_, err := cuda.Open(ordinal)
+		require.Error(t, err)
+		assert.NotErrorIs(t, err, cuda.ErrUnavailable)
+		assert.Equal(t, fmt.Sprintf("CUDA_ERROR_INVALID_DEVICE (101) from cuDeviceGet: there is no device %d: 2 found, counted from 0", ordinal), err.Error())
+	}
+}
+
+// Whatever call fails while a device is opened, the error says which, and nothing is held.
+func TestOpenFails(t *testing.T) {
+	clean(t)
+	require.NoError(t, open(t, 1).Close())
+	calls := fakedriver.Calls("")
+	failed := 0
+	for k := 1; k <= calls; k++ {
+		fakedriver.Reset()
+		fakedriver.Fail("", k, driver.CodeUnknown)
+		d, err := cuda.Open(1)
+		if err != nil {
+			failed++
+			var e *driver.Error
+			require.ErrorAs(t, err, &e)
+			assert.Equal(t, driver.CodeUnknown, e.Code)
+			assert.Contains(t, err.Error(), "CUDA_ERROR_UNKNOWN (999) from cu")
+			require.Equal(t, fakedriver.Live{}, fakedriver.Alive(), "call %d", k)
+			continue
+		}
+		fakedriver.Reset()
+		require.NoError(t, d.Close())
+	}
+	// The version is worth no error, and the calls of Close are not those of Open.
+	assert.Equal(t, 9, failed)
+}
+
+// Close frees what was left open, and lets go of the context once.
+func TestCloseFrees(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	_ = kernel(t, d, "echo")
+	for range 3 {
+		_, err := d.Alloc(1000)
+		require.NoError(t, err)
+		_, err = d.NewStream()
+		require.NoError(t, err)
+		_, err = d.NewEvent()
+		require.NoError(t, err)
+	}
+	second := open(t, 0)
+	require.Equal(t, fakedriver.Live{Memory: 3, Streams: 3, Events: 3, Modules: 1, Contexts: 2}, fakedriver.Alive())
+	require.NoError(t, d.Close())
+	require.Equal(t, fakedriver.Live{Contexts: 1}, fakedriver.Alive(), "somebody else keeps the context alive: its memory must go all the same")
+	require.NoError(t, d.Close())
+	require.NoError(t, second.Close())
+}
+
+// useAll uses every method once, and stops at the first error.
+func useAll(d driver.Device) error {
+	p, err := d.Alloc(64)
+	if err != nil {
+		return err
+	}
+	s, err := d.NewStream()
+	if err != nil {
+		return err
+	}
+	a, err := d.NewEvent()
+	if err != nil {
+		return err
+	}
+	m, err := d.Load(devicetest.PTX)
+	if err != nil {
+		return err
+	}
+	f, err := d.Function(m, "shape")
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, 64)
+	for _, step := range []func() error{
+		func() error { return d.Zero(p, 64, s) },
+		func() error { return d.CopyIn(p, buf, s) },
+		func() error { return d.Copy(p, p+32, 32, s) },
+		func() error { return d.Record(a, s) },
+		func() error { return d.WaitEvent(a, 0) },
+		func() error { return d.Launch(f, driver.Linear(1, 1), s, []uint64{uint64(p)}) },
+		func() error { return d.CopyOut(buf, p, s) },
+		func() error { return d.Wait(s) },
+		func() error { _, err := d.Elapsed(a, a); return err },
+		func() error { return d.CloseEvent(a) },
+		func() error { return d.CloseStream(s) },
+		func() error { return d.Unload(m) },
+		func() error { return d.Free(p) },
+	} {
+		if err := step(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Every call of the driver that a use of everything makes fails in turn: it is reported as what it was, and nothing leaks.
+func TestEveryCallFails(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	before := fakedriver.Calls("")
+	require.NoError(t, useAll(d))
+	within := fakedriver.Calls("") - before
+	require.NoError(t, d.Close())
+	whole := fakedriver.Calls("") - before
+	require.Greater(t, within, 50)
+	require.Greater(t, whole, within)
+	for k := 1; k <= whole; k++ {
+		d := open(t, 0)
+		fakedriver.Reset()
+		fakedriver.Fail("", k, driver.CodeUnknown)
+		err := useAll(d)
+		closed := d.Close()
+		if err == nil {
+			err = closed
+		}
+		var e *driver.Error
+		require.ErrorAsf(t, err, &e, "call %d of %d", k, whole)
+		require.Equal(t, driver.CodeUnknown, e.Code)
+		require.NoError(t, d.Close())
+		require.Equalf(t, fakedriver.Live{}, fakedriver.Alive(), "call %d of %d, %s", k, whole, e.Call)
+		require.Zerof(t, fakedriver.Depth(), "call %d of %d, %s", k, whole, e.Call)
+		require.Zero(t, fakedriver.Misuse())
+	}
+}
+
+// What a caller has made current on its thread is current after our calls, too.
+func TestCallersContextIsKept(t *testing.T) {
+	clean(t)
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	d := open(t, 0)
+	require.NoError(t, useAll(d))
+	require.Zero(t, fakedriver.Depth(), "none before, none after")
+	theirs, err := cu.Device(1).RetainPrimaryCtx()
+	require.NoError(t, err)
+	require.NoError(t, cu.SetCurrentContext(theirs))
+	require.NoError(t, useAll(d))
+	_, err = d.Alloc(0)
+	require.Error(t, err)
+	require.Error(t, d.Free(1))
+	require.NoError(t, d.Close())
+	now, err := cu.CurrentContext()
+	require.NoError(t, err)
+	assert.Equal(t, theirs, now)
+	require.NoError(t, cu.SetCurrentContext(cu.CUContext{}))
+	require.NoError(t, cu.Device(1).ReleasePrimaryCtx())
+}
+
+func TestLaunch(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	echo := kernel(t, d, "echo")
+	p, err := d.Alloc(40)
+	require.NoError(t, err)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	args := []uint64{uint64(p), 2, 3, 4, 5}
+	g := driver.Geometry{Grid: [3]uint32{70000, 2, 3}, Block: [3]uint32{4, 5, 6}, SharedBytes: 1024}
+	for on, name := range map[driver.Stream]string{0: "default", s: "non-blocking"} {
+		require.NoError(t, d.Launch(echo, g, on, args))
+		assert.Equal(t, fakedriver.Launch{Kernel: "echo", Grid: g.Grid, Block: g.Block, Shared: 1024, Stream: name, Args: args}, fakedriver.LastLaunch())
+	}
+}
+
+// What only this device says, or takes: the rest of the contract is devicetest's.
+func TestArguments(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	var e *driver.Error
+	for _, n := range []uint64{1 << 63, 1<<64 - 1} {
+		_, err := d.Alloc(n)
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, driver.Error{Call: "cuMemAlloc", Code: 1, Name: "CUDA_ERROR_INVALID_VALUE", Detail: fmt.Sprintf("%d bytes", n)}, *e)
+	}
+	_, err := d.Load(devicetest.PTX + "\x00")
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, driver.CodeInvalidPTX, e.Code)
+	assert.Contains(t, e.Detail, "zero byte")
+
+	// Of a parameter of 4 bytes the low half counts.
+	p, err := d.Alloc(40)
+	require.NoError(t, err)
+	const dirty = 0xffffffff00000000
+	require.NoError(t, d.Launch(kernel(t, d, "echo"), driver.Linear(1, 1), 0, []uint64{uint64(p), dirty | 1, 2, dirty | 3, 4}))
+	assert.Equal(t, []uint64{uint64(p), 1, 2, 3, 4}, fakedriver.LastLaunch().Args)
+}
+
+// Nothing is allocated in Go where it is called for every step of a training loop.
+func TestAllocs(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	echo := kernel(t, d, "echo")
+	p, err := d.Alloc(64)
+	require.NoError(t, err)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	e, err := d.NewEvent()
+	require.NoError(t, err)
+	args := []uint64{uint64(p), 2, 3, 4, 5}
+	buf := make([]byte, 64)
+	for name, call := range map[string]func() error{
+		"Launch":  func() error { return d.Launch(echo, driver.Linear(1, 32), s, args) },
+		"Wait":    func() error { return d.Wait(s) },
+		"CopyIn":  func() error { return d.CopyIn(p, buf, s) },
+		"CopyOut": func() error { return d.CopyOut(buf, p, s) },
+		"Copy":    func() error { return d.Copy(p, p+32, 32, s) },
+		"Zero":    func() error { return d.Zero(p, 64, s) },
+		"Record":  func() error { return d.Record(e, s) },
+	} {
+		n := testing.AllocsPerRun(200, func() {
+			if err := call(); err != nil {
+				t.Fatal(err)
+			}
+		})
+		assert.Zero(t, n, name)
+	}
+}
+
+// What a launch costs above the driver: cu, cgo and this package.
+func BenchmarkLaunch(b *testing.B) {
+	d, err := cuda.Open(0)
+	require.NoError(b, err)
+	defer d.Close()
+	m, err := d.Load(devicetest.PTX)
+	require.NoError(b, err)
+	shape, err := d.Function(m, "shape")
+	require.NoError(b, err)
+	p, err := d.Alloc(56)
+	require.NoError(b, err)
+	args := []uint64{uint64(p)}
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := d.Launch(shape, driver.Linear(1, 1), 0, args); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

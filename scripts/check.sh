@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Every check of the project, each with a budget in seconds: what "make check" and CI run. Needs the CUDA toolkit
+# (scripts/install-cuda.sh), a C compiler, qemu-user and python3-numpy; the last check needs root.
+#
+# usage: scripts/check.sh [--tests]      --tests: "make test" first
+set -uo pipefail
+cd "$(dirname "$0")/.."
+. scripts/step.sh
+
+[ "${1:-}" != --tests ] || step 600 "tests" make test
+step 300 "lint" make lint
+step 600 "each instruction set of the CPU" make test-cpu-sets
+step 600 "GOAMD64=v3" make test-v3
+step 900 "arm64" make test-arm64
+step 600 "race" make race
+step 120 "PTX is what the source compiles to" make ptx-check
+step 180 "PTX and machine code" make ptxas-check
+step 180 "roofline" make roofline-check
+step 600 "PTX for newer architectures" make ptx-archs
+step 120 "stand-ins for libcuda" make cuda-symbols-check
+step 600 "with -tags cuda" make test-cuda
+step 300 "with -tags cuda, race" make race-cuda
+step 180 "assembly is what its generator writes" make asm-check
+step 300 "modules for development" make test-modules
+step 240 "Dockerfile" make dockerfile-lint
+step 420 "fuzz" make fuzz SECONDS=10
+step 180 "soak" make soak STEPS=20000
+step 420 "mutants" make mutants N=50
+step 240 "bundle" make bundle
+step 360 "bundle: to its end and broken off, on the simulated device and without a GPU" make bundle-check
+step 600 "one binary that falls back; cross-builds" make fallback-check
+summary

@@ -1,0 +1,278 @@
+package main
+
+import (
+	"fmt"
+	"reflect"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/gotypes"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/pass"
+	"github.com/mmcloughlin/avo/printer"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+var config = printer.Config{Name: "tools/asmgen (make asm)", Pkg: "cpu"}
+
+// emitter writes one kernel.
+type emitter struct {
+	*build.Context
+	spec
+	later  []func() // code behind the function's return, which the common path does not reach
+	labels int
+	// vectors of fields of pass in the frame
+	halfVector, sideVector, flipVector, l1Vector operand.Mem
+}
+
+// op appends an instruction by its name.
+func (e *emitter) op(name string, operands ...operand.Op) {
+	method := reflect.ValueOf(e.Context).MethodByName(name)
+	if !method.IsValid() {
+		panic("avo has no " + name)
+	}
+	in := make([]reflect.Value, len(operands))
+	for i, o := range operands {
+		in[i] = reflect.ValueOf(o)
+	}
+	method.Call(in)
+}
+
+// p appends the instruction for packed numbers of the element type: VMUL is VMULPS or VMULPD.
+func (e *emitter) p(name string, operands ...operand.Op) {
+	suffix := "PS"
+	if e.double {
+		suffix = "PD"
+	}
+	e.op(name+suffix, operands...)
+}
+
+// i appends the one for packed integers of its size: VPXOR is VPXORD or VPXORQ.
+func (e *emitter) i(name string, operands ...operand.Op) {
+	suffix := "D"
+	if e.double {
+		suffix = "Q"
+	}
+	e.op(name+suffix, operands...)
+}
+
+// label returns a label that the function does not have yet.
+func (e *emitter) label(name string) string {
+	e.labels++
+	return fmt.Sprintf("%s%d", name, e.labels)
+}
+
+func ref(label string) operand.Op { return operand.LabelRef(label) }
+
+// The registers of all kernels. p is free once the arguments are loaded.
+var (
+	pArg        = reg.RDI
+	pred        = reg.RSI
+	target      = reg.RDX
+	upstream    = reg.RBX
+	out         = reg.R8
+	negated     = reg.R9
+	sums        = reg.R10
+	count       = reg.R11 // elements of the chunks to come
+	stores      = reg.R12 // flags of pass.stores
+	lanes       = reg.R13 // lanes in memory
+	predAhead   = reg.R14 // pred, as much further as is prefetched
+	targetAhead = reg.R15
+	at          = reg.RAX // bytes from the start of the arrays
+	loops       = reg.RCX // of a loop
+	inChunk     = reg.RDI // elements of this chunk to come
+)
+
+// Flags of pass.stores.
+const (
+	storeNegated   = 1
+	storeStreaming = 2
+)
+
+const (
+	laneCount   = 128
+	chunkLength = 2048
+)
+
+// index returns the address of an array's element, displacement bytes further than at.
+func index(base reg.Register, displacement int) operand.Mem {
+	return operand.Mem{Base: base, Index: at, Scale: 1, Disp: displacement}
+}
+
+// begin starts the function and loads what it needs of the pass but the constants, for which it returns their addresses.
+func (e *emitter) begin(l *layout) func(field string) operand.Mem {
+	e.Function(e.function())
+	e.Signature(l.signature(e.element()))
+	e.Load(e.Param("p"), pArg)
+	p := e.Param("p").Dereference(pArg)
+	field := func(name string) gotypes.Component { return p.Field(name) }
+	addr := func(name string) operand.Mem {
+		b, err := field(name).Resolve()
+		if err != nil {
+			panic(err)
+		}
+		return b.Addr
+	}
+	e.Load(field("pred"), pred)
+	e.Load(field("target"), target)
+	if e.elementwise {
+		e.Load(field("upstream"), upstream)
+	}
+	if e.terms || e.gradient {
+		e.Load(field("out"), out)
+		e.Load(field("stores"), stores)
+	}
+	if e.gradient {
+		e.Load(field("negated"), negated)
+	}
+	if e.sum {
+		e.LEAQ(addr("sum"), loops)
+		e.Load(field("sums"), sums)
+		e.TESTQ(sums, sums)
+		e.CMOVQEQ(loops, sums)
+	}
+	e.Load(field("ahead"), loops)
+	e.LEAQ(operand.Mem{Base: pred, Index: loops, Scale: 1}, predAhead)
+	e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
+	e.Load(field("n"), count)
+	e.XORQ(at, at)
+	return addr
+}
+
+// prefetch fetches the lines that the vectors of a later row lie in, a displacement from at.
+func (e *emitter) prefetch(displacement int) {
+	if displacement%64 == 0 {
+		e.PREFETCHT0(index(predAhead, displacement))
+		e.PREFETCHT0(index(targetAhead, displacement))
+	}
+}
+
+// alignedFrame allocates bytes on the stack and has lanes point to them, at a multiple of 64.
+func (e *emitter) alignedFrame(bytes int) (load func()) {
+	frame := e.AllocLocal(bytes + 64)
+	return func() {
+		e.LEAQ(frame.Offset(63), lanes)
+		e.ANDQ(operand.I8(-64), lanes)
+	}
+}
+
+// end returns, and appends the code for later.
+func (e *emitter) end() {
+	if e.terms || e.gradient {
+		done := e.label("return")
+		e.TESTQ(operand.U32(storeStreaming), stores)
+		e.JZ(ref(done))
+		e.SFENCE()
+		e.Label(done)
+	}
+	e.VZEROUPPER()
+	e.RET()
+	for _, f := range e.later {
+		f()
+	}
+}
+
+// store writes a vector of results to out, and where it is asked for its negative to negated or both past the caches.
+// What is asked for never changes during a call, so that the branches are foreseen.
+func (e *emitter) store(v, sign reg.Register, displacement int) {
+	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
+	e.TESTQ(stores, stores)
+	e.JNZ(ref(slow))
+	e.p("VMOVU", v, index(out, displacement))
+	e.Label(back)
+	e.later = append(e.later, func() {
+		e.Label(slow)
+		if e.gradient {
+			e.TESTQ(operand.U32(storeStreaming), stores)
+			e.JNZ(ref(streaming))
+			e.p("VMOVU", v, index(out, displacement))
+			e.flip(v, sign)
+			e.p("VMOVU", v, index(negated, displacement))
+			e.JMP(ref(back))
+			e.Label(streaming)
+		}
+		e.p("VMOVNT", v, index(out, displacement))
+		if e.gradient {
+			e.TESTQ(operand.U32(storeNegated), stores)
+			e.JZ(ref(back))
+			e.flip(v, sign)
+			e.p("VMOVNT", v, index(negated, displacement))
+		}
+		e.JMP(ref(back))
+	})
+}
+
+// storeMasked writes the results of a tail by write, which is given the array.
+func (e *emitter) storeMasked(v, sign reg.Register, write func(base reg.Register)) {
+	write(out)
+	if !e.gradient {
+		return
+	}
+	done := e.label("oneGradient")
+	e.TESTQ(operand.U32(storeNegated), stores)
+	e.JZ(ref(done))
+	e.flip(v, sign)
+	write(negated)
+	e.Label(done)
+}
+
+// flip changes the signs of a vector.
+func (e *emitter) flip(v, sign reg.Register) {
+	if e.set == "AVX512" {
+		e.i("VPXOR", sign, v, v)
+	} else {
+		e.p("VXOR", sign, v, v)
+	}
+}
+
+// step is a part of the work on a vector, which the next step of the same vector depends on.
+type step func()
+
+// interleave emits the steps of several vectors in turns. A processor takes instructions in a limited window out of order;
+// so there are always some in it that need not wait for one another.
+func interleave(vectors ...[]step) {
+	for i, more := 0, true; more; i++ {
+		more = false
+		for _, steps := range vectors {
+			if i < len(steps) {
+				steps[i]()
+				more = true
+			}
+		}
+	}
+}
+
+// broadcast fills a register with a field of pass.
+func (e *emitter) broadcast(from operand.Mem, v reg.Register) {
+	if e.double {
+		e.VBROADCASTSD(from, v)
+	} else {
+		e.VBROADCASTSS(from, v)
+	}
+}
+
+// immediate fills a register with a number, whose bits are given for either type.
+func (e *emitter) immediate(f32, f64 uint64, v reg.VecPhysical) {
+	low := v.AsX()
+	if e.double {
+		e.MOVQ(operand.U64(f64), loops)
+		e.VMOVQ(loops, low)
+		e.VPBROADCASTQ(low, v)
+	} else {
+		e.MOVL(operand.U32(f32), reg.ECX)
+		e.VMOVD(reg.ECX, low)
+		e.VPBROADCASTD(low, v)
+	}
+}
+
+// finish compiles what was built and prints it as an assembly file.
+func finish(c *build.Context) ([]byte, error) {
+	c.ConstraintExpr("!purego")
+	f, err := c.Result()
+	if err != nil {
+		return nil, err
+	}
+	if err := pass.Compile.Execute(f); err != nil {
+		return nil, err
+	}
+	return printer.NewGoAsm(config).Print(f)
+}

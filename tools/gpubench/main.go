@@ -1,0 +1,74 @@
+// Command gpubench measures, on CUDA device 0, what the bundle wants to know, and writes it as it goes, so that it can be ended at
+// any moment.
+//
+//	gpubench -what bits|main|full -o FILE [-torch python3] [-for 60s]
+//
+// It exits with 1 after an error or where an answer is wrong.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/measure"
+)
+
+// commit is set by the linker.
+var commit = "unknown"
+
+func main() {
+	what := flag.String("what", "main", "`WHAT` is measured: bits, PyTorch's beside ours; main, the few shapes that say most; full, all")
+	out := flag.String("o", "", "write the result to this `FILE`, as JSON")
+	python := flag.String("torch", "", "the `PYTHON` that has PyTorch; none: without it")
+	limit := flag.Duration("for", 0, "begin nothing after this time; 0: no limit")
+	patience := flag.Duration("patience", 0, "how long PyTorch may take over an answer; 0: two minutes")
+	samples := flag.Int("samples", 25, "`NUMBER` of samples of each time")
+	flag.Parse()
+	if err := run(*what, *out, *python, *limit, *patience, *samples); err != nil {
+		fmt.Fprintln(os.Stderr, "gpubench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(what, out, python string, limit, patience time.Duration, samples int) (err error) {
+	c := measure.Config{Samples: samples, Python: python, Commit: commit, For: limit, Patience: patience,
+		Report: func(line string) { fmt.Println(line) },
+		Save:   func(r *measure.Result) error { return save(out, r) }}
+	switch what {
+	case "bits":
+		c.BitsSize = 100_003
+	case "main":
+		c.Workloads = measure.Main()
+	case "full":
+		c.Workloads = measure.Full()
+	default:
+		return fmt.Errorf("-what %q: want bits, main or full", what)
+	}
+	if out == "" {
+		return errors.New("-o: give the name of a file")
+	}
+	if c.Device, err = gpu.Open(gpu.CUDA(0)); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.Device.Close()) }()
+	_, err = measure.Run(context.Background(), c)
+	return err
+}
+
+// save puts the result in the place of the last one.
+func save(path string, r *measure.Result) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

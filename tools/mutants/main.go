@@ -1,0 +1,327 @@
+// Command mutants changes the PTX of the kernels, one instruction at a time and in every way that an operator fits, and runs
+// the differential test on the simulated device until it catches the change. What survives is a hole in the tests, or a change
+// that changes nothing: each kind of those is listed in equivalent.go with the reason. Any other fails the command, and so does
+// one of those kinds that is caught.
+//
+// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-v] FILE.ptx
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+func main() {
+	n := flag.Int("n", 400, "how many mutants are drawn; 0: all")
+	seed := flag.Uint64("seed", 1, "of the draw")
+	only := flag.String("operator", "", "draw mutants of this operator alone")
+	verbose := flag.Bool("v", false, "print every mutant")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-v] FILE.ptx")
+		os.Exit(2)
+	}
+	ok, err := run(flag.Arg(0), *n, *seed, *only, *verbose)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "mutants:", err)
+	}
+	if err != nil || !ok {
+		os.Exit(1)
+	}
+}
+
+// verdict is what became of a mutant.
+type verdict struct {
+	mutant
+	how    string // one of the ways below
+	detail string
+}
+
+// The ways that a mutant ends.
+const (
+	differs    = "a result differs"
+	stopped    = "the device stops it"
+	narrower   = "accesses are narrower"
+	refused    = "does not load"
+	equivalent = "equivalent"
+	survived   = "survives"
+	misjudged  = "a rule is wrong" // it was to be equivalent, and is caught
+)
+
+func run(file string, n int, seed uint64, only string, verbose bool) (bool, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return false, err
+	}
+	ptx := string(text)
+	mutants := draw(all(ptx), n, seed, only)
+	if len(mutants) == 0 {
+		return false, fmt.Errorf("no operator fits")
+	}
+	fmt.Printf("%d mutants of %d, seed %d\n", len(mutants), len(all(ptx)), seed)
+	cases := casesByKernel()
+	o := &original{lines: strings.Split(ptx, "\n"), never: map[int]bool{}, otherwise: map[string]map[int]bool{}}
+	if err := o.study(ptx, cases); err != nil {
+		return false, err
+	}
+	bar := progressbar.NewOptions(len(mutants), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
+		progressbar.OptionSetWidth(10), // one row of 60 columns
+		progressbar.OptionSetVisibility(term.IsTerminal(int(os.Stderr.Fd()))))
+	start := time.Now()
+	verdicts := make([]verdict, len(mutants))
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for i := range next {
+				verdicts[i] = judge(o, mutants[i], cases)
+				_ = bar.Add(1)
+			}
+		})
+	}
+	for i := range mutants {
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	return report(verdicts, time.Since(start), verbose), nil
+}
+
+// study runs the PTX as it is, which must pass, and learns what it never does.
+func (o *original) study(ptx string, cases map[string][]difftest.Case) error {
+	var mu sync.Mutex
+	var errs []error
+	var group sync.WaitGroup
+	kernels := make(chan string)
+	for range runtime.GOMAXPROCS(0) {
+		group.Go(func() {
+			for kernel := range kernels {
+				v := try(ptx, mutant{kernel: kernel}, cases[kernel], func(c sim.Coverage) {
+					mu.Lock()
+					defer mu.Unlock()
+					o.learn(kernel, c)
+				})
+				if v.how != survived {
+					err := fmt.Errorf("%s as it is: %s: %s", kernel, v.how, v.detail)
+					mu.Lock()
+					errs = append(errs, err)
+					mu.Unlock()
+				}
+			}
+		})
+	}
+	for kernel := range cases {
+		kernels <- kernel
+	}
+	close(kernels)
+	group.Wait()
+	return errors.Join(errs...)
+}
+
+// draw picks n mutants at random, as many of each operator as there are as far as that goes.
+func draw(list []mutant, n int, seed uint64, only string) []mutant {
+	r := rand.New(rand.NewPCG(seed, 0))
+	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	byOperator := map[string][]mutant{}
+	for _, m := range list {
+		if only == "" || m.operator == only {
+			byOperator[m.operator] = append(byOperator[m.operator], m)
+		}
+	}
+	var drawn []mutant
+	for round := 0; ; round++ {
+		before := len(drawn)
+		for _, o := range operators {
+			if ms := byOperator[o.name]; round < len(ms) && (n == 0 || len(drawn) < n) {
+				drawn = append(drawn, ms[round])
+			}
+		}
+		if len(drawn) == before {
+			return drawn
+		}
+	}
+}
+
+// casesByKernel returns the cases of the differential test that run each kernel.
+func casesByKernel() map[string][]difftest.Case {
+	cases := map[string][]difftest.Case{}
+	for _, c := range slices.Concat(difftest.Corners(), difftest.Table()) {
+		cases[c.Kernel()] = append(cases[c.Kernel()], c)
+	}
+	for _, c := range difftest.Levels() {
+		if c.N%(256*2048) == 0 { // as many chunk sums as there is room for
+			cases[c.Kernel()] = append(cases[c.Kernel()], c)
+		}
+	}
+	for i := range 4000 {
+		c := difftest.Random(1, i, 20_000)
+		cases[c.Kernel()] = append(cases[c.Kernel()], c)
+	}
+	return cases
+}
+
+// judge runs a mutant, also one that is to be equivalent: if it is caught, it is not.
+func judge(o *original, m mutant, cases map[string][]difftest.Case) verdict {
+	changed := slices.Clone(o.lines)
+	changed[m.line-1] = m.to
+	v := try(strings.Join(changed, "\n"), m, cases[m.kernel], nil)
+	reason := o.equivalence(m)
+	switch {
+	case reason == "", reason == everyLane && v.how == stopped:
+		return v
+	case v.how == survived:
+		return verdict{m, equivalent, reason}
+	default:
+		return verdict{m, misjudged, fmt.Sprintf("%s, and was to be equivalent: %s: %s", v.how, reason, v.detail)}
+	}
+}
+
+// stepLimit ends a mutant that runs in circles; no case needs a hundredth of it.
+const stepLimit = 1 << 28
+
+// try runs the cases of a kernel on a PTX until one fails. learn, if there is one, gets the coverage.
+func try(ptx string, m mutant, cases []difftest.Case, learn func(sim.Coverage)) verdict {
+	// Few multiprocessors give blocks of many warps, some without work; many give many blocks, and at last those of one warp.
+	var coverage sim.Coverage
+	for _, step := range []struct {
+		multiprocessors int
+		cases           []difftest.Case
+	}{
+		{2, aligned(m.kernel, cases)},
+		{2, cases},
+		{64, cases},
+		{4096, ofKernel(m.kernel, slices.Concat(difftest.Deep(), difftest.Levels()))},
+	} {
+		device := sim.New(sim.Seed(1), sim.StepLimit(stepLimit))
+		dev, err := gpu.Open(gpu.On(difftest.Modified{Device: device, PTX: ptx, Multiprocessors: step.multiprocessors}))
+		if err != nil {
+			return verdict{m, refused, err.Error()}
+		}
+		column := difftest.On("mutant", dev)
+		for _, c := range step.cases {
+			if err := difftest.Run(c, column, difftest.Fallback()); err != nil {
+				_ = dev.Close() // after a fault it says so again
+				return verdict{m, wayOf(err), err.Error()}
+			}
+		}
+		if err := dev.Close(); err != nil {
+			return verdict{m, wayOf(err), err.Error()}
+		}
+		if coverage == nil {
+			if text := narrowAccess(device.Coverage(), m.kernel); text != "" {
+				return verdict{m, narrower, text}
+			}
+		}
+		coverage = coverage.Merge(device.Coverage())
+	}
+	if learn != nil {
+		learn(coverage)
+	}
+	return verdict{m, survived, ""}
+}
+
+func ofKernel(kernel string, cases []difftest.Case) []difftest.Case {
+	var list []difftest.Case
+	for _, c := range cases {
+		if c.Kernel() == kernel {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// aligned returns the cases of whole chunks of aligned arrays, for which the kernels promise accesses of 16 bytes.
+func aligned(kernel string, cases []difftest.Case) []difftest.Case {
+	var list []difftest.Case
+	for _, c := range ofKernel(kernel, cases) {
+		if c.N == 2048 && c.Shift == 0 {
+			list = append(list, c)
+		}
+	}
+	return list
+}
+
+// narrowAccess names an access to the arrays of less than 16 bytes that a kernel has made, or nothing.
+func narrowAccess(c sim.Coverage, kernel string) string {
+	element := regexp.MustCompile(`^(ld|st)\.global\.f(32|64)`)
+	for _, k := range c {
+		if k.Kernel != kernel || k.Launches == 0 {
+			continue
+		}
+		for _, i := range k.Instructions {
+			// The chunk sums and the loss are written one by one, by one thread of 32 or fewer; a row is read by all.
+			if i.Executed >= 32*k.Launches/2 && element.MatchString(i.Text) {
+				return fmt.Sprintf("line %d: %s", i.Line, i.Text)
+			}
+		}
+	}
+	return ""
+}
+
+func wayOf(err error) string {
+	var e *gpu.DeviceError
+	if errors.As(err, &e) {
+		return stopped
+	}
+	return differs
+}
+
+// report prints the table and says whether every mutant was caught or is known to be equivalent.
+func report(verdicts []verdict, took time.Duration, verbose bool) bool {
+	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged}
+	counts := map[string]map[string]int{}
+	for _, v := range verdicts {
+		if counts[v.operator] == nil {
+			counts[v.operator] = map[string]int{}
+		}
+		counts[v.operator][v.how]++
+		counts[v.operator]["all"]++
+	}
+	fmt.Printf("%-28s %7s", "operator", "mutants")
+	for _, w := range ways {
+		fmt.Printf("  %s", w)
+	}
+	fmt.Println()
+	total := map[string]int{}
+	row := func(name string, c map[string]int) {
+		fmt.Printf("%-28s %7d", name, c["all"])
+		for _, w := range ways {
+			fmt.Printf("  %*d", len(w), c[w])
+		}
+		fmt.Println()
+	}
+	for _, o := range operators {
+		if c := counts[o.name]; c != nil {
+			row(o.name, c)
+			for k, n := range c {
+				total[k] += n
+			}
+		}
+	}
+	row("all", total)
+	sort.Slice(verdicts, func(i, j int) bool { return verdicts[i].line < verdicts[j].line })
+	for _, v := range verdicts {
+		if verbose || v.how == survived || v.how == refused || v.how == misjudged {
+			fmt.Printf("%s: %v: %s\n", v.how, v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
+		}
+	}
+	fmt.Printf("%d mutants in %.0f s: %d caught, %d equivalent, %d survive\n", total["all"], took.Seconds(), total[differs]+total[stopped]+total[narrower]+total[refused], total[equivalent], total[survived])
+	return total[survived]+total[misjudged] == 0
+}

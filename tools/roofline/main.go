@@ -1,0 +1,194 @@
+// Command roofline writes docs/roofline.md: for each kernel the bytes it moves and the instructions it executes, counted on the
+// simulated device, and what the compiler made of it, read from ptxas and the machine code.
+//
+// usage: roofline [-check] FILE.ptx docs/roofline.md        with ptxas and cuobjdump on the PATH
+package main
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
+	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1/tools/sass"
+)
+
+// architecture is a compute capability with what bounds the warps of its multiprocessors (CUDA C++ Programming Guide, technical
+// specifications per compute capability): all have 65,536 registers, given to a warp 256 at a time.
+type architecture struct {
+	name  string
+	warps int // at once on a multiprocessor
+}
+
+var architectures = []architecture{{"sm_60", 64}, {"sm_70", 64}, {"sm_75", 32}, {"sm_80", 64}, {"sm_86", 48}, {"sm_89", 48}, {"sm_90", 64}}
+
+const registersOfMultiprocessor = 65536
+
+// occupancy returns how many warps are at once on a multiprocessor, in blocks of the largest size.
+func (a architecture) occupancy(registers int) int {
+	perWarp := (registers*kernels.WarpThreads + 255) / 256 * 256
+	blocks := min(a.warps/kernels.MaxWarps, registersOfMultiprocessor/(perWarp*kernels.MaxWarps))
+	return blocks * kernels.MaxWarps
+}
+
+func main() {
+	check := flag.Bool("check", false, "compare the file, write nothing")
+	flag.Parse()
+	if flag.NArg() != 2 {
+		fmt.Fprintln(os.Stderr, "usage: roofline [-check] FILE.ptx docs/roofline.md")
+		os.Exit(2)
+	}
+	if err := run(flag.Arg(0), flag.Arg(1), *check); err != nil {
+		fmt.Fprintln(os.Stderr, "roofline:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ptx, file string, check bool) error {
+	page, err := write(ptx)
+	if err != nil {
+		return err
+	}
+	if !check {
+		return os.WriteFile(file, page, 0o644)
+	}
+	committed, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if !bytes.Equal(committed, page) {
+		return fmt.Errorf("%s is not what the kernels give: run make roofline", file)
+	}
+	return nil
+}
+
+// chunks of the measured arrays: 131,072 elements.
+const chunks = 64
+
+func write(ptx string) ([]byte, error) {
+	traffic, err := difftest.MeasureTraffic(chunks)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "roofline")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	registers := map[string]map[string]int{} // by architecture and kernel
+	cubin := filepath.Join(dir, "smoothl1.cubin")
+	for _, a := range architectures {
+		out, err := exec.Command("ptxas", "-v", "-arch="+a.name, ptx, "-o", cubin).CombinedOutput()
+		if err != nil {
+			return nil, fmt.Errorf("ptxas -arch=%s: %w\n%s", a.name, err, out)
+		}
+		registers[a.name] = map[string]int{}
+		for _, m := range regexp.MustCompile(`Compiling entry function '(\w+)'(?s:.*?)Used (\d+) registers`).FindAllStringSubmatch(string(out), -1) {
+			registers[a.name][m[1]], _ = strconv.Atoi(m[2]) // digits
+		}
+	}
+	dump, err := exec.Command("cuobjdump", "-sass", cubin).Output() // of sm_90, the last
+	if err != nil {
+		return nil, fmt.Errorf("cuobjdump -sass: %w", err)
+	}
+	code, err := sass.Kernels(string(dump))
+	if err != nil {
+		return nil, err
+	}
+
+	var b bytes.Buffer
+	fmt.Fprintf(&b, `# What the kernels ask of a GPU
+
+Written by `+"`make roofline`"+`, checked in CI. Nothing here was measured on a GPU: bytes, sectors and instructions are counted on
+the simulated device, for %d aligned elements, the gradient of pred alone and beta 1 (_mul) or 0.1 (_div); registers are those
+that ptxas gives, loads in flight those of sm_90's machine code before the first value is used.
+
+## Traffic and work
+
+Bytes an element: the least that the operation must move; what the threads ask for; what the touched sectors of 32 bytes hold.
+Beside the arrays a reduction writes and reads 8 bytes a chunk of 2048. Instructions an element are PTX instructions of threads.
+
+| kernel | floor | asked for | in sectors | instructions | of them float | loads in flight |
+|---|---:|---:|---:|---:|---:|---:|
+`, chunks*2048)
+	for _, t := range traffic {
+		k := t.Stats
+		n := float64(t.Elements) * float64(k.Launches)
+		inFlight, err := loadsInFlight(code[t.Entry.Name()])
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", t.Entry.Name(), err)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × 16 bytes |\n", short(t.Entry), (t.FloorLoads+t.FloorStores)/t.Elements,
+			float64(k.Global.Loads.Bytes+k.Global.Stores.Bytes)/n, 32*float64(k.Global.Loads.Sectors+k.Global.Stores.Sectors)/n,
+			float64(k.Instructions.Total())/n, float64(k.Instructions["float32"]+k.Instructions["float64"])/n, inFlight)
+	}
+	fmt.Fprintf(&b, `
+## Registers and occupancy
+
+Registers a thread, and the warps that are at once on a multiprocessor in blocks of %d threads, by the registers alone.
+
+| kernel |`, kernels.MaxWarps*kernels.WarpThreads)
+	for _, a := range architectures {
+		fmt.Fprintf(&b, " %s |", a.name)
+	}
+	b.WriteString("\n|---|" + strings.Repeat("---:|", len(architectures)) + "\n")
+	for _, e := range kernels.All() {
+		fmt.Fprintf(&b, "| %s |", short(e))
+		for _, a := range architectures {
+			r := registers[a.name][e.Name()]
+			if r == 0 {
+				return nil, fmt.Errorf("ptxas -arch=%s did not speak of %s", a.name, e.Name())
+			}
+			fmt.Fprintf(&b, " %d: %d of %d |", r, a.occupancy(r), a.warps)
+		}
+		b.WriteString("\n")
+	}
+	return b.Bytes(), nil
+}
+
+func short(e kernels.Entry) string { return strings.TrimPrefix(e.Name(), "smoothl1_") }
+
+// loadsInFlight counts the 16-byte loads of the body loop that are issued before a register of one of them is read.
+func loadsInFlight(code []sass.Instruction) (int, error) {
+	for _, loop := range sass.Innermost(code) {
+		loaded := map[int]bool{} // registers
+		loads := 0
+		for _, i := range loop {
+			in := code[i]
+			if in.Op == "LDG.E.128" {
+				m := regexp.MustCompile(`^R(\d+),`).FindStringSubmatch(in.Operands)
+				if m == nil {
+					return 0, fmt.Errorf("%s %s: not as cuobjdump writes a load", in.Op, in.Operands)
+				}
+				first, _ := strconv.Atoi(m[1]) // digits
+				for r := range 4 {
+					loaded[first+r] = true
+				}
+				loads++
+				continue
+			}
+			if loads > 0 && reads(in, loaded) {
+				return loads, nil
+			}
+		}
+	}
+	return 0, fmt.Errorf("found no loop with 16-byte loads")
+}
+
+// reads says whether an instruction names one of the registers beyond its first operand, which it writes.
+func reads(in sass.Instruction, registers map[int]bool) bool {
+	_, sources, _ := strings.Cut(in.Operands, ",")
+	for _, m := range regexp.MustCompile(`\bR(\d+)\b`).FindAllStringSubmatch(sources, -1) {
+		if r, _ := strconv.Atoi(m[1]); registers[r] {
+			return true
+		}
+	}
+	return false
+}
