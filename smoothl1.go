@@ -17,7 +17,6 @@ package smoothl1
 import (
 	"fmt"
 	"math"
-	"unsafe"
 )
 
 // A Loss says what is computed. The zero value is the L1 loss with mean reduction.
@@ -69,7 +68,7 @@ func (l Loss) Validate(t DType) error {
 		return bad("must not be negative")
 	case l.Beta == 0 && l.Kind == Huber:
 		return bad("must be positive for the Huber loss")
-	case l.Beta > 0 && t == Float32 && (float32(l.Beta) == 0 || math.IsInf(float64(float32(l.Beta)), 0)):
+	case l.Beta > 0 && t.Computing() == Float32 && (float32(l.Beta) == 0 || math.IsInf(float64(float32(l.Beta)), 0)):
 		return bad(fmt.Sprintf("is %v in float32", float32(l.Beta)))
 	}
 	return nil
@@ -108,16 +107,39 @@ const (
 
 // DTypeOf returns the element type T.
 func DTypeOf[T Float]() DType {
-	if unsafe.Sizeof(T(0)) == 4 {
+	switch any(*new(T)).(type) {
+	case float32:
 		return Float32
+	case float64:
+		return Float64
 	}
-	return Float64
+	return unknown
 }
 
-// Size returns the bytes of an element.
-func (t DType) Size() int {
-	if t == Float32 {
-		return 4
+// unknown is refused wherever a type is asked for: a type added to Float and forgotten here is computed as no other.
+const unknown DType = 1<<8 - 1
+
+// Size returns the bytes of an element; 0 for a type that does not exist.
+func (t DType) Size() int { return t.facts().size }
+
+// Computing returns the type that elements of type t are computed in: beta, the norm and the upstream gradient are rounded to it.
+func (t DType) Computing() DType { return t.facts().computing }
+
+// facts are what is known of an element type.
+type facts struct {
+	name      string
+	size      int // bytes
+	computing DType
+}
+
+var dtypes = [...]facts{
+	Float32: {"float32", 4, Float32},
+	Float64: {"float64", 8, Float64},
+}
+
+func (t DType) facts() facts {
+	if !t.valid() {
+		return facts{computing: unknown}
 	}
-	return 8
+	return dtypes[t]
 }

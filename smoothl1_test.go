@@ -114,3 +114,14 @@ func TestDTypes(t *testing.T) {
 	assert.Equal(t, smoothl1.Float64, smoothl1.DTypeOf[float64]())
 	assert.Equal(t, []int{4, 8}, []int{smoothl1.Float32.Size(), smoothl1.Float64.Size()})
 }
+
+// A type that a table lacks is an error or nothing, never another type.
+func TestUnknownDType(t *testing.T) {
+	for _, unknown := range []smoothl1.DType{2, 255} {
+		assert.Zero(t, unknown.Size())
+		assert.ErrorIs(t, smoothl1.Loss{Beta: 1}.Validate(unknown), smoothl1.ErrDType)
+		assert.ErrorIs(t, smoothl1.Loss{Beta: 1}.Validate(unknown.Computing()), smoothl1.ErrDType)
+	}
+	assert.Equal(t, smoothl1.Float64, smoothl1.DTypeOf[float64]())
+	assert.Equal(t, smoothl1.Float32, smoothl1.DTypeOf[float32]().Computing())
+}

@@ -10,8 +10,15 @@ import (
 var (
 	kinds      = []string{"smooth_l1", "huber"}
 	reductions = []string{"mean", "sum", "none"}
-	dtypes     = []string{"float32", "float64"}
 )
+
+// dtypeNames returns the names of the element types.
+func dtypeNames() (names []string) {
+	for _, t := range dtypes {
+		names = append(names, t.name)
+	}
+	return names
+}
 
 func (k Kind) valid() bool      { return int(k) < len(kinds) }
 func (r Reduction) valid() bool { return int(r) < len(reductions) }
@@ -24,7 +31,12 @@ func (k Kind) String() string { return name("Kind", kinds, uint8(k)) }
 func (r Reduction) String() string { return name("Reduction", reductions, uint8(r)) }
 
 // String returns "float32" or "float64".
-func (t DType) String() string { return name("DType", dtypes, uint8(t)) }
+func (t DType) String() string {
+	if t.valid() {
+		return dtypes[t].name
+	}
+	return name("DType", nil, uint8(t))
+}
 
 // MarshalText implements encoding.TextMarshaler; a kind that does not exist is an error wrapping ErrKind.
 func (k Kind) MarshalText() ([]byte, error) { return marshal("kind", kinds, uint8(k), ErrKind) }
@@ -35,7 +47,9 @@ func (r Reduction) MarshalText() ([]byte, error) {
 }
 
 // MarshalText implements encoding.TextMarshaler; a type that does not exist is an error wrapping ErrDType.
-func (t DType) MarshalText() ([]byte, error) { return marshal("dtype", dtypes, uint8(t), ErrDType) }
+func (t DType) MarshalText() ([]byte, error) {
+	return marshal("dtype", dtypeNames(), uint8(t), ErrDType)
+}
 
 // UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
 // ErrKind and leaves k as it is.
@@ -50,7 +64,7 @@ func (r *Reduction) UnmarshalText(text []byte) error {
 // UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
 // ErrDType and leaves t as it is.
 func (t *DType) UnmarshalText(text []byte) error {
-	return unmarshal("dtype", dtypes, text, t, ErrDType)
+	return unmarshal("dtype", dtypeNames(), text, t, ErrDType)
 }
 
 // Set implements flag.Value like UnmarshalText.

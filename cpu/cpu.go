@@ -39,17 +39,18 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // The constants of the canonical sum.
 const (
-	Lanes = 128          // lanes of a row
-	Rows  = 16           // rows of a chunk
-	Chunk = Lanes * Rows // elements of a chunk
+	Lanes = op.Lanes // lanes of a row
+	Rows  = op.Rows  // rows of a chunk
+	Chunk = op.Chunk // elements of a chunk
 )
 
 // Chunks returns the number of chunk sums of n elements: n/Chunk, rounded up.
-func Chunks(n int) int { return n/Chunk + min(n%Chunk, 1) }
+func Chunks(n int) int { return op.Chunks(n) }
 
 // Args are the arrays of an operation, all of the same length. An output may be the very slice of an input, to compute in
 // place; no output may overlap another or an input in part.

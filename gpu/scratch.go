@@ -5,8 +5,8 @@ import (
 	"errors"
 	"math"
 
-	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // scratch is what a reduction leaves on the device: the loss, the ticket that finds the last block, and the chunk sums of
@@ -40,22 +40,12 @@ func newScratch(d *Device, chunks int) (*scratch, error) {
 	return m, nil
 }
 
-// allLevels returns the numbers of all levels of the canonical sum of chunks chunk sums.
-func allLevels(chunks int) int {
-	total := chunks
-	for chunks > 1 {
-		chunks = cpu.Chunks(chunks)
-		total += chunks
-	}
-	return total
-}
-
 // grow makes room for the chunk sums. New memory comes with a ticket of 0.
 func (m *scratch) grow(d *Device, chunks int) error {
 	if chunks <= m.chunks {
 		return nil
 	}
-	memory, err := d.allocate(sumsOffset + 8*allLevels(chunks))
+	memory, err := d.allocate(sumsOffset + 8*op.Levels(chunks))
 	if err != nil {
 		return err
 	}

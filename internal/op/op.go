@@ -1,0 +1,27 @@
+// Package op says what an operation on the loss is, for packages cpu and gpu alike: the constants of the formula, the levels of
+// the canonical sum.
+package op
+
+// A Pass is what one walk over the arrays computes.
+type Pass uint8
+
+// The passes.
+const (
+	Terms           Pass = iota // the loss terms
+	Forward                     // the reduced loss
+	Backward                    // gradients
+	ForwardBackward             // the reduced loss and gradients
+	Passes          = iota
+)
+
+// names are those of the kernels; the functions of packages cpu and gpu have them in camel case.
+var names = [Passes]string{"terms", "forward", "backward", "forward_backward"}
+
+// String returns "terms", "forward", "backward" or "forward_backward".
+func (p Pass) String() string { return names[p] }
+
+// Reduces says whether the pass gives the reduced loss.
+func (p Pass) Reduces() bool { return p == Forward || p == ForwardBackward }
+
+// Differentiates says whether it gives gradients.
+func (p Pass) Differentiates() bool { return p == Backward || p == ForwardBackward }
