@@ -1,0 +1,114 @@
+//go:build cuda && linux && amd64 && cgo
+
+package fakedriver_test
+
+import (
+	"bytes"
+	"fmt"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/devicetest"
+	"github.com/smoothl1/smoothl1/internal/testkit/fakedriver"
+)
+
+// lockedToThread says whether the calling goroutine is, as the runtime writes it above a goroutine's stack.
+func lockedToThread() bool {
+	var text [64]byte
+	head, _, _ := bytes.Cut(text[:runtime.Stack(text[:], false)], []byte("\n"))
+	return bytes.Contains(head, []byte("locked to thread"))
+}
+
+// mustBeFree fails the test where the last call has left its goroutine locked to a thread: when such a goroutine ends, its
+// thread ends with it.
+func mustBeFree(t *testing.T, call string) {
+	t.Helper()
+	require.False(t, lockedToThread(), "%s: the goroutine is locked to its thread", call)
+}
+
+func TestLockedToThread(t *testing.T) {
+	require.False(t, lockedToThread())
+	runtime.LockOSThread()
+	require.True(t, lockedToThread())
+	runtime.UnlockOSThread()
+	require.False(t, lockedToThread())
+}
+
+// Whatever call fails, the goroutine is left as free as it was.
+func TestGoroutineIsLeftFree(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	mustBeFree(t, "Open")
+	before := fakedriver.Calls("")
+	require.NoError(t, useAll(d))
+	mustBeFree(t, "all calls")
+	require.NoError(t, d.Close())
+	mustBeFree(t, "Close")
+	for k := 1; k <= fakedriver.Calls("")-before; k++ {
+		d := open(t, 0)
+		fakedriver.Reset()
+		fakedriver.Fail("", k, driver.CodeUnknown)
+		err := useAll(d)
+		mustBeFree(t, fmt.Sprint(err))
+		err = d.Close()
+		mustBeFree(t, fmt.Sprint("Close: ", err))
+	}
+}
+
+// The error of a call is its own, also where the context cannot be popped after it; that is the error of a call that succeeds.
+func TestFirstErrorIsKept(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	p, err := d.Alloc(64)
+	require.NoError(t, err)
+	e, err := d.NewEvent()
+	require.NoError(t, err)
+	f := kernel(t, d, "shape")
+	const closed = 1<<63 | 12345
+	out, invalid, handle := driver.CodeOutOfMemory, driver.CodeInvalidValue, driver.CodeInvalidHandle
+	for name, c := range map[string]struct {
+		fails, succeeds func() error
+		code            int
+	}{
+		"Alloc": {func() error { _, err := d.Alloc(1 << 40); return err }, func() error { _, err := d.Alloc(8); return err }, out},
+		"Free":  {func() error { return d.Free(1) }, nil, invalid},
+		"CopyIn": {func() error { return d.CopyIn(p+60, make([]byte, 8), 0) }, func() error { return d.CopyIn(p, make([]byte, 8), 0) },
+			invalid},
+		"CopyOut": {func() error { return d.CopyOut(make([]byte, 8), p+60, 0) }, func() error { return d.CopyOut(make([]byte, 8), p, 0) },
+			invalid},
+		"Copy": {func() error { return d.Copy(p, p+60, 8, 0) }, func() error { return d.Copy(p, p+32, 8, 0) }, invalid},
+		"Zero": {func() error { return d.Zero(p, 65, 0) }, func() error { return d.Zero(p, 64, 0) }, invalid},
+		"Launch": {func() error { return d.Launch(f, driver.Linear(1, 1), closed, []uint64{uint64(p)}) },
+			func() error { return d.Launch(f, driver.Linear(1, 1), 0, []uint64{uint64(p)}) }, handle},
+		"Wait":        {func() error { return d.Wait(closed) }, func() error { return d.Wait(0) }, handle},
+		"Record":      {func() error { return d.Record(closed, 0) }, func() error { return d.Record(e, 0) }, handle},
+		"WaitEvent":   {func() error { return d.WaitEvent(closed, 0) }, func() error { return d.WaitEvent(e, 0) }, handle},
+		"Elapsed":     {func() error { _, err := d.Elapsed(e, closed); return err }, nil, handle},
+		"CloseStream": {func() error { return d.CloseStream(closed) }, nil, handle},
+		"CloseEvent":  {func() error { return d.CloseEvent(closed) }, nil, handle},
+		"Load":        {func() error { _, err := d.Load(devicetest.PTX + "nosuch"); return err }, nil, driver.CodeInvalidPTX},
+		"Unload":      {func() error { return d.Unload(closed) }, nil, handle},
+		"Function":    {func() error { _, err := d.Function(closed, "shape"); return err }, nil, handle},
+	} {
+		t.Run(name, func(t *testing.T) {
+			const code = driver.CodeUnknown
+			var failed *driver.Error
+			fakedriver.Fail("cuCtxPopCurrent", 1, code)
+			require.ErrorAs(t, c.fails(), &failed)
+			assert.Equal(t, c.code, failed.Code, "%v", failed)
+			assert.NotEqual(t, "cuCtxPopCurrent", failed.Call)
+			if c.succeeds == nil {
+				return
+			}
+			fakedriver.Fail("cuCtxPopCurrent", 1, code)
+			require.ErrorAs(t, c.succeeds(), &failed)
+			assert.Equal(t, "cuCtxPopCurrent", failed.Call)
+			assert.Equal(t, code, failed.Code)
+		})
+	}
+	fakedriver.Reset()
+}
