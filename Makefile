@@ -20,7 +20,7 @@ ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
 
-asm: ## write the assembly of package cpu
+asm: ## write the assembly
 	cd tools && $(GO) run ./asmgen ..
 
 asm-check: ## fail if the assembly is not what its generator writes
@@ -45,10 +45,10 @@ test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse mul
 	GOAMD64=v3 $(GO) test ./...
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu ./gpu ./kernels ./sim/... ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./gpu ./kernels ./sim/... ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
 
 race: ## the concurrent tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short . ./cpu ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -short . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
 
 lint: ## gofmt, go vet, staticcheck
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }

@@ -25,7 +25,7 @@ const (
 // The packages of ours that those with many of them may need, directly or not; "." is the root.
 const (
 	forCPU      = ". internal/op internal/isa"
-	forGPU      = forCPU + " cpu internal/cuda internal/driver internal/memory kernels"
+	forGPU      = forCPU + " cpu cpu/internal/core internal/cuda internal/driver internal/memory kernels"
 	forSim      = "internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
 	forPrograms = forGPU + " gpu " + forSim + " sim"
 	forFiles    = "internal/files internal/memory"
@@ -36,7 +36,8 @@ const (
 // cmd, examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → the root.
 var table = map[string]struct{ ours, others string }{
 	".":                           {},
-	"cpu":                         {forCPU, ""},
+	"cpu":                         {forCPU + " cpu/internal/core", ""},
+	"cpu/internal/core":           {forCPU, ""},
 	"gpu":                         {forGPU, binding},
 	"kernels":                     {".", ""},
 	"sim":                         {forSim, ""},

@@ -23,7 +23,7 @@ func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 		return err
 	}
 	var p pass[T]
-	p.set(forwardTerms, l, &a)
+	p.set(op.Terms, l, &a)
 	run(&p, nil)
 	return nil
 }
@@ -34,7 +34,7 @@ func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 		return 0, err
 	}
 	var p pass[T]
-	p.set(forward, l, &a)
+	p.set(op.Forward, l, &a)
 	sum := run(&p, a.ChunkSums)
 	return sum / op.Divisor(l, a.count()), nil
 }
@@ -45,7 +45,7 @@ func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 		return err
 	}
 	var p pass[T]
-	p.set(backward, l, &a)
+	p.set(op.Backward, l, &a)
 	run(&p, nil)
 	return nil
 }
@@ -58,7 +58,7 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 		return 0, err
 	}
 	var p pass[T]
-	p.set(forwardBackward, l, &a)
+	p.set(op.ForwardBackward, l, &a)
 	sum := run(&p, a.ChunkSums)
 	return sum / op.Divisor(l, a.count()), nil
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // benchmark runs f on arrays of n elements, arrays of which it reads and writes.
@@ -64,7 +65,7 @@ func BenchmarkSerialLimit(b *testing.B) {
 		for _, workers := range []int{1, 2} {
 			benchmark(b, fmt.Sprintf("chunks=%d/goroutines=%d", chunks, workers), chunks*Chunk, 3, func(a Args[float32]) error {
 				var p pass[float32]
-				p.set(forwardBackward, smoothl1.Loss{Beta: 1}, &a)
+				p.set(op.ForwardBackward, smoothl1.Loss{Beta: 1}, &a)
 				if workers == 1 {
 					runSerial(&p, a.ChunkSums)
 				} else {
@@ -80,17 +81,17 @@ func BenchmarkSerialLimit(b *testing.B) {
 func BenchmarkPrefetch(b *testing.B) {
 	for _, k := range []struct {
 		name   string
-		kernel kernel
+		pass   op.Pass
 		arrays int
-	}{{"forward", forward, 2}, {"backward", backward, 3}, {"forwardBackward", forwardBackward, 3}} {
+	}{{"forward", op.Forward, 2}, {"backward", op.Backward, 3}, {"forwardBackward", op.ForwardBackward, 3}} {
 		for _, n := range []int{1 << 16, 1 << 18, 1 << 19, 3 << 18, 1 << 20, 1 << 21} {
 			for _, ahead := range []uint64{0, 1024} {
 				benchmark(b, fmt.Sprintf("%s/ahead=%d", k.name, ahead), n, k.arrays, func(a Args[float32]) error {
 					var p pass[float32]
-					p.set(k.kernel, smoothl1.Loss{Beta: 1}, &a)
-					p.ahead = ahead
+					p.set(k.pass, smoothl1.Loss{Beta: 1}, &a)
+					p.Ahead = ahead
 					sums := a.ChunkSums
-					if !k.kernel.reduces() {
+					if !k.pass.Reduces() {
 						sums = nil
 					}
 					runSerial(&p, sums)

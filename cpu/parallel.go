@@ -8,6 +8,7 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
 )
 
 // job is a pass that is made in batches, by several goroutines. Jobs are kept and used again, so that a call allocates
@@ -65,8 +66,8 @@ func (j *job[T]) batches() {
 			return
 		}
 		start := first * Chunk
-		p := j.pass.part(start, min(j.batch*Chunk, j.pass.n-start))
-		call(&p)
+		p := j.pass.Part(start, min(j.batch*Chunk, j.pass.N-start))
+		core.Call(&p)
 	}
 }
 
@@ -85,14 +86,14 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 	j.pass, j.chunks = *p, chunks
 	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several for each, since they will not be equally fast
 	j.next.Store(0)
-	if p.kernel.reduces() {
+	if p.Kernel.Reduces() {
 		if sums == nil {
 			if len(j.sums) < chunks {
 				j.sums = make([]float64, chunks)
 			}
 			sums = j.sums[:chunks]
 		}
-		j.pass.sums = unsafe.SliceData(sums)
+		j.pass.Sums = unsafe.SliceData(sums)
 	}
 	if workers <= 1 {
 		j.batches()
@@ -123,10 +124,13 @@ var (
 )
 
 func freeJobs[T smoothl1.Float]() *jobs[T] {
-	if unsafe.Sizeof(T(0)) == 4 {
-		return (*jobs[T])(unsafe.Pointer(&jobs32))
+	if f, ok := any(&jobs32).(*jobs[T]); ok {
+		return f
 	}
-	return (*jobs[T])(unsafe.Pointer(&jobs64))
+	if f, ok := any(&jobs64).(*jobs[T]); ok {
+		return f
+	}
+	return new(jobs[T]) // a type that no jobs are kept for
 }
 
 func (f *jobs[T]) take() *job[T] {

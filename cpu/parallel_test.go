@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // randomArgs returns arrays of n elements with room for everything but the chunk sums.
@@ -86,8 +87,8 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 	require.NoError(t, err)
 	for range 3 {
 		var p pass[float32]
-		p.set(forward, l, &a)
-		p.target = nil
+		p.set(op.Forward, l, &a)
+		p.Target = nil
 		var failed any
 		func() {
 			defer func() { failed = recover() }()

@@ -5,6 +5,7 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
@@ -28,26 +29,26 @@ const maxSerialLimit = 384
 // run makes the pass and returns its canonical sum, if the kernel reduces. The chunk sums are written to sums, unless it is
 // nil.
 func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
-	chunks := Chunks(p.n)
+	chunks := Chunks(p.N)
 	switch {
 	case chunks == 0:
 		return 0
 	case chunks == 1:
-		call(p)
+		core.Call(&p.Params)
 		if sums != nil {
-			sums[0] = p.sum
+			sums[0] = p.Sum
 		}
-		return p.sum
+		return p.Sum
 	}
 	p.prefetch()
 	switch {
 	case chunks > serialLimit[T]():
 		p.stream()
 		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
-	case sums == nil && p.kernel.reduces() && chunks <= 16:
+	case sums == nil && p.Kernel.Reduces() && chunks <= 16:
 		var room [16]float64 // clearing more would show
 		return runSerial(p, room[:chunks])
-	case sums == nil && p.kernel.reduces():
+	case sums == nil && p.Kernel.Reduces():
 		var room [maxSerialLimit]float64
 		return runSerial(p, room[:chunks])
 	default:
@@ -58,8 +59,8 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 // runSerial makes a pass that is short enough not to be interrupted.
 func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	q := *p // what points to sums on the stack must not be what can go to the heap
-	q.sums = unsafe.SliceData(sums)
-	call(&q)
+	q.Sums = unsafe.SliceData(sums)
+	core.Call(&q.Params)
 	return total(sums)
 }
 
@@ -69,30 +70,29 @@ func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 func (p *pass[T]) prefetch() {
 	const ahead = 1024 // bytes; from 768 to 1280 are as good
 	if !p.exceeds(isa.LastLevelCache() / 3) {
-		p.ahead = ahead
+		p.Ahead = ahead
 	}
 }
 
 // exceeds says whether the pass's arrays are larger than so many bytes together.
 func (p *pass[T]) exceeds(bytes int) bool {
-	arrays := p.kernel.arrays()
-	if p.negated != nil {
+	arrays := p.Kernel.Arrays()
+	if p.Negated != nil {
 		arrays++
 	}
-	return arrays*p.n > bytes/int(unsafe.Sizeof(T(0)))
+	return arrays*p.N > bytes/int(unsafe.Sizeof(T(0)))
 }
 
 // stream has the pass store past the caches where its arrays exceed them: a store to memory that is in no cache would read it
-// first. Streaming stores need vectors of 64 bytes in their place, and gain nothing where the output is read anyway.
+// first. Streaming stores need vectors in their place, and gain nothing where the output is read anyway.
 func (p *pass[T]) stream() {
-	const line = 64
-	if p.out == nil || !p.exceeds(isa.LastLevelCache()) {
+	if p.Out == nil || !p.exceeds(isa.LastLevelCache()) {
 		return
 	}
-	for _, out := range []*T{p.out, p.negated} {
-		if uintptr(unsafe.Pointer(out))%line != 0 || out != nil && (out == p.pred || out == p.target || out == p.upstream) {
+	for _, out := range []*T{p.Out, p.Negated} {
+		if uintptr(unsafe.Pointer(out))%core.Line != 0 || out != nil && (out == p.Pred || out == p.Target || out == p.Upstream) {
 			return
 		}
 	}
-	p.stores |= storeStreaming
+	p.Stores |= core.StoreStreaming
 }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"math"
 	"testing"
 	"unsafe"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
@@ -22,23 +24,24 @@ func TestStreamsOnlyWhereItGains(t *testing.T) {
 	in, out, off := &memory[i+4], &memory[i], &memory[i+1]
 	third := isa.LastLevelCache() / 4 / 3 // elements of three arrays that just fit
 	for _, c := range []struct {
-		name string
-		pass pass[float32]
-		want bool
+		name   string
+		params core.Params[float32]
+		want   bool
 	}{
-		{"fits", pass[float32]{kernel: backward, out: out, n: third}, false},
-		{"exceeds", pass[float32]{kernel: backward, out: out, n: third + 1}, true},
-		{"a fourth array", pass[float32]{kernel: backwardElementwise, out: out, n: third}, true},
-		{"a second gradient", pass[float32]{kernel: backward, out: out, negated: out, n: third}, true},
-		{"out of place", pass[float32]{kernel: backward, out: off, n: 2 * third}, false},
-		{"second gradient out of place", pass[float32]{kernel: backward, out: out, negated: off, n: 2 * third}, false},
-		{"in place of pred", pass[float32]{kernel: forwardTerms, out: out, pred: out, n: 2 * third}, false},
-		{"in place of target", pass[float32]{kernel: forwardBackward, out: out, pred: in, target: out, n: 2 * third}, false},
-		{"in place of upstream", pass[float32]{kernel: backwardElementwise, out: out, upstream: out, n: 2 * third}, false},
-		{"nothing to store", pass[float32]{kernel: forward, n: 9 * third}, false},
+		{"fits", core.Params[float32]{Kernel: core.Backward, Out: out, N: third}, false},
+		{"exceeds", core.Params[float32]{Kernel: core.Backward, Out: out, N: third + 1}, true},
+		{"a fourth array", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, N: third}, true},
+		{"a second gradient", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: out, N: third}, true},
+		{"out of place", core.Params[float32]{Kernel: core.Backward, Out: off, N: 2 * third}, false},
+		{"second gradient out of place", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: off, N: 2 * third}, false},
+		{"in place of pred", core.Params[float32]{Kernel: core.Terms, Out: out, Pred: out, N: 2 * third}, false},
+		{"in place of target", core.Params[float32]{Kernel: core.ForwardBackward, Out: out, Pred: in, Target: out, N: 2 * third}, false},
+		{"in place of upstream", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: out, N: 2 * third}, false},
+		{"nothing to store", core.Params[float32]{Kernel: core.Forward, N: 9 * third}, false},
 	} {
-		c.pass.stream()
-		assert.Equal(t, c.want, c.pass.stores&storeStreaming != 0, c.name)
+		p := pass[float32]{c.params}
+		p.stream()
+		assert.Equal(t, c.want, p.Stores&core.StoreStreaming != 0, c.name)
 	}
 }
 
@@ -73,7 +76,7 @@ func TestArraysLargerThanTheCache(t *testing.T) {
 // equal compares millions of elements faster than assert.Equal.
 func equal(a, b []float32) bool {
 	for i := range a {
-		if bits(a[i]) != bits(b[i]) {
+		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
 			return false
 		}
 	}

@@ -1,17 +1,6 @@
 package cpu
 
-// fold adds the lanes by halves, lane i += lane i+64, then i+32, …, i+1, where only the first used lanes were added to. The
-// others are +0, which changes no lane: a lane that began at +0 is never −0.
-func fold(lanes *[Lanes]float64, used int) float64 {
-	used = min(used, Lanes)
-	for half := Lanes / 2; half > 0; half /= 2 {
-		for i := half; i < used; i++ {
-			lanes[i-half] += lanes[i]
-		}
-		used = min(used, half)
-	}
-	return lanes[0]
-}
+import "github.com/smoothl1/smoothl1/cpu/internal/core"
 
 // total sums chunk sums by the rule of the canonical sum until one number is left.
 func total(sums []float64) float64 {
@@ -48,5 +37,5 @@ func levelSum(sums []float64, size int) float64 {
 			used++
 		}
 	}
-	return fold(&lanes, used)
+	return core.Fold(&lanes, used)
 }

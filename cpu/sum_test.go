@@ -38,17 +38,3 @@ func TestCancellingNumbersCare(t *testing.T) {
 	}
 	assert.NotEqual(t, straight, total(sums))
 }
-
-func TestFoldOfFewLanes(t *testing.T) {
-	for used := range Lanes + 1 {
-		var lanes, all [Lanes]float64
-		copy(lanes[:used], cancelling(used))
-		all = lanes
-		for half := Lanes / 2; half > 0; half /= 2 {
-			for i := range half {
-				all[i] += all[i+half]
-			}
-		}
-		require.Equal(t, all[0], fold(&lanes, used), used)
-	}
-}

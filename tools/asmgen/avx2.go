@@ -79,32 +79,32 @@ func (e *emitter) constants256(field func(string) operand.Mem) {
 		return m
 	}
 	e.immediate(0x80000000, 0x8000000000000000, c.sign)
-	e.broadcast(field("threshold"), c.threshold)
+	e.broadcast(field("Threshold"), c.threshold)
 	if e.terms || e.sum {
 		e.immediate(0x3f000000, 0x3fe0000000000000, c.half05)
-		e.halfVector = spill("half")
+		e.halfVector = spill("Half")
 	}
 	switch {
 	case e.quotient == mul:
-		e.broadcast(field("inverse"), c.quotient)
+		e.broadcast(field("Inverse"), c.quotient)
 	case e.quotient == div:
-		e.broadcast(field("divisor"), c.quotient)
+		e.broadcast(field("Divisor"), c.quotient)
 	case e.quotient == one && (e.terms || e.sum || e.elementwise):
-		e.broadcast(field("outer"), c.outer)
+		e.broadcast(field("Outer"), c.outer)
 	}
 	if !e.gradient {
 		return
 	}
-	e.broadcast(field("norm"), c.norm)
+	e.broadcast(field("Norm"), c.norm)
 	if !e.elementwise {
 		if e.quotient != unit {
-			e.broadcast(field("g"), c.g)
+			e.broadcast(field("G"), c.g)
 		}
-		e.sideVector = spill("side")
+		e.sideVector = spill("Side")
 	}
 	if e.quotient == mul {
-		e.flipVector = spill("flip")
-		e.l1Vector = spill("l1")
+		e.flipVector = spill("Flip")
+		e.l1Vector = spill("L1")
 	}
 }
 

@@ -130,33 +130,33 @@ func log2(n int) (k int) {
 func (e *emitter) constants512(field func(string) operand.Mem) {
 	c := zConstants
 	e.immediate(0x80000000, 0x8000000000000000, c.sign)
-	e.broadcast(field("threshold"), c.threshold)
+	e.broadcast(field("Threshold"), c.threshold)
 	if e.terms || e.sum {
 		e.immediate(0x3f000000, 0x3fe0000000000000, c.half05)
-		e.broadcast(field("half"), c.half)
+		e.broadcast(field("Half"), c.half)
 	}
 	switch {
 	case e.quotient == mul:
-		e.broadcast(field("inverse"), c.quotient)
+		e.broadcast(field("Inverse"), c.quotient)
 	case e.quotient == div:
-		e.broadcast(field("divisor"), c.quotient)
+		e.broadcast(field("Divisor"), c.quotient)
 	case e.quotient == one && (e.terms || e.sum || e.elementwise):
-		e.broadcast(field("outer"), c.outer)
+		e.broadcast(field("Outer"), c.outer)
 	}
 	if !e.gradient {
 		return
 	}
-	e.broadcast(field("norm"), c.norm)
+	e.broadcast(field("Norm"), c.norm)
 	if !e.elementwise {
 		if e.quotient != unit {
-			e.broadcast(field("g"), c.g)
+			e.broadcast(field("G"), c.g)
 		}
-		e.broadcast(field("side"), c.side)
+		e.broadcast(field("Side"), c.side)
 	}
 	if e.quotient == mul {
-		e.broadcast(field("flip"), reg.Z0)
+		e.broadcast(field("Flip"), reg.Z0)
 		e.p("VMOVU", reg.Z0, e.flipVector)
-		e.MOVL(field("l1"), reg.ECX)
+		e.MOVL(field("L1"), reg.ECX)
 		e.KMOVW(reg.ECX, kL1)
 	}
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-var config = printer.Config{Name: "tools/asmgen (make asm)", Pkg: "cpu"}
+var config = printer.Config{Name: "tools/asmgen (make asm)", Pkg: "core"}
 
 // emitter writes one kernel.
 type emitter struct {
@@ -20,7 +20,7 @@ type emitter struct {
 	spec
 	later  []func() // code behind the function's return, which the common path does not reach
 	labels int
-	// vectors of fields of pass in the frame
+	// vectors of fields of Params in the frame
 	halfVector, sideVector, flipVector, l1Vector operand.Mem
 }
 
@@ -73,7 +73,7 @@ var (
 	negated     = reg.R9
 	sums        = reg.R10
 	count       = reg.R11 // elements of the chunks to come
-	stores      = reg.R12 // flags of pass.stores
+	stores      = reg.R12 // flags of Params.Stores
 	lanes       = reg.R13 // lanes in memory
 	predAhead   = reg.R14 // pred, as much further as is prefetched
 	targetAhead = reg.R15
@@ -82,7 +82,7 @@ var (
 	inChunk     = reg.RDI // elements of this chunk to come
 )
 
-// Flags of pass.stores.
+// Flags of Params.Stores.
 const (
 	storeNegated   = 1
 	storeStreaming = 2
@@ -98,7 +98,7 @@ func index(base reg.Register, displacement int) operand.Mem {
 	return operand.Mem{Base: base, Index: at, Scale: 1, Disp: displacement}
 }
 
-// begin starts the function and loads what it needs of the pass but the constants, for which it returns their addresses.
+// begin starts the function and loads what it needs of its parameters but the constants, for which it returns their addresses.
 func (e *emitter) begin(l *layout) func(field string) operand.Mem {
 	e.Function(e.function())
 	e.Signature(l.signature(e.element()))
@@ -112,28 +112,28 @@ func (e *emitter) begin(l *layout) func(field string) operand.Mem {
 		}
 		return b.Addr
 	}
-	e.Load(field("pred"), pred)
-	e.Load(field("target"), target)
+	e.Load(field("Pred"), pred)
+	e.Load(field("Target"), target)
 	if e.elementwise {
-		e.Load(field("upstream"), upstream)
+		e.Load(field("Upstream"), upstream)
 	}
 	if e.terms || e.gradient {
-		e.Load(field("out"), out)
-		e.Load(field("stores"), stores)
+		e.Load(field("Out"), out)
+		e.Load(field("Stores"), stores)
 	}
 	if e.gradient {
-		e.Load(field("negated"), negated)
+		e.Load(field("Negated"), negated)
 	}
 	if e.sum {
-		e.LEAQ(addr("sum"), loops)
-		e.Load(field("sums"), sums)
+		e.LEAQ(addr("Sum"), loops)
+		e.Load(field("Sums"), sums)
 		e.TESTQ(sums, sums)
 		e.CMOVQEQ(loops, sums)
 	}
-	e.Load(field("ahead"), loops)
+	e.Load(field("Ahead"), loops)
 	e.LEAQ(operand.Mem{Base: pred, Index: loops, Scale: 1}, predAhead)
 	e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
-	e.Load(field("n"), count)
+	e.Load(field("N"), count)
 	e.XORQ(at, at)
 	return addr
 }
@@ -241,7 +241,7 @@ func interleave(vectors ...[]step) {
 	}
 }
 
-// broadcast fills a register with a field of pass.
+// broadcast fills a register with a field of Params.
 func (e *emitter) broadcast(from operand.Mem, v reg.Register) {
 	if e.double {
 		e.VBROADCASTSD(from, v)

@@ -11,7 +11,10 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// generateKernels writes the kernels of package cpu, their stubs, and the functions that choose one.
+// folder is where package core lies in the repository.
+const folder = "cpu/internal/core"
+
+// generateKernels writes the kernels of package core, their stubs, and the functions that choose one.
 func generateKernels(root string, files output) error {
 	l, err := readLayout(root)
 	if err != nil {
@@ -32,13 +35,13 @@ func generateKernels(root string, files output) error {
 					e.avx512(l)
 				}
 			}
-			path := fmt.Sprintf("cpu/kernels_%s_f%d_amd64.s", strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
+			path := fmt.Sprintf("%s/kernels_%s_f%d_amd64.s", folder, strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
 			if files[path], err = finish(c); err != nil {
 				return fmt.Errorf("%s: %w", path, err)
 			}
 		}
 	}
-	files["cpu/kernels_amd64.go"], err = format.Source([]byte(stubs(l)))
+	files[folder+"/kernels_amd64.go"], err = format.Source([]byte(stubs(l)))
 	return err
 }
 
@@ -59,20 +62,20 @@ func tailMasks(c *build.Context) operand.Mem {
 // stubs returns the Go side of the kernels.
 func stubs(l *layout) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage cpu\n\nimport \"unsafe\"\n", config.GeneratedWarning())
-	b.WriteString("\n// The assembly takes the fields of pass to lie here; elsewhere, this does not compile.\nvar (\n" + l.assertions() + ")\n")
+	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage core\n\nimport \"unsafe\"\n", config.GeneratedWarning())
+	b.WriteString("\n// The assembly takes the fields of Params to lie here; elsewhere, this does not compile.\nvar (\n" + l.assertions() + ")\n")
 	for _, set := range []string{"AVX2", "AVX512"} {
 		for _, double := range []bool{false, true} {
 			all := specs(set, double)
 			dispatcher := "call" + all[0].suffix()
-			fmt.Fprintf(&b, "\n// %s makes a pass by the kernel that is for it; generic is the same in Go.\n", dispatcher)
-			fmt.Fprintf(&b, "func %s(p *pass[%s]) {\n\tswitch %d*kernel(p.quotient) + p.kernel {\n", dispatcher, all[0].element(), len(families))
+			fmt.Fprintf(&b, "\n// %s runs the kernel that p asks for; generic is the same in Go.\n", dispatcher)
+			fmt.Fprintf(&b, "func %s(p *Params[%s]) {\n\tswitch Kernels*Kernel(p.Quotient) + p.Kernel {\n", dispatcher, all[0].element())
 			for _, s := range all {
-				fmt.Fprintf(&b, "\tcase %d*kernel(%s) + %s:\n\t\t%s(p)\n", len(families), s.quotient.constant(), s.name, s.function())
+				fmt.Fprintf(&b, "\tcase Kernels*Kernel(%s) + %s:\n\t\t%s(p)\n", s.quotient, s.name, s.function())
 			}
 			b.WriteString("\t}\n}\n")
 			for _, s := range all {
-				fmt.Fprintf(&b, "\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %s(p *pass[%s])\n",
+				fmt.Fprintf(&b, "\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %s(p *Params[%s])\n",
 					s.function(), strings.Join(s.loop(), "\n//"), s.function(), s.element())
 			}
 		}

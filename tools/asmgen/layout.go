@@ -13,21 +13,21 @@ import (
 	"github.com/mmcloughlin/avo/gotypes"
 )
 
-// layout is the struct that kernels are given, read from its declaration in package cpu.
+// layout is the struct that kernels are given, read from its declaration in package core.
 type layout struct {
-	pkg  *types.Package
-	pass map[string]types.Type // by element type
+	pkg    *types.Package
+	params map[string]types.Type // by element type
 }
 
-// readLayout type-checks the declarations that cpu/pass.go makes of pass, and nothing else of the package: the stubs that the
+// readLayout type-checks the declarations that make up Params, and nothing else of the package: the stubs that the
 // rest of it needs are not written yet.
 func readLayout(root string) (*layout, error) {
 	fset := token.NewFileSet()
-	file, err := parser.ParseFile(fset, filepath.Join(root, "cpu", "pass.go"), nil, 0)
+	file, err := parser.ParseFile(fset, filepath.Join(root, filepath.FromSlash(folder), "params.go"), nil, 0)
 	if err != nil {
 		return nil, err
 	}
-	source := bytes.NewBufferString("package cpu\ntype float interface{ float32 | float64 }\n")
+	source := bytes.NewBufferString("package core\n")
 	found := 0
 	for _, d := range file.Decls {
 		g, ok := d.(*ast.GenDecl)
@@ -37,9 +37,7 @@ func readLayout(root string) (*layout, error) {
 		for _, s := range g.Specs {
 			t := s.(*ast.TypeSpec)
 			switch t.Name.Name {
-			case "pass":
-				t.TypeParams.List[0].Type = ast.NewIdent("float")
-			case "kernel", "quotient":
+			case "Params", "Float", "Kernel", "Quotient":
 			default:
 				continue
 			}
@@ -51,22 +49,22 @@ func readLayout(root string) (*layout, error) {
 			source.WriteString("\n")
 		}
 	}
-	if found != 3 {
-		return nil, fmt.Errorf("cpu/pass.go: found %d of the types kernel, quotient and pass", found)
+	if found != 4 {
+		return nil, fmt.Errorf("%s/params.go: found %d of the types Params, Float, Kernel and Quotient", folder, found)
 	}
-	small, err := parser.ParseFile(fset, "pass.go", source, 0)
+	small, err := parser.ParseFile(fset, "params.go", source, 0)
 	if err != nil {
 		return nil, err
 	}
-	pkg, err := (&types.Config{Sizes: gotypes.Sizes}).Check("cpu", fset, []*ast.File{small}, nil)
+	pkg, err := (&types.Config{Sizes: gotypes.Sizes}).Check("core", fset, []*ast.File{small}, nil)
 	if err != nil {
 		return nil, err
 	}
-	l := &layout{pkg: pkg, pass: map[string]types.Type{}}
-	generic := pkg.Scope().Lookup("pass").Type()
+	l := &layout{pkg: pkg, params: map[string]types.Type{}}
+	generic := pkg.Scope().Lookup("Params").Type()
 	for _, k := range []types.BasicKind{types.Float32, types.Float64} {
 		t := types.Typ[k]
-		if l.pass[t.Name()], err = types.Instantiate(nil, generic, []types.Type{t}, true); err != nil {
+		if l.params[t.Name()], err = types.Instantiate(nil, generic, []types.Type{t}, true); err != nil {
 			return nil, err
 		}
 	}
@@ -75,7 +73,7 @@ func readLayout(root string) (*layout, error) {
 
 // signature returns that of a kernel of the element type.
 func (l *layout) signature(element string) *gotypes.Signature {
-	p := types.NewParam(token.NoPos, l.pkg, "p", types.NewPointer(l.pass[element]))
+	p := types.NewParam(token.NoPos, l.pkg, "p", types.NewPointer(l.params[element]))
 	return gotypes.NewSignature(l.pkg, types.NewSignatureType(nil, nil, nil, types.NewTuple(p), nil, false))
 }
 
@@ -83,13 +81,13 @@ func (l *layout) signature(element string) *gotypes.Signature {
 func (l *layout) assertions() string {
 	var b bytes.Buffer
 	for _, element := range []string{"float32", "float64"} {
-		s := l.pass[element].Underlying().(*types.Struct)
+		s := l.params[element].Underlying().(*types.Struct)
 		var fields []*types.Var
 		for f := range s.Fields() {
 			fields = append(fields, f)
 		}
 		for i, offset := range gotypes.Sizes.Offsetsof(fields) {
-			fmt.Fprintf(&b, "\t_ = [1]struct{}{}[unsafe.Offsetof(pass[%s]{}.%s)-%d]\n", element, fields[i].Name(), offset)
+			fmt.Fprintf(&b, "\t_ = [1]struct{}{}[unsafe.Offsetof(Params[%s]{}.%s)-%d]\n", element, fields[i].Name(), offset)
 		}
 	}
 	return b.String()

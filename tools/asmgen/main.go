@@ -1,4 +1,4 @@
-// Command asmgen writes the assembly of this repository, with avo: the kernels of package cpu, the CPUID of package isa, and
+// Command asmgen writes the assembly of this repository, with avo: the kernels of package core, the CPUID of package isa, and
 // the ceilings of the benchmarks.
 //
 //	asmgen ROOT            writes the files under ROOT, the repository

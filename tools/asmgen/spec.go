@@ -15,7 +15,7 @@ type spec struct {
 
 // family is what a kernel computes.
 type family struct {
-	name        string // as the constants of package cpu have it
+	name        string // as the constants of package core have it
 	terms       bool   // writes the loss terms
 	sum         bool   // writes chunk sums
 	gradient    bool   // writes gradients
@@ -23,16 +23,16 @@ type family struct {
 }
 
 var families = []family{
-	{name: "forwardTerms", terms: true},
-	{name: "forward", sum: true},
-	{name: "backward", gradient: true},
-	{name: "backwardElementwise", gradient: true, elementwise: true},
-	{name: "forwardBackward", sum: true, gradient: true},
-	{name: "forwardBackwardElementwise", sum: true, gradient: true, elementwise: true},
+	{name: "Terms", terms: true},
+	{name: "Forward", sum: true},
+	{name: "Backward", gradient: true},
+	{name: "BackwardElementwise", gradient: true, elementwise: true},
+	{name: "ForwardBackward", sum: true, gradient: true},
+	{name: "ForwardBackwardElementwise", sum: true, gradient: true, elementwise: true},
 }
 
 // quotient is how a kernel gets the quotients of the formula.
-type quotient string
+type quotient string // as the constants of package core have it
 
 const (
 	one  quotient = "One"  // the divisor is 1: Huber, and smooth L1 with beta 1
@@ -43,10 +43,7 @@ const (
 
 var quotients = []quotient{one, mul, div, unit}
 
-// constant returns how package cpu names it.
-func (q quotient) constant() string { return "quotient" + string(q) }
-
-// specs returns the kernels of an instruction set and element type, in the order of the constants of package cpu.
+// specs returns the kernels of an instruction set and element type, in the order of the constants of package core.
 func specs(set string, double bool) []spec {
 	var all []spec
 	for _, f := range families {
@@ -61,7 +58,9 @@ func specs(set string, double bool) []spec {
 }
 
 // function returns the kernel's name, as forwardBackwardDivF32AVX2.
-func (s spec) function() string { return s.name + string(s.quotient) + s.suffix() }
+func (s spec) function() string {
+	return strings.ToLower(s.name[:1]) + s.name[1:] + string(s.quotient) + s.suffix()
+}
 
 func (s spec) suffix() string { return fmt.Sprintf("F%d%s", 8*s.size(), s.set) }
 
@@ -77,8 +76,8 @@ func (s spec) size() int {
 
 // loop returns what the kernel does, as the lines of a doc comment.
 func (s spec) loop() []string {
-	over := map[quotient]string{one: "", mul: "*p.inverse", div: "/p.divisor"}[s.quotient]
-	outer := map[quotient]string{one: "p.outer*"}[s.quotient]
+	over := map[quotient]string{one: "", mul: "*p.Inverse", div: "/p.Divisor"}[s.quotient]
+	outer := map[quotient]string{one: "p.Outer*"}[s.quotient]
 	var b []string
 	line := func(indent int, text ...string) {
 		b = append(b, strings.Repeat("\t", indent)+strings.Join(text, ""))
@@ -94,24 +93,24 @@ func (s spec) loop() []string {
 	}
 	line(depth, "d = pred[i] - target[i]; a = |d|")
 	if s.sum || s.terms {
-		line(depth, "term = a < p.threshold ? ((0.5*a)*a)", over, " : ", outer, "(a - p.half)")
+		line(depth, "term = a < p.Threshold ? ((0.5*a)*a)", over, " : ", outer, "(a - p.Half)")
 	}
 	if s.terms {
 		line(depth, "out[i] = term")
 	}
 	if s.gradient {
-		g, side := "p.g", "p.side"
+		g, side := "p.G", "p.Side"
 		if s.elementwise {
-			g, side = "upstream[i]", outer+"(p.norm*upstream[i])"
+			g, side = "upstream[i]", outer+"(p.Norm*upstream[i])"
 		}
-		middle := fmt.Sprintf("((p.norm*d)*%s)%s", g, over)
+		middle := fmt.Sprintf("((p.Norm*d)*%s)%s", g, over)
 		switch s.quotient {
 		case unit:
-			middle = "p.norm*d"
+			middle = "p.Norm*d"
 		case mul:
-			middle = "p.l1 ? |d| xor p.flip : " + middle
+			middle = "p.L1 ? |d| xor p.Flip : " + middle
 		}
-		line(depth, "out[i] = a > p.threshold ? ", side, ", its sign flipped where d < 0 : ", middle)
+		line(depth, "out[i] = a > p.Threshold ? ", side, ", its sign flipped where d < 0 : ", middle)
 		line(depth, "negated[i] = -out[i]")
 	}
 	if s.sum {

@@ -2,9 +2,9 @@
 
 //go:build !purego
 
-// func forwardTermsOneF64AVX512(p *pass[float64])
+// func termsOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsOneF64AVX512(SB), $0-8
+TEXT ·termsOneF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -145,9 +145,9 @@ otherStores10:
 	VMOVNTPD Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardTermsMulF64AVX512(p *pass[float64])
+// func termsMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsMulF64AVX512(SB), $0-8
+TEXT ·termsMulF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -288,9 +288,9 @@ otherStores10:
 	VMOVNTPD Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardTermsDivF64AVX512(p *pass[float64])
+// func termsDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsDivF64AVX512(SB), $0-8
+TEXT ·termsDivF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -431,7 +431,7 @@ otherStores10:
 	VMOVNTPD Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardOneF64AVX512(p *pass[float64])
+// func forwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -783,7 +783,7 @@ short:
 	VADDPD Z2, Z16, Z16
 	JMP    foldShort
 
-// func forwardMulF64AVX512(p *pass[float64])
+// func forwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardMulF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1135,7 +1135,7 @@ short:
 	VADDPD Z2, Z16, Z16
 	JMP    foldShort
 
-// func forwardDivF64AVX512(p *pass[float64])
+// func forwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1487,7 +1487,7 @@ short:
 	VADDPD Z2, Z16, Z16
 	JMP    foldShort
 
-// func forwardUnitF64AVX512(p *pass[float64])
+// func forwardUnitF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardUnitF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1820,7 +1820,7 @@ short:
 	VADDPD Z2, Z16, Z16
 	JMP    foldShort
 
-// func backwardOneF64AVX512(p *pass[float64])
+// func backwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardOneF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2016,7 +2016,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardMulF64AVX512(p *pass[float64])
+// func backwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardMulF64AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2227,7 +2227,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardDivF64AVX512(p *pass[float64])
+// func backwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardDivF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2429,7 +2429,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseOneF64AVX512(p *pass[float64])
+// func backwardElementwiseOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseOneF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2636,7 +2636,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseMulF64AVX512(p *pass[float64])
+// func backwardElementwiseMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseMulF64AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2852,7 +2852,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseDivF64AVX512(p *pass[float64])
+// func backwardElementwiseDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseDivF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -3059,7 +3059,7 @@ streaming12:
 	VMOVNTPD Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func forwardBackwardOneF64AVX512(p *pass[float64])
+// func forwardBackwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -3862,7 +3862,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardMulF64AVX512(p *pass[float64])
+// func forwardBackwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardMulF64AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4705,7 +4705,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardDivF64AVX512(p *pass[float64])
+// func forwardBackwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -5526,7 +5526,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardUnitF64AVX512(p *pass[float64])
+// func forwardBackwardUnitF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardUnitF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -6291,7 +6291,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardElementwiseOneF64AVX512(p *pass[float64])
+// func forwardBackwardElementwiseOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -7131,7 +7131,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardElementwiseMulF64AVX512(p *pass[float64])
+// func forwardBackwardElementwiseMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseMulF64AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -7993,7 +7993,7 @@ short:
 oneGradient52:
 	JMP foldShort
 
-// func forwardBackwardElementwiseDivF64AVX512(p *pass[float64])
+// func forwardBackwardElementwiseDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI

@@ -14,9 +14,9 @@ DATA tailMasks<>+48(SB)/8, $0x0000000000000000
 DATA tailMasks<>+56(SB)/8, $0x0000000000000000
 GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
 
-// func forwardTermsOneF32AVX2(p *pass[float32])
+// func termsOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsOneF32AVX2(SB), $32-8
+TEXT ·termsOneF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -185,9 +185,9 @@ otherStores13:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardTermsMulF32AVX2(p *pass[float32])
+// func termsMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsMulF32AVX2(SB), $32-8
+TEXT ·termsMulF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -356,9 +356,9 @@ otherStores13:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardTermsDivF32AVX2(p *pass[float32])
+// func termsDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsDivF32AVX2(SB), $32-8
+TEXT ·termsDivF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -527,7 +527,7 @@ otherStores13:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardOneF32AVX2(p *pass[float32])
+// func forwardOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardOneF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -803,7 +803,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardMulF32AVX2(p *pass[float32])
+// func forwardMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardMulF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1079,7 +1079,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardDivF32AVX2(p *pass[float32])
+// func forwardDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardDivF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1355,7 +1355,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardUnitF32AVX2(p *pass[float32])
+// func forwardUnitF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardUnitF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1624,7 +1624,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func backwardOneF32AVX2(p *pass[float32])
+// func backwardOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardOneF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
@@ -1859,7 +1859,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardMulF32AVX2(p *pass[float32])
+// func backwardMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardMulF32AVX2(SB), $96-8
 	MOVQ         p+0(FP), DI
@@ -2123,7 +2123,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardDivF32AVX2(p *pass[float32])
+// func backwardDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardDivF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
@@ -2365,7 +2365,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseOneF32AVX2(p *pass[float32])
+// func backwardElementwiseOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseOneF32AVX2(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2612,7 +2612,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseMulF32AVX2(p *pass[float32])
+// func backwardElementwiseMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseMulF32AVX2(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2881,7 +2881,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseDivF32AVX2(p *pass[float32])
+// func backwardElementwiseDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseDivF32AVX2(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -3128,7 +3128,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardOneF32AVX2(p *pass[float32])
+// func forwardBackwardOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardOneF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -3563,7 +3563,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardMulF32AVX2(p *pass[float32])
+// func forwardBackwardMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardMulF32AVX2(SB), $1216-8
 	MOVQ         p+0(FP), DI
@@ -4026,7 +4026,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardDivF32AVX2(p *pass[float32])
+// func forwardBackwardDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardDivF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4467,7 +4467,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardUnitF32AVX2(p *pass[float32])
+// func forwardBackwardUnitF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardUnitF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4888,7 +4888,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseOneF32AVX2(p *pass[float32])
+// func forwardBackwardElementwiseOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseOneF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -5334,7 +5334,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseMulF32AVX2(p *pass[float32])
+// func forwardBackwardElementwiseMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseMulF32AVX2(SB), $1184-8
 	MOVQ         p+0(FP), DI
@@ -5802,7 +5802,7 @@ streaming15:
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseDivF32AVX2(p *pass[float32])
+// func forwardBackwardElementwiseDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseDivF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI

@@ -1,7 +1,6 @@
-package cpu
+package core
 
 import (
-	"fmt"
 	"math"
 	"math/rand/v2"
 	"os"
@@ -15,8 +14,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // eachSet runs a test with each instruction set that this machine has.
@@ -29,10 +28,10 @@ func eachSet(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// kernelCase is a pass whose arrays lie in one block each, shifted off the alignment of a vector.
+// kernelCase is a kernel with arrays that lie in one block each, shifted off the alignment of a vector.
 type kernelCase struct {
-	kernel    kernel
-	loss      smoothl1.Loss
+	kernel    Kernel
+	constants constants
 	n         int
 	shift     int  // elements
 	negated   bool // both gradients are asked for
@@ -41,11 +40,21 @@ type kernelCase struct {
 	upstream  float64
 }
 
+// constants are those of a loss, and how its quotients are got.
+type constants struct {
+	name                      string
+	threshold, outer, divisor float64
+	quotient                  Quotient
+}
+
+var losses = []constants{{"smooth L1 1", 1, 1, 1, One}, {"smooth L1 0.25", 0.25, 1, 0.25, Mul}, {"smooth L1 0.1", 0.1, 1, 0.1, Div},
+	{"L1", 0, 1, 1, Mul}, {"Huber 0.3", 0.3, 0.3, 1, One}}
+
 // arraysOf returns inputs that hit every branch of the formula, and where they lie: behind guard elements, at a multiple of 64
 // bytes and shift elements further.
-func arraysOf[T smoothl1.Float](c kernelCase, seed uint64) (in [3][]T) {
+func arraysOf[T Float](c kernelCase, seed uint64) (in [3][]T) {
 	r := rand.New(rand.NewPCG(seed, uint64(c.n)))
-	beta := T(c.loss.Beta)
+	beta := T(c.constants.threshold)
 	inf := T(math.Inf(1))
 	corners := []T{0, beta, -beta, inf, -inf, T(math.NaN()), T(math.SmallestNonzeroFloat32), beta / 3, 2 * beta, -beta / 7}
 	for k := range in {
@@ -67,7 +76,7 @@ func arraysOf[T smoothl1.Float](c kernelCase, seed uint64) (in [3][]T) {
 const guardElements = 64
 
 // aligned returns n elements, shift elements behind a multiple of 64 bytes, in the middle of guard elements.
-func aligned[T smoothl1.Float](n, shift int) []T {
+func aligned[T Float](n, shift int) []T {
 	whole := make([]T, n+3*guardElements)
 	for i := range whole {
 		whole[i] = guardValue[T]()
@@ -80,10 +89,10 @@ func aligned[T smoothl1.Float](n, shift int) []T {
 	return whole[from : from+n : from+n]
 }
 
-func guardValue[T smoothl1.Float]() T { return T(math.Float32frombits(0x42a5a5a5)) }
+func guardValue[T Float]() T { return T(math.Float32frombits(0x42a5a5a5)) }
 
 // untouched says whether the guard elements on both sides of x are. An empty slice has no place.
-func untouched[T smoothl1.Float](x []T) bool {
+func untouched[T Float](x []T) bool {
 	if len(x) == 0 {
 		return true
 	}
@@ -96,42 +105,59 @@ func untouched[T smoothl1.Float](x []T) bool {
 	return true
 }
 
-// outcome is what a pass writes.
-type outcome[T smoothl1.Float] struct {
+// outcome is what a kernel writes.
+type outcome[T Float] struct {
 	out, negated []T
 	sums         []float64
 }
 
-func runKernel[T smoothl1.Float](t *testing.T, c kernelCase, in [3][]T, kernel func(*pass[T])) (o outcome[T]) {
-	a := Args[T]{Pred: in[0], Target: in[1], Count: 3*c.n + 1, Upstream: Number[T](c.upstream)}
-	o.out = aligned[T](c.n, c.shift)
-	k := c.kernel
-	if k == backwardElementwise || k == forwardBackwardElementwise {
-		a.Upstream = Elements(in[2])
-		k-- // set goes by the upstream gradient
+// paramsOf returns the parameters of a case, and the outputs that they point to.
+func paramsOf[T Float](c kernelCase, in [3][]T) (p Params[T], o outcome[T]) {
+	l := c.constants
+	p = Params[T]{Pred: unsafe.SliceData(in[0]), Target: unsafe.SliceData(in[1]), N: c.n, Kernel: c.kernel, Quotient: l.quotient,
+		Threshold: T(l.threshold), Half: T(T(0.5) * T(l.threshold)), Outer: T(l.outer), Divisor: T(l.divisor), Inverse: 1}
+	if l.quotient == Mul {
+		p.Inverse = 1 / p.Divisor
 	}
-	switch {
-	case k == forwardTerms:
-		a.Terms = o.out
-	case !k.differentiates():
-	case c.negated:
-		o.negated = aligned[T](c.n, c.shift)
-		a.GradPred, a.GradTarget = o.out, o.negated
-	case c.target:
-		a.GradTarget = o.out
-	default:
-		a.GradPred = o.out
+	if c.kernel != Forward {
+		o.out = aligned[T](c.n, c.shift)
+		p.Out = unsafe.SliceData(o.out)
 	}
-	var p pass[T]
-	p.set(k, c.loss, &a)
-	require.Equal(t, c.kernel, p.kernel)
-	if p.kernel.reduces() {
-		o.sums = aligned[float64](Chunks(c.n), 0)
-		p.sums = unsafe.SliceData(o.sums)
+	if c.kernel.Reduces() {
+		o.sums = aligned[float64](op.Chunks(c.n), 0)
+		p.Sums = unsafe.SliceData(o.sums)
+	}
+	if c.kernel.Differentiates() {
+		p.Norm = 1 / T(3*c.n+1)
+		if l.threshold == 0 {
+			p.L1 = AllOnes[T]()
+		}
+		switch {
+		case c.negated:
+			o.negated = aligned[T](c.n, c.shift)
+			p.Negated, p.Stores = unsafe.SliceData(o.negated), StoreNegated
+		case c.target:
+			p.Norm, p.Flip = -p.Norm, SignBit[T]()
+		}
+	}
+	if c.kernel == BackwardElementwise || c.kernel == ForwardBackwardElementwise {
+		p.Upstream = unsafe.SliceData(in[2])
+	} else {
+		p.G = T(c.upstream)
+		p.Side = T(T(p.Norm*p.G) * p.Outer)
+	}
+	unit := c.kernel == Forward || c.kernel == ForwardBackward && c.upstream == 1
+	if unit && l.quotient == One && l.outer == 1 {
+		p.Quotient = Unit
 	}
 	if c.streaming {
-		p.stores |= storeStreaming
+		p.Stores |= StoreStreaming
 	}
+	return p, o
+}
+
+func runKernel[T Float](t *testing.T, c kernelCase, in [3][]T, kernel func(*Params[T])) outcome[T] {
+	p, o := paramsOf(c, in)
 	kernel(&p)
 	require.True(t, untouched(o.out), "%+v: wrote outside of out", c)
 	require.True(t, untouched(o.negated), "%+v: wrote outside of negated", c)
@@ -142,7 +168,7 @@ func runKernel[T smoothl1.Float](t *testing.T, c kernelCase, in [3][]T, kernel f
 	return o
 }
 
-func sameBits[T smoothl1.Float](t *testing.T, c kernelCase, name string, got, want []T) {
+func sameBits[T Float](t *testing.T, c kernelCase, name string, got, want []T) {
 	require.Equal(t, len(want), len(got))
 	for i := range want {
 		if bits(got[i]) != bits(want[i]) && (got[i] == got[i] || want[i] == want[i]) {
@@ -151,27 +177,26 @@ func sameBits[T smoothl1.Float](t *testing.T, c kernelCase, name string, got, wa
 	}
 }
 
-func testKernels[T smoothl1.Float](t *testing.T) {
+func testKernels[T Float](t *testing.T) {
 	counts := []int{2040, 2048, 2049, 2175, 2176, 2177, 4096, 4100, 6300}
 	for n := range 300 {
 		if n < 40 || n%4 == 0 || !testing.Short() {
 			counts = append(counts, n)
 		}
 	}
-	losses := []smoothl1.Loss{{Beta: 1}, {Beta: 0.25}, {Beta: 0.1}, {Beta: 0}, {Kind: smoothl1.Huber, Beta: 0.3}}
 	checked := 0
 	for i, n := range counts {
 		for _, l := range losses {
-			for k := range kernels {
+			for k := range Kernel(Kernels) {
 				checked++
-				c := kernelCase{kernel: k, loss: l, n: n, shift: checked % 5 % 4, negated: checked%3 == 0, target: checked%3 == 1,
+				c := kernelCase{kernel: k, constants: l, n: n, shift: checked % 5 % 4, negated: checked%3 == 0, target: checked%3 == 1,
 					upstream: []float64{-0.7, 1}[checked/4%2]}
 				if checked%7 == 0 {
-					c.shift, c.streaming = 0, k != forward
+					c.shift, c.streaming = 0, k != Forward
 				}
 				in := arraysOf[T](c, uint64(i))
 				want := runKernel(t, c, in, generic[T])
-				got := runKernel(t, c, in, call[T])
+				got := runKernel(t, c, in, Call[T])
 				sameBits(t, c, "out", got.out, want.out)
 				sameBits(t, c, "negated", got.negated, want.negated)
 				sameBits(t, c, "sums", got.sums, want.sums)
@@ -186,21 +211,6 @@ func TestKernelsAreTheirTwins(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testKernels[float32])
 		t.Run("float64", testKernels[float64])
-	})
-}
-
-// Without room for chunk sums, the one of a single chunk is left in the pass.
-func TestChunkSumStaysInThePass(t *testing.T) {
-	eachSet(t, func(t *testing.T) {
-		for _, n := range []int{1, 16, 17, 128, 1000, Chunk} {
-			a := randomArgs[float32](n)
-			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, a)
-			require.NoError(t, err)
-			var p pass[float32]
-			p.set(forward, smoothl1.Loss{Beta: 1}, &a)
-			call(&p)
-			require.Equal(t, want, p.sum, n)
-		}
 	})
 }
 
@@ -223,40 +233,28 @@ func TestRulesOfTheAssembly(t *testing.T) {
 			assert.NotContainsf(t, string(text), forbidden, "%s", name)
 		}
 	}
-	assert.Equal(t, 2*2*(3*int(kernels)+2), functions, "sets, types, quotients, kernels")
+	assert.Equal(t, 2*2*(3*Kernels+2), functions, "sets, types, quotients, kernels")
 }
 
 // A kernel that meets memory that is not there panics like Go code, also while the garbage collector reads its frame.
 func TestFaultInAKernel(t *testing.T) {
-	fault := func(p *pass[float32]) (failed any) {
+	fault := func(p *Params[float32]) (failed any) {
 		defer func() {
 			runtime.GC()
 			failed = recover()
 		}()
-		call(p)
+		Call(p)
 		return nil
 	}
 	eachSet(t, func(t *testing.T) {
-		a := randomArgs[float32](1000)
-		for _, l := range []smoothl1.Loss{{Beta: 1}, {Beta: 0.5}} {
-			for _, k := range []kernel{forwardTerms, forward, backward, forwardBackward} {
-				var p pass[float32]
-				p.set(k, l, &a)
-				p.target = nil
+		for _, l := range losses {
+			for k := range Kernel(Kernels) {
+				c := kernelCase{kernel: k, constants: l, n: 1000}
+				p, _ := paramsOf(c, arraysOf[float32](c, 1))
+				p.Target = nil
 				_, ok := fault(&p).(runtime.Error)
-				require.Truef(t, ok, "%v %v", l, k)
+				require.Truef(t, ok, "%+v", c)
 			}
 		}
 	})
-}
-
-func TestWhatRan(t *testing.T) {
-	var ran []string
-	for _, set := range isa.Available() {
-		ran = append(ran, fmt.Sprint(set))
-	}
-	name, err := InstructionSet()
-	t.Logf("instruction sets tested: %s; in use: %s", strings.Join(ran, ", "), name)
-	assert.Equal(t, isa.Current().String(), name)
-	assert.Equal(t, isa.Complaint(), err)
 }

@@ -1,12 +1,12 @@
-package cpu
+package core
 
 import (
 	"unsafe"
 
-	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// generic makes a pass in Go. It is what every kernel in assembly does:
+// generic is the kernels in Go, and what each of them does in assembly:
 //
 //	for each chunk of 2048 elements:
 //	    lanes = 128 × +0
@@ -18,32 +18,32 @@ import (
 //	        gradient = d < −threshold ? −side : d > threshold ? side : middle
 //	        out[i] = term or gradient; negated[i] = −gradient; lane[i mod 128] += float64(term)
 //	    sums[chunk] = the lanes folded by halves
-func generic[T smoothl1.Float](p *pass[T]) {
+func generic[T Float](p *Params[T]) {
 	slice := func(x *T) []T {
 		if x == nil {
 			return nil
 		}
-		return unsafe.Slice(x, p.n)
+		return unsafe.Slice(x, p.N)
 	}
-	pred, target, upstream, out, negated := slice(p.pred), slice(p.target), slice(p.upstream), slice(p.out), slice(p.negated)
-	for start := 0; start < p.n; start += Chunk {
-		var lanes [Lanes]float64
-		end := min(start+Chunk, p.n)
-		for i := start; i < end; i += Lanes {
-			j := min(i+Lanes, end)
-			if p.kernel == forwardTerms {
+	pred, target, upstream, out, negated := slice(p.Pred), slice(p.Target), slice(p.Upstream), slice(p.Out), slice(p.Negated)
+	for start := 0; start < p.N; start += op.Chunk {
+		var lanes [op.Lanes]float64
+		end := min(start+op.Chunk, p.N)
+		for i := start; i < end; i += op.Lanes {
+			j := min(i+op.Lanes, end)
+			if p.Kernel == Terms {
 				termsRow(p, out[i:j], pred[i:j], target[i:j])
 				continue
 			}
-			if p.kernel.reduces() {
+			if p.Kernel.Reduces() {
 				sumRow(p, &lanes, pred[i:j], target[i:j])
 			}
 			switch {
-			case p.kernel == forward:
+			case p.Kernel == Forward:
 				continue
-			case p.threshold == 0 && upstream == nil:
+			case p.Threshold == 0 && upstream == nil:
 				l1Row(p, out[i:j], pred[i:j], target[i:j], nil)
-			case p.threshold == 0:
+			case p.Threshold == 0:
 				l1Row(p, out[i:j], pred[i:j], target[i:j], upstream[i:j])
 			case upstream != nil:
 				elementwiseRow(p, out[i:j], pred[i:j], target[i:j], upstream[i:j])
@@ -57,11 +57,11 @@ func generic[T smoothl1.Float](p *pass[T]) {
 			}
 		}
 		switch {
-		case !p.kernel.reduces():
-		case p.sums == nil:
-			p.sum = fold(&lanes, end-start)
+		case !p.Kernel.Reduces():
+		case p.Sums == nil:
+			p.Sum = Fold(&lanes, end-start)
 		default:
-			*at(p.sums, start/Chunk) = fold(&lanes, end-start)
+			*at(p.Sums, start/op.Chunk) = Fold(&lanes, end-start)
 		}
 	}
 }

@@ -1,19 +1,19 @@
-package cpu
+package core
 
 import (
 	"math"
 	"unsafe"
 
-	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // The loops over a row of at most 128 elements. Random data defeat a branch predictor, so both branches of the formula are
 // computed and one is selected. What they compute, and that a product is never fused with the addition behind it, is the
 // contract of ref.go; the formula is the common one of kernels/smoothl1.cu, where dividing by 1 is as exact as multiplying.
-// The constants are copied out of the pass, since for all the compiler knows an output might overwrite it.
+// The constants are copied out of the parameters, since for all the compiler knows an output might overwrite it.
 
-func termsRow[T smoothl1.Float](p *pass[T], terms, pred, target []T) {
-	threshold, half, outer, divisor := p.threshold, p.half, p.outer, p.divisor
+func termsRow[T Float](p *Params[T], terms, pred, target []T) {
+	threshold, half, outer, divisor := p.Threshold, p.Half, p.Outer, p.Divisor
 	target = target[:len(pred)]
 	terms = terms[:len(pred)]
 	for i, x := range pred {
@@ -24,8 +24,8 @@ func termsRow[T smoothl1.Float](p *pass[T], terms, pred, target []T) {
 	}
 }
 
-func sumRow[T smoothl1.Float](p *pass[T], lanes *[Lanes]float64, pred, target []T) {
-	threshold, half, outer, divisor := p.threshold, p.half, p.outer, p.divisor
+func sumRow[T Float](p *Params[T], lanes *[op.Lanes]float64, pred, target []T) {
+	threshold, half, outer, divisor := p.Threshold, p.Half, p.Outer, p.Divisor
 	target = target[:len(pred)]
 	into := lanes[:len(pred)]
 	for i, x := range pred {
@@ -36,8 +36,8 @@ func sumRow[T smoothl1.Float](p *pass[T], lanes *[Lanes]float64, pred, target []
 	}
 }
 
-func gradientRow[T smoothl1.Float](p *pass[T], out, pred, target []T) {
-	threshold, divisor, norm, g, side := p.threshold, p.divisor, p.norm, p.g, p.side
+func gradientRow[T Float](p *Params[T], out, pred, target []T) {
+	threshold, divisor, norm, g, side := p.Threshold, p.Divisor, p.Norm, p.G, p.Side
 	target = target[:len(pred)]
 	out = out[:len(pred)]
 	for i, x := range pred {
@@ -47,8 +47,8 @@ func gradientRow[T smoothl1.Float](p *pass[T], out, pred, target []T) {
 	}
 }
 
-func elementwiseRow[T smoothl1.Float](p *pass[T], out, pred, target, upstream []T) {
-	threshold, outer, divisor, norm := p.threshold, p.outer, p.divisor, p.norm
+func elementwiseRow[T Float](p *Params[T], out, pred, target, upstream []T) {
+	threshold, outer, divisor, norm := p.Threshold, p.Outer, p.Divisor, p.Norm
 	target = target[:len(pred)]
 	out = out[:len(pred)]
 	upstream = upstream[:len(pred)]
@@ -63,8 +63,8 @@ func elementwiseRow[T smoothl1.Float](p *pass[T], out, pred, target, upstream []
 
 // l1Row is gradientRow and elementwiseRow of the L1 loss, whose gradient at d = 0 is +0 whatever the upstream gradient is,
 // and −0 with respect to target. upstream is nil for the number g.
-func l1Row[T smoothl1.Float](p *pass[T], out, pred, target, upstream []T) {
-	norm, g, flip := p.norm, p.g, bits(p.flip)
+func l1Row[T Float](p *Params[T], out, pred, target, upstream []T) {
+	norm, g, flip := p.Norm, p.G, bits(p.Flip)
 	target = target[:len(pred)]
 	out = out[:len(pred)]
 	for i, x := range pred {
@@ -82,7 +82,7 @@ func l1Row[T smoothl1.Float](p *pass[T], out, pred, target, upstream []T) {
 // that are not negative are in the numbers' order, with NaN above +Inf.
 
 // inside returns inner where a < threshold, else tail; a is not negative, or NaN.
-func inside[T smoothl1.Float](a, threshold, inner, tail T) T {
+func inside[T Float](a, threshold, inner, tail T) T {
 	b := bits(tail)
 	if x := bits(inner); bits(a) < bits(threshold) {
 		b = x
@@ -91,7 +91,7 @@ func inside[T smoothl1.Float](a, threshold, inner, tail T) T {
 }
 
 // clipped returns −side where d < −threshold, side where d > threshold, else middle, also for NaN.
-func clipped[T smoothl1.Float](d, threshold, side, middle T) T {
+func clipped[T Float](d, threshold, side, middle T) T {
 	sign := bits(d) & signBit[T]()
 	a, t := bits(d)^sign, bits(threshold)
 	b := bits(middle)
@@ -102,20 +102,20 @@ func clipped[T smoothl1.Float](d, threshold, side, middle T) T {
 }
 
 // abs clears the sign bit.
-func abs[T smoothl1.Float](x T) T { return fromBits[T](bits(x) &^ signBit[T]()) }
+func abs[T Float](x T) T { return fromBits[T](bits(x) &^ signBit[T]()) }
 
-func signBit[T smoothl1.Float]() uint64 {
+func signBit[T Float]() uint64 {
 	return 1 << (8*unsafe.Sizeof(T(0)) - 1)
 }
 
-func infinity[T smoothl1.Float]() uint64 {
+func infinity[T Float]() uint64 {
 	if unsafe.Sizeof(T(0)) == 4 {
 		return 0x7f800000
 	}
 	return 0x7ff0000000000000
 }
 
-func bits[T smoothl1.Float](x T) uint64 {
+func bits[T Float](x T) uint64 {
 	if unsafe.Sizeof(x) == 4 {
 		return uint64(math.Float32bits(float32(x)))
 	}
@@ -123,7 +123,7 @@ func bits[T smoothl1.Float](x T) uint64 {
 }
 
 // fromBits takes the low bits that T has.
-func fromBits[T smoothl1.Float](b uint64) T {
+func fromBits[T Float](b uint64) T {
 	if unsafe.Sizeof(T(0)) == 4 {
 		return T(math.Float32frombits(uint32(b)))
 	}

@@ -14,9 +14,9 @@ DATA tailMasks<>+48(SB)/8, $0x0000000000000000
 DATA tailMasks<>+56(SB)/8, $0x0000000000000000
 GLOBL tailMasks<>(SB), RODATA|NOPTR, $64
 
-// func forwardTermsOneF64AVX2(p *pass[float64])
+// func termsOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsOneF64AVX2(SB), $32-8
+TEXT ·termsOneF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -185,9 +185,9 @@ otherStores13:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardTermsMulF64AVX2(p *pass[float64])
+// func termsMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsMulF64AVX2(SB), $32-8
+TEXT ·termsMulF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -356,9 +356,9 @@ otherStores13:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardTermsDivF64AVX2(p *pass[float64])
+// func termsDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
-TEXT ·forwardTermsDivF64AVX2(SB), $32-8
+TEXT ·termsDivF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -527,7 +527,7 @@ otherStores13:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored14
 
-// func forwardOneF64AVX2(p *pass[float64])
+// func forwardOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardOneF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -773,7 +773,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardMulF64AVX2(p *pass[float64])
+// func forwardMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardMulF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1019,7 +1019,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardDivF64AVX2(p *pass[float64])
+// func forwardDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardDivF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1265,7 +1265,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func forwardUnitF64AVX2(p *pass[float64])
+// func forwardUnitF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardUnitF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -1504,7 +1504,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func backwardOneF64AVX2(p *pass[float64])
+// func backwardOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardOneF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
@@ -1739,7 +1739,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardMulF64AVX2(p *pass[float64])
+// func backwardMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardMulF64AVX2(SB), $96-8
 	MOVQ         p+0(FP), DI
@@ -2003,7 +2003,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardDivF64AVX2(p *pass[float64])
+// func backwardDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardDivF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
@@ -2245,7 +2245,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseOneF64AVX2(p *pass[float64])
+// func backwardElementwiseOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseOneF64AVX2(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2492,7 +2492,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseMulF64AVX2(p *pass[float64])
+// func backwardElementwiseMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseMulF64AVX2(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2761,7 +2761,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func backwardElementwiseDivF64AVX2(p *pass[float64])
+// func backwardElementwiseDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
 TEXT ·backwardElementwiseDivF64AVX2(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -3008,7 +3008,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardOneF64AVX2(p *pass[float64])
+// func forwardBackwardOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardOneF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -3413,7 +3413,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardMulF64AVX2(p *pass[float64])
+// func forwardBackwardMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardMulF64AVX2(SB), $1216-8
 	MOVQ         p+0(FP), DI
@@ -3846,7 +3846,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardDivF64AVX2(p *pass[float64])
+// func forwardBackwardDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardDivF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4257,7 +4257,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardUnitF64AVX2(p *pass[float64])
+// func forwardBackwardUnitF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardUnitF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4648,7 +4648,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseOneF64AVX2(p *pass[float64])
+// func forwardBackwardElementwiseOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseOneF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
@@ -5064,7 +5064,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseMulF64AVX2(p *pass[float64])
+// func forwardBackwardElementwiseMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseMulF64AVX2(SB), $1184-8
 	MOVQ         p+0(FP), DI
@@ -5502,7 +5502,7 @@ streaming15:
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored14
 
-// func forwardBackwardElementwiseDivF64AVX2(p *pass[float64])
+// func forwardBackwardElementwiseDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseDivF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI

@@ -2,9 +2,9 @@
 
 //go:build !purego
 
-// func forwardTermsOneF32AVX512(p *pass[float32])
+// func termsOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsOneF32AVX512(SB), $0-8
+TEXT ·termsOneF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -145,9 +145,9 @@ otherStores10:
 	VMOVNTPS Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardTermsMulF32AVX512(p *pass[float32])
+// func termsMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsMulF32AVX512(SB), $0-8
+TEXT ·termsMulF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -288,9 +288,9 @@ otherStores10:
 	VMOVNTPS Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardTermsDivF32AVX512(p *pass[float32])
+// func termsDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
-TEXT ·forwardTermsDivF32AVX512(SB), $0-8
+TEXT ·termsDivF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
@@ -431,7 +431,7 @@ otherStores10:
 	VMOVNTPS Z6, 192(R8)(AX*1)
 	JMP      stored11
 
-// func forwardOneF32AVX512(p *pass[float32])
+// func forwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -737,7 +737,7 @@ short:
 	VADDPD        Z2, Z17, Z17
 	JMP           foldShort
 
-// func forwardMulF32AVX512(p *pass[float32])
+// func forwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardMulF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1043,7 +1043,7 @@ short:
 	VADDPD        Z2, Z17, Z17
 	JMP           foldShort
 
-// func forwardDivF32AVX512(p *pass[float32])
+// func forwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1349,7 +1349,7 @@ short:
 	VADDPD        Z2, Z17, Z17
 	JMP           foldShort
 
-// func forwardUnitF32AVX512(p *pass[float32])
+// func forwardUnitF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardUnitF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -1644,7 +1644,7 @@ short:
 	VADDPD        Z2, Z17, Z17
 	JMP           foldShort
 
-// func backwardOneF32AVX512(p *pass[float32])
+// func backwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardOneF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -1840,7 +1840,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardMulF32AVX512(p *pass[float32])
+// func backwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardMulF32AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2051,7 +2051,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardDivF32AVX512(p *pass[float32])
+// func backwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardDivF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2253,7 +2253,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseOneF32AVX512(p *pass[float32])
+// func backwardElementwiseOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseOneF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2460,7 +2460,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseMulF32AVX512(p *pass[float32])
+// func backwardElementwiseMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseMulF32AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
@@ -2676,7 +2676,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func backwardElementwiseDivF32AVX512(p *pass[float32])
+// func backwardElementwiseDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
 TEXT ·backwardElementwiseDivF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
@@ -2883,7 +2883,7 @@ streaming12:
 	VMOVNTPS Z6, 192(R9)(AX*1)
 	JMP      stored11
 
-// func forwardBackwardOneF32AVX512(p *pass[float32])
+// func forwardBackwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -3432,7 +3432,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardMulF32AVX512(p *pass[float32])
+// func forwardBackwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardMulF32AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -4005,7 +4005,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardDivF32AVX512(p *pass[float32])
+// func forwardBackwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -4564,7 +4564,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardUnitF32AVX512(p *pass[float32])
+// func forwardBackwardUnitF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardUnitF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -5091,7 +5091,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardElementwiseOneF32AVX512(p *pass[float32])
+// func forwardBackwardElementwiseOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
@@ -5661,7 +5661,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardElementwiseMulF32AVX512(p *pass[float32])
+// func forwardBackwardElementwiseMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseMulF32AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
@@ -6245,7 +6245,7 @@ short:
 oneGradient28:
 	JMP foldShort
 
-// func forwardBackwardElementwiseDivF32AVX512(p *pass[float32])
+// func forwardBackwardElementwiseDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardElementwiseDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI

@@ -1,0 +1,51 @@
+package cpu
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
+	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
+)
+
+// eachSet runs a test with each instruction set that this machine has.
+func eachSet(t *testing.T, test func(t *testing.T)) {
+	for _, set := range isa.Available() {
+		t.Run(set.String(), func(t *testing.T) {
+			defer isa.Use(set)()
+			test(t)
+		})
+	}
+}
+
+// Without room for chunk sums, the one of a single chunk is left in the pass.
+func TestChunkSumStaysInThePass(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		for _, n := range []int{1, 16, 17, 128, 1000, Chunk} {
+			a := randomArgs[float32](n)
+			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, a)
+			require.NoError(t, err)
+			var p pass[float32]
+			p.set(op.Forward, smoothl1.Loss{Beta: 1}, &a)
+			core.Call(&p.Params)
+			require.Equal(t, want, p.Sum, n)
+		}
+	})
+}
+
+func TestWhatRan(t *testing.T) {
+	var ran []string
+	for _, set := range isa.Available() {
+		ran = append(ran, fmt.Sprint(set))
+	}
+	name, err := InstructionSet()
+	t.Logf("instruction sets tested: %s; in use: %s", strings.Join(ran, ", "), name)
+	assert.Equal(t, isa.Current().String(), name)
+	assert.Equal(t, isa.Complaint(), err)
+}
