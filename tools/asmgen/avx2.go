@@ -10,19 +10,6 @@ import (
 // Registers 10 to 15 are constants, the other constants lie in the stack too, and two vectors of elements are under way at a
 // time, with five registers each.
 
-var yConstants = constants{sign: reg.Y10, half05: reg.Y11, threshold: reg.Y12, quotient: reg.Y13, outer: reg.Y13,
-	norm: reg.Y14, g: reg.Y15}
-
-// yTemporaries are the registers of a vector under way; y is for a mask.
-type yTemporaries struct{ d, a, x, t, y reg.VecPhysical }
-
-var ySets = []yTemporaries{
-	{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4},
-	{reg.Y5, reg.Y6, reg.Y7, reg.Y8, reg.Y9},
-}
-
-const lessOrdered = operand.U8(0x11) // a < b is true
-
 // avx2 writes one kernel. masks is the table of tailMasks.
 func (e *emitter) avx2(l *layout, masks operand.Mem) {
 	field := e.begin(l)
@@ -31,7 +18,7 @@ func (e *emitter) avx2(l *layout, masks operand.Mem) {
 	if e.sum {
 		frame = e.alignedFrame(8 * laneCount)
 	}
-	e.constants256(field)
+	e.plan(formula(e.spec), schedule256, homes256, places256, field)
 	e.TESTQ(count, count)
 	e.JZ(ref("done"))
 	if !e.sum {
@@ -69,45 +56,6 @@ func (e *emitter) avx2(l *layout, masks operand.Mem) {
 	e.end()
 }
 
-// constants256 fills the registers of the constants, and the vectors of those in the stack.
-func (e *emitter) constants256(field func(string) operand.Mem) {
-	c := yConstants
-	spill := func(name string) operand.Mem {
-		m := e.AllocLocal(32)
-		e.broadcast(field(name), reg.Y0)
-		e.p("VMOVU", reg.Y0, m)
-		return m
-	}
-	e.immediate(0x80000000, 0x8000000000000000, c.sign)
-	e.broadcast(field("Threshold"), c.threshold)
-	if e.terms || e.sum {
-		e.immediate(0x3f000000, 0x3fe0000000000000, c.half05)
-		e.halfVector = spill("Half")
-	}
-	switch {
-	case e.quotient == mul:
-		e.broadcast(field("Inverse"), c.quotient)
-	case e.quotient == div:
-		e.broadcast(field("Divisor"), c.quotient)
-	case e.quotient == one && (e.terms || e.sum || e.elementwise):
-		e.broadcast(field("Outer"), c.outer)
-	}
-	if !e.gradient {
-		return
-	}
-	e.broadcast(field("Norm"), c.norm)
-	if !e.elementwise {
-		if e.quotient != unit {
-			e.broadcast(field("G"), c.g)
-		}
-		e.sideVector = spill("Side")
-	}
-	if e.quotient == mul {
-		e.flipVector = spill("Flip")
-		e.l1Vector = spill("L1")
-	}
-}
-
 // vectors256 computes loops elements: four vectors at a time, then one at a time, then what is left under a mask. lanes is
 // moved along with them.
 func (e *emitter) vectors256(width int, masks operand.Mem) {
@@ -116,7 +64,7 @@ func (e *emitter) vectors256(width int, masks operand.Mem) {
 	e.JL(ref("few"))
 	e.Label("four")
 	for v := 0; v < unrolled; v += 2 {
-		interleave(e.vector256(0, v), e.vector256(1, v+1))
+		interleave(e.whole256(0, v), e.whole256(1, v+1))
 	}
 	e.advance256(unrolled, width)
 	e.SUBQ(operand.U8(unrolled*width), loops)
@@ -125,7 +73,7 @@ func (e *emitter) vectors256(width int, masks operand.Mem) {
 	e.ADDQ(operand.I8((unrolled-1)*width), loops)
 	e.JL(ref("partial"))
 	e.Label("one")
-	interleave(e.vector256(0, 0))
+	interleave(e.whole256(0, 0))
 	e.advance256(1, width)
 	e.SUBQ(operand.U8(width), loops)
 	e.JGE(ref("one"))
@@ -145,10 +93,9 @@ func (e *emitter) advance256(vectors, width int) {
 
 // masked256 computes the last vector of the arrays, loops elements that do not fill it.
 func (e *emitter) masked256(masks operand.Mem) {
-	r := ySets[0]
-	c := yConstants
-	mask, elements := ySets[1].d, ySets[1].a
-	e.Comment("the last elements of the arrays, under a mask")
+	v := e.vector(places256[0])
+	mask := places256[1][vD].(reg.Register)
+	e.Comment("The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.")
 	if log2(e.size()) > 0 {
 		e.SHLQ(operand.U8(log2(e.size())), loops)
 	}
@@ -157,26 +104,21 @@ func (e *emitter) masked256(masks operand.Mem) {
 	e.LEAQ(masks, table)
 	e.VMOVUPD(operand.Mem{Base: table, Index: loops, Scale: 1, Disp: 32}, mask)
 	e.XORQ(table, table)
-	e.p("VMASKMOV", index(pred, 0), mask, r.d)
-	e.p("VMASKMOV", index(target, 0), mask, r.a)
+	load := func(input value, base reg.Register, to value, set int) {
+		v.at[input] = places256[set][to]
+		e.p("VMASKMOV", index(base, 0), mask, v.at[input])
+	}
+	load(vPred, pred, vD, 0)
+	load(vTarget, target, vA, 0)
 	if e.elementwise {
-		e.p("VMASKMOV", index(upstream, 0), mask, elements)
+		load(vUpstream, upstream, vA, 1)
 	}
-	e.p("VSUB", r.a, r.d, r.d)
-	e.p("VANDN", r.d, c.sign, r.a)
-	if e.terms || e.sum {
-		interleave(e.term256(r))
+	v.fetch = func() {}
+	v.store = func(x reg.Register) {
+		e.storeMasked(x, v.at[vSign], func(base reg.Register) { e.p("VMASKMOV", x, mask, index(base, 0)) })
 	}
-	if e.sum {
-		e.Comment("Beyond the end the inputs were read as 0, whose term is +0.")
-		interleave(e.addLanes256(r, 0))
-	}
-	if e.gradient {
-		interleave(e.gradient256(r, elements))
-	}
-	if e.terms || e.gradient {
-		e.storeMasked(r.x, c.sign, func(base reg.Register) { e.p("VMASKMOV", r.x, mask, index(base, 0)) })
-	}
+	v.add = func(half int, terms reg.Register) { e.addInMemory(terms, 32*half) }
+	interleave(instructions(e.groups, e.lower256(v)))
 }
 
 // foldMemory returns the sum of lanes 4i to 4i+3 with those that the fold by halves adds to them while its halves are step

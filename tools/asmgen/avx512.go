@@ -10,38 +10,12 @@ import (
 // Registers 16 to 31 are the lanes, 8 to 15 constants, and two vectors of elements are under way at a time, with four
 // registers and two masks each.
 
-// constants are the registers that hold those of the formula.
-type constants struct {
-	sign, half05, threshold, half, quotient, outer, norm, g, side reg.VecPhysical
-}
-
-// A kernel that multiplies by outer has no quotient.
-var zConstants = constants{sign: reg.Z8, half05: reg.Z9, threshold: reg.Z10, half: reg.Z11, quotient: reg.Z12, outer: reg.Z12,
-	norm: reg.Z13, g: reg.Z14, side: reg.Z15}
-
 var zLanes = [16]reg.VecPhysical{reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
 	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
-
-// temporaries are the registers of a vector under way.
-type temporaries struct {
-	d, a, x, t       reg.VecPhysical
-	kTerm, kGradient reg.Register
-}
-
-var zTemporaries = []temporaries{
-	{reg.Z0, reg.Z1, reg.Z2, reg.Z3, reg.K1, reg.K2},
-	{reg.Z4, reg.Z5, reg.Z6, reg.Z7, reg.K3, reg.K4},
-}
 
 var (
 	kTail = reg.K5 // the elements of a tail
 	kL1   = reg.K7 // all of them for L1, else none
-)
-
-const (
-	notLessUnordered = operand.U8(0x15) // a < b is false
-	greaterOrdered   = operand.U8(0x1e) // a > b is true
-	andThenXor       = operand.U8(0x6a) // VPTERNLOG: (a & b) ^ c
 )
 
 // avx512 writes one kernel.
@@ -52,10 +26,7 @@ func (e *emitter) avx512(l *layout) {
 	if e.sum {
 		frame = e.alignedFrame(8 * laneCount)
 	}
-	if e.gradient && e.quotient == mul {
-		e.flipVector = e.AllocLocal(64) // there is no register left for it
-	}
-	e.constants512(field)
+	e.plan(merge(formula(e.spec)), schedule512, homes512, places512, field)
 	e.TESTQ(count, count)
 	e.JZ(ref("done"))
 	unrolled := 4
@@ -82,7 +53,7 @@ func (e *emitter) avx512(l *layout) {
 
 	e.Label("row")
 	for v := 0; v < unrolled; v += 2 {
-		first, second := e.vector512(0, v), e.vector512(1, v+1)
+		first, second := e.whole512(0, v), e.whole512(1, v+1)
 		if e.quotient == div && e.sum && e.gradient { // four divisions at once are 4 % slower than two and two
 			interleave(first)
 			interleave(second)
@@ -126,41 +97,6 @@ func log2(n int) (k int) {
 	return k
 }
 
-// constants512 fills the registers of the constants.
-func (e *emitter) constants512(field func(string) operand.Mem) {
-	c := zConstants
-	e.immediate(0x80000000, 0x8000000000000000, c.sign)
-	e.broadcast(field("Threshold"), c.threshold)
-	if e.terms || e.sum {
-		e.immediate(0x3f000000, 0x3fe0000000000000, c.half05)
-		e.broadcast(field("Half"), c.half)
-	}
-	switch {
-	case e.quotient == mul:
-		e.broadcast(field("Inverse"), c.quotient)
-	case e.quotient == div:
-		e.broadcast(field("Divisor"), c.quotient)
-	case e.quotient == one && (e.terms || e.sum || e.elementwise):
-		e.broadcast(field("Outer"), c.outer)
-	}
-	if !e.gradient {
-		return
-	}
-	e.broadcast(field("Norm"), c.norm)
-	if !e.elementwise {
-		if e.quotient != unit {
-			e.broadcast(field("G"), c.g)
-		}
-		e.broadcast(field("Side"), c.side)
-	}
-	if e.quotient == mul {
-		e.broadcast(field("Flip"), reg.Z0)
-		e.p("VMOVU", reg.Z0, e.flipVector)
-		e.MOVL(field("L1"), reg.ECX)
-		e.KMOVW(reg.ECX, kL1)
-	}
-}
-
 // tail512 computes the elements of this chunk that fill no row, a masked vector at a time, on lanes in memory.
 func (e *emitter) tail512(width int, frame func()) {
 	if e.sum {
@@ -171,11 +107,7 @@ func (e *emitter) tail512(width int, frame func()) {
 	}
 	loop := e.label("tail")
 	e.Label(loop)
-	e.masked512(func(half int, z reg.Register) {
-		lane := operand.Mem{Base: lanes, Disp: 64 * half}
-		e.VADDPD(lane, z, z)
-		e.VMOVUPD(z, lane)
-	})
+	e.masked512(func(half int, terms reg.Register) { e.addInMemory(terms, 64*half) })
 	if e.sum {
 		e.ADDQ(operand.U32(8*width), lanes)
 	}
@@ -190,46 +122,33 @@ func (e *emitter) tail512(width int, frame func()) {
 	}
 }
 
-// masked512 computes the vector at at, or as much of it as is in the chunk. add adds a vector of terms to the lanes of the
-// first or second half.
-func (e *emitter) masked512(add func(half int, z reg.Register)) {
-	r := zTemporaries[0]
-	c := zConstants
+// masked512 computes the vector at at, or as much of it as is in the chunk. add is that of the vector.
+func (e *emitter) masked512(add func(half int, terms reg.Register)) {
+	v := e.vector(places512[0])
+	e.Comment("Beyond the end the inputs are read as 0, whose term is +0.")
 	e.MOVQ(operand.I32(-1), loops)
 	e.BZHIQ(inChunk, loops, loops) // from 64 elements on it leaves all ones
 	e.KMOVW(reg.ECX, kTail)
-	load := func(base, z reg.Register) {
+	load := func(input value, base reg.Register, to value, set int) {
+		z := places512[set][to]
+		v.at[input] = z
 		if e.double {
 			e.VMOVUPD_Z(index(base, 0), kTail, z)
 		} else {
 			e.VMOVUPS_Z(index(base, 0), kTail, z)
 		}
 	}
-	load(pred, r.d)
-	load(target, r.a)
-	elements := zTemporaries[1].d
+	load(vPred, pred, vD, 0)
+	load(vTarget, target, vA, 0)
 	if e.elementwise {
-		load(upstream, elements)
+		load(vUpstream, upstream, vD, 1)
 	}
-	e.p("VSUB", r.a, r.d, r.d)
-	e.i("VPANDN", r.d, c.sign, r.a)
-	if e.terms || e.sum {
-		interleave(e.term512(r))
+	v.fetch = func() {}
+	v.store = func(x reg.Register) {
+		e.storeMasked(x, v.at[vSign], func(base reg.Register) { e.p("VMOVU", x, kTail, index(base, 0)) })
 	}
-	if e.sum {
-		e.Comment("Beyond the end the inputs were read as 0, whose term is +0.")
-		if e.double {
-			add(0, r.x)
-		} else {
-			interleave(e.widen512(r, add))
-		}
-	}
-	if e.gradient {
-		interleave(e.gradient512(r, elements))
-	}
-	if e.terms || e.gradient {
-		e.storeMasked(r.x, c.sign, func(base reg.Register) { e.p("VMOVU", r.x, kTail, index(base, 0)) })
-	}
+	v.add = add
+	interleave(instructions(e.groups, e.lower512(v)))
 }
 
 // fold512 adds the lanes by halves and writes the chunk sum. From label foldShort on, it does so with those of a first vector.

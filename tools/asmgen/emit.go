@@ -18,10 +18,10 @@ var config = printer.Config{Name: "tools/asmgen (make asm)", Pkg: "core"}
 type emitter struct {
 	*build.Context
 	spec
-	later  []func() // code behind the function's return, which the common path does not reach
-	labels int
-	// vectors of fields of Params in the frame
-	halfVector, sideVector, flipVector, l1Vector operand.Mem
+	later     []func() // code behind the function's return, which the common path does not reach
+	labels    int
+	groups    [][]step // of the formula, arranged
+	constants places
 }
 
 // op appends an instruction by its name.
@@ -99,7 +99,7 @@ func index(base reg.Register, displacement int) operand.Mem {
 }
 
 // begin starts the function and loads what it needs of its parameters but the constants, for which it returns their addresses.
-func (e *emitter) begin(l *layout) func(field string) operand.Mem {
+func (e *emitter) begin(l *layout) func(value) operand.Mem {
 	e.Function(e.function())
 	e.Signature(l.signature(e.element()))
 	e.Load(e.Param("p"), pArg)
@@ -135,7 +135,7 @@ func (e *emitter) begin(l *layout) func(field string) operand.Mem {
 	e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
 	e.Load(field("N"), count)
 	e.XORQ(at, at)
-	return addr
+	return func(constant value) operand.Mem { return addr(string(constant)) }
 }
 
 // prefetch fetches the lines that the vectors of a later row lie in, a displacement from at.
@@ -173,7 +173,7 @@ func (e *emitter) end() {
 
 // store writes a vector of results to out, and where it is asked for its negative to negated or both past the caches.
 // What is asked for never changes during a call, so that the branches are foreseen.
-func (e *emitter) store(v, sign reg.Register, displacement int) {
+func (e *emitter) store(v reg.Register, sign operand.Op, displacement int) {
 	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
 	e.TESTQ(stores, stores)
 	e.JNZ(ref(slow))
@@ -202,7 +202,7 @@ func (e *emitter) store(v, sign reg.Register, displacement int) {
 }
 
 // storeMasked writes the results of a tail by write, which is given the array.
-func (e *emitter) storeMasked(v, sign reg.Register, write func(base reg.Register)) {
+func (e *emitter) storeMasked(v reg.Register, sign operand.Op, write func(base reg.Register)) {
 	write(out)
 	if !e.gradient {
 		return
@@ -216,28 +216,11 @@ func (e *emitter) storeMasked(v, sign reg.Register, write func(base reg.Register
 }
 
 // flip changes the signs of a vector.
-func (e *emitter) flip(v, sign reg.Register) {
+func (e *emitter) flip(v reg.Register, sign operand.Op) {
 	if e.set == "AVX512" {
 		e.i("VPXOR", sign, v, v)
 	} else {
 		e.p("VXOR", sign, v, v)
-	}
-}
-
-// step is a part of the work on a vector, which the next step of the same vector depends on.
-type step func()
-
-// interleave emits the steps of several vectors in turns. A processor takes instructions in a limited window out of order;
-// so there are always some in it that need not wait for one another.
-func interleave(vectors ...[]step) {
-	for i, more := 0, true; more; i++ {
-		more = false
-		for _, steps := range vectors {
-			if i < len(steps) {
-				steps[i]()
-				more = true
-			}
-		}
 	}
 }
 

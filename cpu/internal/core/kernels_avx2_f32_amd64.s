@@ -137,7 +137,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -308,7 +308,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -479,7 +479,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -712,24 +712,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y3, Y13, Y3
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y3, Y13, Y3
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -988,24 +986,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -1264,24 +1260,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VDIVPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VDIVPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -1534,23 +1528,21 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -1746,7 +1738,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2006,7 +1998,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2251,7 +2243,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2496,7 +2488,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2762,7 +2754,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -3012,7 +3004,7 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x02, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -3375,24 +3367,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y3, Y13, Y3
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y3, Y13, Y3
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -3834,24 +3824,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -4278,24 +4266,22 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VDIVPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VDIVPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -4702,23 +4688,21 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -5143,25 +5127,23 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VMASKMOVPS (BX)(AX*1), Y5, Y6
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y3, Y13, Y3
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VMASKMOVPS   (BX)(AX*1), Y5, Y6
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y3, Y13, Y3
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -5608,25 +5590,23 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VMASKMOVPS (BX)(AX*1), Y5, Y6
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VMULPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VMASKMOVPS   (BX)(AX*1), Y5, Y6
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VMULPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3
@@ -6057,25 +6037,23 @@ partial:
 	ADDQ $0x08, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
-	SHLQ       $0x02, CX
-	NEGQ       CX
-	LEAQ       tailMasks<>+0(SB), DI
-	VMOVUPD    32(DI)(CX*1), Y5
-	XORQ       DI, DI
-	VMASKMOVPS (SI)(AX*1), Y5, Y0
-	VMASKMOVPS (DX)(AX*1), Y5, Y1
-	VMASKMOVPS (BX)(AX*1), Y5, Y6
-	VSUBPS     Y1, Y0, Y0
-	VANDNPS    Y0, Y10, Y1
-	VMULPS     Y1, Y11, Y2
-	VSUBPS     1088(SP), Y1, Y3
-	VMULPS     Y1, Y2, Y2
-	VCMPPS     $0x11, Y12, Y1, Y4
-	VDIVPS     Y13, Y2, Y2
-	VBLENDVPS  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
+	SHLQ         $0x02, CX
+	NEGQ         CX
+	LEAQ         tailMasks<>+0(SB), DI
+	VMOVUPD      32(DI)(CX*1), Y5
+	XORQ         DI, DI
+	VMASKMOVPS   (SI)(AX*1), Y5, Y0
+	VMASKMOVPS   (DX)(AX*1), Y5, Y1
+	VMASKMOVPS   (BX)(AX*1), Y5, Y6
+	VSUBPS       Y1, Y0, Y0
+	VANDNPS      Y0, Y10, Y1
+	VMULPS       Y1, Y11, Y2
+	VSUBPS       1088(SP), Y1, Y3
+	VMULPS       Y1, Y2, Y2
+	VCMPPS       $0x11, Y12, Y1, Y4
+	VDIVPS       Y13, Y2, Y2
+	VBLENDVPS    Y4, Y2, Y3, Y2
 	VCVTPS2PD    X2, Y3
 	VEXTRACTF128 $0x01, Y2, X2
 	VADDPD       (R13), Y3, Y3

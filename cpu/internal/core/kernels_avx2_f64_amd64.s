@@ -137,7 +137,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -308,7 +308,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -479,7 +479,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -687,7 +687,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -703,10 +703,8 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y3, Y13, Y3
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Y2, Y2
-	VMOVUPD Y2, (R13)
+	VADDPD     (R13), Y2, Y2
+	VMOVUPD    Y2, (R13)
 
 whole:
 	TESTQ        DI, DI
@@ -933,7 +931,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -949,10 +947,8 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Y2, Y2
-	VMOVUPD Y2, (R13)
+	VADDPD     (R13), Y2, Y2
+	VMOVUPD    Y2, (R13)
 
 whole:
 	TESTQ        DI, DI
@@ -1179,7 +1175,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -1195,10 +1191,8 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VDIVPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Y2, Y2
-	VMOVUPD Y2, (R13)
+	VADDPD     (R13), Y2, Y2
+	VMOVUPD    Y2, (R13)
 
 whole:
 	TESTQ        DI, DI
@@ -1419,7 +1413,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -1434,10 +1428,8 @@ partial:
 	VMULPD     Y1, Y2, Y2
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Y2, Y2
-	VMOVUPD Y2, (R13)
+	VADDPD     (R13), Y2, Y2
+	VMOVUPD    Y2, (R13)
 
 whole:
 	TESTQ        DI, DI
@@ -1626,7 +1618,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -1886,7 +1878,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2131,7 +2123,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2376,7 +2368,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2642,7 +2634,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -2892,7 +2884,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -3230,7 +3222,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -3246,8 +3238,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y3, Y13, Y3
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -3659,7 +3649,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -3675,8 +3665,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -4073,7 +4061,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -4089,8 +4077,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VDIVPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -4467,7 +4453,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -4482,8 +4468,6 @@ partial:
 	VMULPD     Y1, Y2, Y2
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -4878,7 +4862,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -4895,8 +4879,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y3, Y13, Y3
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -5313,7 +5295,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -5330,8 +5312,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VMULPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2
@@ -5732,7 +5712,7 @@ partial:
 	ADDQ $0x04, CX
 	JZ   whole
 
-	// the last elements of the arrays, under a mask
+	// The last elements of the arrays, under a mask. Beyond the end the inputs are read as 0, whose term is +0.
 	SHLQ       $0x03, CX
 	NEGQ       CX
 	LEAQ       tailMasks<>+0(SB), DI
@@ -5749,8 +5729,6 @@ partial:
 	VCMPPD     $0x11, Y12, Y1, Y4
 	VDIVPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
 	VADDPD     (R13), Y2, Y2
 	VMOVUPD    Y2, (R13)
 	VMULPD     Y0, Y14, Y2

@@ -102,6 +102,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -245,6 +246,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -388,6 +390,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -634,20 +637,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -714,22 +716,22 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -940,20 +942,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -1020,22 +1021,22 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -1246,20 +1247,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -1326,22 +1326,22 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -1543,19 +1543,18 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -1622,21 +1621,21 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -1743,6 +1742,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -1952,6 +1952,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2155,6 +2156,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2360,6 +2362,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2575,6 +2578,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2783,6 +2787,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -3172,20 +3177,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -3397,22 +3401,22 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -3741,20 +3745,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -3968,22 +3971,22 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -4302,20 +4305,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -4528,22 +4530,22 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -4835,19 +4837,18 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -5058,21 +5059,21 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -5395,21 +5396,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -5623,23 +5623,23 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VSUBPS    Z11, Z1, Z3
-	VMULPS    Z3, Z12, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -5977,21 +5977,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -6206,23 +6205,23 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VMULPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16
@@ -6549,21 +6548,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail25:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        (R13), Z3, Z3
@@ -6777,23 +6775,23 @@ streaming24:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	VPXORQ    Z17, Z17, Z17
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPS.Z (SI)(AX*1), K5, Z0
-	VMOVUPS.Z (DX)(AX*1), K5, Z1
-	VMOVUPS.Z (BX)(AX*1), K5, Z4
-	VSUBPS    Z1, Z0, Z0
-	VPANDND   Z0, Z8, Z1
-	VMULPS    Z1, Z9, Z2
-	VCMPPS    $0x15, Z10, Z1, K1
-	VMULPS    Z1, Z2, Z2
-	VDIVPS    Z12, Z2, Z2
-	VSUBPS    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VMOVUPS.Z     (BX)(AX*1), K5, Z4
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
 	VADDPD        Z3, Z16, Z16

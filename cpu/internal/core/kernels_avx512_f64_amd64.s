@@ -102,6 +102,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -245,6 +246,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -388,6 +390,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -690,6 +693,7 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -702,32 +706,30 @@ tail1:
 	VMULPD    Z1, Z2, Z2
 	VSUBPD    Z11, Z1, Z3
 	VMULPD    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Z2, Z2
-	VMOVUPD Z2, (R13)
-	ADDQ    $0x00000040, R13
-	ADDQ    $0x40, AX
-	SUBQ    $0x08, DI
-	JG      tail1
-	LEAQ    63(SP), R13
-	ANDQ    $-64, R13
-	VMOVUPD (R13), Z16
-	VMOVUPD 64(R13), Z17
-	VMOVUPD 128(R13), Z18
-	VMOVUPD 192(R13), Z19
-	VMOVUPD 256(R13), Z20
-	VMOVUPD 320(R13), Z21
-	VMOVUPD 384(R13), Z22
-	VMOVUPD 448(R13), Z23
-	VMOVUPD 512(R13), Z24
-	VMOVUPD 576(R13), Z25
-	VMOVUPD 640(R13), Z26
-	VMOVUPD 704(R13), Z27
-	VMOVUPD 768(R13), Z28
-	VMOVUPD 832(R13), Z29
-	VMOVUPD 896(R13), Z30
-	VMOVUPD 960(R13), Z31
+	VADDPD    (R13), Z2, Z2
+	VMOVUPD   Z2, (R13)
+	ADDQ      $0x00000040, R13
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+	JG        tail1
+	LEAQ      63(SP), R13
+	ANDQ      $-64, R13
+	VMOVUPD   (R13), Z16
+	VMOVUPD   64(R13), Z17
+	VMOVUPD   128(R13), Z18
+	VMOVUPD   192(R13), Z19
+	VMOVUPD   256(R13), Z20
+	VMOVUPD   320(R13), Z21
+	VMOVUPD   384(R13), Z22
+	VMOVUPD   448(R13), Z23
+	VMOVUPD   512(R13), Z24
+	VMOVUPD   576(R13), Z25
+	VMOVUPD   640(R13), Z26
+	VMOVUPD   704(R13), Z27
+	VMOVUPD   768(R13), Z28
+	VMOVUPD   832(R13), Z29
+	VMOVUPD   896(R13), Z30
+	VMOVUPD   960(R13), Z31
 
 fold:
 	VADDPD Z24, Z16, Z16
@@ -765,7 +767,9 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -778,10 +782,8 @@ short:
 	VMULPD    Z1, Z2, Z2
 	VSUBPD    Z11, Z1, Z3
 	VMULPD    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD Z2, Z16, Z16
-	JMP    foldShort
+	VADDPD    Z2, Z16, Z16
+	JMP       foldShort
 
 // func forwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1042,6 +1044,7 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1054,32 +1057,30 @@ tail1:
 	VMULPD    Z1, Z2, Z2
 	VMULPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Z2, Z2
-	VMOVUPD Z2, (R13)
-	ADDQ    $0x00000040, R13
-	ADDQ    $0x40, AX
-	SUBQ    $0x08, DI
-	JG      tail1
-	LEAQ    63(SP), R13
-	ANDQ    $-64, R13
-	VMOVUPD (R13), Z16
-	VMOVUPD 64(R13), Z17
-	VMOVUPD 128(R13), Z18
-	VMOVUPD 192(R13), Z19
-	VMOVUPD 256(R13), Z20
-	VMOVUPD 320(R13), Z21
-	VMOVUPD 384(R13), Z22
-	VMOVUPD 448(R13), Z23
-	VMOVUPD 512(R13), Z24
-	VMOVUPD 576(R13), Z25
-	VMOVUPD 640(R13), Z26
-	VMOVUPD 704(R13), Z27
-	VMOVUPD 768(R13), Z28
-	VMOVUPD 832(R13), Z29
-	VMOVUPD 896(R13), Z30
-	VMOVUPD 960(R13), Z31
+	VADDPD    (R13), Z2, Z2
+	VMOVUPD   Z2, (R13)
+	ADDQ      $0x00000040, R13
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+	JG        tail1
+	LEAQ      63(SP), R13
+	ANDQ      $-64, R13
+	VMOVUPD   (R13), Z16
+	VMOVUPD   64(R13), Z17
+	VMOVUPD   128(R13), Z18
+	VMOVUPD   192(R13), Z19
+	VMOVUPD   256(R13), Z20
+	VMOVUPD   320(R13), Z21
+	VMOVUPD   384(R13), Z22
+	VMOVUPD   448(R13), Z23
+	VMOVUPD   512(R13), Z24
+	VMOVUPD   576(R13), Z25
+	VMOVUPD   640(R13), Z26
+	VMOVUPD   704(R13), Z27
+	VMOVUPD   768(R13), Z28
+	VMOVUPD   832(R13), Z29
+	VMOVUPD   896(R13), Z30
+	VMOVUPD   960(R13), Z31
 
 fold:
 	VADDPD Z24, Z16, Z16
@@ -1117,7 +1118,9 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1130,10 +1133,8 @@ short:
 	VMULPD    Z1, Z2, Z2
 	VMULPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD Z2, Z16, Z16
-	JMP    foldShort
+	VADDPD    Z2, Z16, Z16
+	JMP       foldShort
 
 // func forwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1394,6 +1395,7 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1406,32 +1408,30 @@ tail1:
 	VMULPD    Z1, Z2, Z2
 	VDIVPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Z2, Z2
-	VMOVUPD Z2, (R13)
-	ADDQ    $0x00000040, R13
-	ADDQ    $0x40, AX
-	SUBQ    $0x08, DI
-	JG      tail1
-	LEAQ    63(SP), R13
-	ANDQ    $-64, R13
-	VMOVUPD (R13), Z16
-	VMOVUPD 64(R13), Z17
-	VMOVUPD 128(R13), Z18
-	VMOVUPD 192(R13), Z19
-	VMOVUPD 256(R13), Z20
-	VMOVUPD 320(R13), Z21
-	VMOVUPD 384(R13), Z22
-	VMOVUPD 448(R13), Z23
-	VMOVUPD 512(R13), Z24
-	VMOVUPD 576(R13), Z25
-	VMOVUPD 640(R13), Z26
-	VMOVUPD 704(R13), Z27
-	VMOVUPD 768(R13), Z28
-	VMOVUPD 832(R13), Z29
-	VMOVUPD 896(R13), Z30
-	VMOVUPD 960(R13), Z31
+	VADDPD    (R13), Z2, Z2
+	VMOVUPD   Z2, (R13)
+	ADDQ      $0x00000040, R13
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+	JG        tail1
+	LEAQ      63(SP), R13
+	ANDQ      $-64, R13
+	VMOVUPD   (R13), Z16
+	VMOVUPD   64(R13), Z17
+	VMOVUPD   128(R13), Z18
+	VMOVUPD   192(R13), Z19
+	VMOVUPD   256(R13), Z20
+	VMOVUPD   320(R13), Z21
+	VMOVUPD   384(R13), Z22
+	VMOVUPD   448(R13), Z23
+	VMOVUPD   512(R13), Z24
+	VMOVUPD   576(R13), Z25
+	VMOVUPD   640(R13), Z26
+	VMOVUPD   704(R13), Z27
+	VMOVUPD   768(R13), Z28
+	VMOVUPD   832(R13), Z29
+	VMOVUPD   896(R13), Z30
+	VMOVUPD   960(R13), Z31
 
 fold:
 	VADDPD Z24, Z16, Z16
@@ -1469,7 +1469,9 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1482,10 +1484,8 @@ short:
 	VMULPD    Z1, Z2, Z2
 	VDIVPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD Z2, Z16, Z16
-	JMP    foldShort
+	VADDPD    Z2, Z16, Z16
+	JMP       foldShort
 
 // func forwardUnitF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1729,6 +1729,7 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail1:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1740,32 +1741,30 @@ tail1:
 	VCMPPD    $0x15, Z10, Z1, K1
 	VMULPD    Z1, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD  (R13), Z2, Z2
-	VMOVUPD Z2, (R13)
-	ADDQ    $0x00000040, R13
-	ADDQ    $0x40, AX
-	SUBQ    $0x08, DI
-	JG      tail1
-	LEAQ    63(SP), R13
-	ANDQ    $-64, R13
-	VMOVUPD (R13), Z16
-	VMOVUPD 64(R13), Z17
-	VMOVUPD 128(R13), Z18
-	VMOVUPD 192(R13), Z19
-	VMOVUPD 256(R13), Z20
-	VMOVUPD 320(R13), Z21
-	VMOVUPD 384(R13), Z22
-	VMOVUPD 448(R13), Z23
-	VMOVUPD 512(R13), Z24
-	VMOVUPD 576(R13), Z25
-	VMOVUPD 640(R13), Z26
-	VMOVUPD 704(R13), Z27
-	VMOVUPD 768(R13), Z28
-	VMOVUPD 832(R13), Z29
-	VMOVUPD 896(R13), Z30
-	VMOVUPD 960(R13), Z31
+	VADDPD    (R13), Z2, Z2
+	VMOVUPD   Z2, (R13)
+	ADDQ      $0x00000040, R13
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+	JG        tail1
+	LEAQ      63(SP), R13
+	ANDQ      $-64, R13
+	VMOVUPD   (R13), Z16
+	VMOVUPD   64(R13), Z17
+	VMOVUPD   128(R13), Z18
+	VMOVUPD   192(R13), Z19
+	VMOVUPD   256(R13), Z20
+	VMOVUPD   320(R13), Z21
+	VMOVUPD   384(R13), Z22
+	VMOVUPD   448(R13), Z23
+	VMOVUPD   512(R13), Z24
+	VMOVUPD   576(R13), Z25
+	VMOVUPD   640(R13), Z26
+	VMOVUPD   704(R13), Z27
+	VMOVUPD   768(R13), Z28
+	VMOVUPD   832(R13), Z29
+	VMOVUPD   896(R13), Z30
+	VMOVUPD   960(R13), Z31
 
 fold:
 	VADDPD Z24, Z16, Z16
@@ -1803,7 +1802,9 @@ done:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
 	KMOVW     CX, K5
@@ -1815,10 +1816,8 @@ short:
 	VCMPPD    $0x15, Z10, Z1, K1
 	VMULPD    Z1, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
-	VADDPD Z2, Z16, Z16
-	JMP    foldShort
+	VADDPD    Z2, Z16, Z16
+	JMP       foldShort
 
 // func backwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -1919,6 +1918,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2128,6 +2128,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2331,6 +2332,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2536,6 +2538,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2751,6 +2754,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -2959,6 +2963,7 @@ tail:
 	JZ    fold
 
 tail13:
+	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
 	KMOVW      CX, K5
@@ -3484,20 +3489,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, Z3
-	VMULPD    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -3832,21 +3836,21 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, Z3
-	VMULPD    Z3, Z12, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z14, Z2, Z2
@@ -4323,20 +4327,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VMULPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -4673,21 +4676,21 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VMULPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z14, Z2, Z2
@@ -5146,20 +5149,19 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VDIVPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -5495,21 +5497,21 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VDIVPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z14, Z2, Z2
@@ -5917,19 +5919,18 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -6263,20 +6264,20 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VCMPPD     $0x1e, Z10, Z1, K2
@@ -6747,21 +6748,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, Z3
-	VMULPD    Z3, Z12, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -7098,22 +7098,22 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VSUBPD    Z11, Z1, Z3
-	VMULPD    Z3, Z12, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z4, Z13, Z3
@@ -7607,21 +7607,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VMULPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -7959,22 +7958,22 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VMULPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z4, Z13, Z3
@@ -8449,21 +8448,20 @@ tail:
 	VMOVUPD Z31, 960(R13)
 
 tail49:
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VDIVPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
-
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     (R13), Z2, Z2
 	VMOVUPD    Z2, (R13)
 	VMULPD     Z0, Z13, Z2
@@ -8800,22 +8798,22 @@ streaming48:
 
 	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
 short:
-	VPXORQ    Z16, Z16, Z16
-	MOVQ      $-1, CX
-	BZHIQ     DI, CX, CX
-	KMOVW     CX, K5
-	VMOVUPD.Z (SI)(AX*1), K5, Z0
-	VMOVUPD.Z (DX)(AX*1), K5, Z1
-	VMOVUPD.Z (BX)(AX*1), K5, Z4
-	VSUBPD    Z1, Z0, Z0
-	VPANDNQ   Z0, Z8, Z1
-	VMULPD    Z1, Z9, Z2
-	VCMPPD    $0x15, Z10, Z1, K1
-	VMULPD    Z1, Z2, Z2
-	VDIVPD    Z12, Z2, Z2
-	VSUBPD    Z11, Z1, K1, Z2
+	VPXORQ Z16, Z16, Z16
 
-	// Beyond the end the inputs were read as 0, whose term is +0.
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VMOVUPD.Z  (BX)(AX*1), K5, Z4
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
 	VADDPD     Z2, Z16, Z16
 	VMULPD     Z0, Z13, Z2
 	VMULPD     Z4, Z13, Z3

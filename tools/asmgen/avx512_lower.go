@@ -1,0 +1,145 @@
+package main
+
+import (
+	"slices"
+
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// A comparison gives a mask, which has registers of its own, so it is made as soon as can be.
+var schedule512 = schedule{
+	{"difference", "fetch"}, {"distance"},
+	{"half", "inside"}, {"square"}, {"parabola"}, {"tail"}, {"outer tail"}, {"term"}, {"store term"}, {"add up"},
+	{"normed", "side"}, {"scaled", "outer side"}, {"outside", "slope"}, {"signed side"}, {"zero", "is L1"}, {"middle"},
+	{"gradient"}, {"store gradient"},
+}
+
+// places512 says where the variables of the two vectors are that are under way at a time.
+var places512 = []places{
+	{vD: reg.Z0, vA: reg.Z1, vX: reg.Z2, vT: reg.Z3, vInside: reg.K1, vOutside: reg.K2, vIsL1: kL1},
+	{vD: reg.Z4, vA: reg.Z5, vX: reg.Z6, vT: reg.Z7, vInside: reg.K3, vOutside: reg.K4, vIsL1: kL1},
+}
+
+// homes512 says where the constants are, in the order in which they are loaded.
+var homes512 = []home{{vSign, reg.Z8}, {vThreshold, reg.Z10}, {vOneHalf, reg.Z9}, {vHalf, reg.Z11}, {vInverse, reg.Z12},
+	{vDivisor, reg.Z12}, {vOuter, reg.Z12}, {vNorm, reg.Z13}, {vG, reg.Z14}, {vSide, reg.Z15}, {vFlip, nil}, {vL1, kL1}}
+
+const (
+	notLessUnordered = operand.U8(0x15) // a < b is false
+	greaterOrdered   = operand.U8(0x1e) // a > b is true
+	andThenXor       = operand.U8(0x6a) // VPTERNLOG: (a & b) ^ c
+)
+
+// merge returns the steps with the step that gives one side of a selection made by the selection itself, under its mask, where
+// nothing else reads what it gives and there is such an instruction.
+func merge(steps []step) []step {
+	steps = slices.Clone(steps)
+	for i := 0; i < len(steps); i++ {
+		s := &steps[i]
+		if s.do != doSelect {
+			continue
+		}
+		side := s.of[1]
+		if s.inverse = side == s.to; s.inverse {
+			side = s.of[2]
+			steps[lastWriter(steps[:i], s.of[0])].inverse = true
+		}
+		j := lastWriter(steps[:i], side)
+		read := slices.ContainsFunc(steps[j+1:i], func(other step) bool { return slices.Contains(other.of, side) })
+		if made := steps[j]; !read && (made.do == doSub || made.do == doMul || made.do == doXor) {
+			s.made, s.of = &made, append([]value{s.of[0], s.to}, made.of...)
+			steps = slices.Delete(steps, j, j+1)
+			i--
+		}
+	}
+	return steps
+}
+
+// lastWriter returns the index of the last step that writes a value.
+func lastWriter(steps []step, v value) int {
+	for i := len(steps) - 1; i >= 0; i-- {
+		if steps[i].to == v {
+			return i
+		}
+	}
+	panic("nothing writes " + string(v))
+}
+
+// lower512 lowers the steps on a vector.
+func (e *emitter) lower512(v vector) lower {
+	return func(s step) []func() {
+		if parts := e.lowerAny(v, s); parts != nil {
+			return parts
+		}
+		at, to := v.of(s), v.at[s.to]
+		one := func(f func()) []func() { return []func(){f} }
+		switch s.do {
+		case doAbs:
+			return one(func() { e.i("VPANDN", at[0], at[1], to) })
+		case doXor:
+			return one(func() { e.i("VPXOR", at[1], at[0], to) })
+		case doFlipSign:
+			if s.to != s.of[1] {
+				panic("VPTERNLOG overwrites its first operand")
+			}
+			return one(func() { e.i("VPTERNLOG", andThenXor, at[0], at[2], to) })
+		case doLess:
+			if !s.inverse {
+				panic("a < b is wanted as the mask of what it leaves")
+			}
+			return one(func() { e.p("VCMP", notLessUnordered, at[1], at[0], to) })
+		case doGreater:
+			if s.inverse {
+				panic("a > b is wanted as its own mask")
+			}
+			return one(func() { e.p("VCMP", greaterOrdered, at[1], at[0], to) })
+		case doMask:
+			return []func(){} // it is in its register
+		case doSelect:
+			if s.made == nil {
+				return one(func() { e.p("VMOVA", at[1], at[0], to) })
+			}
+			p, q := at[2], at[3]
+			if s.made.do == doXor {
+				return one(func() { e.i("VPXOR", q, p, at[0], to) })
+			}
+			return one(func() { e.p(arithmetic[s.made.do], q, p, at[0], to) })
+		case doAddUp:
+			return e.addUp512(v, at[0].(reg.VecPhysical))
+		}
+		panic("AVX-512 has no instructions for " + s.name)
+	}
+}
+
+// addUp512 adds the terms in x to the lanes.
+func (e *emitter) addUp512(v vector, x reg.VecPhysical) []func() {
+	if e.double {
+		return []func(){func() { v.add(0, x) }}
+	}
+	t := v.at[vT].(reg.VecPhysical)
+	return []func(){
+		func() {
+			e.VCVTPS2PD(x.AsY(), t)
+			e.VEXTRACTF64X4(operand.U8(1), x, x.AsY())
+		},
+		func() {
+			v.add(0, t)
+			e.VCVTPS2PD(x.AsY(), x)
+		},
+		func() { v.add(1, x) },
+	}
+}
+
+// whole512 returns the instructions for the i-th vector of a row, in a set of registers.
+func (e *emitter) whole512(set, i int) []func() {
+	v := e.vector(places512[set])
+	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, 64*i), index(target, 64*i), index(upstream, 64*i)
+	v.fetch = func() { e.prefetch(64 * i) }
+	v.store = func(x reg.Register) { e.store(x, v.at[vSign], 64*i) }
+	v.add = func(half int, terms reg.Register) {
+		lane := zLanes[i*8/e.size()+half]
+		e.VADDPD(terms, lane, lane)
+	}
+	return instructions(e.groups, e.lower512(v))
+}

@@ -1,0 +1,147 @@
+package main
+
+// What a kernel does with a vector of elements is a formula: steps on values, in which no instruction set has a part. A back end
+// lowers the steps to instructions, puts the values in registers, and has a schedule for the order.
+
+// value names what a step reads or writes, a vector of the element type or a mask.
+type value string
+
+// The variables. A step may write one again; d, a, x and t are vectors, the others masks.
+const (
+	vD       value = "d"
+	vA       value = "a"
+	vX       value = "x"
+	vT       value = "t"
+	vInside  value = "inside"
+	vOutside value = "outside"
+	vIsL1    value = "isL1"
+)
+
+// The inputs, a vector of elements of an array each.
+const (
+	vPred     value = "pred"
+	vTarget   value = "target"
+	vUpstream value = "upstream"
+)
+
+// The constants: fields of Params, but for the first two.
+const (
+	vSign      value = "sign" // only the sign bits
+	vOneHalf   value = "0.5"
+	vThreshold value = "Threshold"
+	vHalf      value = "Half"
+	vInverse   value = "Inverse"
+	vDivisor   value = "Divisor"
+	vOuter     value = "Outer"
+	vNorm      value = "Norm"
+	vG         value = "G"
+	vSide      value = "Side"
+	vFlip      value = "Flip"
+	vL1        value = "L1"
+)
+
+// operation is what a step does with its operands, p, q and r in turn. Arithmetic is rounded once.
+type operation int
+
+const (
+	doSub      operation = iota // p − q
+	doMul                       // p·q
+	doDiv                       // p/q
+	doAbs                       // |p|; q is vSign
+	doXor                       // the bits of p flipped where those of q are ones
+	doFlipSign                  // p, its sign flipped where q is negative; r is vSign
+	doLess                      // mask: p < q, which no NaN is
+	doGreater                   // mask: p > q, which no NaN is
+	doMask                      // mask: p, whose elements are all ones or all zeros
+	doSelect                    // q where the mask p is set, else r
+	doFetch                     // prefetches the inputs
+	doAddUp                     // widens p to float64 and adds it to the lanes; p and t are spoilt
+	doStore                     // writes p to the outputs; p is spoilt
+)
+
+// step is one of a formula.
+type step struct {
+	name string // by which a schedule knows it
+	do   operation
+	to   value // what it writes; "" where it writes no value
+	of   []value
+
+	// Of back ends whose masks are operands of most instructions:
+	made    *step // what a selection computes itself; its operands are behind the mask and what is kept in of
+	inverse bool  // of a comparison, that its complement is wanted; of a selection, that the mask is one
+}
+
+// spoils returns the values that the step leaves undefined.
+func (s step) spoils() []value {
+	switch s.do {
+	case doAddUp:
+		return []value{s.of[0], vT}
+	case doStore:
+		return s.of[:1]
+	}
+	return nil
+}
+
+// formula returns the steps of a kernel.
+func formula(s spec) (steps []step) {
+	add := func(name string, to value, do operation, of ...value) {
+		steps = append(steps, step{name: name, do: do, to: to, of: of})
+	}
+	quotient := func(name string, of value) {
+		switch s.quotient {
+		case mul:
+			add(name, of, doMul, of, vInverse)
+		case div:
+			add(name, of, doDiv, of, vDivisor)
+		}
+	}
+	add("difference", vD, doSub, vPred, vTarget)
+	add("fetch", "", doFetch)
+	add("distance", vA, doAbs, vD, vSign)
+
+	if s.terms || s.sum { // x = a < threshold ? ((0.5·a)·a)/divisor : outer·(a − half)
+		add("inside", vInside, doLess, vA, vThreshold)
+		add("half", vX, doMul, vOneHalf, vA)
+		add("square", vX, doMul, vX, vA)
+		quotient("parabola", vX)
+		add("tail", vT, doSub, vA, vHalf)
+		if s.quotient == one {
+			add("outer tail", vT, doMul, vOuter, vT)
+		}
+		add("term", vX, doSelect, vInside, vX, vT)
+	}
+	if s.terms {
+		add("store term", "", doStore, vX)
+	}
+	if s.sum {
+		add("add up", "", doAddUp, vX)
+	}
+	if !s.gradient {
+		return steps
+	}
+
+	// x = a > threshold ? side, its sign flipped where d < 0 : ((norm·d)·g)/divisor
+	g, side := vG, vSide
+	add("normed", vX, doMul, vNorm, vD)
+	if s.elementwise {
+		g, side = vUpstream, vT
+		add("side", vT, doMul, vNorm, vUpstream)
+		if s.quotient == one {
+			add("outer side", vT, doMul, vT, vOuter)
+		}
+	}
+	if s.quotient != unit {
+		add("scaled", vX, doMul, vX, g)
+	}
+	quotient("slope", vX)
+	add("signed side", vD, doFlipSign, side, vD, vSign)
+	if s.quotient == mul { // L1, whose gradient is a flipped where a is 0 or NaN
+		add("zero", vT, doXor, vA, vFlip)
+		add("is L1", vIsL1, doMask, vL1)
+		add("middle", vX, doSelect, vIsL1, vT, vX)
+	}
+	add("outside", vOutside, doGreater, vA, vThreshold)
+	add("gradient", vX, doSelect, vOutside, vD, vX)
+	add("store gradient", "", doStore, vX)
+	return steps
+}
