@@ -138,10 +138,15 @@ func Run(c Case, column, reference Column) error { return RunAll(c, []Column{col
 // RunAll is Run for several columns: an error for each. The reference is computed once.
 func RunAll(c Case, columns []Column, reference Column) []error {
 	errs := make([]error, len(columns))
-	if c.DType == smoothl1.Float32 {
+	switch c.DType {
+	case smoothl1.Float32:
 		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float32]) (Result[float32], error) { return c.f32 }, reference)
-	} else {
+	case smoothl1.Float64:
 		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float64]) (Result[float64], error) { return c.f64 }, reference)
+	default:
+		for i := range errs {
+			errs[i] = errNoType(c.DType)
+		}
 	}
 	for i, err := range errs {
 		if err != nil {

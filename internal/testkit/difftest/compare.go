@@ -1,8 +1,10 @@
 package difftest
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -31,18 +33,12 @@ func ULPs[T smoothl1.Float](a, b T) uint64 {
 
 // order numbers the representable numbers from −Inf to +Inf.
 func order[T smoothl1.Float](x T) int64 {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		b := int32(math.Float32bits(float32(x)))
-		if b < 0 {
-			b = math.MinInt32 - b
-		}
-		return int64(b)
+	bits, sign := bitsOf(x), uint64(1)<<(8*smoothl1.DTypeOf[T]().Size()-1)
+	if magnitude := int64(bits &^ sign); bits&sign == 0 {
+		return magnitude
+	} else {
+		return -magnitude
 	}
-	b := int64(math.Float64bits(float64(x)))
-	if b < 0 {
-		b = math.MinInt64 - b
-	}
-	return b
 }
 
 // Compare returns an error at the first place where got differs from want, in the bits.
@@ -65,6 +61,9 @@ func compareArray[T smoothl1.Float](name string, got, want []T) error {
 	if len(got) != len(want) {
 		return fmt.Errorf("%s: got %d elements, want %d", name, len(got), len(want))
 	}
+	if bytes.Equal(bytesOf(got), bytesOf(want)) {
+		return nil
+	}
 	different, first := 0, -1
 	for i := range got {
 		if !SameBits(got[i], want[i]) {
@@ -79,12 +78,10 @@ func compareArray[T smoothl1.Float](name string, got, want []T) error {
 	}
 	g, w := got[first], want[first]
 	return fmt.Errorf("%s[%d]: got %v (%x), want %v (%x), %d ULP apart; %d of %d elements differ",
-		name, first, g, hexBits(g), w, hexBits(w), ULPs(g, w), different, len(got))
+		name, first, g, bitsOf(g), w, bitsOf(w), ULPs(g, w), different, len(got))
 }
 
-func hexBits[T smoothl1.Float](x T) any {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		return math.Float32bits(float32(x))
-	}
-	return math.Float64bits(float64(x))
+// bytesOf is the memory of an array.
+func bytesOf[T smoothl1.Float](x []T) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*smoothl1.DTypeOf[T]().Size())
 }

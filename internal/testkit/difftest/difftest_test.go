@@ -3,10 +3,7 @@ package difftest
 import (
 	"flag"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -14,7 +11,6 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
-	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -26,105 +22,83 @@ var (
 	replayCase   = flag.String("case", "", "the case that TestReplay runs, as a failure prints it")
 	replayColumn = flag.String("column", "", "the column that TestReplay runs the case in")
 	onlyColumn   = flag.String("only", "", "leave out all columns but this one")
+	long         = flag.Bool("long", false, "also run what takes minutes: sums of three levels, and of every length of the second")
 	limit        = flag.Duration("for", 0, "leave out the cases that are not begun after this time; 0: none")
 )
 
-// columns returns the implementations that this machine can run against the reference: the fallback, with each instruction
-// set, gpu on the CPU, gpu on simulated devices, and gpu on CUDA where there is a device.
-func columns(t *testing.T) []Column {
-	all := append([]Column{Fallback()}, OtherSets()...)
-	add := func(name string, choice gpu.OpenOption) {
-		dev, err := gpu.Open(choice)
-		require.NoError(t, err)
-		t.Cleanup(func() { assert.NoError(t, dev.Close()) })
-		all = append(all, On(name, dev))
-	}
-	add("gpu on the CPU", gpu.CPU())
-	add("sim", gpu.On(sim.New(sim.Seed(*seed))))
-	for _, file := range strings.FieldsFunc(*ptxFiles, func(r rune) bool { return r == ',' }) {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		add("sim with "+filepath.Base(file), gpu.On(Modified{Device: sim.New(sim.Seed(*seed)), PTX: string(text)}))
-	}
-	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
-		require.NoError(t, dev.Close())
-		add("CUDA", gpu.CUDA(0))
-	} else {
-		require.ErrorIs(t, err, smoothl1.ErrNoCUDA, "a CUDA device that does not work is not the same as none")
-	}
-	if *onlyColumn != "" {
-		all = slices.DeleteFunc(all, func(c Column) bool { return c.Name != *onlyColumn })
-		require.NotEmptyf(t, all, "there is no column %q here", *onlyColumn)
-	}
-	return all
-}
-
-// hold runs the case in the column and against the reference, and takes it down for the results.
-func hold(t *testing.T, c Case, column Column) {
+// hold runs the case in the columns and against the reference, and takes it down for the results.
+func hold(t *testing.T, c Case, columns []Column) {
 	t.Helper()
 	if timeIsUp() {
 		return
 	}
-	err := Run(c, column, Reference())
-	failed := record(column.Name, c, err)
-	if assert.NoError(t, err); failed >= 10 {
-		t.FailNow() // it is known by now what is wrong
+	for i, err := range RunAll(c, columns, Reference()) {
+		failed := record(columns[i].Name, c, err)
+		if assert.NoError(t, err); failed >= 10 {
+			t.FailNow() // it is known by now what is wrong
+		}
 	}
 }
 
+// TestTable runs the fixed cases, and holds what the simulated devices have executed to all of the PTX that can be.
 func TestTable(t *testing.T) {
-	for _, column := range columns(t) {
-		t.Run(column.Name, func(t *testing.T) {
-			cases, first := Ordered()
-			for i, c := range cases {
-				if testing.Short() && i >= first && i%16 != 0 {
-					continue // a tool looks over the kernels' shoulder, and slows them a hundredfold
-				}
-				hold(t, c, column)
-			}
-		})
+	all, simulated := columns(t)
+	cases, first := Ordered()
+	for i, c := range cases {
+		if testing.Short() && i >= first && i%16 != 0 {
+			continue // a tool looks over the kernels' shoulder, and slows them a hundredfold
+		}
+		hold(t, c, all)
 	}
+	if *long {
+		for _, c := range Deep() {
+			hold(t, c, onDevices(all))
+		}
+	}
+	if testing.Short() || *onlyColumn != "" || timeIsUp() {
+		return // the coverage is that of all cases
+	}
+	var coverage sim.Coverage
+	for _, d := range simulated {
+		coverage = coverage.Merge(d.Coverage())
+	}
+	holdCoverage(t, coverage)
 }
 
 func TestRandom(t *testing.T) {
-	for _, column := range columns(t) {
-		t.Run(column.Name, func(t *testing.T) {
-			cases := 500
-			if testing.Short() {
-				cases = 100
-			}
-			for i := range cases {
-				hold(t, Random(*seed, i, 200_000), column)
-			}
-		})
+	all, _ := columns(t)
+	cases := 100
+	if *long {
+		cases = 2000
+	}
+	for i := range cases {
+		hold(t, Random(*seed, i, 200_000), all)
 	}
 }
 
-// TestLarge needs a third level of the canonical sum.
+// TestLarge needs a third level of the canonical sum, as TestContractOfLargeArrays does, and is just at it.
 func TestLarge(t *testing.T) {
-	for _, column := range columns(t) {
-		counts := []int{2048*2048 + 1, 2048 * 2048, 2048*2048 - 1}
-		if testing.Short() {
-			counts = counts[:1]
-		}
-		for _, n := range counts {
-			c := Case{Op: Forward, Loss: smoothl1.Loss{Beta: 0.1}, N: n, Seed: uint64(n)}
-			hold(t, c, column)
-		}
+	needsLong(t)
+	all, _ := columns(t)
+	for _, n := range []int{2048*2048 + 1, 2048 * 2048, 2048*2048 - 1} {
+		hold(t, Case{Op: Forward, Loss: smoothl1.Loss{Beta: 0.1}, N: n, Seed: uint64(n)}, all)
 	}
 }
 
-// TestLevels runs on simulated devices what no other implementation has places for.
+// TestLevels runs on devices what no other implementation has places for.
 func TestLevels(t *testing.T) {
-	if testing.Short() {
-		t.Skip("70 million elements")
+	needsLong(t)
+	all, _ := columns(t)
+	for _, c := range Levels() {
+		hold(t, c, onDevices(all))
 	}
-	for _, column := range columns(t) {
-		if strings.HasPrefix(column.Name, "sim") || column.Name == "CUDA" {
-			for _, c := range Levels() {
-				hold(t, c, column)
-			}
-		}
+}
+
+// needsLong skips a test of many millions of elements but where -long asks for it.
+func needsLong(t *testing.T) {
+	t.Helper()
+	if !*long {
+		t.Skip("only with -long")
 	}
 }
 
@@ -135,7 +109,8 @@ func TestReplay(t *testing.T) {
 	c, err := Parse(*replayCase)
 	require.NoError(t, err)
 	ran := false
-	for _, column := range columns(t) {
+	all, _ := columns(t)
+	for _, column := range all {
 		if *replayColumn == "" || *replayColumn == column.Name {
 			assert.NoError(t, Run(c, column, Reference()))
 			ran = true

@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -8,8 +9,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
-
-	"encoding/binary"
+	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/npy"
@@ -18,6 +18,7 @@ import (
 // golden reads the results of other implementations: a JSON list of cases and the arrays that it names.
 type golden struct {
 	arrays *npy.Archive
+	read   map[string]any // the arrays that were, by name
 	Cases  []goldenCase
 	Large  []largeCase
 }
@@ -69,7 +70,7 @@ func openGolden(dir, cases, arrays string) (*golden, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &golden{}
+	g := &golden{read: map[string]any{}}
 	if err := json.Unmarshal(text, g); err != nil {
 		return nil, fmt.Errorf("difftest: %s: %w", cases, err)
 	}
@@ -80,30 +81,35 @@ func openGolden(dir, cases, arrays string) (*golden, error) {
 	return g, err
 }
 
-// array returns an array of the case.
+// goldenArray returns an array of the case, to be changed at will.
 func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T, err error) {
-	a, err := g.arrays.Read(c.Name + "." + name)
+	name = c.Name + "." + name
+	if x, ok := g.read[name].([]T); ok {
+		return slices.Clone(x), nil
+	}
+	a, err := g.arrays.Read(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
 	x, err = npy.Values[T](a)
-	return append([]T{}, x...), err
+	if err != nil {
+		return nil, err
+	}
+	g.read[name] = append([]T{}, x...)
+	return append([]T{}, x...), nil
 }
 
 // generated is n values in [-2, 2) by splitmix64's output function, as testdata/golden/contract.py states it.
 func generated[T smoothl1.Float](seed uint64, n int) []T {
 	x := make([]T, n)
+	digits := formatOf(smoothl1.DTypeOf[T]()).digits
 	for i := range x {
 		z := seed + uint64(i+1)*0x9e3779b97f4a7c15
 		z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
 		z = (z ^ z>>27) * 0x94d049bb133111eb
 		z ^= z >> 31
-		if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-			x[i] = T(float32(int64(z>>40)-1<<23) * 0x1p-22)
-		} else {
-			x[i] = T(float64(int64(z>>11)-1<<52) * 0x1p-51)
-		}
+		x[i] = T(math.Ldexp(float64(int64(z>>(64-digits))-1<<(digits-1)), 2-digits))
 	}
 	return x
 }

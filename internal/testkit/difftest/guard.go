@@ -2,7 +2,6 @@ package difftest
 
 import (
 	"fmt"
-	"math"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -12,12 +11,7 @@ import (
 const zone = 64
 
 // sentinel is what a guard zone holds: a NaN, so that reading it shows, with a payload, so that writing it shows.
-func sentinel[T smoothl1.Float]() T {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		return T(math.Float32frombits(0x7fc5a5a5))
-	}
-	return T(math.Float64frombits(0x7ff8a5a5a5a5a5a5))
-}
+func sentinel[T smoothl1.Float]() T { return fromBits[T](formatOf(smoothl1.DTypeOf[T]()).sentinel) }
 
 // guarded are arrays between guard zones.
 type guarded[T smoothl1.Float] struct {
@@ -45,10 +39,12 @@ func (c Case) zoneOf() int {
 // surround returns content with a guard zone on both sides, the first longer by shift.
 func surround[T smoothl1.Float](content []T, zone, shift int) []T {
 	whole := make([]T, zone+shift+len(content)+zone)
-	for i := range whole {
-		whole[i] = sentinel[T]()
-	}
 	copy(inside(whole, zone, shift, len(content)), content)
+	for _, outside := range [][]T{whole[:zone+shift], whole[zone+shift+len(content):]} {
+		for i := range outside {
+			outside[i] = sentinel[T]()
+		}
+	}
 	return whole
 }
 
@@ -58,10 +54,12 @@ func inside[T smoothl1.Float](whole []T, zone, shift, n int) []T {
 
 // checkZones returns an error if the guard zones of array k were written to.
 func checkZones[T smoothl1.Float](k int, whole []T, zone, shift int) error {
-	n := len(whole) - 2*zone - shift
-	for i, x := range whole {
-		if at := i - zone - shift; (at < 0 || at >= n) && hexBits(x) != hexBits(sentinel[T]()) {
-			return fmt.Errorf("array %d: element %d of %d, outside of it, was overwritten with %v", k, at, n, x)
+	begin, end := zone+shift, len(whole)-zone
+	for _, outside := range [][2]int{{0, begin}, {end, len(whole)}} {
+		for i := outside[0]; i < outside[1]; i++ {
+			if x := whole[i]; bitsOf(x) != bitsOf(sentinel[T]()) {
+				return fmt.Errorf("array %d: element %d of %d, outside of it, was overwritten with %v", k, i-begin, end-begin, x)
+			}
 		}
 	}
 	return nil

@@ -35,9 +35,10 @@ func (m Modified) Info() driver.Info {
 // Kernel returns the name of the kernel that the case runs on a device.
 func (c Case) Kernel() string {
 	e := kernels.Entry{DType: c.DType}
-	if c.DType == smoothl1.Float32 {
+	switch c.DType {
+	case smoothl1.Float32:
 		e.Divide = op.Of[float32](c.Loss).Divides()
-	} else {
+	case smoothl1.Float64:
 		e.Divide = op.Of[float64](c.Loss).Divides()
 	}
 	switch {

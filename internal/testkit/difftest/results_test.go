@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -99,6 +100,7 @@ func record(column string, c Case, err error) (failed int) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	debug.SetGCPercent(400) // most of what is made lives for a case alone
 	code := m.Run()
 	if *resultsFile != "" {
 		if err := writeResults(results{Passed: code == 0, Stopped: stopped.Load()}); err != nil {

@@ -13,7 +13,6 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/memory"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -51,14 +50,17 @@ type opened struct {
 func OnSim() Target {
 	return Target{Name: "sim", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(seed uint64, block int) (*opened, error) {
 		d := sim.New(sim.Serial(), sim.Seed(seed+uint64(block)))
-		// Few give blocks of many warps, some without a chunk; many give blocks of one warp, also of large arrays.
-		o, err := onOpened("sim", gpu.On(sized{d, []int{4, 2, 64, 4096}[block%4]}))
+		o, err := onOpened("sim", gpu.On(Modified{Device: d, Multiprocessors: Multiprocessors[block%len(Multiprocessors)]}))
 		if err == nil {
 			o.sim = d
 		}
 		return o, err
 	}}
 }
+
+// Multiprocessors are the numbers of them that simulated devices say they have. They set the geometry of a launch: few give blocks of
+// many warps, some without a chunk; many give blocks of one warp, also of large arrays.
+var Multiprocessors = [4]int{4, 2, 64, 4096}
 
 // OnCUDA has a CUDA device run the cases.
 func OnCUDA(ordinal int) Target {
@@ -76,19 +78,6 @@ func OnTheCPU() Target {
 		}
 		return o, err
 	}}
-}
-
-// sized is a device that says it has so many multiprocessors.
-type sized struct {
-	driver.Device
-	multiprocessors int
-}
-
-// Info implements driver.Device.
-func (d sized) Info() driver.Info {
-	info := d.Device.Info()
-	info.Multiprocessors = d.multiprocessors
-	return info
 }
 
 func onOpened(name string, choice gpu.OpenOption) (*opened, error) {

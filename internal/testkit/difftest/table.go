@@ -2,7 +2,6 @@ package difftest
 
 import (
 	"fmt"
-	"math"
 	"math/rand/v2"
 	"slices"
 
@@ -23,11 +22,8 @@ var Losses = []smoothl1.Loss{
 
 // extremes are losses whose intermediates overflow or underflow where the quotient would not.
 func extremes(t smoothl1.DType) []smoothl1.Loss {
-	power, large, small := 0x1p127, 1e30, 1e-30
-	if t == smoothl1.Float64 {
-		power, large, small = 0x1p1023, 1e300, 1e-300
-	}
-	return []smoothl1.Loss{{Beta: power}, {Beta: large, Reduction: smoothl1.Sum}, {Beta: small}, {Kind: smoothl1.Huber, Beta: large}}
+	f := formatOf(t)
+	return []smoothl1.Loss{{Beta: f.power}, {Beta: f.large, Reduction: smoothl1.Sum}, {Beta: f.small}, {Kind: smoothl1.Huber, Beta: f.large}}
 }
 
 // Boundaries are the counts around which implementations differ: nothing, one, a vector, a warp, the lanes of a row, rows, a
@@ -41,7 +37,7 @@ func Table() []Case {
 	for _, n := range Boundaries {
 		for i, l := range Losses {
 			for _, op := range Ops {
-				for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+				for _, t := range Types {
 					k := len(cases)
 					cases = append(cases, Case{
 						Op: op, DType: t, Loss: l, N: n,
@@ -114,14 +110,11 @@ func numbers() []Case {
 	}
 	const smooth, huber = smoothl1.SmoothL1, smoothl1.Huber
 	var cases []Case
-	for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
-		steep, large, least := 0x1p70, 0x1p60, float64(math.SmallestNonzeroFloat32)
-		if t == smoothl1.Float64 {
-			steep, large, least = 0x1p600, 0x1p500, math.SmallestNonzeroFloat64
-		}
+	for _, t := range Types {
+		f := formatOf(t)
 		for i, x := range []numbers{
-			{smooth, steep, Edges, large}, {smooth, 1.1 * steep, Edges, large}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
-			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * least, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
+			{smooth, f.steep, Edges, f.edge}, {smooth, 1.1 * f.steep, Edges, f.edge}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
+			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * f.smallest, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
 		} {
 			for _, op := range Ops {
 				grads, upstreams := asked(op)
@@ -169,7 +162,7 @@ func paths() []Case {
 	var cases []Case
 	for _, op := range Ops {
 		grads, upstreams := asked(op)
-		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+		for _, t := range Types {
 			for li, l := range slices.Concat(Losses, extremes(t)) {
 				for _, n := range []int{0, 2048, 4101} {
 					for _, g := range grads {
@@ -210,7 +203,7 @@ func paths() []Case {
 func Deep() []Case {
 	var cases []Case
 	for _, op := range []Op{Forward, ForwardBackward} {
-		for _, t := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64} {
+		for _, t := range Types {
 			for _, b := range []float64{1, 0.1} {
 				c := Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
 				cases = append(cases, c)
@@ -249,7 +242,7 @@ func Random(seed uint64, i, limit int) Case {
 	r := rand.New(rand.NewPCG(seed, uint64(i)))
 	c := Case{
 		Op:          Ops[r.IntN(len(Ops))],
-		DType:       smoothl1.DType(r.IntN(2)),
+		DType:       Types[r.IntN(len(Types))],
 		Loss:        smoothl1.Loss{Kind: smoothl1.Kind(r.IntN(2)), Reduction: smoothl1.Reduction(r.IntN(2))},
 		Data:        Data(r.IntN(int(dataCount))),
 		Seed:        r.Uint64(),

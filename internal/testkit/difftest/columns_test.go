@@ -1,0 +1,77 @@
+package difftest
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// columns returns the implementations that this machine can run against the reference: the fallback, with each instruction set, gpu
+// on the CPU, gpu on simulated devices, and gpu on CUDA where there is a device; and the devices of the column "sim".
+func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
+	open := func(name string, choice gpu.OpenOption) Column {
+		dev, err := gpu.Open(choice)
+		require.NoError(t, err)
+		t.Cleanup(func() { assert.NoError(t, dev.Close()) })
+		return On(name, dev)
+	}
+	simulate := func(name, ptx string) (devices []*sim.Device) {
+		var sizes [len(Multiprocessors)]Column
+		for i, n := range Multiprocessors {
+			d := sim.New(sim.Seed(*seed))
+			devices = append(devices, d)
+			sizes[i] = open(name, gpu.On(Modified{Device: d, PTX: ptx, Multiprocessors: n}))
+		}
+		all = append(all, bySize(sizes))
+		return devices
+	}
+	all = append(append(all, Fallback()), OtherSets()...)
+	all = append(all, open("gpu on the CPU", gpu.CPU()))
+	simulated = simulate("sim", "")
+	for _, file := range strings.FieldsFunc(*ptxFiles, func(r rune) bool { return r == ',' }) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		simulate("sim with "+filepath.Base(file), string(text))
+	}
+	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
+		require.NoError(t, dev.Close())
+		all = append(all, open("CUDA", gpu.CUDA(0)))
+	} else {
+		require.ErrorIs(t, err, smoothl1.ErrNoCUDA, "a CUDA device that does not work is not the same as none")
+	}
+	if *onlyColumn != "" {
+		all = slices.DeleteFunc(all, func(c Column) bool { return c.Name != *onlyColumn })
+		require.NotEmptyf(t, all, "there is no column %q here", *onlyColumn)
+	}
+	return all, simulated
+}
+
+// bySize is the column of simulated devices of various numbers of multiprocessors. A case always runs on the same one; the deepest
+// sums on the one whose blocks are most.
+func bySize(sizes [len(Multiprocessors)]Column) Column {
+	of := func(c Case) Column {
+		if c.N >= 1<<20 {
+			return sizes[len(sizes)-1]
+		}
+		return sizes[c.Seed%uint64(len(sizes))]
+	}
+	return Column{
+		Name: sizes[0].Name,
+		f32:  func(c Case, in Inputs[float32]) (Result[float32], error) { return of(c).f32(c, in) },
+		f64:  func(c Case, in Inputs[float64]) (Result[float64], error) { return of(c).f64(c, in) },
+	}
+}
+
+// onDevices returns the columns that execute the kernels' PTX.
+func onDevices(all []Column) []Column {
+	return slices.DeleteFunc(slices.Clone(all), func(c Column) bool { return !strings.HasPrefix(c.Name, "sim") && c.Name != "CUDA" })
+}

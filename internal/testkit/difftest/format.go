@@ -1,0 +1,78 @@
+package difftest
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// A format is what the tests know of the numbers of an element type.
+type format struct {
+	digits                            int // of the significand, the first one included
+	smallest, smallestNormal, largest float64
+	sentinel                          uint64 // the bits of a NaN with a payload, which no operation gives
+	// Of losses at the ends of the range: a power of two whose inverse is subnormal, a beta whose square overflows and one whose
+	// square underflows, a beta whose square overflows and an upstream gradient whose products with that beta do.
+	power, large, small, steep, edge float64
+}
+
+var formats = [...]format{
+	smoothl1.Float32: {24, math.SmallestNonzeroFloat32, 0x1p-126, math.MaxFloat32, 0x7fc5a5a5, 0x1p127, 1e30, 1e-30, 0x1p70, 0x1p60},
+	smoothl1.Float64: {53, math.SmallestNonzeroFloat64, 0x1p-1022, math.MaxFloat64, 0x7ff8a5a5a5a5a5a5, 0x1p1023, 1e300, 1e-300, 0x1p600, 0x1p500},
+}
+
+// Types are the element types that there are cases of.
+var Types = []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
+
+// formatOf returns the format of an element type; every type of Types has one.
+func formatOf(t smoothl1.DType) format {
+	if int(t) >= len(formats) {
+		panic(fmt.Sprintf("difftest: no format of %v", t))
+	}
+	return formats[t]
+}
+
+// errNoType is the error of a case whose element type no column computes.
+func errNoType(t smoothl1.DType) error {
+	return smoothl1.NewArgError("difftest", "dtype", t, smoothl1.ErrDType)
+}
+
+func smallest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).smallest) }
+
+func largest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).largest) }
+
+// bitsOf returns the bits of a number in its type.
+func bitsOf[T smoothl1.Float](x T) uint64 {
+	switch x := any(x).(type) {
+	case float32:
+		return uint64(math.Float32bits(x))
+	case float64:
+		return math.Float64bits(x)
+	}
+	panic(fmt.Sprintf("difftest: no bits of %T", x))
+}
+
+// fromBits is the inverse of bitsOf.
+func fromBits[T smoothl1.Float](bits uint64) (x T) {
+	switch x := any(&x).(type) {
+	case *float32:
+		*x = math.Float32frombits(uint32(bits))
+	case *float64:
+		*x = math.Float64frombits(bits)
+	default:
+		panic(fmt.Sprintf("difftest: no bits of %T", x))
+	}
+	return x
+}
+
+// next returns the neighbour of x towards an infinity.
+func next[T smoothl1.Float](x T, infinity float64) T {
+	switch x := any(x).(type) {
+	case float32:
+		return T(math.Nextafter32(x, float32(infinity)))
+	case float64:
+		return T(math.Nextafter(x, infinity))
+	}
+	panic(fmt.Sprintf("difftest: no neighbours of %T", x))
+}
