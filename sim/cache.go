@@ -7,8 +7,9 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
-// The last texts that were loaded: tests open many devices and load the same text on each. What a parse gives is not changed by
-// decoding it, nor is a module by running it; but one with variables in device memory belongs to the device.
+// cache holds the texts loaded most recently: tests open many devices and load the same text on each. Decoding does not change a
+// parsed text, and running does not change a decoded module, so devices can share both, except for a module with variables in device
+// memory, which belongs to one device.
 var cache struct {
 	sync.Mutex
 	entries [4]cached
@@ -24,7 +25,7 @@ type cached struct {
 	code   [2]*vm.Module // without and with approximate instructions
 }
 
-// entry finds a text's place in the cache, or reads the text.
+// entry returns the cache entry of a text, parsing the text if it is not cached.
 func entry(text string) (*cached, error) {
 	for i := range cache.entries {
 		if e := &cache.entries[i]; e.parsed != nil && e.text == text {
@@ -44,7 +45,7 @@ func entry(text string) (*cached, error) {
 	return e, nil
 }
 
-// compile reads and decodes a text. check may refuse what was read; place gives a variable device memory.
+// compile parses and decodes a text. check may reject the parsed text; place allocates a variable's device memory.
 func compile(text string, approximate bool, check func(*ptx.Module) error, place func(name string, bytes, align uint64) (*vm.Region, error)) (*ptx.Module, *vm.Module, error) {
 	cache.Lock()
 	defer cache.Unlock()

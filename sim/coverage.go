@@ -7,10 +7,10 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
-// Coverage says what kernels have executed of their PTX.
+// Coverage reports which parts of their PTX kernels have executed.
 type Coverage []KernelCoverage
 
-// KernelCoverage is the coverage of one kernel. The instructions of device functions that it calls are among its own.
+// KernelCoverage is the coverage of one kernel, including the instructions of the device functions that it calls.
 type KernelCoverage struct {
 	Kernel       string
 	Launches     uint64
@@ -19,18 +19,18 @@ type KernelCoverage struct {
 
 // InstructionCoverage counts how often threads executed an instruction.
 type InstructionCoverage struct {
-	Func     string // the kernel or device function it stands in
+	Func     string // the kernel or device function that contains it
 	Line     int    // of the PTX text, from 1
 	Text     string
 	Branch   bool   // a guarded branch
 	Executed uint64 // by threads; of a branch: taken
-	Skipped  uint64 // by threads that its guard held back; of a branch: not taken
+	Skipped  uint64 // by threads whose guard predicate was false; of a branch: not taken
 }
 
-// CoverageCount sums a coverage up.
+// CoverageCount summarizes a coverage.
 type CoverageCount struct {
-	Instructions, Executed int // of the text; a branch counts as executed if it was reached
-	Branches, BothWays     int // guarded branches; taken by some thread and not taken by some
+	Instructions, Executed int // a branch counts as executed if it was reached
+	Branches, BothWays     int // guarded branches; those that some threads took and others did not
 }
 
 // String is the coverage in one line.
@@ -43,7 +43,7 @@ type covered struct {
 	counts *vm.Cover
 }
 
-// cover gives the counts of a text's kernels. A text that is loaded again goes on with the old ones.
+// cover returns the counts of a text's kernels. A text that is loaded again keeps its old counts.
 func (d *Device) cover(text string, parsed *ptx.Module, code *vm.Module) map[string]*covered {
 	kernels := d.covered[text]
 	if kernels != nil {
@@ -61,8 +61,7 @@ func (d *Device) cover(text string, parsed *ptx.Module, code *vm.Module) map[str
 	return kernels
 }
 
-// Coverage is what the launches so far have executed of all kernels that were loaded, whether launched or not. It may be asked
-// for after Close.
+// Coverage returns the coverage of all kernels loaded so far, launched or not. It may be called after Close.
 func (d *Device) Coverage() Coverage {
 	if !d.made() {
 		return nil
@@ -82,14 +81,14 @@ func (d *Device) Coverage() Coverage {
 	return list
 }
 
-// Merge adds the counts of another coverage, of the same texts on other devices, and returns the sum.
+// Merge returns the sum of two coverages, for instance of the same texts on several devices.
 func (c Coverage) Merge(other Coverage) Coverage {
 	sum := make(Coverage, 0, len(c))
 	at := map[string]int{}
 	for _, list := range [...]Coverage{c, other} {
 		for _, k := range list {
 			i, ok := at[k.Kernel]
-			if ok && !sum[i].same(k) { // another text with a kernel of the same name
+			if ok && !sum[i].same(k) { // a kernel of the same name in another text
 				ok = false
 			}
 			if !ok {
@@ -120,7 +119,7 @@ func (k KernelCoverage) same(o KernelCoverage) bool {
 	return true
 }
 
-// Count sums the coverage up.
+// Count summarizes the coverage.
 func (c Coverage) Count() CoverageCount {
 	var n CoverageCount
 	for _, k := range c {
@@ -140,7 +139,7 @@ func (c Coverage) Count() CoverageCount {
 	return n
 }
 
-// Missed names the instructions that no thread executed and the branches that went one way only, a line each.
+// Missed lists, one per line, the instructions that no thread executed and the branches that only ever went one way.
 func (c Coverage) Missed() []string {
 	var list []string
 	for _, k := range c {

@@ -9,14 +9,14 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
-// The names of the driver interface, so that a user of this package can write them.
+// The types of the driver interface, so that users of this package can name them.
 type (
 	Ptr      = driver.Ptr      // an address in device memory; 0 is no memory
 	Stream   = driver.Stream   // a stream; 0 is the default one
 	Event    = driver.Event    // an event
 	Module   = driver.Module   // a loaded PTX text
 	Function = driver.Function // a kernel of a module
-	Info     = driver.Info     // what a device says of itself
+	Info     = driver.Info     // a description of a device
 	Geometry = driver.Geometry // the shape of a launch
 	Error    = driver.Error    // an error, with CUDA's code and name
 )
@@ -26,32 +26,33 @@ var _ driver.Device = (*Device)(nil)
 // Linear is the geometry of blocks × threads in one dimension.
 func Linear(blocks, threads uint32) Geometry { return driver.Linear(blocks, threads) }
 
-// Device is a simulated CUDA device. Its methods may be called from any goroutine; they take turns, and a kernel uses all cores.
+// Device is a simulated CUDA device. Its methods may be called from any goroutine; a mutex serializes them. A kernel may use all
+// cores.
 //
-// Work is queued as on a GPU. Whether a launch runs at once or only when something waits for it is drawn from the seed, so that
-// a program that forgets to wait is found out.
+// Work is queued as on a GPU. The seed decides whether a launch runs at once or only when something waits for it, so that a program
+// that forgets to wait is caught.
 type Device struct {
-	isMade bool // by New; it stays so
+	isMade bool // by New; never reset
 	opts   options
 	info   Info
 
 	mu       sync.Mutex
 	closed   bool
-	fault    *Error // ends the device's life, as on a GPU
+	fault    *Error // once set, every later call fails with it, as on a GPU
 	reported bool
 	memory   *vm.Memory
 	nextAddr uint64
 	used     uint64
 	draws    vm.Rand
 	launches uint64
-	handles  uint64 // last one given
+	handles  uint64 // the last handle given out
 	streams  map[Stream]*stream
-	inOrder  []*stream // of their making
+	inOrder  []*stream // in order of creation
 	events   map[Event]*event
 	modules  map[Module]*module
 	kernels  map[Function]*kernel
 	covered  map[string]map[string]*covered // by text and kernel
-	coverage []*covered                     // in the order of their loads
+	coverage []*covered                     // in load order
 	stats    Stats                          // without kernels
 	planned  []planned
 	calls    [callKinds]uint64
@@ -60,9 +61,9 @@ type Device struct {
 
 type stream struct {
 	queue  []func() *Error
-	next   int    // of the queue
-	queued uint64 // pieces of work that it has been given so far
-	done   uint64 // of them
+	next   int    // index in queue of the first item not yet done
+	queued uint64 // work items enqueued so far
+	done   uint64 // work items done so far
 }
 
 type event struct{ mark *mark } // nil: never recorded
@@ -70,7 +71,7 @@ type event struct{ mark *mark } // nil: never recorded
 // mark is a point in a stream's work.
 type mark struct {
 	on  *stream
-	end uint64    // the pieces of work before it, and its own
+	end uint64    // number of the stream's work items up to and including the mark's own
 	at  time.Time // zero until they are done
 }
 
@@ -85,7 +86,7 @@ type kernel struct {
 	counts *vm.Cover
 }
 
-// New opens a simulated device. Options that make no sense are replaced by the nearest that do.
+// New opens a simulated device. Option values out of range are replaced by the nearest valid ones.
 func New(opts ...Option) *Device {
 	d := &Device{isMade: true, opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
 		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
@@ -113,8 +114,8 @@ func (d *Device) Info() Info {
 	return d.info
 }
 
-// Seed is the seed that everything the device draws is drawn from; a device with the same seed that is used in the same way does
-// the same.
+// Seed returns the seed of the device's random decisions. A device with the same seed that is used in the same way behaves the
+// same.
 func (d *Device) Seed() uint64 {
 	if d == nil {
 		return 0
@@ -122,7 +123,7 @@ func (d *Device) Seed() uint64 {
 	return d.opts.seed
 }
 
-// Close waits for the device's work and releases everything. It returns a fault that no other call has reported. The second Close
+// Close waits for the device's work and releases everything. It returns a fault that no other call has reported. A second Close
 // does nothing.
 func (d *Device) Close() error {
 	if !d.made() {
@@ -144,10 +145,10 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// made says whether New has made the device. A nil one, or a zero value, gives errors and zeros.
+// made reports whether the device was made by New. Methods of a nil device or a zero value return errors and zeros.
 func (d *Device) made() bool { return d != nil && d.isMade }
 
-// usable takes the lock and says why a call cannot be served. The caller unlocks in either case.
+// usable acquires the lock and returns an error if the call cannot be served. The caller must unlock in either case.
 func (d *Device) usable(call string, kind CallKind) error {
 	if !d.made() {
 		return fail(call, driver.CodeInvalidContext, "the device is nil or a zero value: New makes devices")
@@ -171,14 +172,14 @@ func (d *Device) unlock() {
 	}
 }
 
-// faultFrom is the device's fault as the error of a call.
+// faultFrom returns the device's fault as the error of a call.
 func (d *Device) faultFrom(call string) error {
 	e := *d.fault
 	e.Call = call
 	return &e
 }
 
-// after says what work that a call waited for came to.
+// after returns the device's fault, if any, to a call that has waited for work.
 func (d *Device) after(call string) error {
 	if d.fault != nil {
 		d.reported = true

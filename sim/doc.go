@@ -1,77 +1,77 @@
-// Package sim is a CUDA device in pure Go: it reads PTX text, the code that nvcc writes, and executes it exactly, bit for bit as
-// the PTX manual defines it. It stands where a GPU would, in tests that run everywhere.
+// Package sim simulates a CUDA device in pure Go: it parses PTX text, the code that nvcc writes, and executes it bit for bit as
+// the PTX manual defines it. It takes the place of a GPU in tests that run everywhere.
 //
 // A device has memory, streams, events, modules and launches, with the calls, the asynchrony and the error codes of CUDA's driver
-// interface. New opens one; it needs no hardware, no cgo and no files. With this project's own kernels it is used as
+// interface. New opens one; it needs no hardware, no cgo and no files. To run this project's own kernels on it, write
 //
 //	dev, err := gpu.Open(gpu.On(sim.New()))
 //
-// and with PTX of one's own as the example shows: Load, Function, Alloc, CopyIn, Launch, CopyOut.
+// The example shows how to run other PTX: Load, Function, Alloc, CopyIn, Launch, CopyOut.
 //
 // # What is exact
 //
-// Integer and floating-point arithmetic give the bits that PTX defines, in all roundings, with and without .ftz and .sat; fma
-// rounds once; subnormals stay. Only a NaN's sign and payload may differ from a GPU's. Instructions whose result PTX merely bounds
-// (.approx) do not load, unless the option Approximate is given. An instruction, modifier or directive that is not known is an
-// error of Load that names line and instruction: nothing is passed over in silence. Texts of all versions of PTX up to 9.x (CUDA 13)
-// are read, so far as what they have is known.
+// Integer and floating-point arithmetic gives the bits that PTX defines, in all rounding modes, with and without .ftz and .sat; fma
+// rounds once; subnormals are kept. Only a NaN's sign and payload may differ from a GPU's. Load rejects instructions whose result
+// PTX merely bounds (.approx), unless the option Approximate is given. It also rejects every instruction, modifier and directive
+// that it does not know, with an error that names the line and the instruction: nothing is ignored silently. All versions of PTX up
+// to 9.x (CUDA 13) are accepted, as long as the text uses only features that are known.
 //
 // # What is checked
 //
-// A launch stops with an error that names the kernel, the PTX line and its instruction, the block, the thread and the address
+// A launch fails, with an error that names the kernel, the PTX line and its instruction, the block, the thread and the address,
 // when a thread
 //
-//   - touches memory outside every allocation, after its free, or off its alignment;
-//   - reads bytes of device, shared or local memory that nothing has written;
-//   - races: two threads touch the same bytes, one of them writes, not both are atomic or otherwise strong accesses of a fitting
-//     scope, and no barrier, fence or release and acquire orders them. Stores of a value that the memory holds already are let pass;
-//   - waits at a barrier that others of its block have left the kernel without reaching, or that lanes of its warp reach at another
-//     instruction, or at a barrier, shuffle or vote that never completes;
-//   - executes a shuffle or vote whose member mask does not name it, or reads a lane that does not execute the shuffle;
+//   - accesses memory outside every allocation, after it was freed, or misaligned;
+//   - reads bytes of device, shared or local memory that were never written;
+//   - races: two threads access the same bytes, at least one of them writes, the accesses are not both atomic or otherwise strong
+//     with a sufficient scope, and no barrier, fence or release/acquire pair orders them. A store of the value that the memory already
+//     holds is not reported;
+//   - waits at a barrier that other threads of its block can no longer reach because they have exited, or that other lanes of its warp
+//     reach at a different instruction, or at a barrier, shuffle or vote that never completes;
+//   - executes a shuffle or vote whose member mask does not include it, or reads a lane that does not execute the shuffle;
 //   - or never leaves the kernel: see StepLimit.
 //
-// Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) lets it be: a strong load, .volatile or .relaxed, may see
-// an older value than the last as long as no fence or barrier forbids it. So a missing fence shows, as a race where the accesses are
-// plain, and as an old value where they are strong, which Stats counts. What is forbidden follows from the order of one execution;
-// another seed may show what this one does not.
+// Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) allows: a strong load, .volatile or .relaxed, may see
+// a value older than the last one unless a fence or barrier forbids it. So a missing fence shows up: as a race if the accesses are
+// plain, as a stale value, which Stats counts, if they are strong. What is forbidden follows from the order of one execution;
+// another seed may reveal what this one does not.
 //
-// The checks follow accesses with a shadow of the memory: 24 bytes for as many bytes as the narrowest access of a page of 4 KiB is
-// wide, and a bit for each byte. They run a launch on one goroutine, and take about as much time again as the rest
-// (BenchmarkForwardBackward, strict against fast/serial). The option Fast turns off those of races, unwritten memory, missed
+// The checks keep a shadow of the memory. Its granule, in each page of 4 KiB, is the width of the page's narrowest access; it takes
+// 24 bytes for each granule, and a bit for each byte. A launch that is checked runs on one goroutine and takes about twice the time
+// (BenchmarkForwardBackward, strict against fast/serial). The option Fast disables the checks for races, unwritten memory, missed
 // barriers and weak memory, and uses all cores.
 //
-// # Idioms that are legal by habit
+// # Idioms that rely on habit
 //
-// Some code that works on GPUs leaves out a fence that the memory model asks for. Two idioms are in CUDA's own samples and guide:
+// Some code that works on GPUs lacks a fence that the memory model requires. Two such idioms are in CUDA's own samples and guide:
 //
-//   - The last block (threadFenceReduction): each block stores its sum, fences, and draws a ticket; the block that draws the last
-//     ticket adds up all sums. The fence before the ticket is there, the one behind it is not.
-//   - The spin lock that atomicCAS takes and atomicExch gives back, without a fence behind the one, and often without one before the
-//     other.
+//   - The last block (threadFenceReduction): each block stores its sum, executes a fence, and takes a ticket; the block that takes the
+//     last ticket adds up all the sums. The fence before the ticket is there, the one after it is missing.
+//   - The spin lock acquired with atomicCAS and released with atomicExch, without a fence after the former, and often without one
+//     before the latter.
 //
-// Where what they hand over is plain, that is a race, and the launch stops with it. Where it is volatile there is no race, but a load
-// may see the value before: the result is wrong for some seeds, and KernelStats.Stale names the loads that saw an older value and
-// their lines. The code becomes legal with a __threadfence() behind the ticket, by all threads that read, or behind the lock and before its
-// release. To run it as it is, LatestLoads makes strong loads see the latest value and leaves all else checked: it is for the volatile
-// form. Fast is for the plain one, and turns the checks off.
+// If the data they protect is accessed by plain loads and stores, this is a race, and the launch fails. If the accesses are volatile
+// there is no race, but a load may see the previous value: the result is wrong for some seeds, and KernelStats.Stale lists the loads
+// that saw an older value. The code becomes correct with a __threadfence() after the ticket, executed by all threads that read, or
+// after acquiring the lock and before releasing it. To run the volatile form as it is, use LatestLoads: strong loads then see the
+// latest value, and everything else stays checked. The plain form needs Fast, which disables the checks.
 //
 // # What is counted
 //
-// Coverage says which instructions ran and which branches went both ways. Stats counts instructions by kind, the bytes that
-// threads ask for and the sectors of 32 bytes that warps touch for them, bank conflicts, strong loads that saw an older value than the
-// last, launches and copies. FailNext makes the
-// n-th call of a kind fail, and Held says what has not been given back.
+// Coverage reports which instructions ran and which branches went both ways. Stats counts instructions by kind, the bytes that
+// threads request and the 32-byte sectors that warps touch for them, bank conflicts, strong loads that saw an older value than the
+// last, launches and copies. FailNext makes the n-th call of a kind fail, and Held counts what has not been released.
 //
-// # What is not there
+// # What is not supported
 //
 // Textures and surfaces, tensor cores (wmma, mma), asynchronous copies and mbarriers, clusters of more than one block, calls through
 // pointers, recursion, and device functions that are only declared, like printf and malloc.
 //
-// # What is drawn
+// # What the seed decides
 //
-// PTX leaves the order of blocks and of warps open, which of parted lanes go on first, in which order lanes of one atomic
-// instruction take effect, what memory holds that nobody wrote, and when a stream's work happens before something waits for it.
-// All of that is drawn from the device's seed. A fault prints the seed, and Seed replays it, on any machine: a launch does not
-// depend on how many goroutines run it, for blocks wait with their atomic and strong accesses until those of all resident blocks are
-// taken in an order of the seed. A kernel with data races on a device that is Fast replays only with Serial.
+// PTX does not specify in which order blocks and warps run, which lanes of a diverged warp run first, in which order the lanes of one
+// atomic instruction take effect, what unwritten memory contains, and when, before something waits for it, a stream's work is done.
+// The device draws all of this from its seed. A fault prints the seed, and Seed replays it, on any machine: a launch does not
+// depend on the number of goroutines that run it, because the atomic and strong accesses of all resident blocks are served
+// in an order drawn from the seed. On a Fast device, a kernel with data races replays only with Serial.
 package sim

@@ -106,7 +106,7 @@ func TestHangs(t *testing.T) {
 		"loop of one lane":   {body(prologue + "setp.ne.u32 %p1, %r0, 7; @%p1 ret;\nL: bra L;"), []string{"step limit", "thread (7,0,0)"}},
 		"never unlocked":     {body(prologue + "L: atom.global.cas.b32 %r3, [%rd0], 5, 6; setp.ne.u32 %p1, %r3, 5; @%p1 bra L;"), []string{"step limit"}},
 		"barrier":            {body(prologue + "setp.lt.u32 %p1, %r2, 32; @%p1 bar.sync 1, 96; @!%p1 bar.sync 2;"), []string{"barrier", "wait", "PTX line 1"}},
-		"barrier by too few": {body("bar.sync 3, 128;"), []string{"barrier 3 waits for 128 threads, and only 64 arrive"}},
+		"barrier by too few": {body("bar.sync 3, 128;"), []string{"barrier 3 waits for 128 threads, but only 64 arrive"}},
 		"shuffle": {body(prologue + "and.b32 %r3, %r0, 1; setp.eq.u32 %p1, %r3, 0; @%p1 bra E; shfl.sync.bfly.b32 %r3, %r0, 2, 31, -1; bra END;\nE: vote.sync.any.pred %p2, %p1, -1;\nEND: "),
 			[]string{"waits for lanes", "never execute it"}},
 		"vote": {body(prologue + "and.b32 %r3, %r0, 1; setp.eq.u32 %p1, %r3, 0; @%p1 bra E; vote.sync.all.pred %p2, %p1, -1;\nE: bar.warp.sync -1;"),

@@ -2,7 +2,7 @@ package sim
 
 import "github.com/smoothl1/smoothl1/internal/driver"
 
-// CallKind is a kind of call of a device that can be made to fail.
+// CallKind is a kind of device call that can be made to fail.
 type CallKind uint8
 
 const (
@@ -18,24 +18,24 @@ const (
 	callKinds
 )
 
-// failCodes are the errors that calls fail with.
+// failCodes are the error codes with which injected failures fail.
 var failCodes = [callKinds]int{
 	AllocCall: driver.CodeOutOfMemory, FreeCall: driver.CodeUnknown, CopyCall: driver.CodeUnknown, LoadCall: driver.CodeOutOfMemory,
 	UnloadCall: driver.CodeUnknown, LaunchCall: driver.CodeOutOfResources, WaitCall: driver.CodeLaunchFailed,
 	StreamCall: driver.CodeOutOfMemory, EventCall: driver.CodeOutOfMemory,
 }
 
-// planned is a failure that is to come.
+// planned is an injected failure that has not happened yet.
 type planned struct {
 	kind   CallKind
 	left   int
 	sticky bool
 }
 
-// FailNext makes the n-th of the calls of a kind that come from now on fail: 1 is the next. It fails with the error that CUDA gives
-// when resources are short, or CUDA_ERROR_UNKNOWN, and does nothing else: what a Free or an Unload that failed was for stays. sticky
-// makes it a fault of the device, as after an illegal address: every later call fails with it too. Failures add up; a negative n, or
-// 0, plans nothing.
+// FailNext makes the n-th future call of a kind fail; n = 1 is the next one. The call fails with the error that CUDA returns when
+// resources run out, or with CUDA_ERROR_UNKNOWN, and has no effect: a Free or Unload that fails releases nothing. If sticky, the
+// failure becomes a fault of the device, as after an illegal address: every later call fails with it too. Failures accumulate; if
+// n ≤ 0, FailNext does nothing.
 func (d *Device) FailNext(kind CallKind, n int, sticky bool) {
 	if !d.made() {
 		return
@@ -47,7 +47,7 @@ func (d *Device) FailNext(kind CallKind, n int, sticky bool) {
 	}
 }
 
-// failing counts a call, and gives the error that was planned for it.
+// failing counts a call and returns the failure planned for it, if any.
 func (d *Device) failing(call string, kind CallKind) error {
 	d.calls[kind]++
 	var err error
@@ -69,7 +69,7 @@ func (d *Device) failing(call string, kind CallKind) error {
 	return err
 }
 
-// Calls is how many calls of a kind were made, those that failed included.
+// Calls returns the number of calls of a kind so far, including those that failed.
 func (d *Device) Calls(kind CallKind) uint64 {
 	if !d.made() {
 		return 0
@@ -82,7 +82,7 @@ func (d *Device) Calls(kind CallKind) uint64 {
 	return d.calls[kind]
 }
 
-// Held is what a device has given out and not got back.
+// Held counts the resources of a device that have not been released.
 type Held struct {
 	Allocations int
 	Bytes       uint64 // of them
@@ -91,7 +91,7 @@ type Held struct {
 	Modules     int
 }
 
-// Held counts what is given out, and after Close what was when it was closed: what its user leaked.
+// Held counts the resources in use. After Close it counts those that were still in use when the device was closed: the leaks.
 func (d *Device) Held() Held {
 	if !d.made() {
 		return Held{}

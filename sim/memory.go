@@ -9,13 +9,13 @@ import (
 )
 
 const (
-	firstAddress = 0x10_0000_0000 // far from 0, so that a small number is no address
+	firstAddress = 0x10_0000_0000 // far from 0, so that no small number is a valid address
 	lastAddress  = 0x7000_0000_0000
-	guardBytes   = 4096 // between allocations: nobody's
+	guardBytes   = 4096 // unmapped, between allocations
 	alignment    = 256
 )
 
-// Alloc returns bytes > 0 of device memory, aligned to 256 bytes, that hold noise. No address is given out twice.
+// Alloc allocates bytes > 0 bytes of device memory, aligned to 256 bytes and filled with noise. Addresses are never reused.
 func (d *Device) Alloc(bytes uint64) (Ptr, error) {
 	const call = "cuMemAlloc"
 	err := d.usable(call, AllocCall)
@@ -31,7 +31,6 @@ func (d *Device) Alloc(bytes uint64) (Ptr, error) {
 	return Ptr(r.Base), nil
 }
 
-// allocate makes a region.
 func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, error) {
 	if bytes == 0 {
 		return nil, fail(call, driver.CodeInvalidValue, "0 bytes")
@@ -50,7 +49,7 @@ func (d *Device) allocate(call, name string, bytes, align uint64) (*vm.Region, e
 	r := &vm.Region{Base: base, Data: data, Name: name}
 	if d.opts.strict {
 		r.Shadow = vm.NewShadow(bytes)
-		if name != "" { // a variable has a value
+		if name != "" { // a module's variable, which has an initial value
 			r.Shadow.Written(0, bytes)
 		}
 	}
@@ -69,7 +68,7 @@ func (d *Device) release(base uint64) bool {
 	return true
 }
 
-// Free waits for all work of the device and gives an allocation back.
+// Free waits for all work of the device and releases an allocation.
 func (d *Device) Free(p Ptr) error {
 	const call = "cuMemFree"
 	err := d.usable(call, FreeCall)
@@ -94,14 +93,14 @@ type area struct {
 	at     uint64
 }
 
-// written marks that all of it has been written.
+// written marks the whole area as written.
 func (a area) written() {
 	if len(a.data) > 0 && a.region.Shadow != nil {
 		a.region.Shadow.Written(a.at, uint64(len(a.data)))
 	}
 }
 
-// bytesAt finds a range of device memory.
+// bytesAt returns the n bytes of device memory at p.
 func (d *Device) bytesAt(call string, p Ptr, n uint64) (area, error) {
 	if n == 0 {
 		return area{}, nil
@@ -117,11 +116,11 @@ func (d *Device) bytesAt(call string, p Ptr, n uint64) (area, error) {
 	return area{r.Data[at : at+n], r, at}, nil
 }
 
-// small is the size up to which a copy from the host may happen after the call: the driver keeps a copy of the source.
+// small is the size up to which a copy from the host may be done after the call has returned, from a copy that the driver keeps.
 const small = 64 << 10
 
-// CopyIn copies src to the device after the stream's earlier work, and returns when src may be changed again. A small copy may
-// happen only when something waits for it.
+// CopyIn copies src to the device after the stream's earlier work, and returns when src may be changed again. A small copy may be
+// deferred until something waits for it.
 func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	const call = "cuMemcpyHtoDAsync"
 	err := d.usable(call, CopyCall)

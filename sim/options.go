@@ -8,7 +8,7 @@ import (
 	"strconv"
 )
 
-// SeedVariable is the environment variable whose number is the seed of devices that are given none.
+// SeedVariable is the environment variable that holds the default seed of devices.
 const SeedVariable = "SMOOTHL1_SIM_SEED"
 
 // Option changes a device that New opens.
@@ -24,7 +24,7 @@ type options struct {
 	serial          bool
 	approximate     bool
 	strict          bool
-	noSeed          string // what is wrong with the seed
+	noSeed          string // why SeedVariable is invalid, or ""
 	latest          bool
 }
 
@@ -37,7 +37,7 @@ func defaults() options {
 	if v := os.Getenv(SeedVariable); v != "" {
 		var err error
 		if o.seed, err = strconv.ParseUint(v, 0, 64); err != nil {
-			o.noSeed = fmt.Sprintf("the environment variable %s is %q, which is no number from 0 to 2^64-1", SeedVariable, v)
+			o.noSeed = fmt.Sprintf("the environment variable %s is %q, which is not a number from 0 to 2^64-1", SeedVariable, v)
 		}
 	}
 	return o
@@ -48,53 +48,54 @@ func (o *options) settle() {
 	o.resident = min(max(o.resident, 1), 32)
 }
 
-// Seed sets what the order of blocks, warps, lanes of atomics and parted lanes is drawn from, and what memory holds that nothing
-// wrote. Without it the seed is that of the environment variable SMOOTHL1_SIM_SEED, or else a random one; faults print it. Where the
-// variable holds what is no number, every call of the device fails and says so, which gpu.Open returns.
+// Seed sets the seed of the device's random decisions: the order of blocks, of warps, of diverged lanes and of the lanes of an atomic
+// instruction, and the contents of unwritten memory. Without this option the seed comes from the environment variable
+// SMOOTHL1_SIM_SEED, or else is random; faults print it. If the variable is not a number, every call of the device fails and says
+// so, and gpu.Open returns that error.
 func Seed(seed uint64) Option { return func(o *options) { o.seed, o.noSeed = seed, "" } }
 
-// Multiprocessors sets how many multiprocessors the device says it has: 1 to 1024; 4 without this option.
+// Multiprocessors sets the number of multiprocessors that the device reports: 1 to 1024, 4 by default.
 func Multiprocessors(n int) Option { return func(o *options) { o.multiprocessors = n } }
 
-// BlocksPerMultiprocessor sets how many blocks a multiprocessor runs at once: 1 to 32; 4 without this option. A kernel whose
+// BlocksPerMultiprocessor sets the number of blocks that a multiprocessor runs at once: 1 to 32, 4 by default. A kernel whose
 // blocks wait for each other needs all of them to be resident.
 func BlocksPerMultiprocessor(n int) Option { return func(o *options) { o.resident = n } }
 
-// MemoryBytes sets how much device memory there is: 2 GiB without this option, 1 GiB on 32-bit systems. It is taken from the
-// host's memory as it is allocated.
+// MemoryBytes sets the size of device memory: 2 GiB by default, 1 GiB on 32-bit systems. Host memory is used only for what is
+// allocated.
 func MemoryBytes(n uint64) Option { return func(o *options) { o.memory = n } }
 
-// ComputeCapability sets the device's compute capability: 9.0 without this option. PTX for a higher one does not load.
+// ComputeCapability sets the device's compute capability, 9.0 by default. PTX for a higher one does not load.
 func ComputeCapability(major, minor int) Option {
 	return func(o *options) { o.major, o.minor = major, minor }
 }
 
-// workLimit is how much work a launch may do, without this option, between one thread's leaving the kernel and the next one's.
+// workLimit is the default limit of the work that a launch may do between two threads' exits from the kernel.
 const workLimit = 1 << 32
 
-// StepLimit sets how many operations all warps of a launch may execute together before it fails; 0: no limit.
+// StepLimit sets the number of operations that all warps of a launch together may execute before the launch fails; 0 means no limit.
 //
-// Without this option a launch fails when it works, and no thread leaves the kernel, for so long that none ever will; a long launch
-// whose blocks end one after the other is never stopped. What is counted is not time but 2^32 units of work, an operation of a warp
-// or a few lanes' accesses of memory each, so that a launch fails on every machine or on none. On two cores of an AMD EPYC a unit
-// took 5 to 100 ns, by what the loop does, so that an endless one ends after 20 seconds to 7 minutes (go test ./sim -bench Work); on a
-// slow machine, or under the race detector, the limit is further away by as much as all else.
+// By default a launch fails when it does 2^32 units of work without any thread leaving the kernel; a long launch whose blocks end
+// one after the other is never stopped. A unit is an operation of a warp or the memory accesses of a few lanes. Work is counted
+// rather than time, so that a launch fails on every machine or on none. On two cores of an AMD EPYC a unit took 5 to 100 ns,
+// depending on the loop, so that an endless loop ends after 20 seconds to 7 minutes (go test ./sim -bench Work); on a slow machine,
+// or under the race detector, it takes correspondingly longer.
 func StepLimit(n uint64) Option { return func(o *options) { o.steps, o.work = n, 0 } }
 
-// Fast turns the strict checks off: reads of memory that nothing wrote, races, threads of a block that do not reach a barrier, and
-// the weakness of memory. Kernels then run on all cores. See the package's documentation for what is checked.
+// Fast disables the strict checks, those for reads of unwritten memory, races and barriers that threads of a block miss, and the weak
+// memory model. Kernels then run on all cores. The package documentation describes the checks.
 func Fast() Option { return func(o *options) { o.strict = false } }
 
-// LatestLoads makes strong loads, those of .volatile, .relaxed and .acquire, see the latest value of what they load, as they mostly do
-// on GPUs. Without it they may see an older one where PTX's memory model lets them, and Stats counts those that did. Everything else
-// stays checked. See the package's documentation for what relies on it.
+// LatestLoads makes strong loads (.volatile, .relaxed and .acquire) see the latest value, as they mostly do on GPUs. Without it they
+// may see an older one where PTX's memory model allows it, and Stats counts those that did. Everything else stays checked. The
+// package documentation describes code that relies on it.
 func LatestLoads() Option { return func(o *options) { o.latest = true } }
 
-// Serial makes kernels run on one goroutine. Results are the same, for a kernel without data races; one with data races behaves
-// the same again only when it runs serially.
+// Serial makes kernels run on one goroutine. This does not change the results of a kernel without data races; a kernel with data
+// races is reproducible only if it runs serially.
 func Serial() Option { return func(o *options) { o.serial = true } }
 
-// Approximate lets PTX load that has approximate instructions (div.approx, rcp.approx, ex2.approx, sin.approx and their like), for
-// whose results PTX only gives bounds. They give the exact result rounded to nearest, or for transcendental functions what Go's
-// package math gives, which is within the bounds, but not the bits of a GPU.
+// Approximate allows PTX with approximate instructions (div.approx, rcp.approx, ex2.approx, sin.approx and the like), whose results
+// PTX only bounds. They return the exact result rounded to nearest, or for transcendental functions the result of Go's package math:
+// within the bounds, but not the bits of a GPU.
 func Approximate() Option { return func(o *options) { o.approximate = true } }

@@ -2,7 +2,7 @@ package sim
 
 import "github.com/smoothl1/smoothl1/sim/internal/vm"
 
-// Stats counts what a device has done. The counts of two moments subtract.
+// Stats counts what a device has done. Sub subtracts the counts of an earlier moment.
 type Stats struct {
 	Launches     uint64
 	CopiesIn     uint64 // from the host
@@ -11,26 +11,26 @@ type Stats struct {
 	Clears       uint64
 	BytesIn      uint64
 	BytesOut     uint64
-	Kernels      []KernelStats // in the order of their loads; those launched at least once
+	Kernels      []KernelStats // those launched at least once, in load order
 }
 
-// KernelStats counts what the launches of a kernel have executed.
+// KernelStats holds the counts of all launches of a kernel.
 type KernelStats struct {
 	Kernel       string
 	Launches     uint64
-	Steps        uint64 // operations of all warps; some instructions are several
+	Steps        uint64 // operations of all warps; some instructions take several
 	Instructions Instructions
 	Global       SpaceTraffic
 	Shared       SpaceTraffic
 	Local        SpaceTraffic
-	// Stale are the instructions whose strong loads saw an older value than the last that was stored, in the order in which each
-	// first did. PTX's memory model allows it; a result that depends on it is a missing fence. LatestLoads turns it off.
+	// Stale lists the instructions whose strong loads saw an older value than the last one stored, in the order in which each
+	// first did. PTX's memory model allows this; code whose result depends on it lacks a fence. LatestLoads turns it off.
 	Stale []StaleLoads
 }
 
 // StaleLoads counts the strong loads of one instruction that saw an older value than the last.
 type StaleLoads struct {
-	Func  string // the kernel or device function that the instruction stands in
+	Func  string // the kernel or device function that contains the instruction
 	Line  int    // of the PTX text, from 1
 	Text  string
 	Loads uint64 // by threads
@@ -38,10 +38,10 @@ type StaleLoads struct {
 
 // Instructions counts instructions executed by threads, by kind: "float32", "float64", "half", "integer", "logic", "compare",
 // "convert", "move", "load", "store", "atomic", "warp" (shuffles, votes), "barrier", "fence", "branch", "other". An instruction
-// that a thread's guard holds back does not count.
+// is not counted for threads whose guard predicate is false.
 type Instructions map[string]uint64
 
-// Total is the number of instructions of all kinds.
+// Total returns the number of instructions of all kinds.
 func (n Instructions) Total() uint64 {
 	var sum uint64
 	for _, v := range n {
@@ -56,15 +56,15 @@ type SpaceTraffic struct{ Loads, Stores, Atomics Traffic }
 // Traffic counts accesses of memory. A request is one instruction of one warp.
 type Traffic struct {
 	Requests  uint64
-	Bytes     uint64 // that threads ask for
-	Sectors   uint64 // global memory: sectors of 32 bytes that requests touch, each counted once a request
-	Conflicts uint64 // shared memory: passes beyond those that are needed without bank conflicts
-	// Widths counts requests by how many bytes a thread asks for at once: 1, 2, 4, 8, 16.
+	Bytes     uint64 // requested by threads
+	Sectors   uint64 // global memory: 32-byte sectors touched, each counted once per request
+	Conflicts uint64 // shared memory: extra passes caused by bank conflicts
+	// Widths counts requests by the number of bytes that each thread accesses: 1, 2, 4, 8, 16.
 	Widths [5]uint64
 }
 
-// Coalescing is the share of the bytes of the touched sectors that was asked for, more than 1 where threads ask for the same bytes;
-// 0 without sectors.
+// Coalescing returns the ratio of the bytes requested to the bytes of the sectors touched, 0 if there were none. It exceeds 1 where
+// threads request the same bytes.
 func (t Traffic) Coalescing() float64 {
 	if t.Sectors == 0 {
 		return 0
@@ -72,7 +72,7 @@ func (t Traffic) Coalescing() float64 {
 	return float64(t.Bytes) / float64(32*t.Sectors)
 }
 
-// Stats reads the counts. Work that is queued and not done is not in them. They may be read after Close.
+// Stats returns the counts so far, not including work that is queued but not done. It may be called after Close.
 func (d *Device) Stats() Stats {
 	if !d.made() {
 		return Stats{}
@@ -90,7 +90,7 @@ func (d *Device) Stats() Stats {
 			if counts[i].Yes > 0 {
 				k.Instructions[src.Kind] += counts[i].Yes
 			}
-			if src.Branch && counts[i].No > 0 { // a branch is executed whichever way it goes
+			if src.Branch && counts[i].No > 0 { // a branch not taken is executed all the same
 				k.Instructions[src.Kind] += counts[i].No
 			}
 		}
@@ -108,7 +108,7 @@ func (d *Device) Stats() Stats {
 	return s
 }
 
-// Kernel is the counts of a kernel, zeros if it was not launched.
+// Kernel returns the counts of a kernel, which are zero if it was not launched.
 func (s Stats) Kernel(name string) KernelStats {
 	for _, k := range s.Kernels {
 		if k.Kernel == name {
@@ -118,7 +118,7 @@ func (s Stats) Kernel(name string) KernelStats {
 	return KernelStats{Kernel: name}
 }
 
-// Sub is what has been counted since an earlier moment of the same device. Kernels that were not launched since are left out.
+// Sub returns the counts since an earlier moment of the same device. Kernels not launched since are left out.
 func (s Stats) Sub(earlier Stats) Stats {
 	r := Stats{
 		Launches: s.Launches - earlier.Launches, CopiesIn: s.CopiesIn - earlier.CopiesIn, CopiesOut: s.CopiesOut - earlier.CopiesOut,

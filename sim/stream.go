@@ -7,17 +7,17 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// The handles that CUDA has for the default stream: with the name that says so, and one for each thread, which this device does not
-// have.
+// CUDA's special handles of default streams: CU_STREAM_LEGACY, which is the default stream, and CU_STREAM_PER_THREAD, which this
+// device does not support.
 const (
 	legacyStream    Stream = 1
 	perThreadStream Stream = 2
 )
 
-// firstHandle keeps clear of those.
+// firstHandle is larger than the special handles.
 const firstHandle = 1 << 8
 
-// maxQueued is how much work waits on a stream before it is done without anybody waiting for it.
+// maxQueued is the number of work items at which a stream's queue is drained although nothing waits for it.
 const maxQueued = 1024
 
 func (d *Device) handle() uint64 {
@@ -39,7 +39,7 @@ func (d *Device) stream(call string, s Stream) (*stream, error) {
 	return st, nil
 }
 
-// enqueue adds work to a stream. The seed says whether it is done at once or when it must be.
+// enqueue adds work to a stream. The seed decides whether it is done at once or when something waits for it.
 func (d *Device) enqueue(s *stream, work func() *Error) {
 	s.queue = append(s.queue, work)
 	s.queued++
@@ -48,10 +48,10 @@ func (d *Device) enqueue(s *stream, work func() *Error) {
 	}
 }
 
-// drain does a stream's work, up to a fault.
+// drain does all of a stream's queued work, up to a fault.
 func (d *Device) drain(s *stream) { d.drainTo(s, s.queued) }
 
-// drainTo does the first end pieces of work that the stream has been given.
+// drainTo does the stream's work up to item number end, counted from the stream's creation.
 func (d *Device) drainTo(s *stream, end uint64) {
 	for s.done < end {
 		work := s.queue[s.next]
@@ -71,12 +71,12 @@ func (d *Device) drainTo(s *stream, end uint64) {
 }
 
 func (d *Device) drainAll() {
-	for _, s := range d.inOrder { // a map's order would not be replayed by the seed
+	for _, s := range d.inOrder { // not the map: its order would not be reproducible
 		d.drain(s)
 	}
 }
 
-// NewStream makes a stream. It is not ordered with any other, the default one included.
+// NewStream creates a stream. Its work is not ordered with that of any other stream, including the default one.
 func (d *Device) NewStream() (Stream, error) {
 	err := d.usable("cuStreamCreate", StreamCall)
 	defer d.unlock()
@@ -90,7 +90,7 @@ func (d *Device) NewStream() (Stream, error) {
 	return h, nil
 }
 
-// CloseStream waits for a stream's work and gives it back.
+// CloseStream waits for a stream's work and destroys the stream.
 func (d *Device) CloseStream(s Stream) error {
 	const call = "cuStreamDestroy"
 	err := d.usable(call, StreamCall)
@@ -127,7 +127,7 @@ func (d *Device) Wait(s Stream) error {
 	return d.after(call)
 }
 
-// NewEvent makes an event.
+// NewEvent creates an event.
 func (d *Device) NewEvent() (Event, error) {
 	err := d.usable("cuEventCreate", EventCall)
 	defer d.unlock()
@@ -139,7 +139,7 @@ func (d *Device) NewEvent() (Event, error) {
 	return h, nil
 }
 
-// CloseEvent gives an event back.
+// CloseEvent destroys an event.
 func (d *Device) CloseEvent(e Event) error {
 	const call = "cuEventDestroy"
 	err := d.usable(call, EventCall)
@@ -154,7 +154,7 @@ func (d *Device) CloseEvent(e Event) error {
 	return nil
 }
 
-// Record makes an event happen after the stream's earlier work.
+// Record records an event after the stream's earlier work.
 func (d *Device) Record(e Event, on Stream) error {
 	return d.onEvent("cuEventRecord", e, on, func(ev *event, s *stream) {
 		m := &mark{on: s, end: s.queued + 1}
@@ -166,10 +166,11 @@ func (d *Device) Record(e Event, on Stream) error {
 	})
 }
 
-// WaitEvent has the stream's later work wait for what the event was last recorded after. One that never was is nothing to wait for.
+// WaitEvent makes the stream's later work wait for the work that the event was last recorded after. It has no effect if the event was
+// never recorded.
 func (d *Device) WaitEvent(e Event, on Stream) error {
 	return d.onEvent("cuStreamWaitEvent", e, on, func(ev *event, s *stream) {
-		m := ev.mark // recorded again, the event has another
+		m := ev.mark // recording the event again replaces ev.mark, not m
 		if m == nil || m.on == s {
 			return
 		}
@@ -180,7 +181,7 @@ func (d *Device) WaitEvent(e Event, on Stream) error {
 	})
 }
 
-// onEvent does a call on an event and a stream.
+// onEvent validates a call on an event and a stream, and runs do.
 func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *stream)) error {
 	err := d.usable(call, EventCall)
 	defer d.unlock()
@@ -199,7 +200,7 @@ func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *strea
 	return nil
 }
 
-// Elapsed waits for both events and returns the milliseconds between them, of the host's time.
+// Elapsed waits for both events and returns the milliseconds between them, by the host's clock.
 func (d *Device) Elapsed(start, end Event) (float32, error) {
 	const call = "cuEventElapsedTime"
 	err := d.usable(call, WaitCall)

@@ -202,7 +202,7 @@ func TestMissedBarriers(t *testing.T) {
 		{"a barrier that is never full",
 			"bar.sync 3, 96;",
 			"bar.sync 3, 64;",
-			2, 64, []string{"barrier 3 waits for 96 threads, and only 64 arrive", "702"}},
+			2, 64, []string{"barrier 3 waits for 96 threads, but only 64 arrive", "702"}},
 		{"a shuffle that names a lane which has left the group",
 			"and.b32 %r9, %r2, 31; setp.lt.u32 %p0, %r9, 20; @%p0 shfl.sync.down.b32 %r8, %r2, 5, 31, 0xfffff;",
 			"and.b32 %r9, %r2, 31; setp.lt.u32 %p0, %r9, 20; @%p0 shfl.sync.down.b32 %r8, %r2, 5, 19, 0xfffff;",
@@ -214,7 +214,7 @@ func TestMissedBarriers(t *testing.T) {
 		{"a shuffle by a lane that its mask does not name",
 			"shfl.sync.idx.b32 %r8, %r2, 0, 31, 0x7fffffff;",
 			"and.b32 %r9, %r2, 31; setp.lt.u32 %p0, %r9, 31; @%p0 shfl.sync.idx.b32 %r8, %r2, 0, 31, 0x7fffffff;",
-			1, 32, []string{"by a lane that its member mask 0x7fffffff does not name", "thread (31,0,0)"}},
+			1, 32, []string{"by a lane that is not in its member mask 0x7fffffff", "thread (31,0,0)"}},
 	})
 }
 

@@ -80,7 +80,7 @@ const (
 	Broken  Outcome = "interrupted"
 )
 
-// Bad says whether an outcome is one to look into.
+// Bad reports whether an outcome is one to look into.
 func (o Outcome) Bad() bool { return slices.Contains([]Outcome{Differs, Failed, CutOff}, o) }
 
 // The steps, in their order.

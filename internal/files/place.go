@@ -42,13 +42,13 @@ func (p Place) String() string {
 // Descriptor returns the descriptor that the place is, and whether it is one.
 func (p Place) Descriptor() (int, bool) { return p.descriptor, p.info != nil && p.descriptor >= 0 }
 
-// Streamed says whether what is there is read or written as it comes.
+// Streamed reports whether what is there is read or written as it comes.
 func (p Place) Streamed() bool { return p.info != nil && (p.descriptor >= 0 || !p.Regular()) }
 
-// Regular says whether a regular file is there.
+// Regular reports whether a regular file is there.
 func (p Place) Regular() bool { return p.info != nil && p.info.Mode().IsRegular() }
 
-// Same says whether two places are one. A device, such as /dev/null, is as many as it is named.
+// Same reports whether two places are one. A device, such as /dev/null, is as many as it is named.
 func (p Place) Same(q Place) bool {
 	switch {
 	case p.info == nil || q.info == nil:

@@ -74,7 +74,7 @@ func Make[T any](n int) (x []T, err error) {
 	return make([]T, n), nil
 }
 
-// room says whether Go will find n bytes: they are there, and the system, which may limit the address space or what it
+// room reports whether Go will find n bytes: they are there, and the system, which may limit the address space or what it
 // promises, lets the process have them.
 func (h *host) room(n uint64) error {
 	if err := h.check(n); err != nil || n < worthAsking {

@@ -72,7 +72,7 @@ func (d DType) Size() int {
 	return dtypes[d].size
 }
 
-// holds says whether elements of d are T in Go.
+// holds reports whether elements of d are T in Go.
 func holds[T Element](d DType) bool {
 	return d.valid() && dtypes[d].kind == reflect.TypeFor[T]().Kind()
 }

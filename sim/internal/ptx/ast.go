@@ -21,7 +21,7 @@ type Module struct {
 // Version is the module's PTX version as a number: 78 for 7.8. Versions from 9.10 on have all that 9.9 has.
 func (m *Module) Version() int { return m.Major*10 + min(m.Minor, 9) }
 
-// RunsOn says whether a device of a compute capability runs the module: one that is as high, and for a target with a suffix the very
+// RunsOn reports whether a device of a compute capability runs the module: one that is as high, and for a target with a suffix the very
 // same (sm_90a) or one of its family (sm_100f: 10.0 and 10.3).
 func (m *Module) RunsOn(major, minor int) bool {
 	family := m.SM / 10

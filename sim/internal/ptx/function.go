@@ -60,7 +60,7 @@ func (p *parser) function(linkage string) error {
 	return nil
 }
 
-// same says whether two functions have results and parameters of the same sizes.
+// same reports whether two functions have results and parameters of the same sizes.
 func same(a, b *Func) bool {
 	if len(a.Rets) != len(b.Rets) || len(a.Params) != len(b.Params) {
 		return false

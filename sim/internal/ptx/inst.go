@@ -70,7 +70,7 @@ func (p *parser) instruction(line, start int) error {
 		return p.fail("register %s is not declared", name)
 	}
 	if r.Type != Pred {
-		return p.fail("%s is no predicate", name)
+		return p.fail("%s is not a predicate", name)
 	}
 	in.Guard = p.use(r)
 	if in.Op, err = p.ident("an instruction"); err != nil {

@@ -171,7 +171,7 @@ func (l *lexer) number() {
 	}
 }
 
-// decimal says whether the number that ends before the exponent sign at end is written in decimal digits, so that the sign
+// decimal reports whether the number that ends before the exponent sign at end is written in decimal digits, so that the sign
 // belongs to an exponent: 1.5e-3, but not 0f3F80000E-3.
 func decimal(src string, end int) bool {
 	for i := end - 1; i >= 0 && (digit(src[i]) || src[i] == '.' || letter(src[i])); i-- {

@@ -26,7 +26,7 @@ func truth(b bool) value {
 // literal reads a number token.
 func (p *parser) literal() (value, error) {
 	s := p.tok.text
-	bad := func() (value, error) { return value{}, p.fail("%q is no number", s) }
+	bad := func() (value, error) { return value{}, p.fail("%q is not a number", s) }
 	if len(s) > 1 && s[0] == '0' {
 		switch s[1] {
 		case 'f', 'F':

@@ -62,7 +62,7 @@ func (p *parser) single(call bool) (Operand, error) {
 	return o, nil
 }
 
-// predicateNext says whether the ! that comes negates a predicate, and not a number.
+// predicateNext reports whether the ! that comes negates a predicate, and not a number.
 func (p *parser) predicateNext() bool {
 	ahead := p.lex
 	t, err := ahead.next()
@@ -183,7 +183,7 @@ var scalars = map[string]bool{
 	"%dynamic_smem_size": true, "%total_smem_size": true,
 }
 
-// special says whether a name is a special register that is known.
+// special reports whether a name is a special register that is known.
 func special(name string) bool {
 	if scalars[name] {
 		return true

@@ -129,7 +129,7 @@ func (p *parser) header() error {
 	}
 	if ma > NewestMajor {
 		return &Error{Line: p.tok.line, NewerISA: true,
-			Msg: fmt.Sprintf("PTX %d.%d is newer than %d.x, the newest that is understood", ma, mi, NewestMajor)}
+			Msg: fmt.Sprintf("PTX %d.%d is newer than %d.x, the newest supported version", ma, mi, NewestMajor)}
 	}
 	p.module.Major, p.module.Minor = ma, mi
 	if err := p.advance(); err != nil {
@@ -153,11 +153,11 @@ func (p *parser) header() error {
 			}
 			n, err := strconv.Atoi(sm)
 			if err != nil || n < 10 || n > 999 || p.module.SM != 0 || suffix == 'a' && n < 90 || suffix == 'f' && n < 100 {
-				return p.fail("%q is no target", name)
+				return p.fail("%q is not a target", name)
 			}
 			p.module.Target, p.module.SM, p.module.Suffix = name, n, suffix
 		} else if name != "debug" && name != "texmode_unified" && name != "texmode_independent" && name != "map_f64_to_f32" {
-			return p.fail("%q is no target", name)
+			return p.fail("%q is not a target", name)
 		} else if name == "map_f64_to_f32" {
 			return p.fail("the target map_f64_to_f32 is not supported")
 		}

@@ -75,19 +75,19 @@ func (t Type) Bits() int {
 // Bytes is the width of a value in memory.
 func (t Type) Bytes() int { return t.Bits() / 8 }
 
-// Signed says whether a type is a signed integer.
+// Signed reports whether a type is a signed integer.
 func (t Type) Signed() bool { return t >= S8 && t <= S64 || t == S16x2 }
 
-// Unsigned says whether a type is an unsigned integer.
+// Unsigned reports whether a type is an unsigned integer.
 func (t Type) Unsigned() bool { return t >= U8 && t <= U64 || t == U16x2 }
 
-// Untyped says whether a type is plain bits.
+// Untyped reports whether a type is plain bits.
 func (t Type) Untyped() bool { return t >= B8 && t <= B128 }
 
-// Integer says whether a type is a signed or unsigned integer.
+// Integer reports whether a type is a signed or unsigned integer.
 func (t Type) Integer() bool { return t.Signed() || t.Unsigned() }
 
-// Float says whether a type is a floating-point type, packed or not.
+// Float reports whether a type is a floating-point type, packed or not.
 func (t Type) Float() bool { return t >= F16 && t <= F64 }
 
 // Space is a state space.

@@ -112,7 +112,7 @@ var widths = map[string]int{
 	"f16": 16, "bf16": 16, "f16x2": 32, "bf16x2": 32, "f32": 32, "f64": 64, "tf32": 32,
 }
 
-// Same says whether two results of a type are the same: equal bits, or both NaN.
+// Same reports whether two results of a type are the same: equal bits, or both NaN.
 func Same(typ string, a, b uint64) bool {
 	if a == b {
 		return true

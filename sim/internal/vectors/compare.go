@@ -27,7 +27,7 @@ func relation(t string, a, b uint64) int {
 	return 0
 }
 
-// holds says whether a comparison is true of a relation.
+// holds reports whether a comparison is true of a relation.
 func holds(cmp string, r int) bool {
 	unordered := strings.HasSuffix(cmp, "u") && len(cmp) == 3
 	switch base := strings.TrimSuffix(cmp, "u"); {

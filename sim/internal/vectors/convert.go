@@ -41,7 +41,7 @@ func conversions() []Case {
 	return append(list, packs(&d)...)
 }
 
-// fits says whether a type holds all values of another.
+// fits reports whether a type holds all values of another.
 func fits(from, to string) bool {
 	n, m := widths[from], widths[to]
 	if from[0] == to[0] {

@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// order of a memory access in PTX's memory model.
+// memOrder is the order of a memory access in PTX's memory model.
 type memOrder uint8
 
 const (
@@ -18,7 +18,7 @@ const (
 	seqCst // fence.sc
 )
 
-// scope is the set of threads that a strong access or a fence is about.
+// scope is the set of threads with which a strong access or a fence synchronizes.
 type scope uint8
 
 const (
@@ -27,7 +27,7 @@ const (
 	scopeSys
 )
 
-// access is what a memory instruction does.
+// access describes a memory instruction.
 type access struct {
 	space  ptx.Space
 	base   bool // operand a is a register; else the address is imm alone
@@ -43,10 +43,10 @@ type access struct {
 	flag   int32 // mad.cc: the carry
 	cas    bool  // atomics
 	rmw    func(old, b, c uint64) uint64
-	load   bool // atomics: the old value is wanted
+	load   bool // atomics: the old value is returned
 }
 
-// size is the number of bytes of a lane's access.
+// size returns the number of bytes of a lane's access.
 func (m *access) size() uint64 { return uint64(m.bytes * m.vec) }
 
 // addresses computes the addresses of the active lanes into w.addr and returns their lowest, highest and union.
@@ -83,7 +83,7 @@ func (w *warp) addresses(o *op) (lo, hi, or uint64) {
 	return
 }
 
-// lane finds the first active lane whose address a test picks.
+// lane returns the first active lane whose address passes a test.
 func (w *warp) lane(test func(addr uint64) bool) int {
 	for k := w.mask; k != 0; k &= k - 1 {
 		if i := bits.TrailingZeros32(k); test(w.addr[i]) {
@@ -114,7 +114,7 @@ func verb(o *op) string {
 	return "store"
 }
 
-// within checks the active lanes' addresses against a bank of so many bytes.
+// within checks the active lanes' addresses against a bank of size bytes.
 func (w *warp) within(o *op, hi, size uint64) bool {
 	n := o.mem.size()
 	if hi < size && size-hi >= n {
@@ -125,8 +125,8 @@ func (w *warp) within(o *op, hi, size uint64) bool {
 	return false
 }
 
-// locate makes w.addr offsets in a bank that holds what the active lanes access. Where they access different ones ok is false, and
-// the addresses stay; so it is after a fault.
+// locate returns the bank that the active lanes access and turns w.addr into offsets in it. If they access different banks, or there is a
+// fault, ok is false and the addresses are unchanged.
 func (w *warp) locate(o *op) (b bank, ok bool) {
 	m := o.mem
 	lo, hi, or := w.addresses(o)
@@ -154,7 +154,7 @@ func (w *warp) locate(o *op) (b bank, ok bool) {
 	return bank{}, false
 }
 
-// one by one calls f for each active lane alone, its bank found and its address made an offset in it.
+// oneByOne calls f for each active lane alone, with the bank that it accesses and its address turned into an offset in it.
 func (w *warp) oneByOne(o *op, f func(w *warp, o *op, b bank)) {
 	all := w.mask
 	for k := all; k != 0 && w.fault == nil; k &= k - 1 {

@@ -6,12 +6,12 @@ import (
 	"sort"
 )
 
-// maxLiveness bounds the bits that liveness takes; a kernel beyond it gets a slot for every register.
+// maxLiveness bounds the memory, in bits, of the liveness analysis. A kernel that exceeds it gets a slot for every register.
 const maxLiveness = 1 << 28
 
-// allocate gives every virtual register a slot of its class. PTX has a register for every value; a warp's registers should stay in
-// the processor's cache, so values that do not live at the same time share a slot. (Lanes that go different ways do not disturb
-// each other: each writes its own element of a slot only.)
+// allocate assigns every virtual register a slot of its class. PTX uses a new register for every value. To keep a warp's registers in the
+// processor's cache, values that are not live at the same time share a slot. (Diverged lanes do not interfere: each writes only its
+// own element of a slot.)
 func (d *decoder) allocate() error {
 	p := d.prog
 	var base [classes + 1]int32
@@ -79,7 +79,7 @@ func (d *decoder) allocate() error {
 				n++
 			}
 		}
-		// One more, that operands without a register point to.
+		// One more, for operands without a register to point to.
 		if p.slots[c] = n + 1; p.slots[c] > maxSlots {
 			return fmt.Errorf("%s needs more than %d registers at once", p.Name, maxSlots)
 		}
@@ -107,7 +107,7 @@ func (d *decoder) allocate() error {
 
 type liveSets struct{ in, out []uint64 }
 
-// liveness finds the registers that hold a value that is still wanted at the beginning and the end of each block.
+// liveness finds the registers that are live at the beginning and the end of each block.
 func (d *decoder) liveness(total int, id func(vreg) int32, fixed []bool) liveSets {
 	p := d.prog
 	words, n := (total+63)/64, len(p.blocks)
@@ -121,7 +121,7 @@ func (d *decoder) liveness(total int, id func(vreg) int32, fixed []bool) liveSet
 					u[v/64] |= 1 << (v % 64)
 				}
 			}
-			partial := hasGuard(nd) // lanes that it skips keep their value
+			partial := hasGuard(nd) // lanes whose guard is false keep their value
 			for _, r := range nd.refs {
 				v := id(r.reg)
 				if !r.def {
@@ -176,7 +176,7 @@ func (d *decoder) liveness(total int, id func(vreg) int32, fixed []bool) liveSet
 	return live
 }
 
-// scan is a linear scan over the lives of the registers lo … hi−1 of one class. It returns the number of slots.
+// scan allocates slots to the registers lo … hi−1 of one class by a linear scan over their live ranges. It returns the number of slots.
 func (d *decoder) scan(lo, hi int32, start, end []int32, fixed []bool, slot []int32) int32 {
 	var order []int32
 	for v := lo; v < hi; v++ {
@@ -207,7 +207,7 @@ func (d *decoder) scan(lo, hi int32, start, end []int32, fixed []bool, slot []in
 	return n
 }
 
-// lives is a heap of slots in use, by the end of their use.
+// lives is a heap of the slots in use, by the end of their live range.
 type lives []life
 
 type life struct{ end, slot int32 }

@@ -9,7 +9,7 @@ func execAtom(w *warp, o *op) { w.atom(o, false) }
 
 func execAtomFlush(w *warp, o *op) { w.atom(o, true) }
 
-// atom executes an atomic operation, lane after lane in an order that the seed draws.
+// atom executes an atomic operation lane by lane, in a random order.
 func (w *warp) atom(o *op, flush bool) {
 	m := o.mem
 	lo, hi, or := w.addresses(o)
@@ -18,7 +18,7 @@ func (w *warp) atom(o *op, flush bool) {
 	}
 	w.count(o, lo, hi)
 	wide := m.bytes == 8
-	turn, stride := w.block.rng.below(lanes), 2*w.block.rng.below(lanes/2)+1 // odd: every lane once, also backwards
+	turn, stride := w.block.rng.below(lanes), 2*w.block.rng.below(lanes/2)+1 // an odd stride visits every lane once
 	all := w.mask
 	for k := range uint32(lanes) {
 		i := int(k*stride+turn) & (lanes - 1)

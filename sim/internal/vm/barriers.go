@@ -7,15 +7,15 @@ const barriers = 16
 // barrier is one of a block's barriers.
 type barrier struct {
 	counted bool
-	count   int // threads that must arrive, where the instruction says
+	count   int // threads that must arrive, if the instruction specifies it
 	arrived int
 	red     string
-	yes     int // threads whose predicate held
+	yes     int // threads whose predicate was true
 	total   int
 	waiters []pending
 }
 
-// arrive lets a group of lanes arrive at a barrier.
+// arrive handles the arrival of a group of lanes at a barrier.
 func (b *block) arrive(w *warp, s *split) {
 	o := s.op
 	w.mask = s.mask
@@ -31,7 +31,7 @@ func (b *block) arrive(w *warp, s *split) {
 	}
 	id, ok := uniform(o.a)
 	if !ok || id >= barriers {
-		w.failLane(o, lane, IllegalShape, "barrier %d; a block has barriers 0 to %d, and lanes of a warp name the same one", id, barriers-1)
+		w.failLane(o, lane, IllegalShape, "barrier %d: want a number from 0 to %d, the same in all lanes of a warp", id, barriers-1)
 		return
 	}
 	bar := &b.bars[id]
@@ -39,12 +39,12 @@ func (b *block) arrive(w *warp, s *split) {
 	if o.bar.counted {
 		n, ok := uniform(o.b)
 		if count = int(n); !ok || n == 0 || n%lanes != 0 || n > 1024 {
-			w.failLane(o, lane, IllegalShape, "a barrier for %d threads; it must be a multiple of the warp's 32", n)
+			w.failLane(o, lane, IllegalShape, "a barrier for %d threads: want a multiple of 32 up to 1024, the same in all lanes of a warp", n)
 			return
 		}
 	}
 	if bar.arrived > 0 && (bar.counted != o.bar.counted || bar.count != count || bar.red != o.bar.red && o.bar.wait) {
-		w.failLane(o, lane, Undefined, "barrier %d is used with another number of threads or operation while threads wait at it", id)
+		w.failLane(o, lane, Undefined, "barrier %d is used with a different thread count or operation while threads wait at it", id)
 		return
 	}
 	bar.counted, bar.count = o.bar.counted, count
@@ -118,8 +118,8 @@ func (b *block) complete(id int) {
 	bar.waiters = waiters[:0]
 }
 
-// divergent reports, in the strict mode, a barrier that threads of the block have left the kernel without reaching, and one that
-// lanes of a warp reach in different places.
+// divergent reports, in strict mode, a barrier that threads of the block have exited without reaching, and a barrier that lanes of a
+// warp reach at different instructions.
 func (b *block) divergent(id int) {
 	bar := &b.bars[id]
 	if all := b.grid.geo.Threads(); !bar.counted && b.threads < all && len(bar.waiters) > 0 {
@@ -143,7 +143,7 @@ func (b *block) divergent(id int) {
 	}
 }
 
-// firstLeft names a thread that has left.
+// firstLeft names the first thread that has exited.
 func (b *block) firstLeft() string {
 	for _, w := range b.warps {
 		if out := w.initial &^ w.live; out != 0 {
@@ -168,7 +168,7 @@ func boolBit(b bool) uint32 {
 	return 0
 }
 
-// exited is told of threads that have left: barriers no longer wait for them.
+// exited records that n threads have exited: barriers no longer wait for them.
 func (b *block) exited(n int) {
 	b.threads -= n
 	if b.waiting == 0 {

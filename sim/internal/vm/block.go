@@ -6,39 +6,40 @@ type block struct {
 	number  uint64 // linear
 	id      [3]uint32
 	warps   []*warp
-	left    int // warps whose lanes have all left
-	threads int // that have not left
+	left    int // warps all of whose lanes have exited
+	threads int // threads that have not exited
 	shared  []byte
 	bars    [barriers]barrier
 	waiting int // splits at barriers
 	pending []pending
 	rng     rng
-	pace    uint32 // eighths of the rounds in which it goes on with what it waits for
+	pace    uint32 // probability, in eighths, that the grid executes an operation that it waits at in a round
 	steps   uint64
-	extra   uint64 // work beyond them
-	counted uint64 // work that the grid has counted; what is executed for the grid comes on top
+	extra   uint64 // work in addition to steps
+	counted uint64 // work that the grid has counted already
 	cover   *Cover
 	fault   *Fault
 	order   uint64    // place in the order of blocks
-	eye     *observer // nil: not in the strict mode
+	eye     *observer // nil unless in strict mode
 }
 
-// pending is a group of lanes at an operation that is ordered with those of other blocks.
+// pending is a group of lanes waiting at an operation.
 type pending struct {
 	w *warp
 	s *split
 }
 
-// Slices: a warp runs for so many operations at most before others get their turn, a block before the grid looks after it.
+// Time slices of warps and blocks, after which others get their turn.
 const (
-	warpQuantum  = 1 << 16
-	warpExtra    = 1 << 20 // work beyond operations
-	blockQuantum = 1 << 22
+	warpQuantum  = 1 << 16 // operations
+	warpExtra    = 1 << 20 // work in addition to operations
+	blockQuantum = 1 << 22 // work
 )
 
 // run executes the block until it has ended, waits for the grid, or has used up its slice.
 func (b *block) run() {
-	// A small step limit is looked at more often; what is drawn does not depend on how many blocks run side by side.
+	// The quantum is smaller than a small limit, so that the grid checks the limit often enough. It must not depend on the number of
+	// goroutines, which would change what is drawn.
 	quantum := min(blockQuantum, b.grid.opts.StepLimit, b.grid.opts.WorkLimit)
 	limit := b.work() + quantum
 	napping := false
@@ -75,7 +76,7 @@ func (b *block) run() {
 			}
 			k--
 		}
-		// What waits for the grid may come before anything that the block's other warps have still to do.
+		// Operations that wait for the grid may be executed before anything that the block's other warps have left to do.
 		if len(b.pending) > 0 && b.rng.below(2) == 0 {
 			return
 		}
@@ -88,7 +89,7 @@ func (b *block) run() {
 	}
 }
 
-// unlock lets lanes go on that wait for others of their warp, where nothing else in the block can.
+// unlock releases lanes that wait for others of their warp when nothing else in the block can run. It reports whether there were any.
 func (b *block) unlock() (some bool) {
 	for _, w := range b.warps {
 		if w.nap > 0 {
@@ -101,5 +102,5 @@ func (b *block) unlock() (some bool) {
 	return some
 }
 
-// done says whether all threads have left.
+// done reports whether all threads have exited.
 func (b *block) done() bool { return b.left == len(b.warps) }

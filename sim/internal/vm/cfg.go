@@ -1,6 +1,6 @@
 package vm
 
-// finish turns the nodes into basic blocks, gives registers their slots and flattens the code.
+// finish splits the nodes into basic blocks, allocates registers and flattens the code.
 func (d *decoder) finish() error {
 	d.split()
 	if err := d.allocate(); err != nil {
@@ -20,7 +20,7 @@ func (d *decoder) finish() error {
 	return nil
 }
 
-// split cuts the nodes into basic blocks and turns branch targets from nodes into blocks.
+// split splits the nodes into basic blocks and turns branch targets from nodes into blocks.
 func (d *decoder) split() {
 	leader := make([]bool, len(d.nodes)+1)
 	leader[0] = true
@@ -35,7 +35,7 @@ func (d *decoder) split() {
 				leader[t] = true
 			}
 		case opGlobal:
-			leader[i] = true // it starts a block too: what waits has nothing left to do before it
+			leader[i] = true // begin a block too, so that a waiting split has executed everything before it
 		}
 		leader[i+1] = true
 	}
@@ -67,7 +67,7 @@ func (d *decoder) split() {
 	}
 }
 
-// successors calls f for every block that may follow a block; exits says whether the kernel may end in it.
+// successors calls f for every successor of a block; exits reports whether the kernel may end in it.
 func (d *decoder) successors(b int, f func(to int32)) (exits bool) {
 	blk := &d.prog.blocks[b]
 	last := d.nodes[blk.end-1]
@@ -104,14 +104,14 @@ func hasGuard(n *node) bool {
 	return false
 }
 
-// postdominators finds where threads that part at the end of a block meet again at the latest (Cooper, Harvey and Kennedy's
-// algorithm, on the graph turned round).
+// postdominators computes each block's immediate post-dominator, where threads that diverge at its end reconverge (Cooper, Harvey and
+// Kennedy's algorithm, on the reversed graph).
 func (d *decoder) postdominators() {
 	p := d.prog
 	n := len(p.blocks)
 	exit := n
-	preds := make([][]int32, n+1) // of the reversed graph: successors
-	back := make([][]int32, n+1)  // of the reversed graph: where it goes on
+	preds := make([][]int32, n+1) // predecessors in the reversed graph
+	back := make([][]int32, n+1)  // successors in the reversed graph
 	for b := range n {
 		exits := d.successors(b, func(to int32) {
 			preds[b] = append(preds[b], to)

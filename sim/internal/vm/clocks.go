@@ -2,7 +2,7 @@ package vm
 
 import "sort"
 
-// clocks holds a clock for each thread of a block; nil stands for zeros. It is not changed once it is shared.
+// clocks holds a clock for each thread of a block; nil stands for zeros. It is immutable once shared.
 type clocks []uint32
 
 func (c clocks) at(thread uint32) uint32 {
@@ -12,7 +12,7 @@ func (c clocks) at(thread uint32) uint32 {
 	return 0
 }
 
-// copied makes clocks of n threads that may be changed.
+// copied returns a copy for n threads that may be modified.
 func (c clocks) copied(n int) clocks {
 	m := make(clocks, n)
 	copy(m, c)
@@ -27,7 +27,7 @@ func (c clocks) raiseAll(o clocks) {
 	}
 }
 
-// mergeClocks is the later of each two clocks: one of the two, if it has all of them.
+// mergeClocks returns the elementwise maximum. It returns a or b itself if that is the maximum.
 func mergeClocks(a, b clocks) clocks {
 	switch {
 	case len(a) == 0:
@@ -50,7 +50,7 @@ func mergeClocks(a, b clocks) clocks {
 	return m
 }
 
-// known is what is known of one block: clocks up to which the accesses of all its threads are, and those of single ones.
+// known is what is known of one block: all its accesses up to the clock base, and those of each thread up to a clock of its own.
 type known struct {
 	base    uint32
 	threads clocks
@@ -60,12 +60,12 @@ func mergeKnown(a, b known) known {
 	return known{max(a.base, b.base), mergeClocks(a.threads, b.threads)}
 }
 
-// same says whether two are the same clocks, in one place.
+// same reports whether two are identical: equal bases and the same backing array.
 func (k known) same(o known) bool {
 	return k.base == o.base && len(k.threads) == len(o.threads) && (len(k.threads) == 0 || &k.threads[0] == &o.threads[0])
 }
 
-// blocksKnown is what is known of some blocks, by their place in the order. It is not changed once it is shared.
+// blocksKnown is what is known of some blocks, sorted by their place in the order of blocks. It is immutable once shared.
 type blocksKnown []blockKnown
 
 type blockKnown struct {
@@ -81,12 +81,12 @@ func (b blocksKnown) find(order uint32) (known, bool) {
 	return b[i].known, true
 }
 
-// same says whether two are one list.
+// same reports whether two are the same slice.
 func (b blocksKnown) same(o blocksKnown) bool {
 	return len(b) == len(o) && (len(b) == 0 || &b[0] == &o[0])
 }
 
-// mergeBlocks is what two know together: one of them, if that knows all.
+// mergeBlocks returns what two know together. It returns a or b itself if that covers the other.
 func mergeBlocks(a, b blocksKnown) blocksKnown {
 	switch {
 	case len(a) == 0:
@@ -96,7 +96,7 @@ func mergeBlocks(a, b blocksKnown) blocksKnown {
 	}
 	m := make(blocksKnown, 0, len(a)+len(b))
 	x, y := a, b
-	isA, isB := true, true // m is the same as a, as b
+	isA, isB := true, true // whether m is the same as a, as b
 	for len(x) > 0 || len(y) > 0 {
 		switch {
 		case len(y) == 0 || len(x) > 0 && x[0].order < y[0].order:

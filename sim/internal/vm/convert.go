@@ -18,7 +18,7 @@ func formatOf(t ptx.Type) ieee.Format {
 	return ieee.Double
 }
 
-// convert makes the function of a conversion, from bits of one type to bits of the other.
+// convert returns the function of a conversion, from the bits of one type to those of the other.
 func convert(c cvt) func(v uint64) uint64 {
 	toF, fromF := c.to.Float(), c.from.Float()
 	switch {

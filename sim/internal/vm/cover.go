@@ -17,7 +17,7 @@ type StaleLoads struct {
 	Loads  uint64
 }
 
-// Stale is what was counted of stale loads, in the order in which the instructions first were.
+// Stale returns the counts of stale loads, in the order in which the instructions first had one.
 func (c *Cover) Stale() []StaleLoads { return c.stale }
 
 func (c *Cover) addStale(source int32, n uint64) {
@@ -30,13 +30,13 @@ func (c *Cover) addStale(source int32, n uint64) {
 	c.stale = append(c.stale, StaleLoads{source, n})
 }
 
-// Traffic is what was counted of a space, and of loads, stores or atomic operations.
+// Traffic returns the counts of a space's loads, stores or atomic operations.
 func (c *Cover) Traffic(space, kind int) Traffic { return c.traffic[space][kind] }
 
-// Guard counts the lanes that a guard let through and held back.
+// Guard counts the lanes whose guard predicate was true (Yes) and false (No).
 type Guard struct{ Yes, No uint64 }
 
-// NewCover makes the counts of a program that has not run.
+// NewCover returns the counts, all zero, of a program.
 func (p *Program) NewCover() *Cover {
 	return &Cover{runs: make([]uint64, len(p.blocks)), lanes: make([]uint64, len(p.blocks)), guards: make([]Guard, p.guards)}
 }
@@ -63,8 +63,7 @@ func (c *Cover) Add(o *Cover) {
 	c.Launches += o.Launches
 }
 
-// Executed says for every instruction of the text that the program has how many threads executed it, and how many its guard held
-// back.
+// Executed returns, for every instruction in p.Source, how many threads executed it and how many did not because of its guard.
 func (p *Program) Executed(c *Cover) []Guard {
 	counts := make([]Guard, len(p.Source))
 	for b, blk := range p.blocks {
@@ -77,7 +76,7 @@ func (p *Program) Executed(c *Cover) []Guard {
 			if o.guard >= 0 {
 				g = c.guards[o.cover]
 			}
-			if o.implicit { // it goes round the instruction
+			if o.implicit { // taken by the lanes that skip the instruction
 				g.Yes, g.No = g.No, g.Yes
 			}
 			counts[o.source].Yes += g.Yes

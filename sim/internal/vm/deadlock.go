@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// deadlock reports threads that wait for what never comes.
+// deadlock reports a warp operation or barrier that can never complete.
 func (b *block) deadlock() {
 	for _, w := range b.warps {
 		for _, s := range w.splits {
@@ -33,14 +33,14 @@ func (b *block) deadlock() {
 			need = b.threads
 		}
 		p.w.mask = p.s.mask
-		p.w.failLane(p.s.op, bits.TrailingZeros32(p.s.mask), Deadlock, "barrier %d waits for %d threads, and only %d arrive", id, need, bar.arrived)
+		p.w.failLane(p.s.op, bits.TrailingZeros32(p.s.mask), Deadlock, "barrier %d waits for %d threads, but only %d arrive", id, need, bar.arrived)
 		b.fault = p.w.fault
 		return
 	}
-	b.fault = &Fault{Kind: Deadlock, Msg: "no thread can go on", Kernel: b.grid.prog.Name, Block: b.id}
+	b.fault = &Fault{Kind: Deadlock, Msg: "no thread can run", Kernel: b.grid.prog.Name, Block: b.id}
 }
 
-// whereabouts says where lanes are.
+// whereabouts describes where lanes are.
 func (w *warp) whereabouts(mask uint32) string {
 	var parts []string
 	for _, s := range w.splits {

@@ -6,17 +6,17 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// address reads a memory operand and finishes an access to it.
+// address decodes a memory operand and completes the access to it.
 func (d *decoder) address(n *node, m *access, o ptx.Operand) error {
 	if o.Kind != ptx.AddrOperand {
-		return fmt.Errorf("operand %v is no address", o)
+		return fmt.Errorf("operand %v is not an address", o)
 	}
 	switch {
 	case o.Reg != nil:
 		r := d.env.regs[o.Reg.Index]
 		t := o.Reg.Type
 		if t.Float() || t == ptx.Pred || t.Bits() < 32 || t.Bits() == 32 && (m.space == ptx.Global || m.space == ptx.Generic) {
-			return fmt.Errorf("register %s of type %v is no address in .%v memory", o.Reg.Name, t, m.space)
+			return fmt.Errorf("register %s of type %v is not an address in .%v memory", o.Reg.Name, t, m.space)
 		}
 		m.base, m.wide = true, r.class == c64
 		n.refs = append(n.refs, ref{&n.a, r, false})
@@ -35,14 +35,14 @@ func (d *decoder) address(n *node, m *access, o ptx.Operand) error {
 		m.space = space
 		n.imm = at + uint64(o.Offset)
 	case m.space != ptx.Local:
-		return fmt.Errorf("a number is no address in .%v memory", m.space)
+		return fmt.Errorf("a number is not an address in .%v memory", m.space)
 	default:
 		n.imm = uint64(o.Offset)
 	}
 	return nil
 }
 
-// addressOf is a variable's address in its state space; parameters of device functions live in local memory.
+// addressOf returns a variable's address in its state space; parameters of device functions live in local memory.
 func (d *decoder) addressOf(v *ptx.Var) (at uint64, space ptx.Space, err error) {
 	for e := d.env; e != nil; e = e.outer {
 		if at, ok := e.vars[v]; ok {

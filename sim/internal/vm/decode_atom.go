@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// rmwOf is what an atomic operation of a type makes of the old value and its operands.
+// rmwOf returns the function of an atomic operation: the new value from the old one and the operands.
 func rmwOf(name string, t ptx.Type) (func(old, b, c uint64) uint64, error) {
 	allowed := func(types ...ptx.Type) error {
 		for _, a := range types {
@@ -75,7 +75,7 @@ func rmwOf(name string, t ptx.Type) (func(old, b, c uint64) uint64, error) {
 	return nil, fmt.Errorf("an operation is missing")
 }
 
-// decodeAtom is atom and red.
+// decodeAtom decodes atom and red.
 func decodeAtom(d *decoder, in *ptx.Inst) error {
 	m := &access{vec: 1, load: in.Op == "atom", order: relaxed, scope: scopeGPU}
 	semantics := true
@@ -120,7 +120,7 @@ func decodeAtom(d *decoder, in *ptx.Inst) error {
 		return err
 	}
 	if noftz != half(t) {
-		return fmt.Errorf(".noftz goes with halves, and they with it")
+		return fmt.Errorf(".noftz is required for halves, and allowed for them only")
 	}
 	switch {
 	case t == ptx.BF16 || t == ptx.BF16x2:
@@ -177,7 +177,7 @@ func decodeAtom(d *decoder, in *ptx.Inst) error {
 		n.refs = append(n.refs, ref{&n.c, c, false})
 	}
 	if t == ptx.F32 && m.space != ptx.Shared {
-		// On global memory the hardware's float32 sums flush subnormals; what a generic address means is seen when it is used.
+		// The hardware's float32 additions in global memory flush subnormals. A generic address is resolved only at run time.
 		n.exec = execAtomFlush
 	}
 	n.kind = opTurn

@@ -15,7 +15,7 @@ type barrierOp struct {
 	inv     uint32
 }
 
-// decodeBar is bar and barrier, and bar.warp.sync.
+// decodeBar decodes bar, barrier and bar.warp.sync.
 func decodeBar(d *decoder, in *ptx.Inst) error {
 	if in.Op == "bar" && d.m.name("warp") != "" {
 		if !d.m.has("sync") {
@@ -60,7 +60,7 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		}
 	}
 	if o := list0(in, b); o.Kind == ptx.IntOperand && o.Bits >= barriers {
-		return fmt.Errorf("barrier %d; a block has barriers 0 to %d", o.Bits, barriers-1)
+		return fmt.Errorf("barrier %d: want a number from 0 to %d", o.Bits, barriers-1)
 	}
 	n := &node{op: op{kind: opBar, bar: b}}
 	list := in.Args
@@ -104,7 +104,7 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 		}
 		b.counted = true
 		if o := list[1]; o.Kind == ptx.IntOperand && o.Bits%lanes != 0 {
-			return fmt.Errorf("a barrier for %d threads; it must be a multiple of the warp's 32", o.Bits)
+			return fmt.Errorf("a barrier for %d threads: want a multiple of 32 up to 1024", o.Bits)
 		}
 		n.refs = append(n.refs, ref{&n.b, r, false})
 	}
@@ -112,7 +112,7 @@ func decodeBar(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// list0 is the operand that names the barrier.
+// list0 returns the operand that names the barrier.
 func list0(in *ptx.Inst, b *barrierOp) ptx.Operand {
 	at := 0
 	if b.red != "" {
@@ -124,7 +124,7 @@ func list0(in *ptx.Inst, b *barrierOp) ptx.Operand {
 	return ptx.Operand{}
 }
 
-// decodeFence is membar and fence.
+// decodeFence decodes membar and fence.
 func decodeFence(d *decoder, in *ptx.Inst) error {
 	m := &access{order: seqCst}
 	if in.Op == "membar" {

@@ -39,7 +39,7 @@ func decodeLogic(d *decoder, in *ptx.Inst) error {
 	return d.plain(t, in, 2, f32)
 }
 
-// predLogic is and.pred and its like, on whole masks.
+// predLogic decodes and.pred and the like, which operate on whole masks.
 func (d *decoder) predLogic(in *ptx.Inst) error {
 	var f func(a, b uint32) uint32
 	n := 2
@@ -139,7 +139,7 @@ func decodeShift(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeShf is the funnel shift: of b:a, left or right, by c clamped or wrapped.
+// decodeShf decodes the funnel shift of b:a, left or right, by c clamped or wrapped.
 func decodeShf(d *decoder, in *ptx.Inst) error {
 	dir, mode := d.m.name("l", "r"), d.m.oneOf("clamp", "wrap")
 	if dir == "" || mode == "" {
@@ -165,7 +165,7 @@ func decodeShf(d *decoder, in *ptx.Inst) error {
 	}))
 }
 
-// decodeDp is dp4a and dp2a: a sum of products of bytes.
+// decodeDp decodes dp4a and dp2a, sums of products of bytes.
 func decodeDp(d *decoder, in *ptx.Inst) error {
 	two := in.Op == "dp2a"
 	half := ""

@@ -11,7 +11,7 @@ import (
 var comparable = []ptx.Type{ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64,
 	ptx.F32, ptx.F64, ptx.F16, ptx.F16x2, ptx.BF16, ptx.BF16x2}
 
-// valueOf widens the bits of a float type.
+// valueOf returns the function that widens the bits of a float type to float64.
 func valueOf(t ptx.Type, ftz bool) func(v uint64) float64 {
 	switch t {
 	case ptx.F64:
@@ -29,7 +29,7 @@ func valueOf(t ptx.Type, ftz bool) func(v uint64) float64 {
 	return func(v uint64) float64 { return widenHalf(f, uint32(v), ftz) }
 }
 
-// comparison is what setp and set share: .cmp[.bool][.ftz] and then types.
+// comparison holds the modifiers that setp and set share: .cmp[.bool][.ftz], before the types.
 type comparison struct {
 	accept order
 	name   string
@@ -50,7 +50,7 @@ func (d *decoder) comparison() (c comparison, err error) {
 	return c, nil
 }
 
-// check says whether a comparison goes with a type.
+// check returns an error if a comparison is not defined for a type.
 func (c comparison) check(t ptx.Type) error {
 	ok := false
 	switch c.name {
@@ -64,7 +64,7 @@ func (c comparison) check(t ptx.Type) error {
 		ok = t.Float()
 	}
 	if !ok || c.ftz && t != ptx.F32 && t != ptx.F16 && t != ptx.F16x2 {
-		return fmt.Errorf("the comparison does not go with %v", t)
+		return fmt.Errorf("the comparison does not apply to %v", t)
 	}
 	return nil
 }
@@ -151,7 +151,7 @@ func decodeSetp(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// emitSetp emits a comparison with a boolean operation or two results; f gives both before the boolean operation.
+// emitSetp emits a comparison with a boolean operation or two results; f returns both results before the boolean operation.
 func (d *decoder) emitSetp(c comparison, f func(w *warp, o *op) (p, q uint32), p, q vreg, pair bool, list []vreg, with vreg, inv uint32) {
 	n := d.emitShape(func(w *warp, o *op) {
 		x, y := f(w, o)
@@ -193,7 +193,7 @@ func (d *decoder) setpPacked(c comparison, t ptx.Type, p, q vreg, pair bool, lis
 	return nil
 }
 
-// decodeSet is setp into a register: all ones, or 1.0.
+// decodeSet decodes set, which is setp into a register: all ones, or 1.0.
 func decodeSet(d *decoder, in *ptx.Inst) error {
 	c, err := d.comparison()
 	if err != nil {

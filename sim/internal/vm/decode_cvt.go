@@ -76,7 +76,7 @@ func decodeCvt(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// checkCvt says which modifiers a conversion must and must not have.
+// checkCvt returns an error if a conversion lacks a required modifier or has one that it must not have.
 func (d *decoder) checkCvt(c *cvt) error {
 	toF, fromF := c.to.Float(), c.from.Float()
 	bad := func(what string) error {
@@ -126,7 +126,7 @@ func (d *decoder) checkCvt(c *cvt) error {
 	return nil
 }
 
-// fitsInt says whether an integer type holds all values of another.
+// fitsInt reports whether an integer type holds all values of another.
 func fitsInt(from, to ptx.Type) bool {
 	if to.Signed() && !from.Signed() {
 		return to.Bits() > from.Bits()
@@ -183,7 +183,7 @@ func (d *decoder) emitCvt(c *cvt, dst, a vreg) {
 	}
 }
 
-// widthOf is the width of a register of the text, in bits.
+// widthOf returns the declared width of a register, in bits.
 func (d *decoder) widthOf(v vreg) int {
 	for e := d.env; e != nil; e = e.outer {
 		for i, r := range e.regs {

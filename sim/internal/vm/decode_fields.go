@@ -113,7 +113,7 @@ func decodeLop3(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeSzext sign- or zero-extends from bit b.
+// decodeSzext decodes szext, which sign- or zero-extends from bit b.
 func decodeSzext(d *decoder, in *ptx.Inst) error {
 	mode := d.m.oneOf("clamp", "wrap")
 	if mode == "" {
@@ -141,7 +141,7 @@ func decodeSzext(d *decoder, in *ptx.Inst) error {
 	}))
 }
 
-// decodeBmsk makes a mask of b bits from bit a on.
+// decodeBmsk decodes bmsk, which makes a mask of b bits starting at bit a.
 func decodeBmsk(d *decoder, in *ptx.Inst) error {
 	mode := d.m.oneOf("clamp", "wrap")
 	if mode == "" {
@@ -165,7 +165,7 @@ func decodeBmsk(d *decoder, in *ptx.Inst) error {
 	}))
 }
 
-// decodeFns finds the n-th set bit.
+// decodeFns decodes fns, which finds the n-th set bit.
 func decodeFns(d *decoder, in *ptx.Inst) error {
 	t, err := d.m.typ(ptx.B32)
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// floatAdd is add and sub.
+// floatAdd decodes add and sub of floats.
 func (d *decoder) floatAdd(in *ptx.Inst) error {
 	f, err := d.floatModsOf(arithmetic...)
 	if err != nil {
@@ -88,7 +88,7 @@ func (d *decoder) floatMul(in *ptx.Inst) error {
 
 func decodeFma(d *decoder, in *ptx.Inst) error { return d.fma(in) }
 
-// fma is fma, and mad of floats, which is the same since sm_20.
+// fma decodes fma, and mad of floats, which is the same from sm_20 on.
 func (d *decoder) fma(in *ptx.Inst) error {
 	f, err := d.floatModsOf(arithmetic...)
 	if err != nil {
@@ -131,7 +131,7 @@ func (d *decoder) fma(in *ptx.Inst) error {
 	return d.plain(f.t, in, 3, floats32(f.ftz, f.sat, func(a, b, c float32) float32 { return ieee.FMA32(a, b, c, mode) }))
 }
 
-// relu makes negative values and NaN +0… NaN stays NaN.
+// relu replaces a negative value by +0. A NaN stays.
 func relu(f ieee.Format, v uint64) uint64 {
 	if x := f.To(v); x == x && math.Signbit(x) {
 		return 0
@@ -139,7 +139,7 @@ func relu(f ieee.Format, v uint64) uint64 {
 	return v
 }
 
-// floatDiv is div.
+// floatDiv decodes div of floats.
 func (d *decoder) floatDiv(in *ptx.Inst) error {
 	if in.Op == "rem" {
 		return fmt.Errorf("type is not supported here")
@@ -166,7 +166,7 @@ func (d *decoder) floatDiv(in *ptx.Inst) error {
 	return d.plain(f.t, in, 2, floats32(f.ftz, false, func(a, b, _ float32) float32 { return ieee.Div32(a, b, mode) }))
 }
 
-// decodeRoot is rcp and sqrt.
+// decodeRoot decodes rcp and sqrt.
 func decodeRoot(d *decoder, in *ptx.Inst) error {
 	rcp := in.Op == "rcp"
 	if d.m.has("approx") {
@@ -201,8 +201,8 @@ func decodeRoot(d *decoder, in *ptx.Inst) error {
 	}))
 }
 
-// approximate is an instruction whose result PTX only bounds. GPUs differ in its bits, so it runs only where that is wanted, and
-// then gives the exact result rounded to nearest (transcendental functions: Go's, computed in float64).
+// approximate decodes an instruction whose result PTX only bounds. GPUs differ in its bits, so it needs the option Approximate. Its result
+// is then the exact one rounded to nearest, or for transcendental functions that of Go's package math, computed in float64.
 func (d *decoder) approximate(in *ptx.Inst, n int, f func(a, b float64) float64) error {
 	if !d.module.Approximate {
 		return fmt.Errorf("an approximate instruction, whose bits differ among GPUs (the option Approximate lets it run)")

@@ -12,7 +12,7 @@ func decodeBra(d *decoder, in *ptx.Inst) error {
 		return err
 	}
 	if in.Args[0].Kind != ptx.LabelOperand {
-		return fmt.Errorf("%v is no label", in.Args[0])
+		return fmt.Errorf("%v is not a label", in.Args[0])
 	}
 	n := &node{op: op{kind: opBra}}
 	d.push(n)
@@ -20,7 +20,7 @@ func decodeBra(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeBrx is brx.idx: a branch to one of a list, which .branchtargets gives.
+// decodeBrx decodes brx.idx, an indirect branch to one of the targets listed by .branchtargets.
 func decodeBrx(d *decoder, in *ptx.Inst) error {
 	if !d.m.has("idx") {
 		return fmt.Errorf(".idx is missing")
@@ -34,9 +34,9 @@ func decodeBrx(d *decoder, in *ptx.Inst) error {
 		return err
 	}
 	if in.Args[1].Kind != ptx.LabelOperand || len(in.Args[1].Label.Targets) == 0 {
-		return fmt.Errorf("%v is no list of targets", in.Args[1])
+		return fmt.Errorf("%v is not a list of targets", in.Args[1])
 	}
-	d.module.work += len(in.Args[1].Label.Targets) // several may share one long list
+	d.module.work += len(in.Args[1].Label.Targets) // counted for each branch: many may share one long list
 	d.around(in, func() {
 		n := &node{op: op{kind: opBrx}}
 		n.refs = append(n.refs, ref{&n.a, a, false})
@@ -46,7 +46,8 @@ func decodeBrx(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// around emits what a guarded instruction does behind a branch that the guard's opposite takes.
+// around calls emit for the operations of an instruction. If the instruction is guarded, a branch around them on the negated guard takes
+// the place of their guards.
 func (d *decoder) around(in *ptx.Inst, emit func()) {
 	if in.Guard == nil || d.unguarded {
 		emit()
@@ -59,7 +60,7 @@ func (d *decoder) around(in *ptx.Inst, emit func()) {
 	d.unguarded = true
 	emit()
 	d.unguarded = false
-	skip.target = int32(len(d.nodes)) // there is always a next one: the end of the body
+	skip.target = int32(len(d.nodes)) // the next node, which always exists: a body ends with one
 }
 
 func decodeRet(d *decoder, in *ptx.Inst) error {
@@ -146,7 +147,7 @@ func (d *decoder) inline(f *ptx.Func, rets, params []ptx.Operand) error {
 	type binding struct {
 		formal *ptx.Var
 		offset uint64 // of a variable of the caller
-		reg    vreg   // or the value, or where it goes
+		reg    vreg   // or the register of the value or result
 		isReg  bool
 	}
 	bind := func(formals []*ptx.Var, actuals []ptx.Operand, in bool) ([]binding, error) {
@@ -258,8 +259,8 @@ func (d *decoder) move(dst, src vreg) {
 	}
 }
 
-// decodeNothing checks an instruction that has no effect here: events of a profiler, and the dependence on a launch before this
-// one, which has always ended.
+// decodeNothing checks an instruction that has no effect here: profiler events, and waiting for the launch before this one, which has
+// always ended.
 func decodeNothing(d *decoder, in *ptx.Inst) error {
 	n := 0
 	if in.Op == "pmevent" {

@@ -64,14 +64,15 @@ func (d *decoder) pairAdd(in *ptx.Inst) error {
 	}
 	return d.plain(t, in, 2, fn32(func(d, a, b, _ *lane32) {
 		for i := range d {
-			d[i] = a[i] & 0xffff0000 // the halves apart
+			d[i] = a[i] & 0xffff0000 // no carry from the lower half into the upper
 			d[i] = d[i] + b[i]&0xffff0000 | (a[i]+b[i])&0xffff
 		}
 	}))
 }
 
-// carry is add.cc, addc, addc.cc and their like: sums with a carry in, out, or both. The carry is a predicate of its own. A difference
-// is the sum a + ^b + 1, and its flag the carry of that sum, not the borrow, as on the machine: what follows may be a sum as well.
+// carry decodes add.cc, addc, addc.cc and the like: sums with a carry in, out, or both. The carry flag is a predicate of its own.
+// As in the hardware, a difference is the sum a + ^b + 1 and its flag is the carry of that sum, not the borrow: the instruction
+// that uses the flag may be an addition as well.
 func (d *decoder) carry(in *ptx.Inst) error {
 	out := in.Op == "add" || in.Op == "sub" || d.m.has("cc")
 	with := in.Op == "addc" || in.Op == "subc"
@@ -129,7 +130,7 @@ func (d *decoder) carry(in *ptx.Inst) error {
 	return nil
 }
 
-// flag is the carry flag of a thread.
+// flag returns the register of the carry flag.
 func (d *decoder) flag() vreg {
 	if d.cc == nil {
 		v := d.fresh(cPred)

@@ -32,7 +32,7 @@ func scopeMod(m *mods) (scope, bool) {
 	return scopeSys, false
 }
 
-// hints passes over advice about caches, which does not change what is computed.
+// hints skips cache hints, which do not change the result.
 func hints(m *mods, load bool) {
 	if load {
 		m.oneOf("ca", "cg", "cs", "lu", "cv")

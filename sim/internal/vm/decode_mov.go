@@ -63,14 +63,14 @@ func decodeMov(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// movSource is a source operand that may also be a variable's address.
+// movSource returns the register of a source operand, which may also be a variable's address.
 func (d *decoder) movSource(t ptx.Type, o ptx.Operand) (vreg, error) {
 	if t == ptx.Pred {
 		r, _, err := d.pred(o)
 		return r, err
 	}
 	if o.Kind == ptx.SpecialOperand && specialBits(o.Special) == 64 && t.Bits() == 32 && o.Special == "%gridid" {
-		o.Special = "%gridid_lo" // it had 32 bits once
+		o.Special = "%gridid_lo" // %gridid had 32 bits in older versions of PTX
 	}
 	if o.Kind != ptx.VarOperand {
 		return d.src(t, o)
@@ -80,12 +80,12 @@ func (d *decoder) movSource(t ptx.Type, o ptx.Operand) (vreg, error) {
 		return vreg{}, err
 	}
 	if t.Float() || t.Bits() < 32 || t.Bits() == 32 && space == ptx.Global {
-		return vreg{}, fmt.Errorf("the address of %s is no value of type %v", o.Var.Name, t)
+		return vreg{}, fmt.Errorf("the address of %s is not a value of type %v", o.Var.Name, t)
 	}
 	return d.constant(classOf(t), truncate(t, at+uint64(o.Offset))), nil
 }
 
-// part is the type of the elements of a packed value.
+// part returns the type of the elements of a packed value.
 func part(t ptx.Type, n int) (ptx.Type, error) {
 	switch {
 	case !t.Untyped():
@@ -138,7 +138,7 @@ func (d *decoder) pack(t ptx.Type, in *ptx.Inst) error {
 	return nil
 }
 
-// execPack makes 64 bits of two registers.
+// execPack packs two 32-bit registers into one of 64 bits.
 func execPack(w *warp, o *op) {
 	d, a, b := &w.r64[o.d], &w.r32[o.a], &w.r32[o.b]
 	if w.mask != w.live {
@@ -162,7 +162,7 @@ func (d *decoder) unpack(t ptx.Type, in *ptx.Inst) error {
 	if err != nil {
 		return err
 	}
-	// All parts are computed before one is written: the source may be among them.
+	// All parts are computed before any is written: a destination may be the source.
 	n := &node{op: op{exec: execUnpack, mem: &access{vec: len(parts), bytes: pt.Bytes(), wide: a.class == c64}}}
 	n.refs = append(n.refs, ref{&n.a, a, false})
 	for i, o := range parts {

@@ -64,7 +64,7 @@ func decodeMul(d *decoder, in *ptx.Inst) error {
 	return d.plain(t, in, n, f)
 }
 
-// mulWide multiplies to twice the width.
+// mulWide decodes mul.wide and mad.wide, whose product has twice the width.
 func (d *decoder) mulWide(in *ptx.Inst, mad bool) error {
 	t, err := d.m.typ(ptx.U16, ptx.S16, ptx.U32, ptx.S32)
 	if err != nil {
@@ -122,7 +122,7 @@ func (d *decoder) mulWide(in *ptx.Inst, mad bool) error {
 	return nil
 }
 
-// madCarry is mad.lo.cc, mad.hi.cc, and madc with and without .cc.
+// madCarry decodes mad.lo.cc, mad.hi.cc, and madc with and without .cc.
 func (d *decoder) madCarry(in *ptx.Inst, half string) error {
 	with := in.Op == "madc"
 	out := !with || d.m.has("cc")
@@ -189,7 +189,7 @@ func decodeMadc(d *decoder, in *ptx.Inst) error {
 	return d.madCarry(in, half)
 }
 
-// decodeMul24 is mul24 and mad24: the product of the lower 24 bits.
+// decodeMul24 decodes mul24 and mad24, products of the lower 24 bits.
 func decodeMul24(d *decoder, in *ptx.Inst) error {
 	half := d.m.name("lo", "hi")
 	if half == "" {

@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// cvtPair converts two float32 to a pair of halves; the first becomes the upper one.
+// cvtPair decodes a conversion of two float32 to a pair of halves, of which the first operand becomes the upper one.
 func (d *decoder) cvtPair(in *ptx.Inst, c cvt) error {
 	t, err := d.m.typ(ptx.F16x2, ptx.BF16x2)
 	if err != nil {
@@ -49,7 +49,7 @@ func (d *decoder) cvtPair(in *ptx.Inst, c cvt) error {
 	return nil
 }
 
-// cvtTF32 rounds a float32 to the 10 bits of fraction that tensor cores use.
+// cvtTF32 decodes cvt to tf32, which rounds a float32 to the 10 bits of fraction that tensor cores use.
 func (d *decoder) cvtTF32(in *ptx.Inst, c cvt) error {
 	if _, err := d.m.typ(ptx.TF32); err != nil {
 		return err
@@ -91,7 +91,7 @@ func (d *decoder) cvtTF32(in *ptx.Inst, c cvt) error {
 	return nil
 }
 
-// cvtPack is cvt.pack.sat: two 32-bit integers, clamped, into one register.
+// cvtPack decodes cvt.pack.sat, which packs two 32-bit integers, clamped, into one register.
 func (d *decoder) cvtPack(in *ptx.Inst) error {
 	if !d.m.has("sat") {
 		return fmt.Errorf(".sat is missing")

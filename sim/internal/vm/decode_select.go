@@ -65,7 +65,7 @@ func decodeSelp(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeSlct selects by the sign of its third operand.
+// decodeSlct decodes slct, which selects by the sign of its third operand.
 func decodeSlct(d *decoder, in *ptx.Inst) error {
 	ftz := d.m.has("ftz")
 	t, err := d.m.typ(ptx.B16, ptx.B32, ptx.B64, ptx.U16, ptx.U32, ptx.U64, ptx.S16, ptx.S32, ptx.S64, ptx.F32, ptx.F64)
@@ -77,7 +77,7 @@ func decodeSlct(d *decoder, in *ptx.Inst) error {
 		return err
 	}
 	if ftz && ct != ptx.F32 {
-		return fmt.Errorf(".ftz does not go with %v", ct)
+		return fmt.Errorf(".ftz does not apply to %v", ct)
 	}
 	if err := args(in, 4); err != nil {
 		return err
@@ -99,7 +99,7 @@ func decodeSlct(d *decoder, in *ptx.Inst) error {
 		v := w.r32[o.c][i]
 		first := int32(v) >= 0
 		if ct == ptx.F32 {
-			first = value(uint64(v)) >= 0 // −0 is, NaN is not
+			first = value(uint64(v)) >= 0 // true for −0, false for NaN
 		}
 		from := o.b
 		if first {

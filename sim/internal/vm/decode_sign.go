@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// floatSign is abs and neg: they act on the sign bit alone, of NaN too.
+// floatSign decodes abs and neg of floats. They change the sign bit only, even of a NaN.
 func (d *decoder) floatSign(in *ptx.Inst) error {
 	ftz := d.m.has("ftz")
 	t, err := d.m.typ(arithmetic...)
@@ -34,7 +34,7 @@ func (d *decoder) floatSign(in *ptx.Inst) error {
 	}
 	switch {
 	case ftz && t != ptx.F32 && t != ptx.F16 && t != ptx.F16x2:
-		return fmt.Errorf(".ftz does not go with %v", t)
+		return fmt.Errorf(".ftz does not apply to %v", t)
 	case t == ptx.F64 && abs:
 		return d.plain(t, in, 1, fn64(absB64))
 	case t == ptx.F64:
@@ -82,7 +82,7 @@ func (d *decoder) floatMinMax(in *ptx.Inst) error {
 	}
 	switch {
 	case t == ptx.F64 && (ftz || nan || xor), ftz && (t == ptx.BF16 || t == ptx.BF16x2):
-		return fmt.Errorf("a modifier does not go with %v", t)
+		return fmt.Errorf("a modifier does not apply to %v", t)
 	case xor:
 		err = d.need(72, 86)
 	case nan, half(t):
@@ -109,8 +109,8 @@ func (d *decoder) floatMinMax(in *ptx.Inst) error {
 	return d.plain(t, in, 2, floats32(ftz, false, func(a, b, _ float32) float32 { return float32(f(float64(a), float64(b), 0)) }))
 }
 
-// xorMinMax compares magnitudes and gives the result the product of the signs, those of NaN included: they are taken from the
-// bits, for not every processor keeps the sign of a NaN in a conversion.
+// xorMinMax decodes min and max with .xorsign.abs, which compare magnitudes and give the result the product of the signs, even if an
+// operand is NaN. The signs are taken from the bits, because some processors lose the sign of a NaN in a conversion.
 func (d *decoder) xorMinMax(t ptx.Type, in *ptx.Inst, ftz bool, f func(a, b, _ float64) float64) error {
 	if t == ptx.F32 {
 		g := floats32(ftz, false, func(a, b, _ float32) float32 { return float32(f(float64(a), float64(b), 0)) })
@@ -142,7 +142,7 @@ func (d *decoder) xorMinMax(t ptx.Type, in *ptx.Inst, ftz bool, f func(a, b, _ f
 	}))
 }
 
-// decodeTestp asks for a property of a value.
+// decodeTestp decodes testp, which tests a property of a value.
 func decodeTestp(d *decoder, in *ptx.Inst) error {
 	what := d.m.oneOf("finite", "infinite", "number", "notanumber", "normal", "subnormal")
 	if what == "" {
@@ -205,7 +205,7 @@ func decodeTestp(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeCopysign gives the second operand the sign of the first.
+// decodeCopysign decodes copysign, which gives the second operand the sign of the first.
 func decodeCopysign(d *decoder, in *ptx.Inst) error {
 	t, err := d.m.typ(ptx.F32, ptx.F64)
 	if err != nil {

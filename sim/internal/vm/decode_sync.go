@@ -6,17 +6,17 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// warpSync is an operation that lanes of a warp execute together: all that its member mask names, and that have not left the
-// kernel, must arrive with the same operation and the same mask.
+// warpSync is an operation that lanes of a warp execute together: all lanes of its member mask that have not exited must arrive
+// with the same operation and the same mask.
 type warpSync struct {
-	what   string // operation and qualifiers: what all must agree on
-	member int32  // register of the member mask; −1: an old form without one, for the lanes that are active
+	what   string // operation and qualifiers, on which all lanes must agree
+	member int32  // register of the member mask; −1: an old form without one, for the active lanes
 	pred   int32  // shfl: register of the predicate result, or −1
-	inv    uint32 // vote: what its predicate is negated with; lanes may come from several instructions
+	inv    uint32 // vote: all ones to negate its predicate; lanes may come from several instructions
 	run    func(w *warp, group []*split, have uint32)
 }
 
-// emitSync emits an operation of a warp. The old forms without .sync do not wait.
+// emitSync emits a warp operation. The old forms without .sync do not wait.
 func (d *decoder) emitSync(s *warpSync, member vreg, dst *vreg, pred *vreg, srcs ...vreg) {
 	n := &node{op: op{kind: opWarp, sync: s}}
 	s.pred = -1
@@ -42,7 +42,7 @@ func (d *decoder) emitSync(s *warpSync, member vreg, dst *vreg, pred *vreg, srcs
 	d.push(n)
 }
 
-// syncForm reads .sync, or allows the old form where the target has it.
+// syncForm reads .sync. It accepts the old form without it on targets that have that form.
 func (d *decoder) syncForm() (sync bool, err error) {
 	if d.m.has("sync") {
 		return true, d.need(60, 30)

@@ -133,7 +133,7 @@ func decodeMatch(d *decoder, in *ptx.Inst) error {
 	return nil
 }
 
-// decodeRedux reduces over the lanes of a warp.
+// decodeRedux decodes redux, a reduction over the lanes of a warp.
 func decodeRedux(d *decoder, in *ptx.Inst) error {
 	if !d.m.has("sync") {
 		return fmt.Errorf(".sync is missing")

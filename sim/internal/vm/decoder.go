@@ -9,7 +9,7 @@ import (
 
 // Limits of a program.
 const (
-	maxOps   = 1 << 18 // operations of a text, device functions inlined; a hundred times what a large kernel has
+	maxOps   = 1 << 18 // operations of a text, device functions inlined; a hundred times those of a large kernel
 	maxSlots = 1 << 16 // registers of a class
 	maxDepth = 64      // nested calls
 	maxLocal = 512 << 10
@@ -28,21 +28,21 @@ type ref struct {
 	def bool
 }
 
-// node is an operation while a program is made.
+// node is an operation of a program under construction.
 type node struct {
 	op
 	refs []ref
-	copy *env // of its instruction
+	copy *env // the function's copy that it belongs to
 }
 
-// decoder makes a program of a kernel.
+// decoder compiles a kernel to a program.
 type decoder struct {
 	module *Module
 	prog   *Program
 	nodes  []*node
 	next   [classes]int32
 	fixed  map[preset]vreg // preset registers
-	sets   []preset        // in the order they were asked for; slot holds the virtual register
+	sets   []preset        // in the order of their first use; slot holds the virtual register
 	env    *env
 	in     *ptx.Inst
 	depth  int
@@ -52,7 +52,7 @@ type decoder struct {
 	kernel *ptx.Func
 	shared map[*ptx.Var]uint64 // offsets of the shared variables of functions' bodies
 	cc     *vreg               // the carry flag
-	// unguarded: a branch stands for the guard of the current instruction.
+	// unguarded is set while a branch takes the place of the current instruction's guard.
 	unguarded bool
 }
 
@@ -72,7 +72,7 @@ func (d *decoder) emit(o op, refs ...func(*node)) *node {
 	return n
 }
 
-// push appends an operation. Its guard is that of the current instruction; where it ends a block and may wait, a branch round it
+// push appends an operation with the guard of the current instruction. If the operation ends a block and may wait, a branch around it
 // takes the place of the guard.
 func (d *decoder) push(n *node) {
 	n.source, n.copy = d.source(d.in), d.env
@@ -101,7 +101,7 @@ func def(at func(*node) *int32, r vreg) func(*node) {
 
 func fieldD(n *node) *int32 { return &n.d }
 
-// source numbers an instruction of the text.
+// source returns the index of an instruction in Program.Source.
 func (d *decoder) source(in *ptx.Inst) int32 {
 	if in == nil {
 		return -1
@@ -118,7 +118,7 @@ func (d *decoder) source(in *ptx.Inst) int32 {
 	return i
 }
 
-// compile makes a program of a kernel.
+// compile compiles a kernel to a program.
 func (m *Module) compile(f *ptx.Func) (*Program, error) {
 	d := &decoder{module: m, kernel: f, fixed: map[preset]vreg{}, srcOf: map[*ptx.Inst]int32{}, shared: map[*ptx.Var]uint64{}}
 	d.prog = &Program{Name: f.Name, Line: f.Line, SharedStatic: m.sharedBytes, SharedAlign: m.sharedAlign, consts: &m.Consts}
@@ -138,7 +138,7 @@ func (m *Module) compile(f *ptx.Func) (*Program, error) {
 		if f.Entry {
 			return nil
 		}
-		for _, v := range append(append([]*ptx.Var(nil), f.Rets...), f.Params...) { // a function alone, for its errors
+		for _, v := range append(append([]*ptx.Var(nil), f.Rets...), f.Params...) { // a device function on its own, to report its errors
 			if err := d.place(e, v); err != nil {
 				return err
 			}
@@ -147,7 +147,7 @@ func (m *Module) compile(f *ptx.Func) (*Program, error) {
 	}); err != nil {
 		return nil, err
 	}
-	d.prog.LocalBytes = (d.prog.LocalBytes + 15) &^ 15 // so that aligned accesses stay aligned in every lane's part
+	d.prog.LocalBytes = (d.prog.LocalBytes + 15) &^ 15 // keeps accesses aligned in every lane's part
 	if err := d.finish(); err != nil {
 		return nil, err
 	}
@@ -155,7 +155,7 @@ func (m *Module) compile(f *ptx.Func) (*Program, error) {
 	return d.prog, nil
 }
 
-// fault makes an error of the current instruction.
+// fault turns err into an error of the current instruction.
 func (d *decoder) fault(err error) error {
 	var already *ptx.Error
 	if errors.As(err, &already) {
@@ -183,7 +183,7 @@ func (d *decoder) function(f *ptx.Func, ret *label, bind func(*env) error) error
 		}
 	}
 	d.unguarded = false
-	d.module.work += len(f.Locals) // a copy costs something even where it has no operations
+	d.module.work += len(f.Locals) // a copy has a cost even without operations
 	for _, v := range f.Locals {
 		if err := d.local(e, v); err != nil {
 			return &ptx.Error{Line: v.Line, Msg: err.Error()}
@@ -230,7 +230,7 @@ func (d *decoder) instruction(in *ptx.Inst) error {
 	return d.m.done()
 }
 
-// need is an error if the module's version or target is below what an instruction needs.
+// need returns an error if the module's version or target is older than an instruction requires.
 func (d *decoder) need(version, sm int) error {
 	if v := d.module.text.Version(); v < version {
 		return fmt.Errorf("needs PTX %d.%d, the text is of %d.%d", version/10, version%10, v/10, v%10)

@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// srcs reads the sources of an instruction of one type, from operand first on.
+// srcs decodes n source operands of one type, starting with operand first.
 func (d *decoder) srcs(t ptx.Type, in *ptx.Inst, first, n int) ([]vreg, error) {
 	list := make([]vreg, n)
 	for i := range n {
@@ -36,7 +36,7 @@ func (d *decoder) plain(t ptx.Type, in *ptx.Inst, n int, f any) error {
 	return nil
 }
 
-// emitFn emits the operation that fits a lane function.
+// emitFn emits the operation that applies a lane function.
 func (d *decoder) emitFn(f any, dst vreg, srcs ...vreg) {
 	switch f.(type) {
 	case fn32:
@@ -62,7 +62,7 @@ func (d *decoder) emitFn(f any, dst vreg, srcs ...vreg) {
 	}
 }
 
-// by picks the written-out lane function of a width, or nil.
+// by picks the lane function for the width of a type, or nil.
 func by(t ptx.Type, f32 fn32, f64 fn64) any {
 	switch t.Bits() {
 	case 32:

@@ -14,7 +14,7 @@ type env struct {
 	vars   map[*ptx.Var]uint64  // offsets in the thread's local memory
 	labels map[*ptx.Label]int32 // node numbers
 	starts []int32              // node number of each instruction
-	ret    *label               // where ret goes; nil: it ends the kernel
+	ret    *label               // target of ret; nil: ret ends the kernel
 	waits  map[int32]*ptx.Label // node → label of a branch, until labels are known
 	waitsN map[int32][]*ptx.Label
 }
@@ -24,7 +24,7 @@ type label struct {
 	from []int32 // branches to it
 }
 
-// local gives a variable of a function's body its place.
+// local allocates a variable of a function's body.
 func (d *decoder) local(e *env, v *ptx.Var) error {
 	switch v.Space {
 	case ptx.Local, ptx.Param:
@@ -48,7 +48,7 @@ func (d *decoder) local(e *env, v *ptx.Var) error {
 	return nil
 }
 
-// place gives a variable room in the thread's local memory.
+// place allocates a variable in the thread's local memory.
 func (d *decoder) place(e *env, v *ptx.Var) error {
 	align := uint64(v.Align)
 	at := (d.frame + align - 1) &^ (align - 1)
@@ -61,7 +61,7 @@ func (d *decoder) place(e *env, v *ptx.Var) error {
 	return nil
 }
 
-// leave emits what ret does: the end of the kernel, or a branch behind the call.
+// leave emits a ret: an exit of the kernel, or a branch to the code after the call.
 func (d *decoder) leave() {
 	if d.env.ret == nil {
 		d.emit(op{kind: opExit})

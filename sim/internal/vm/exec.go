@@ -3,7 +3,7 @@ package vm
 import "math/bits"
 
 // The shapes of lane functions, and the operations that apply them to the lanes of a warp. A lane function computes all 32
-// lanes: what an inactive one gets is dropped.
+// lanes; the results of inactive ones are discarded.
 type (
 	fn32    = func(d, a, b, c *lane32)
 	fn64    = func(d, a, b, c *lane64)

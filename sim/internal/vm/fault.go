@@ -2,23 +2,23 @@ package vm
 
 import "fmt"
 
-// FaultKind says what went wrong.
+// FaultKind is the kind of a fault.
 type FaultKind uint8
 
 const (
 	IllegalAddress FaultKind = iota
 	Misaligned
 	Trapped
-	Undefined    // what PTX leaves undefined
-	Deadlock     // threads wait for what never comes
+	Undefined    // behavior that PTX leaves undefined
+	Deadlock     // threads wait forever
 	StepLimit    // too many operations
 	IllegalShape // a barrier's number, a branch's index
-	Unwritten    // a read of memory that nothing wrote
+	Unwritten    // a read of unwritten memory
 	Race
 	Divergence // part of a block does not reach a barrier
 )
 
-// Fault is the end of a launch by an error.
+// Fault is an error that ended a launch.
 type Fault struct {
 	Kind    FaultKind
 	Msg     string

@@ -1,6 +1,6 @@
 package vm
 
-// fence is a fence of some lanes of a warp.
+// fence executes a fence of some lanes of a warp.
 func (b *observer) fence(first int, mask uint32, order memOrder, sc scope) {
 	device := sc != scopeCTA
 	version := b.grid.version + 1
@@ -39,7 +39,7 @@ func (b *observer) fence(first int, mask uint32, order memOrder, sc scope) {
 	b.tick()
 }
 
-// publish adds a .sc fence to the order of them.
+// publish records a .sc fence in the grid's order of them.
 func (b *observer) publish(thread uint32, s snapshot, device bool, version uint64) {
 	g := b.grid
 	f := g.fences[b.order]
@@ -68,12 +68,12 @@ func (b *observer) publish(thread uint32, s snapshot, device bool, version uint6
 	}
 }
 
-// oldestFence stands for two: known as early as the first, and as much as the second.
+// oldestFence merges two entries into one: the earlier version with the later clock.
 func oldestFence(a, b fenced) fenced {
 	return fenced{min(a.version, b.version), max(a.clock, b.clock)}
 }
 
-// syncWarp is a bar.warp.sync of some lanes.
+// syncWarp executes a bar.warp.sync of some lanes.
 func (b *observer) syncWarp(first int, mask, live uint32) {
 	var v *view
 	var sc uint64
@@ -112,7 +112,7 @@ func (b *observer) syncWarp(first int, mask, live uint32) {
 	b.tick()
 }
 
-// arrive is the arrival of some lanes at a barrier.
+// arrive records the arrival of some lanes at a barrier.
 func (b *observer) arrive(bar int, first int, mask uint32) {
 	a := &b.bars[bar]
 	if a.own == nil {
@@ -136,8 +136,7 @@ func (b *observer) arrive(bar int, first int, mask uint32) {
 	b.tick()
 }
 
-// open lets the threads that waited at a barrier know what those that arrived did. all says that these are all threads of the
-// block.
+// open gives the threads that waited at a barrier what those that arrived knew. If all, every thread of the block waited.
 func (b *observer) open(bar int, all bool, each func(f func(first int, mask uint32))) {
 	a := b.bars[bar]
 	b.bars[bar] = arrivals{}

@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// isFloat says whether an instruction is of a floating-point type.
+// isFloat reports whether an instruction is of a floating-point type.
 func isFloat(m *mods) bool {
 	for _, name := range m.rest {
 		if t, ok := ptx.TypeNamed(name); ok && t.Float() {
@@ -40,7 +40,7 @@ func rounding(m *mods, names ...string) (ieee.Mode, bool) {
 	return ieee.RN, false
 }
 
-// floatModsOf reads [.rnd][.ftz][.sat or .relu].type and says what does not go together.
+// floatModsOf reads [.rnd][.ftz][.sat or .relu].type and rejects invalid combinations.
 func (d *decoder) floatModsOf(types ...ptx.Type) (f floatMods, err error) {
 	f.mode, f.given = rounding(d.m, "rn", "rz", "rm", "rp")
 	f.ftz = d.m.has("ftz")
@@ -51,11 +51,11 @@ func (d *decoder) floatModsOf(types ...ptx.Type) (f floatMods, err error) {
 	}
 	switch {
 	case f.ftz && (f.t == ptx.F64 || f.t == ptx.BF16 || f.t == ptx.BF16x2):
-		return f, fmt.Errorf(".ftz does not go with %v", f.t)
+		return f, fmt.Errorf(".ftz does not apply to %v", f.t)
 	case f.sat && (f.t == ptx.F64 || f.t == ptx.BF16 || f.t == ptx.BF16x2):
-		return f, fmt.Errorf(".sat does not go with %v", f.t)
+		return f, fmt.Errorf(".sat does not apply to %v", f.t)
 	case half(f.t) && f.given && f.mode != ieee.RN:
-		return f, fmt.Errorf("this rounding does not go with %v", f.t)
+		return f, fmt.Errorf("this rounding does not apply to %v", f.t)
 	}
 	return f, nil
 }
@@ -64,7 +64,7 @@ func half(t ptx.Type) bool {
 	return t == ptx.F16 || t == ptx.F16x2 || t == ptx.BF16 || t == ptx.BF16x2
 }
 
-// halfFormat is the format of a half type, and whether two are packed.
+// halfFormat returns the format of a half type, and whether it is a packed pair.
 func halfFormat(t ptx.Type) (ieee.Format, bool) {
 	switch t {
 	case ptx.F16:
@@ -77,7 +77,7 @@ func halfFormat(t ptx.Type) (ieee.Format, bool) {
 	return ieee.BFloat, true
 }
 
-// needHalf is an error where the target has no arithmetic of a half type.
+// needHalf returns an error if the target has no arithmetic of a half type.
 func (d *decoder) needHalf(t ptx.Type, bfVersion, bfSM int) error {
 	if t == ptx.F16 || t == ptx.F16x2 {
 		return d.need(42, 53)

@@ -12,31 +12,31 @@ type Geometry struct {
 	SharedBytes uint32
 }
 
-// Blocks is the number of blocks.
+// Blocks returns the number of blocks.
 func (g Geometry) Blocks() uint64 { return uint64(g.Grid[0]) * uint64(g.Grid[1]) * uint64(g.Grid[2]) }
 
-// Threads is the number of threads of a block.
+// Threads returns the number of threads of a block.
 func (g Geometry) Threads() int { return int(g.Block[0]) * int(g.Block[1]) * int(g.Block[2]) }
 
-// Options are how a launch is executed.
+// Options controls how a launch is executed.
 type Options struct {
 	Seed            uint64
 	Launch          uint64 // number of the launch on its device
 	Multiprocessors int
 	Resident        int    // blocks that run at once
 	StepLimit       uint64 // operations of all warps; 0: no limit
-	WorkLimit       uint64 // work without a thread's leaving the kernel; 0: no limit
+	WorkLimit       uint64 // work during which no thread leaves the kernel; 0: no limit
 	Serial          bool   // one goroutine
-	Strict          bool   // check races and reads of what nothing wrote; the memory has shadows. Serial.
+	Strict          bool   // check for races and reads of unwritten memory, which must have shadows; implies Serial
 	LatestLoads     bool   // strong loads see the latest value
 }
 
 // grid is a launch while it runs.
 //
-// Blocks run at the same time on several goroutines, and yet a launch is the same whenever its seed is the same. A block runs
-// until its warps have ended or wait at an operation that other blocks may see: an atomic, a strong access. When all resident
-// blocks are that far, those operations are executed one after the other in an order drawn from the seed, and the blocks go on.
-// Between them blocks can only disturb each other by a data race, which is an error of the program.
+// Blocks run concurrently on several goroutines, yet launches with the same seed are the same. A block runs
+// until its warps have ended or wait at an operation that other blocks may observe: an atomic or a strong access. When all resident
+// blocks have reached that point, these operations are executed one after the other in an order drawn from the seed, and the blocks
+// continue. In between, blocks can affect each other only by a data race, which is an error of the program.
 type grid struct {
 	prog        *Program
 	memory      *Memory
@@ -50,16 +50,16 @@ type grid struct {
 	mu       sync.Mutex
 	next     uint64 // blocks admitted
 	running  int
-	parked   []*block // that wait for the grid
+	parked   []*block // waiting for the grid
 	free     []*block
 	fault    *Fault
-	faultAt  uint64 // place in the order of the block that it comes from
+	faultAt  uint64 // place, in the order of blocks, of the block that faulted
 	stop     atomic.Uint64
 	rng      rng
 	covers   []*Cover // one for each goroutine
 	limits   limits
 	eye      *ordering
-	stamps   uint64 // given to shared memories
+	stamps   uint64 // the last one given to a shared memory
 	resident int
 }
 
@@ -108,7 +108,7 @@ func newGrid(p *Program, memory *Memory, params []byte, geo Geometry, opts Optio
 	return g
 }
 
-// run alternates between blocks that run side by side and what they wait for, one at a time.
+// run alternates between running blocks concurrently and executing, one at a time, the operations that they wait at.
 func (g *grid) run() {
 	var ready []*block
 	for {
@@ -129,7 +129,7 @@ func (g *grid) run() {
 	}
 }
 
-// together runs blocks, and new ones in the place of those that end, until all that are resident wait for the grid. It returns
+// together runs blocks concurrently, replacing those that end by new ones, until all resident blocks wait for the grid. It returns
 // them in the order of their admission.
 func (g *grid) together(ready []*block) []*block {
 	g.parked = g.parked[:0]
@@ -150,7 +150,7 @@ func (g *grid) together(ready []*block) []*block {
 		g.next++
 		return g.admit(g.next - 1)
 	}
-	// ran notes what has become of a block that ran.
+	// ran records the outcome of running a block.
 	ran := func(b *block, steps uint64, left bool) {
 		g.mu.Lock()
 		defer g.mu.Unlock()
@@ -197,7 +197,7 @@ func (g *grid) together(ready []*block) []*block {
 	}
 	work(g.covers[0])
 	wg.Wait()
-	// Goroutines park blocks as they come; the order must not depend on them.
+	// The order in which goroutines park blocks depends on their scheduling, so sort.
 	out := append([]*block(nil), g.parked...)
 	for i := 1; i < len(out); i++ {
 		for k := i; k > 0 && out[k].order < out[k-1].order; k-- {
@@ -207,14 +207,14 @@ func (g *grid) together(ready []*block) []*block {
 	return out
 }
 
-// oneByOne executes what blocks wait for, in an order that the seed draws. Not all of it: each block has a pace of its own.
+// oneByOne executes the operations that blocks wait at, in a random order. It leaves out some of them, by each block's pace.
 func (g *grid) oneByOne(ready []*block) {
 	var all []pending
 	for _, b := range ready {
 		all = append(all, b.pending...)
 	}
 	g.rng.shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
-	if len(all) == 0 { // all that do not go on nap
+	if len(all) == 0 { // nothing to execute: wake the napping warps
 		for _, b := range ready {
 			for _, w := range b.warps {
 				w.nap = 0
@@ -222,7 +222,7 @@ func (g *grid) oneByOne(ready []*block) {
 		}
 		return
 	}
-	last := g.rng.below(uint32(len(all))) // one goes on whatever the paces are
+	last := g.rng.below(uint32(len(all))) // this one is executed whatever the paces are
 	for i, p := range all {
 		if g.rng.below(8) >= p.w.block.pace && uint32(i) != last {
 			continue
@@ -245,7 +245,7 @@ func (g *grid) oneByOne(ready []*block) {
 	}
 }
 
-// admit makes the n-th block of the order ready to run.
+// admit returns the n-th block of the order, ready to run.
 func (g *grid) admit(n uint64) *block {
 	var b *block
 	if k := len(g.free); k > 0 {
@@ -275,14 +275,14 @@ func (g *grid) admit(n uint64) *block {
 	return b
 }
 
-// place is where in the grid the n-th block of the order is.
+// place returns the coordinates in the grid of the n-th block of the order.
 func (g *grid) place(n uint64) [3]uint32 {
 	number := g.order.at(n)
 	x, y := uint64(g.geo.Grid[0]), uint64(g.geo.Grid[1])
 	return [3]uint32{uint32(number % x), uint32(number / x % y), uint32(number / (x * y))}
 }
 
-// watch makes a block ready to be followed.
+// watch sets up a block's observer.
 func (g *grid) watch(b *block) {
 	old := b.eye
 	b.eye = &observer{grid: g.eye, order: uint32(min(b.order, maxOrder)) + 1, clock: 1, strong: map[uint64]*location{}}

@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// kindOf sorts an instruction into a kind, for counting.
+// kindOf returns the kind under which an instruction is counted.
 func kindOf(in *ptx.Inst) string {
 	switch in.Op {
 	case "bra", "brx", "call", "ret", "exit", "trap", "nanosleep":

@@ -1,22 +1,23 @@
 package vm
 
-// Which accesses happen before which, in PTX's memory model, followed with clocks.
+// The happens-before relation of PTX's memory model, tracked with vector clocks.
 //
-// Each block has a clock, which every synchronising event of the block advances. An access is known by its thread and its clock.
-// What a thread knows, all accesses that happened before its next one, is: its own; those of its block up to the last barrier; those
-// that it has acquired. A fence takes hold of what its thread knows; a strong write after it offers that to whoever reads the value
-// and has a fence behind the reading (release and acquire patterns).
+// Each block has a clock, which every synchronizing event of the block advances. An access is identified by its thread and the clock.
+// A thread "knows" the accesses that happen before its next one: its own, those of its block up to the last barrier, and
+// those that it has acquired. A fence takes a snapshot of what its thread knows. A strong write after the fence publishes the snapshot
+// to each thread that reads the value and then executes a fence (the release and acquire patterns).
 //
-// Fences of kind .sc are in one order besides. It is not the one in which they happen to be executed, for another would do as well,
-// but what must be: a fence comes before another if something behind it was seen, overwritten, or read before it was overwritten, by
-// something ahead of the other. Only the values that strong loads see follow the order of execution, which is one of the possible.
+// Fence-SC order also orders fences of kind .sc. It is not the order of execution, since another execution could have a different one,
+// but only what the observations imply: a fence precedes another if an access after the first was observed, overwritten, or read before
+// being overwritten, by an access before the second. The values that strong loads see, however, follow the order of execution, which is
+// one of the possible orders.
 
-// epoch is an access: the block (its place in the order of blocks, plus 1), the thread of the block, the clock, and what kind.
+// epoch is an access: the block (its place in the order of blocks, plus 1), the thread of the block, the clock, and the kind.
 type epoch uint64
 
 const (
 	epochStrong epoch = 1
-	epochCTA    epoch = 2 // strong in the scope of the block
+	epochCTA    epoch = 2 // strong in the scope of the block only
 	clockShift        = 2
 	threadShift       = 26
 	blockShift        = 36
@@ -41,27 +42,27 @@ type snapshot struct {
 	sc    uint64
 }
 
-// threadView is what a thread knows beyond what its block does, and what waits for its next fence.
+// threadView is what a thread knows in addition to its block, and what its next fence will acquire.
 type threadView struct {
 	view *view
-	saw  map[*location]uint64 // by its own loads
+	saw  map[*location]uint64 // the writes that its own loads have seen
 	sc   uint64
-	own  clocks // threads of the block
-	// Fences that later strong writes release: of the scope of the block, and of the device.
+	own  clocks // of the block's threads
+	// The last fences, of block and of device scope, which later strong writes publish.
 	block, device snapshot
-	// What strong reads have brought, for the next fence of that scope.
+	// What strong reads have observed, for the next fence of block or device scope to acquire.
 	pendingBlock, pendingDevice *view
-	warpBase                    uint32 // accesses of the warp that are known
+	warpBase                    uint32 // clock up to which accesses of the warp are known
 	passed                      passing
 }
 
-// observer is what the strict mode follows of a block.
+// observer is the strict mode's state of a block.
 type observer struct {
 	grid    *ordering
 	order   uint32
 	stamp   uint64 // of the block's shared memory
 	clock   uint32
-	base    uint32 // accesses of the block that all its threads know
+	base    uint32 // clock up to which all threads know the block's accesses
 	view    *view
 	sc      uint64
 	threads []threadView
@@ -71,42 +72,42 @@ type observer struct {
 	memo    overtaking
 }
 
-// arrivals is what threads that have arrived at a barrier bring.
+// arrivals is what the threads that have arrived at a barrier know together.
 type arrivals struct {
 	view *view
 	sc   uint64
 	own  clocks
 }
 
-// ordering is what the strict mode follows of a grid.
+// ordering is the strict mode's state of a grid.
 type ordering struct {
 	stamp   uint64 // of the launch
 	version uint64 // of the order of .sc fences
 	fences  map[uint32]*blockFences
-	views   []versioned // what .sc fences knew from elsewhere
+	views   []versioned // what .sc fences knew of other blocks
 	strong  map[uint64]*location
 	readers readerLists
-	ordered bool // something has acquired or released
+	ordered bool // there has been an acquire or a release
 }
 
 type blockFences struct {
 	base    []fenced
 	threads map[uint32][]fenced
-	device  fenceLog // of the scope of the device
-	all     fenceLog // of any scope, for threads of the block
+	device  fenceLog // fences of device scope
+	all     fenceLog // fences of any scope, for threads of the block
 }
 
-// fenced is a clock that a .sc fence has made known, and when.
+// fenced is a clock that a .sc fence has made known, and the fence's version.
 type fenced struct {
 	version uint64
 	clock   uint32
 }
 
-// maxFenced is how many fences are remembered in the order of execution.
+// maxFenced bounds the number of fences recorded in the order of execution.
 const maxFenced = 1 << 10
 
-// capped drops the older half of a list that has become too long, and makes the oldest that is kept stand for it: what is asked of
-// it then may be told more than was known.
+// capped drops the older half of a list that has become too long, merging it into the oldest entry that is kept. A lookup in the list
+// may then find more than was known.
 func capped[T any](list []T, join func(older, oldest T) T) []T {
 	if len(list) < maxFenced {
 		return list
@@ -123,14 +124,14 @@ type versioned struct {
 	view    *view
 }
 
-// fenced says whether the .sc fences up to a version know an access.
+// fenced reports whether the .sc fences up to a version know an access.
 func (g *ordering) fenced(e epoch, version uint64) bool {
 	if version == 0 {
 		return false
 	}
 	if b := g.fences[e.order()]; b != nil {
 		for _, list := range [...][]fenced{b.base, b.threads[e.thread()]} {
-			// Clocks and versions both grow: the first release that knows the access is the one that counts.
+			// Clocks and versions both increase, so a binary search finds the first release that knows the access.
 			lo, hi := 0, len(list)
 			for lo < hi {
 				if m := (lo + hi) / 2; list[m].clock >= e.clock() {
@@ -155,7 +156,7 @@ func (g *ordering) fenced(e epoch, version uint64) bool {
 	return false
 }
 
-// knows says whether a thread of the block knows an access of another.
+// knows reports whether an access of any thread happens before the next access of a thread of the block.
 func (b *observer) knows(thread uint32, e epoch) bool {
 	t := &b.threads[thread]
 	if e.order() == b.order {
@@ -170,8 +171,8 @@ func (b *observer) knows(thread uint32, e epoch) bool {
 	return b.view.covers(e) || t.view.covers(e)
 }
 
-// ordered says whether an access comes before what a thread does next in this execution, be it by the order that the .sc fences
-// happen to have.
+// ordered reports whether, in this execution, an access precedes the thread's next one, counting the order in which .sc fences were
+// executed.
 func (b *observer) ordered(thread uint32, e epoch) bool {
 	return b.knows(thread, e) || b.grid.fenced(e, max(b.sc, b.threads[thread].sc))
 }
@@ -179,11 +180,11 @@ func (b *observer) ordered(thread uint32, e epoch) bool {
 // tick advances the block's clock.
 func (b *observer) tick() { b.clock = min(b.clock+1, maxClock) }
 
-// snap is what a thread knows now.
+// snap returns a snapshot of what a thread knows.
 func (b *observer) snap(thread uint32) snapshot {
 	t := &b.threads[thread]
 	s := snapshot{set: true, clock: b.clock, base: b.base, own: t.own, view: merge(b.view, t.all()), sc: max(b.sc, t.sc)}
-	if t.warpBase > b.base { // known of its own warp
+	if t.warpBase > b.base { // add the accesses of its own warp
 		own := t.own.copied(len(b.threads))
 		for u := thread / lanes * lanes; u < (thread/lanes+1)*lanes; u++ {
 			own.raise(u, t.warpBase)
@@ -193,7 +194,7 @@ func (b *observer) snap(thread uint32) snapshot {
 	return s
 }
 
-// all is what a thread has acquired, with what it has seen itself.
+// all returns what a thread has acquired, including the values that it has seen itself.
 func (t *threadView) all() *view {
 	if len(t.saw) == 0 {
 		return t.view
@@ -205,7 +206,7 @@ func (t *threadView) all() *view {
 	return merge(t.view, &view{seen: seen})
 }
 
-// viewOf makes a snapshot a view that others can have.
+// viewOf turns a snapshot into a view that other threads can acquire.
 func (b *observer) viewOf(s snapshot, thread uint32) *view {
 	if !s.set {
 		return nil

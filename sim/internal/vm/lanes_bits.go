@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// bfe extracts c bits of a from bit b on.
+// bfe extracts n bits of a, starting at bit pos.
 func bfe(t ptx.Type, a uint64, pos, n uint32) uint64 {
 	width := uint32(t.Bits())
 	pos, n = pos&0xff, n&0xff
@@ -23,13 +23,13 @@ func bfe(t ptx.Type, a uint64, pos, n uint32) uint64 {
 	if keep < 64 {
 		v &= 1<<keep - 1
 	}
-	if s == 1 && keep < width { // what lies past the field, or past the register, repeats its sign
+	if s == 1 && keep < width { // sign-extend
 		v |= ^uint64(0) << keep
 	}
 	return truncate(t, v)
 }
 
-// bfi inserts n bits of a into b from bit pos on.
+// bfi inserts the low n bits of a into b, starting at bit pos.
 func bfi(t ptx.Type, a, b uint64, pos, n uint32) uint64 {
 	width := uint32(t.Bits())
 	pos, n = pos&0xff, n&0xff
@@ -41,7 +41,7 @@ func bfi(t ptx.Type, a, b uint64, pos, n uint32) uint64 {
 	return b&^mask | a<<pos&mask
 }
 
-// bfind is the position of the leading bit that differs from the sign, or all ones.
+// bfind returns the position of the leading bit that differs from the sign, or all ones.
 func bfind(t ptx.Type, a uint64, shift bool) uint32 {
 	v := extend(t, a)
 	if t.Signed() && int64(v) < 0 {
@@ -95,7 +95,7 @@ func prmt(mode string, a, b, c uint32) uint32 {
 	return at(pick[0]) | at(pick[1])<<8 | at(pick[2])<<16 | at(pick[3])<<24
 }
 
-// lop3 is the function of three bits whose table is lut.
+// lop3 applies the function of three bits with truth table lut.
 func lop3(a, b, c uint32, lut uint8) uint32 {
 	var v uint32
 	for i := range 8 {

@@ -2,8 +2,8 @@ package vm
 
 import "github.com/smoothl1/smoothl1/sim/internal/ptx"
 
-// Comparisons give a mask. Those of float32 and float64 that nvcc emits are written out, and without branches, which nothing could
-// predict.
+// Comparisons return a mask. Those of float32 and float64 that nvcc emits are written out, without branches, which would be
+// unpredictable.
 
 func ltF32(a, b *lane32) (m uint32) {
 	for i := range a {
@@ -47,7 +47,7 @@ func eqF64(a, b *lane64) (m uint32) {
 	return m
 }
 
-// order is how two values compare.
+// order is a set of outcomes of comparing two values.
 type order uint8
 
 const (
@@ -97,7 +97,7 @@ func orderI(t ptx.Type, a, b uint64) order {
 	return greater
 }
 
-// compare makes the lane function of a comparison, of type fnCmp32 or fnCmp64.
+// compare returns the lane function of a comparison, of type fnCmp32 or fnCmp64.
 func compare(t ptx.Type, accept order, ftz bool) any {
 	if f := compareFast(t, accept, ftz); f != nil {
 		return f
@@ -127,7 +127,7 @@ func compare(t ptx.Type, accept order, ftz bool) any {
 	})
 }
 
-// compareFast are the written-out comparisons, also with their operands swapped or their result turned over.
+// compareFast returns a written-out comparison, perhaps with operands swapped or result negated, or nil.
 func compareFast(t ptx.Type, accept order, ftz bool) any {
 	if ftz {
 		return nil

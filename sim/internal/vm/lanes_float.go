@@ -6,8 +6,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ieee"
 )
 
-// The float operations that kernels spend their time in, rounded to nearest even. The explicit conversions keep Go from fusing a
-// product with a sum.
+// The float operations in which kernels spend most of their time, rounded to nearest even. The explicit conversions prevent Go from
+// fusing a product with a sum.
 
 func f32of(v uint32) float32 { return math.Float32frombits(v) }
 func f64of(v uint64) float64 { return math.Float64frombits(v) }
@@ -110,7 +110,7 @@ func narrowF64(d *lane32, a *lane64) {
 	}
 }
 
-// floats32 makes a lane function from one of single values, with the flushing and saturation of its instruction.
+// floats32 makes a lane function from a scalar function, with the flushing and saturation of its instruction.
 func floats32(ftz, sat bool, f func(a, b, c float32) float32) fn32 {
 	switch {
 	case ftz:
@@ -145,7 +145,7 @@ func floats64(f func(a, b, c float64) float64) fn64 {
 	}
 }
 
-// halves makes a lane function of f16, bf16 or a pair of them from one of their values, widened exactly.
+// halves makes a lane function of f16, bf16 or pairs of them from a scalar function of their values, widened exactly.
 func halves(f ieee.Format, packed, ftz, sat bool, g func(a, b, c float64) uint64) fn32 {
 	one := func(a, b, c uint32) uint32 {
 		v := uint32(g(widenHalf(f, a, ftz), widenHalf(f, b, ftz), widenHalf(f, c, ftz)))

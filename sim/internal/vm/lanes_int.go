@@ -6,8 +6,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// The integer operations that kernels spend their time in are written out; the rest are made from functions of 64-bit values by
-// ints.
+// The integer operations in which kernels spend most of their time are written out; ints makes the others from functions of 64-bit
+// values.
 
 func add32(d, a, b, _ *lane32) {
 	for i := range d {
@@ -121,7 +121,7 @@ func mov32(d, a, _, _ *lane32) { *d = *a }
 
 func mov64(d, a, _, _ *lane64) { *d = *a }
 
-// Shifts by more than the width are shifts by the width.
+// A shift by more than the width is a shift by the width.
 
 func shl32(d, a, b, _ *lane32) {
 	for i := range d {
@@ -159,7 +159,7 @@ func shrS64(d, a *lane64, b *lane32) {
 	}
 }
 
-// extend gives a register's bits as a 64-bit value of its type.
+// extend extends a register's bits to a 64-bit value of its type.
 func extend(t ptx.Type, v uint64) uint64 {
 	switch t {
 	case ptx.S8:
@@ -196,7 +196,8 @@ func ints(t ptx.Type, f func(a, b, c uint64) uint64) any {
 	})
 }
 
-// divide is a quotient or remainder. Division by zero is not specified by PTX; GPUs give all ones, and the dividend as rest.
+// divide returns the function of a quotient or remainder. PTX does not specify division by zero; on GPUs the quotient is all ones and the
+// remainder is the dividend.
 func divide(t ptx.Type, rest bool) func(a, b, c uint64) uint64 {
 	if t.Signed() {
 		return func(a, b, _ uint64) uint64 {
@@ -229,7 +230,7 @@ func divide(t ptx.Type, rest bool) func(a, b, c uint64) uint64 {
 	}
 }
 
-// high is the upper half of a product of type t.
+// high returns the function of the upper half of a product of type t.
 func high(t ptx.Type) func(a, b, c uint64) uint64 {
 	n := t.Bits()
 	if n < 64 {
@@ -264,5 +265,5 @@ func maxInt(t ptx.Type) func(a, b, c uint64) uint64 {
 	return func(a, b, _ uint64) uint64 { return max(a, b) }
 }
 
-// clamp is a 64-bit value limited to .s32.
+// clampS32 clamps a 64-bit value to the range of .s32.
 func clampS32(v int64) uint64 { return uint64(min(max(v, -1<<31), 1<<31-1)) }

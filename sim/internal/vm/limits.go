@@ -5,18 +5,18 @@ import (
 	"math/bits"
 )
 
-// Work is what a launch costs, in units whose times are of one order, whatever they are spent on: an operation of a warp is one, and
-// operations that are executed lane by lane, or let others run, are more. BenchmarkWork of package sim measures the units. That work
-// is counted and not time makes a launch the same on every machine.
+// Work measures the cost of a launch, in units that take times of the same order of magnitude whatever they are spent on. An operation of
+// a warp is one unit; operations that are executed lane by lane, or that yield to others, are more. BenchmarkWork of package sim measures
+// the units. Counting work rather than time makes a launch the same on every machine.
 const (
 	waitWork   = 8   // an operation at which a warp may wait
 	strongWork = 4   // a lane's strong access, atomic operation or fence
-	fenceWork  = 128 // a fence whose order is followed, whatever its lanes
-	orderWork  = 24  // a lane's of these once anything has acquired or released, and 1 for every second thread of the block
-	weakLanes  = 4   // lanes whose weak accesses are a unit
+	fenceWork  = 128 // a fence whose order is tracked, whatever the number of lanes
+	orderWork  = 24  // replaces strongWork once there has been an acquire or release; plus 1 for every two threads of the block
+	weakLanes  = 4   // lanes whose weak accesses make one unit
 )
 
-// accessWork counts what an access of the active lanes costs beyond its operation.
+// accessWork adds the work of an access of the active lanes, in addition to its operation.
 func (w *warp) accessWork(m *access) {
 	n := uint64(bits.OnesCount32(w.mask))
 	eye := w.block.eye
@@ -31,25 +31,25 @@ func (w *warp) accessWork(m *access) {
 	}
 }
 
-// work is what the block has cost.
+// work returns the block's work so far.
 func (b *block) work() uint64 { return b.steps + b.extra }
 
-// limits follows what a launch may still do.
+// limits keeps count of what a launch has done, to enforce its limits.
 type limits struct {
 	steps uint64 // operations executed
-	idle  uint64 // work since a thread last left the kernel, as of the last time that all blocks waited
-	work  uint64 // since then
-	left  bool   // threads have left since then
+	idle  uint64 // work since a thread last exited, as of the last round
+	work  uint64 // work in this round
+	left  bool   // whether threads have exited in this round
 }
 
-// ran counts what a block has done in its slice.
+// ran adds what a block has done in its time slice.
 func (l *limits) ran(steps, work uint64, left bool) {
 	l.steps += steps
 	l.work += work
 	l.left = l.left || left
 }
 
-// exceeded says which limit of a launch is passed, or nothing.
+// exceeded ends a round and returns a description of the limit that the launch has exceeded, or "".
 func (l *limits) exceeded(o *Options) string {
 	if l.idle += l.work; l.left {
 		l.idle = 0
@@ -64,8 +64,8 @@ func (l *limits) exceeded(o *Options) string {
 	return ""
 }
 
-// endless reports that a launch has passed a limit, where the warp is that has done most. Lanes that run come before those that wait
-// for the grid, and these before those that wait for others.
+// endless returns the fault of a launch that has exceeded a limit. It blames the warp that has executed the most: preferably one with
+// lanes that run, then one that waits for the grid, then one that waits for other lanes.
 func (g *grid) endless(ready []*block, msg string) *Fault {
 	if len(ready) == 0 { // many short blocks: the last of them ended just now
 		return &Fault{Kind: StepLimit, Kernel: g.prog.Name, Block: g.place(g.next - 1), Msg: msg}

@@ -38,7 +38,7 @@ func execLoad(w *warp, o *op) {
 	}
 }
 
-// load loads what the active lanes want from a bank.
+// load executes a load of the active lanes from a bank.
 func (w *warp) load(o *op, b bank) {
 	m := o.mem
 	if b.shadow != nil {
@@ -87,7 +87,7 @@ func (w *warp) load(o *op, b bank) {
 	}
 }
 
-// setReg puts a loaded element into its register, extended to its width.
+// setReg sets a lane's register to a loaded element, extended to the register's width.
 func (w *warp) setReg(m *access, e, lane int, v uint64) {
 	if m.signed {
 		shift := 64 - 8*m.bytes
@@ -118,7 +118,7 @@ func execStore(w *warp, o *op) {
 	}
 }
 
-// store stores what the active lanes have into a bank.
+// store executes a store of the active lanes to a bank.
 func (w *warp) store(o *op, b bank) {
 	m := o.mem
 	if b.shadow != nil {

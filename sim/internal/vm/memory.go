@@ -11,26 +11,26 @@ type Region struct {
 	Base uint64
 	Data []byte
 	Name string // of a variable; empty for an allocation
-	// Shadow is what the strict mode remembers of it; nil: nothing.
+	// Shadow is the strict mode's metadata; nil on a fast device.
 	Shadow *Shadow
 }
 
-// End is the first address behind the region.
+// End returns the first address after the region.
 func (r *Region) End() uint64 { return r.Base + uint64(len(r.Data)) }
 
 // Memory is a set of regions by address, and the regions that were freed last. It must not change while a launch runs.
 type Memory struct {
-	regions []*Region // by address; what was removed is there, without data, until the next tidying
-	removed int       // of them
+	regions []*Region // by address; removed ones remain, without data, until tidy drops them
+	removed int       // number of removed regions
 	freed   []span    // latest last
 }
 
 type span struct{ base, end uint64 }
 
-// maxFreed is how many freed allocations are remembered, to name them in an error.
+// maxFreed bounds the freed allocations that are remembered for error messages.
 const maxFreed = 512
 
-// Find gives the region that holds an address.
+// Find returns the region that contains an address, or nil.
 func (m *Memory) Find(addr uint64) *Region { return m.find(addr) }
 
 func (m *Memory) find(addr uint64) *Region {
@@ -41,10 +41,10 @@ func (m *Memory) find(addr uint64) *Region {
 	return m.regions[i]
 }
 
-// Add adds a region, which lies above all others.
+// Add adds a region, which must lie above all others.
 func (m *Memory) Add(r *Region) { m.regions = append(m.regions, r) }
 
-// Remove removes the region that begins at base and returns it, nil if there is none.
+// Remove removes and returns the region that begins at base, or returns nil if there is none.
 func (m *Memory) Remove(base uint64) *Region {
 	i := sort.Search(len(m.regions), func(i int) bool { return m.regions[i].Base >= base })
 	if i == len(m.regions) || m.regions[i].Base != base || len(m.regions[i].Data) == 0 {
@@ -63,7 +63,7 @@ func (m *Memory) Remove(base uint64) *Region {
 	return r
 }
 
-// tidy drops what was removed. It looks at two regions at most for each that was removed since the last time.
+// tidy drops removed regions. Its cost is amortized: at most two regions visited for each one removed since the last call.
 func (m *Memory) tidy() {
 	m.regions = slices.DeleteFunc(m.regions, func(r *Region) bool { return len(r.Data) == 0 })
 	m.removed = 0
@@ -78,7 +78,7 @@ func (m *Memory) Each(f func(name string, bytes uint64)) {
 	}
 }
 
-// describe says where an address lies that no access may have.
+// describe describes the position of an invalid address.
 func (m *Memory) describe(addr uint64) string {
 	for i := len(m.freed) - 1; i >= 0; i-- {
 		if f := m.freed[i]; addr >= f.base && addr < f.end {

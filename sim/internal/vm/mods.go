@@ -7,9 +7,9 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// mods are an instruction's modifiers while they are read. Like ptxas, the decoder takes them in any order, with two exceptions: the
-// types keep theirs, and what is part of the instruction's name (mul.lo, cvta.to, bar.red) comes first. What is left at the end is
-// an error, so that no modifier is passed over in silence.
+// mods holds the modifiers of an instruction that have not been read yet. Like ptxas, the decoder accepts them in any order, with two
+// exceptions: types must be in order, and modifiers that are part of the instruction's name (mul.lo, cvta.to, bar.red) must come first.
+// Modifiers left at the end are an error, so that none is silently ignored.
 type mods struct {
 	in   *ptx.Inst
 	rest []string
@@ -17,10 +17,10 @@ type mods struct {
 
 func modsOf(in *ptx.Inst) *mods { return &mods{in, slices.Clone(in.Mods)} }
 
-// take passes over the modifier at a place.
+// take consumes the i-th of the modifiers left.
 func (m *mods) take(i int) { m.rest = slices.Delete(m.rest, i, i+1) }
 
-// has passes over a modifier if it is there.
+// has consumes a modifier and reports whether it was there.
 func (m *mods) has(name string) bool {
 	i := slices.Index(m.rest, name)
 	if i >= 0 {
@@ -29,7 +29,7 @@ func (m *mods) has(name string) bool {
 	return i >= 0
 }
 
-// oneOf passes over a modifier of a list if one is there, and returns it. A second one of the list is left.
+// oneOf consumes and returns the first modifier of a list that is there, or "". Others of the list are left.
 func (m *mods) oneOf(names ...string) string {
 	for _, n := range names {
 		if m.has(n) {
@@ -39,7 +39,7 @@ func (m *mods) oneOf(names ...string) string {
 	return ""
 }
 
-// name passes over a modifier of a list that is part of the instruction's name: only if it comes next.
+// name is oneOf for modifiers that are part of the instruction's name: the modifier must be the next one.
 func (m *mods) name(names ...string) string {
 	if len(m.rest) > 0 && slices.Contains(names, m.rest[0]) {
 		n := m.rest[0]
@@ -49,7 +49,7 @@ func (m *mods) name(names ...string) string {
 	return ""
 }
 
-// nextType is where the next type is and which; −1 where no types are left.
+// nextType returns the index of the next type and the type; −1 if there is none left.
 func (m *mods) nextType() (int, ptx.Type) {
 	for i, name := range m.rest {
 		if t, ok := ptx.TypeNamed(name); ok {
@@ -59,7 +59,7 @@ func (m *mods) nextType() (int, ptx.Type) {
 	return -1, ptx.NoType
 }
 
-// typ reads the next type, which must be one of the given.
+// typ reads the next type, which must be one of those allowed.
 func (m *mods) typ(allowed ...ptx.Type) (ptx.Type, error) {
 	i, t := m.nextType()
 	switch {
@@ -74,13 +74,13 @@ func (m *mods) typ(allowed ...ptx.Type) (ptx.Type, error) {
 	return t, nil
 }
 
-// peek is the next type, if one is left.
+// peek returns the next type, if there is one left.
 func (m *mods) peek() ptx.Type {
 	_, t := m.nextType()
 	return t
 }
 
-// done is an error if modifiers are left.
+// done returns an error if there are modifiers left.
 func (m *mods) done() error {
 	if len(m.rest) > 0 {
 		return fmt.Errorf("modifier .%s is not known here", m.rest[0])

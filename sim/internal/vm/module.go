@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// Module is a text's kernels, and its variables placed in memory.
+// Module holds the decoded kernels of a text, and its variables, placed in memory.
 type Module struct {
 	Consts      Bank
 	Programs    map[string]*Program
@@ -20,19 +20,19 @@ type Module struct {
 	byName      map[string]*ptx.Var
 	regions     map[*ptx.Var]*Region // of the .global variables
 	globals     map[string]*Region
-	dynamic     uint64 // address of all dynamic shared variables, in the kernel that is decoded
+	dynamic     uint64 // address of all dynamic shared variables in the kernel being decoded
 	sharedBytes uint64
 	sharedAlign uint64
-	work        int // operations of the functions that are decoded
+	work        int // operations decoded so far
 }
 
 // maxConst is the size of constant memory.
 const maxConst = 64 << 10
 
-// dynamicShared stands in Module.addresses for the place of dynamic shared memory, which depends on the kernel.
+// dynamicShared stands in Module.addresses for the address of dynamic shared memory, which depends on the kernel.
 const dynamicShared = ^uint64(0)
 
-// address is where a variable lies in its state space.
+// address returns a variable's address in its state space.
 func (m *Module) address(v *ptx.Var) (at uint64, ok bool) {
 	if at, ok = m.addresses[v]; at == dynamicShared {
 		at = m.dynamic
@@ -40,10 +40,11 @@ func (m *Module) address(v *ptx.Var) (at uint64, ok bool) {
 	return at, ok
 }
 
-// Global finds a .global variable by its name; of several in functions, the first.
+// Global returns the .global variable of a name, or nil. If several functions have one, it returns the first.
 func (m *Module) Global(name string) *Region { return m.globals[name] }
 
-// Load places a text's variables and decodes its kernels. place gives device memory to a variable; its error is returned as it is.
+// Load places a text's variables and decodes its kernels. It calls place to allocate a variable's device memory, and returns its errors
+// unchanged.
 func Load(text *ptx.Module, approximate bool, place func(name string, bytes, align uint64) (*Region, error)) (*Module, error) {
 	m := &Module{text: text, Programs: map[string]*Program{}, functions: map[string]*ptx.Func{}, addresses: map[*ptx.Var]uint64{},
 		byName: map[string]*ptx.Var{}, regions: map[*ptx.Var]*Region{}, globals: map[string]*Region{}, Approximate: approximate}
@@ -111,8 +112,8 @@ func Load(text *ptx.Module, approximate bool, place func(name string, bytes, ali
 			return nil, err
 		}
 	}
-	// Dynamic shared memory lies behind the static one; all names of it are one place. Functions may have static variables of
-	// their own, so that the place depends on the kernel.
+	// Dynamic shared memory follows the static variables; all its names refer to the same address. That depends on the kernel, because
+	// functions may have static variables of their own.
 	return m, m.kernels(dynamic)
 }
 
@@ -122,7 +123,7 @@ func (m *Module) fixup(v *ptx.Var) error {
 		to := m.byName[f.Symbol]
 		at, ok := m.address(to)
 		if !ok || to.Space == ptx.Shared {
-			return &ptx.Error{Line: f.Line, Msg: fmt.Sprintf("%s: %s is no variable whose address is known", v.Name, f.Symbol)}
+			return &ptx.Error{Line: f.Line, Msg: fmt.Sprintf("%s: %s is not a variable with a known address", v.Name, f.Symbol)}
 		}
 		if f.Generic {
 			at += windowOf(to.Space)
@@ -136,7 +137,7 @@ func (m *Module) fixup(v *ptx.Var) error {
 	return nil
 }
 
-// kernels decodes all functions of the text. A device function that no kernel calls is decoded too, for its errors.
+// kernels decodes all functions of the text. It decodes device functions that no kernel calls, too, to report their errors.
 func (m *Module) kernels(dynamic bool) error {
 	for _, f := range m.text.Funcs {
 		if f.Declared {

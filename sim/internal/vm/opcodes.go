@@ -2,7 +2,7 @@ package vm
 
 import "github.com/smoothl1/smoothl1/sim/internal/ptx"
 
-// opcodes are the instructions that are known.
+// opcodes holds the decoder function of each instruction.
 var opcodes map[string]func(*decoder, *ptx.Inst) error
 
 func init() {

@@ -7,8 +7,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// agrees says whether a register of type r may be an operand of an instruction for type t: the same width, and not a float where
-// an integer is meant or the other way round.
+// agrees reports whether a register of type r may be an operand of an instruction for type t: it must have the same width, and must not
+// be a float where an integer is required or vice versa.
 func agrees(t, r ptx.Type) bool {
 	if t.Bits() != r.Bits() {
 		return false
@@ -22,7 +22,7 @@ func agrees(t, r ptx.Type) bool {
 	return false
 }
 
-// holds says whether a register of type r is wide enough for a value of type t; loads, stores and conversions allow wider ones.
+// holds reports whether a register of type r is wide enough for a value of type t; loads, stores and conversions allow wider ones.
 func holds(t, r ptx.Type) bool {
 	if r.Bits() == t.Bits() {
 		return agrees(t, r)
@@ -30,7 +30,7 @@ func holds(t, r ptx.Type) bool {
 	return r.Bits() > t.Bits() && r != ptx.Pred && t != ptx.Pred && !r.Float() && (!t.Float() || r.Untyped())
 }
 
-// src is a register that holds a source operand of type t.
+// src returns a register that holds a source operand of type t.
 func (d *decoder) src(t ptx.Type, o ptx.Operand) (vreg, error) { return d.source2(t, o, agrees) }
 
 // wide is src for instructions that accept wider registers.
@@ -75,11 +75,11 @@ func (d *decoder) source2(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type) bo
 	return vreg{}, fmt.Errorf("operand %v cannot be a source of type %v", o, t)
 }
 
-// immediate is the value of a literal as an operand of type t.
+// immediate returns the value of a literal as an operand of type t.
 func immediate(t ptx.Type, o ptx.Operand) (uint64, error) {
 	switch {
 	case t == ptx.Pred:
-		if o.Kind == ptx.IntOperand { // as in C, and in ptxas: whatever is not 0 is true
+		if o.Kind == ptx.IntOperand { // as in C and in ptxas, any nonzero value is true
 			return uint64(-boolBit(o.Bits != 0)), nil
 		}
 	case t == ptx.F32:
@@ -102,17 +102,17 @@ func immediate(t ptx.Type, o ptx.Operand) (uint64, error) {
 	case o.Kind == ptx.F32Operand && t == ptx.B32, o.Kind == ptx.F64Operand && t == ptx.B64:
 		return o.Bits, nil
 	}
-	return 0, fmt.Errorf("literal %v is no value of type %v", o, t)
+	return 0, fmt.Errorf("literal %v is not a value of type %v", o, t)
 }
 
-// dst is the register of a destination operand of type t.
+// dst returns the register of a destination operand of type t.
 func (d *decoder) dst(t ptx.Type, o ptx.Operand) (vreg, error) { return d.destination(t, o, agrees) }
 
 func (d *decoder) wideDst(t ptx.Type, o ptx.Operand) (vreg, error) {
 	return d.destination(t, o, holds)
 }
 
-// dstOrNone is dst where the result may be dropped, by the operand _.
+// dstOrNone is dst for a result that may be discarded with the operand _.
 func (d *decoder) dstOrNone(t ptx.Type, o ptx.Operand) (vreg, error) {
 	if o.Kind == ptx.SinkOperand {
 		return d.fresh(classOf(t)), nil
@@ -130,7 +130,7 @@ func (d *decoder) destination(t ptx.Type, o ptx.Operand, fits func(t, r ptx.Type
 	return d.env.regs[o.Reg.Index], nil
 }
 
-// constant is a register that holds a number in every lane.
+// constant returns a register that holds a number in every lane.
 func (d *decoder) constant(c class, v uint64) vreg { return d.preset(preset{class: c, value: v}) }
 
 func (d *decoder) preset(p preset) vreg {
@@ -144,7 +144,7 @@ func (d *decoder) preset(p preset) vreg {
 	return v
 }
 
-// pred is a predicate operand and whether it is negated.
+// pred returns the register of a predicate operand and whether it is negated.
 func (d *decoder) pred(o ptx.Operand) (vreg, bool, error) {
 	if o.Kind == ptx.RegOperand && o.Reg.Type == ptx.Pred {
 		return d.env.regs[o.Reg.Index], o.Not, nil
@@ -153,5 +153,5 @@ func (d *decoder) pred(o ptx.Operand) (vreg, bool, error) {
 		r, err := d.src(ptx.Pred, o)
 		return r, false, err
 	}
-	return vreg{}, false, fmt.Errorf("operand %v is no predicate", o)
+	return vreg{}, false, fmt.Errorf("operand %v is not a predicate", o)
 }

@@ -2,9 +2,9 @@ package vm
 
 import "sort"
 
-// fenceLog is the .sc fences of a block, in the order of their clocks.
+// fenceLog records the .sc fences of a block in the order of their clocks.
 type fenceLog struct {
-	sums   []fenceSum // what the fences up to a clock knew together
+	sums   []fenceSum // running sums: what the fences up to a clock knew together
 	points map[uint32][]snapshot
 }
 
@@ -14,7 +14,7 @@ type fenceSum struct {
 	view  *view // of other blocks
 }
 
-// How many fences are remembered, of a block and of a thread. What asks for older ones gets the oldest, which knows more.
+// Bounds of the fences recorded for a block and for a thread. A lookup of an older one finds the oldest recorded, which knows more.
 const (
 	maxSums   = 1 << 10
 	maxPoints = 64
@@ -47,7 +47,7 @@ func (f *fenceLog) add(thread uint32, threads int, s snapshot) {
 	sum.view = merge(sum.view, s.view)
 }
 
-// upToClock is what the fences up to a clock knew.
+// upToClock returns what the fences up to a clock knew.
 func (f *fenceLog) upToClock(c uint32) (own known, v *view) {
 	i := sort.Search(len(f.sums), func(i int) bool { return f.sums[i].clock > c }) - 1
 	if i < 0 && len(f.sums) > maxSums/2 && c > 0 {
@@ -63,11 +63,11 @@ func (f *fenceLog) upToClock(c uint32) (own known, v *view) {
 	return own, f.sums[i].view
 }
 
-// maxApart is how many threads of a block are looked at one by one. If more are known each up to a clock of its own, all count as
-// known up to the latest of these clocks, which may hide a race and reports none that is not.
+// maxApart bounds the threads of a block that are examined one by one. If more of them have clocks of their own, all are treated as
+// known up to the latest of these clocks, which may hide a race but never reports a false one.
 const maxApart = 8
 
-// upTo is what the fences up to known clocks of their block knew, of the block itself and of others.
+// upTo returns what the fences up to the given clocks of their block knew, of the block itself and of others.
 func (f *fenceLog) upTo(k known) (own known, v *view) {
 	apart, latest := 0, k.base
 	for u, c := range k.threads {
@@ -106,7 +106,7 @@ func (f *fenceLog) upTo(k known) (own known, v *view) {
 	return own, v
 }
 
-// overtaking remembers what the last fence took over: the lanes of a warp often take the same.
+// overtaking caches the result of the last call of overtake, which is often the same for the other lanes of a warp.
 type overtaking struct {
 	block, thread *view
 	device        bool
@@ -114,7 +114,7 @@ type overtaking struct {
 	got           *view
 }
 
-// overtake lets a .sc fence know what the .sc fences knew that must come before it.
+// overtake gives a .sc fence what was known to the .sc fences that must precede it.
 func (b *observer) overtake(thread uint32, device bool) {
 	t := &b.threads[thread]
 	key := overtaking{block: b.view, thread: t.view, device: device, version: b.grid.version + 1}
@@ -148,7 +148,7 @@ func (b *observer) overtake(thread uint32, device bool) {
 	b.learn(thread, b.memo.got)
 }
 
-// passing is what a thread brought to a place when it was there last.
+// passing is the state of a thread at its last strong access: the location and what the thread knew.
 type passing struct {
 	l     *location
 	clock uint32
@@ -157,8 +157,8 @@ type passing struct {
 	block *view
 }
 
-// brings is what happened before a thread's strong access of a place, as far as .sc fences may be among it; again says that the
-// thread has brought it already.
+// brings returns what a thread knows at a strong access of a location, or nil while there has been no .sc fence. again reports that
+// nothing has changed since the thread's last access of that location.
 func (b *observer) brings(thread uint32, l *location) (v *view, again bool) {
 	if len(b.grid.fences) == 0 {
 		return nil, false
@@ -172,8 +172,8 @@ func (b *observer) brings(thread uint32, l *location) (v *view, again bool) {
 	return &view{before: b.viewOf(b.snap(thread), thread).blocks}, false
 }
 
-// passRead orders the .sc fences of those who wrote a value, and of the writers before them, before the next of a thread that reads
-// it, and its own before that of whoever writes the place later.
+// passRead updates fence-SC order for a read: the .sc fences of the value's writer and of earlier writers precede the reader's next
+// fence, and the reader's fences so far precede the next fence of every later writer of the location.
 func (b *observer) passRead(thread uint32, l *location, from offer) {
 	t := &b.threads[thread]
 	if from.before != nil && (t.view == nil || t.passed.l != l || t.passed.view != t.view) {
@@ -184,8 +184,8 @@ func (b *observer) passRead(thread uint32, l *location, from offer) {
 	}
 }
 
-// passWrite orders the .sc fences of those who read or wrote a place before the next of a thread that writes it, and returns what the
-// value comes with.
+// passWrite updates fence-SC order for a write: the .sc fences of the location's earlier readers and writers precede the writer's next
+// fence. It returns what is to be attached to the value.
 func (b *observer) passWrite(thread uint32, l *location) *view {
 	t := &b.threads[thread]
 	if before := merge(l.before, l.readers); before != nil {

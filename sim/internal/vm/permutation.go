@@ -1,7 +1,7 @@
 package vm
 
-// permutation is an order of the numbers below n that takes no memory: a Feistel network on the next power of four, walked until
-// it is below n.
+// permutation is a random order of the numbers below n in constant space: a Feistel network on the next power of four, with cycle
+// walking.
 type permutation struct {
 	n    uint64
 	half uint // bits of half a word

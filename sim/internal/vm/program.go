@@ -1,4 +1,4 @@
-// Package vm executes PTX: it turns the functions of a module into programs of dense operations, each of which computes all 32
+// Package vm executes PTX: it compiles the kernels of a module to programs of compact operations, each of which computes all 32
 // lanes of a warp, and runs grids of them on simulated memory.
 package vm
 
@@ -26,7 +26,7 @@ const (
 	classes
 )
 
-// opKind says who executes an operation.
+// opKind determines how an operation is executed.
 type opKind uint8
 
 const (
@@ -37,8 +37,8 @@ const (
 	opWarp                 // waits for lanes of its warp: shuffle, vote, …
 	opBar                  // waits for threads of its block
 	opGlobal               // is ordered with those of other blocks: atomics, fences, strong accesses
-	opYield                // lets others run
-	opTurn                 // a strong access of shared memory, at once; others may take their turn behind it
+	opYield                // yields to others
+	opTurn                 // a strong access of shared memory, at once; may then yield to others
 )
 
 // op is an instruction, decoded. Its operands are numbers of registers: before allocation virtual ones, then slots.
@@ -59,10 +59,10 @@ type op struct {
 	targets  []int32
 	cover    int32 // guarded operations: index of their counts
 	head     bool  // the first operation of its instruction
-	implicit bool  // a branch that the text does not have: round a guarded instruction that waits
+	implicit bool  // a branch that is not in the text, around a guarded instruction that waits
 }
 
-// Source is an instruction of the text that a program has operations of.
+// Source is an instruction of the text from which operations of a program come.
 type Source struct {
 	Line   int
 	Text   string
@@ -71,7 +71,7 @@ type Source struct {
 	Func   string
 }
 
-// basicBlock is a run of operations that is entered at its first and left at its last.
+// basicBlock is a sequence of operations entered only at the first and left only after the last.
 type basicBlock struct {
 	first, end int32 // operations first … end−1
 	next       int32 // the block that follows, or −1 at the end
@@ -83,7 +83,7 @@ type preset struct {
 	class   class
 	slot    int32
 	value   uint64
-	special string // of a special register; empty: value
+	special string // name of a special register; empty: use value
 }
 
 // Param is a kernel parameter.
@@ -94,13 +94,13 @@ type Param struct {
 	Bytes  int
 }
 
-// Program is a kernel ready to run. It is not changed by running.
+// Program is a kernel ready to run. Running does not change it.
 type Program struct {
 	Name         string
 	Params       []Param
 	ParamBytes   int
 	SharedStatic uint64 // bytes of static shared memory
-	SharedAlign  uint64 // of the dynamic shared memory behind it
+	SharedAlign  uint64 // of the dynamic shared memory after it
 	LocalBytes   uint64 // of a thread
 	MaxThreads   int    // of a block; 0: no limit of its own
 	ReqThreads   [3]int // exact shape of a block; zeros: any
@@ -116,8 +116,8 @@ type Program struct {
 	guards  int // guarded operations
 }
 
-// Registers is the number of 32-bit registers' worth of storage that a thread has in this simulation.
+// Registers returns the register storage of a thread in this simulation, in 32-bit registers.
 func (p *Program) Registers() int { return int(p.slots[c32] + 2*p.slots[c64]) }
 
-// Operations is the number of decoded operations, device functions inlined.
+// Operations returns the number of decoded operations, device functions inlined.
 func (p *Program) Operations() int { return len(p.code) }

@@ -7,8 +7,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// watch checks an access of the active lanes, whose offsets in the memory that s shadows are in w.addr, and remembers it. It
-// reports a read of bytes that nothing wrote and a race.
+// watch checks and records an access of the active lanes, whose offsets in the bank's memory are in w.addr. It reports reads of
+// unwritten bytes, and races.
 func (w *warp) watch(o *op, bk bank) {
 	m, s, space := o.mem, bk.shadow, bk.space
 	n := m.size()
@@ -51,7 +51,7 @@ func (w *warp) watch(o *op, bk bank) {
 		i := bits.TrailingZeros32(k)
 		off, mask := w.addr[i], uint32(1)<<i
 		k &= k - 1
-		for ; !write && k != 0 && w.addr[bits.TrailingZeros32(k)] == off; k &= k - 1 { // lanes that read the same
+		for ; !write && k != 0 && w.addr[bits.TrailingZeros32(k)] == off; k &= k - 1 { // lanes that read the same address
 			mask |= k & -k
 		}
 		p := s.page(off, stamp, log, &b.grid.readers)
@@ -74,13 +74,13 @@ func (w *warp) watch(o *op, bk bank) {
 	}
 }
 
-// sameValue says whether a store writes what the write that it conflicts with has written. That is a race by the letter, but one
-// that no order decides: threads that all set a flag.
+// sameValue reports whether a store writes the same value as the write that it conflicts with. Formally that is a race, but its
+// outcome does not depend on the order: many threads setting one flag, for example.
 func (w *warp) sameValue(o *op, b bank, lane int, other epoch) bool {
 	m := o.mem
 	if eye := w.block.eye; other.order() == eye.order && int(other.thread())/lanes == w.index {
 		if k := int(other.thread()) % lanes; k < lane && w.mask>>k&1 == 1 && w.addr[k] == w.addr[lane] {
-			for e := range m.vec { // a lane of this very store, which is not yet in the memory
+			for e := range m.vec { // another lane of the same store, which has not reached memory yet
 				if w.getReg(m, e, k) != w.getReg(m, e, lane) {
 					return false
 				}
@@ -100,8 +100,8 @@ func (w *warp) sameValue(o *op, b bank, lane int, other epoch) bool {
 	return true
 }
 
-// touch checks an access of some lanes against a cell and remembers it; thread and e are the first one's, and of a write there is one
-// only. It returns the access that it races with, where that stands, and the lane.
+// touch checks an access of some lanes against a cell and records it. thread and e are those of the first lane; a write has only one.
+// It returns the access that it races with, the location of that access in the program, and the lane.
 func (w *warp) touch(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, mask uint32, write bool) (other epoch, from int32, lane int) {
 	b := w.block.eye
 	if c.write != 0 {
@@ -148,15 +148,15 @@ func (w *warp) touch(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch,
 	return 0, 0, 0
 }
 
-// conflicts says whether an access of a thread is not ordered with another one.
+// conflicts reports whether an access of a thread is unordered with another thread's.
 func (w *warp) conflicts(thread uint32, other, e epoch) bool {
 	return other>>threadShift != e>>threadShift && !together(other, e) && !w.block.eye.knows(thread, other)
 }
 
-// strongWriters looks after the strong writes of a place before its last one: they do not exclude each other, but any weak access
-// must know them all. The last few are remembered. A write whose value an atomic operation has given to its thread is not: it comes
-// before whatever comes behind the atomic operation (PTX's observation order), and who draws the last of several tickets knows it.
-// Where the thread does not ask for the value, red, it cannot know which order it was.
+// strongWriters keeps track of the strong writes to a location before the last one: they may be concurrent with each other, but every
+// weak access must be ordered after all of them. It records the last few, except for a write whose value an atomic operation
+// has returned to its thread: that write precedes everything after the atomic operation (PTX's observation order), so that the thread
+// which takes the last of several tickets is ordered after it. A red operation returns no value, so its thread learns nothing.
 func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, e epoch, write bool) writer {
 	if bk.space == ptx.Global {
 		at += w.region.Base
@@ -177,7 +177,7 @@ func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, 
 	if bk.space != ptx.Shared {
 		list = w.block.eye.grid.strong
 	}
-	for _, key := range [...]uint64{at, at &^ 3, at &^ 7} { // the cell may be a part of what they wrote
+	for _, key := range [...]uint64{at, at &^ 3, at &^ 7} { // the cell may be narrower than their writes
 		l := list[key]
 		if l == nil {
 			continue
@@ -191,12 +191,13 @@ func (w *warp) strongWriters(o *op, bk bank, c *cell, at uint64, thread uint32, 
 	return writer{}
 }
 
-// together says whether two accesses are strong in scopes that hold each other, so that they may meet.
+// together reports whether two accesses are morally strong, in PTX's term: both strong, each in a scope that includes the other. Such
+// accesses do not race.
 func together(a, b epoch) bool {
 	return a&b&epochStrong != 0 && ((a|b)&epochCTA == 0 || a.order() == b.order())
 }
 
-// unwritten reports a read of bytes that nothing wrote.
+// unwritten reports a read of unwritten bytes.
 func (w *warp) unwritten(o *op, lane int, space ptx.Space) {
 	addr, where := w.addr[lane], fmt.Sprintf(".%v memory", space)
 	if space == ptx.Global {
@@ -229,7 +230,7 @@ func (w *warp) raced(o *op, lane int, other epoch, at int32, write bool, space p
 		verb(o), o.mem.size(), space, what, triple(uint64(other.thread()), g.geo.Block), triple(number, g.geo.Grid), line)
 }
 
-// triple is a linear index as coordinates.
+// triple formats a linear index as coordinates.
 func triple(n uint64, size [3]uint32) string {
 	x, y := uint64(size[0]), uint64(size[1])
 	return fmt.Sprintf("(%d,%d,%d)", n%x, n/x%y, n/(x*y))

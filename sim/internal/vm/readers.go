@@ -6,39 +6,39 @@ import (
 	"sort"
 )
 
-// reader is lanes of one warp that read a cell since its last write, at one clock and at one place of the program. So a warp that reads
-// one address is one of them, and not 32.
+// reader is a set of lanes of one warp that have read a cell since its last write, at one clock and one instruction. So a warp that
+// reads one address takes one entry, not 32.
 type reader struct {
-	e    epoch  // as that of the warp's first lane
+	e    epoch  // that of the warp's lane 0
 	mask uint32 // the lanes
 	from int32
 }
 
-// warpShift brings an epoch to its block and warp.
+// warpShift shifts everything but block and warp out of an epoch.
 const warpShift = threadShift + 5
 
 func (e epoch) warp() uint64 { return uint64(e >> warpShift) }
 
-// ofWarp is the epoch of a warp's first lane.
+// ofWarp returns the epoch with the thread replaced by lane 0 of its warp.
 func (e epoch) ofWarp() epoch { return e &^ ((lanes - 1) << threadShift) }
 
-// manyReaders bounds the list of a cell's readers. Beyond it some of a block stand for all of them, which a later write must then know
-// through a barrier.
+// manyReaders bounds the list of a cell's readers. In a longer list, some readers of a block stand for all of that block's, assuming that
+// a later write is ordered after them by a barrier.
 const manyReaders = 64
 
-// readerBudget bounds all those lists of a launch together. Beyond it a cell remembers one reader of those that come.
+// readerBudget bounds the total length of these lists in a launch. Beyond it a cell records only one of its new readers.
 const readerBudget = 4 << 20
 
-// readerLists holds the readers of cells that several threads have read, in the order of blocks and warps. A cell names its list by a
-// number, which is not 0.
+// readerLists holds the readers of cells that several threads have read, sorted by block and warp. A cell refers to its list by a
+// nonzero index.
 type readerLists struct {
 	lists  [][]reader
-	spare  []uint32 // lists that are in no use
-	held   int      // readers in them
-	looked uint64   // how many readers were looked at
+	spare  []uint32 // indices of unused lists
+	held   int      // readers in all lists
+	looked uint64   // readers examined so far
 }
 
-// add makes a list of some readers.
+// add makes a list of readers and returns its index.
 func (r *readerLists) add(list ...reader) epoch {
 	r.held += len(list)
 	if n := len(r.spare); n > 0 {
@@ -54,7 +54,7 @@ func (r *readerLists) add(list ...reader) epoch {
 	return epoch(len(r.lists) - 1)
 }
 
-// drop gives a cell's list back, if it has one.
+// drop frees a cell's list, if it has one.
 func (r *readerLists) drop(i epoch) {
 	if i == 0 || i.order() != 0 {
 		return
@@ -64,7 +64,7 @@ func (r *readerLists) drop(i epoch) {
 	r.spare = append(r.spare, uint32(i))
 }
 
-// cloned is a cell's readers for a part of it, which goes on with a list of its own.
+// cloned returns a copy of a cell's readers, for a part of the cell.
 func (r *readerLists) cloned(i epoch) epoch {
 	if i == 0 || i.order() != 0 {
 		return i
@@ -72,7 +72,7 @@ func (r *readerLists) cloned(i epoch) epoch {
 	return r.add(slices.Clone(r.lists[i])...)
 }
 
-// unknown is a lane's read that a thread does not know, 0 if it knows all.
+// unknown returns a lane's read that does not happen before the thread's next access, or 0 if all of them do.
 func (b *observer) unknown(thread uint32, r reader) epoch {
 	b.grid.readers.looked++
 	if c := r.e.clock(); r.e.order() == b.order && (c <= b.base || c <= b.threads[thread].warpBase && r.e.thread()/lanes == thread/lanes) {
@@ -87,8 +87,8 @@ func (b *observer) unknown(thread uint32, r reader) epoch {
 	return 0
 }
 
-// addReaders remembers that some lanes of a warp have read a cell; e is the first one's. A read that happened before need not be
-// remembered any longer.
+// addReaders records that some lanes of a warp have read a cell; e is the epoch of the first of them. Reads that happen before this one
+// are dropped.
 func (b *observer) addReaders(c *cell, e epoch, mask uint32, from int32) {
 	g := &b.grid.readers
 	thread := e.thread()
@@ -112,7 +112,7 @@ func (b *observer) addReaders(c *cell, e epoch, mask uint32, from int32) {
 	}
 }
 
-// insert adds lanes that have read to a list; thread is one of them.
+// insert adds lanes to a list of readers; thread is one of them.
 func (b *observer) insert(to *[]reader, thread uint32, now reader) {
 	g, list := &b.grid.readers, *to
 	at := sort.Search(len(list), func(i int) bool { return list[i].e.warp() >= now.e.warp() })
@@ -133,7 +133,7 @@ func (b *observer) insert(to *[]reader, thread uint32, now reader) {
 	order := now.e.order()
 	first := sort.Search(at, func(i int) bool { return list[i].e.order() >= order })
 	keep, end := first, first
-	for ; end < len(list) && list[end].e.order() == order; end++ { // the block's, of which some may have read before a barrier
+	for ; end < len(list) && list[end].e.order() == order; end++ { // the block's own: some may have read before a barrier
 		if r := list[end]; r.mask != 0 && (r.e == now.e || b.unknown(thread, r) != 0) {
 			list[keep] = r
 			keep++

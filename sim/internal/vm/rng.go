@@ -2,10 +2,10 @@ package vm
 
 import "encoding/binary"
 
-// rng is SplitMix64: a small generator with a state of one word.
+// rng is SplitMix64, a generator with one word of state.
 type rng struct{ state uint64 }
 
-// seeded makes a generator from numbers; equal numbers give equal generators.
+// seeded returns a generator seeded with some numbers.
 func seeded(parts ...uint64) rng {
 	r := rng{0x9e3779b97f4a7c15}
 	for _, p := range parts {
@@ -28,7 +28,7 @@ func (r *rng) below(n uint32) uint32 {
 	return uint32(r.next() >> 32 * uint64(n) >> 32)
 }
 
-// scribble fills memory that nothing has written to.
+// scribble fills p with noise.
 func (r *rng) scribble(p []byte) {
 	v := r.next()
 	for len(p) >= 8 {
@@ -47,14 +47,14 @@ func (r *rng) shuffle(n int, swap func(i, j int)) {
 	}
 }
 
-// Rand is the generator for what a device draws.
+// Rand is the generator of a device's random decisions.
 type Rand struct{ r rng }
 
-// NewRand makes a generator from numbers.
+// NewRand returns a generator seeded with some numbers.
 func NewRand(parts ...uint64) Rand { return Rand{seeded(parts...)} }
 
 // Below draws a number less than n > 0.
 func (r *Rand) Below(n uint32) uint32 { return r.r.below(n) }
 
-// Scribble fills memory that nothing has written to.
+// Scribble fills p with noise.
 func (r *Rand) Scribble(p []byte) { r.r.scribble(p) }

@@ -2,44 +2,44 @@ package vm
 
 import "math/bits"
 
-// Shadow is what the strict mode remembers of a piece of memory: which bytes have been written, and who touched what last.
+// Shadow holds the strict mode's metadata of a range of memory: which bytes have been written, and the last accesses of each cell.
 type Shadow struct {
 	valid   []uint64 // a bit for each byte
-	missing uint64   // bytes that nothing has written
+	missing uint64   // number of unwritten bytes
 	pages   []page
 }
 
 const (
-	pageShift = 12 // bytes of memory that one page of cells is for
+	pageShift = 12 // log2 of the bytes of memory that one page of cells covers
 	pageBytes = 1 << pageShift
 	maxGrain  = 4 // log2 of the largest access
 )
 
-// page holds the cells of a page of memory. Its cells are as wide as the narrowest access that it has seen in this run.
+// page holds the cells of a page of memory. A cell is as wide as the page's narrowest access in this launch.
 type page struct {
-	stamp uint64 // the launch, or block, that the cells are of
+	stamp uint64 // the launch or block that the cells belong to
 	grain uint8  // log2 of a cell's bytes
 	cells []cell
 }
 
-// cell remembers the last write of some bytes, and reads since then.
+// cell records the last write of some bytes and the reads since then.
 type cell struct {
 	write, read       epoch
 	writeAt, readFrom int32 // Program.Source
 }
 
-// NewShadow makes the shadow of memory that nothing has written.
+// NewShadow returns the shadow of size bytes of unwritten memory.
 func NewShadow(size uint64) *Shadow {
 	return &Shadow{valid: make([]uint64, (size+63)/64), missing: size, pages: make([]page, (size+pageBytes-1)/pageBytes)}
 }
 
-// forget makes all bytes unwritten.
+// forget marks all bytes as unwritten.
 func (s *Shadow) forget(size uint64) {
 	clear(s.valid)
 	s.missing = size
 }
 
-// written marks the n bytes of an aligned access: they lie in one word.
+// written marks the n bytes of an aligned access as written. Their bits lie in one word.
 func (s *Shadow) written(off, n uint64) {
 	w, mask := &s.valid[off>>6], (uint64(1)<<n-1)<<(off&63)
 	if miss := mask &^ *w; miss != 0 {
@@ -48,13 +48,13 @@ func (s *Shadow) written(off, n uint64) {
 	}
 }
 
-// isWritten says whether all bytes of an aligned access have been written.
+// isWritten reports whether all bytes of an aligned access have been written.
 func (s *Shadow) isWritten(off, n uint64) bool {
 	mask := (uint64(1)<<n - 1) << (off & 63)
 	return s.valid[off>>6]&mask == mask
 }
 
-// Written marks any range.
+// Written marks any range of bytes as written.
 func (s *Shadow) Written(off, n uint64) {
 	for ; n > 0 && off&63 != 0; off, n = off+1, n-1 {
 		s.written(off, 1)
@@ -69,7 +69,7 @@ func (s *Shadow) Written(off, n uint64) {
 	}
 }
 
-// Copied marks a range as another one is marked.
+// Copied copies the marks of one range to another.
 func (s *Shadow) Copied(off uint64, from *Shadow, at, n uint64) {
 	if from.missing == 0 {
 		s.Written(off, n)
@@ -94,7 +94,8 @@ func (s *Shadow) Copied(off uint64, from *Shadow, at, n uint64) {
 	}
 }
 
-// page gives the cells that an access of 2^log bytes needs, as narrow as it is, or narrower. Parts of a cell have each its readers.
+// page returns the page of an access of 2^log bytes, first splitting its cells if they are wider than that. Each part of a split cell
+// has its own list of readers.
 func (s *Shadow) page(off, stamp uint64, log uint8, readers *readerLists) *page {
 	p := &s.pages[off>>pageShift]
 	if p.stamp != stamp {

@@ -45,7 +45,7 @@ func (w *warp) shuffle(group []*split, have uint32, mode string) {
 	}
 }
 
-// shuffleSource is the lane that a lane reads, itself where the other is out of its segment.
+// shuffleSource returns the lane that a lane reads, or the lane itself if that one is outside its segment, and whether it is inside.
 func shuffleSource(mode string, lane, b, c uint32) (j uint32, in bool) {
 	b, clamp, seg := b&31, c&31, c>>8&31
 	top := lane&seg | clamp&^seg

@@ -6,10 +6,10 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// bank is a piece of memory that lanes access, and what the strict mode knows of it.
+// bank is a range of memory that lanes access, with its shadow.
 type bank struct {
 	data   []byte
-	shadow *Shadow // nil: nothing is followed
+	shadow *Shadow // nil: not checked
 	space  ptx.Space
 }
 
@@ -65,7 +65,7 @@ func (w *warp) outside(o *op, lane int) {
 	w.fail(o, lane, IllegalAddress, a, "%s of %d bytes %s", verb(o), o.mem.size(), where)
 }
 
-// place finds where one lane's access goes, in any space, and makes its address an offset there.
+// place returns the bank of one lane's access in any space, and turns its address into an offset in it.
 func (w *warp) place(o *op, lane int) (b bank, ok bool) {
 	a, n := w.addr[lane], o.mem.size()
 	off := a
@@ -102,7 +102,7 @@ func (w *warp) place(o *op, lane int) (b bank, ok bool) {
 	return b, true
 }
 
-// Generic addresses: below windows they are global ones; the other spaces have a window each.
+// Generic addresses below windows are global ones; each of the other spaces has a window.
 const (
 	windowShift  = 40
 	windows      = 0x70 << windowShift
@@ -112,7 +112,7 @@ const (
 	paramWindow  = 0x73 << windowShift
 )
 
-// windowOf is where a state space begins among the generic addresses.
+// windowOf returns the generic address at which a state space begins.
 func windowOf(s ptx.Space) uint64 {
 	switch s {
 	case ptx.Shared:

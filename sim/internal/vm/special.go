@@ -2,7 +2,7 @@ package vm
 
 import "strings"
 
-// specialBits is the width of a special register.
+// specialBits returns the width of a special register.
 func specialBits(name string) int {
 	switch name {
 	case "%clock64", "%globaltimer", "%gridid":
@@ -11,12 +11,12 @@ func specialBits(name string) int {
 	return 32
 }
 
-// varying says whether a special register changes while a warp runs.
+// varying reports whether a special register changes while a warp runs.
 func varying(name string) bool {
 	return strings.HasPrefix(name, "%clock") || strings.HasPrefix(name, "%globaltimer")
 }
 
-// special is the value of a special register that does not change, for one lane.
+// special returns one lane's value of a special register that does not change.
 func (w *warp) special(name string, lane int) uint64 {
 	g, b := w.block.grid, w.block
 	thread := w.index*lanes + lane
@@ -65,7 +65,7 @@ func (w *warp) special(name string, lane int) uint64 {
 	return 0 // %tid.w, %ctaid.w
 }
 
-// clock is the value of a special register that changes: all count the operations that the warp has executed.
+// clock returns the value of a special register that changes: all of them count the operations that the warp has executed.
 func (w *warp) clock(name string) uint64 {
 	switch name {
 	case "%clock_hi", "%globaltimer_hi":

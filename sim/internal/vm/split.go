@@ -2,14 +2,14 @@ package vm
 
 import "math/bits"
 
-// A split is a group of lanes of a warp at one place of the program. Lanes that part at a branch wait for each other at the
-// branch's immediate post-dominator. Which of several groups goes on is drawn from the seed: PTX promises no order.
+// A split is a group of lanes of a warp at the same point of the program. Lanes that diverge at a branch wait for each other at the
+// branch's immediate post-dominator. Which of several groups runs next is drawn from the seed: PTX promises no order.
 type split struct {
 	block int32
 	mask  uint32
 	state splitState
-	join  *join // where they wait for the lanes they parted from
-	op    *op   // what they wait at
+	join  *join // where they reconverge with the lanes that they diverged from
+	op    *op   // the operation they wait at
 }
 
 type splitState uint8
@@ -22,10 +22,10 @@ const (
 	ended
 )
 
-// join is a place where lanes that parted meet.
+// join is a point where diverged lanes reconverge.
 type join struct {
 	block   int32
-	expect  uint32 // lanes that have not left the kernel
+	expect  uint32 // lanes to wait for
 	arrived uint32
 	outer   *join
 }
@@ -56,7 +56,7 @@ func (w *warp) end(s *split) {
 	w.spare = append(w.spare, s)
 }
 
-// enter moves lanes to the beginning of a block; false means that they wait there for others and the split has ended.
+// enter moves lanes to the beginning of a basic block; false means that it is their join, so that the split has ended.
 func (w *warp) enter(s *split, block int32) bool {
 	s.block, s.state = block, running
 	j := s.join
@@ -69,7 +69,7 @@ func (w *warp) enter(s *split, block int32) bool {
 	return false
 }
 
-// part sends lanes different ways.
+// part diverges a split.
 func (w *warp) part(s *split, b *basicBlock, ways []way) {
 	j := s.join
 	if b.join >= 0 && (j == nil || j.block != b.join) {
@@ -87,7 +87,7 @@ func (w *warp) part(s *split, b *basicBlock, ways []way) {
 	}
 }
 
-// meet goes on with the lanes of a join once all have arrived.
+// meet reconverges the lanes of a join if all have arrived.
 func (w *warp) meet(j *join) {
 	if j.arrived != j.expect {
 		return
@@ -107,7 +107,7 @@ func (w *warp) meet(j *join) {
 	w.enter(t, j.block)
 }
 
-// exit lets lanes of a split leave the kernel; false means that none of its lanes are left.
+// exit executes an exit of some lanes of a split; false means that none of its lanes are left.
 func (w *warp) exit(s *split, mask uint32) bool {
 	w.live &^= mask
 	s.mask &^= mask
@@ -132,14 +132,13 @@ func (w *warp) exit(s *split, mask uint32) bool {
 	return stay
 }
 
-// loosen lets lanes that wait at joins go on without those that they wait for, so that lanes which wait for each other in memory
-// make progress.
+// loosen releases the lanes that wait at joins, so that lanes of a warp that wait for each other by polling memory make progress.
 func (w *warp) loosen() {
 	w.met, w.patience = w.steps, max(w.patience/2, minPatience)
 	w.release()
 }
 
-// release lets lanes that wait at joins go on without those that they wait for, if there are any.
+// release lets the lanes that wait at joins go on without the missing ones. It reports whether there were any.
 func (w *warp) release() (some bool) {
 	for _, j := range append([]*join(nil), w.joins...) {
 		if j.arrived == 0 || j.arrived == j.expect {
@@ -156,9 +155,9 @@ func (w *warp) release() (some bool) {
 	return some
 }
 
-// unlock lets lanes that wait at joins go on where those that they wait for wait themselves, perhaps for them: a lane that can go on
-// must, if only to leave the kernel. Where all of these wait for lanes of the warp that is at once; where some are at a barrier of the
-// block, which other warps may open, when nothing else in the block can go on, or after a while.
+// unlock releases the lanes that wait at joins if all other lanes of the warp wait as well, perhaps for them: a lane that can run must
+// run, if only to exit. If all of the others wait for lanes of the warp, the release is immediate. If some wait at a barrier of the
+// block, which other warps may complete, it happens once nothing else in the block can run, or after a while.
 func (w *warp) unlock(nothingElse bool) bool {
 	if len(w.joins) == 0 || w.nap > 0 {
 		return false
@@ -180,7 +179,7 @@ func (w *warp) unlock(nothingElse bool) bool {
 	return w.release()
 }
 
-// rendezvous executes the operation that a split waits at if all lanes that must are there; false means that s waits.
+// rendezvous executes the operation that a split waits at if all member lanes have arrived; false means that s waits.
 func (w *warp) rendezvous(s *split) bool {
 	o := s.op
 	if o.sync.member < 0 {
@@ -190,7 +189,7 @@ func (w *warp) rendezvous(s *split) bool {
 	members := &w.r32[o.sync.member]
 	first := bits.TrailingZeros32(s.mask)
 	member := members[first]
-	// Lanes that name different members wait apart.
+	// Lanes with different member masks form separate groups.
 	var apart uint32
 	for k := s.mask; k != 0; k &= k - 1 {
 		if i := bits.TrailingZeros32(k) & (lanes - 1); members[i] != member {
@@ -211,7 +210,7 @@ func (w *warp) rendezvous(s *split) bool {
 	}
 	if out := s.mask &^ member; out != 0 {
 		w.mask = s.mask
-		w.failLane(o, bits.TrailingZeros32(out), Undefined, "%s by a lane that its member mask %#08x does not name", o.sync.what, member)
+		w.failLane(o, bits.TrailingZeros32(out), Undefined, "%s by a lane that is not in its member mask %#08x", o.sync.what, member)
 		return false
 	}
 	need := member & w.live

@@ -6,47 +6,47 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// location is what the strict mode follows of a place in memory that strong accesses use: what a read of it may bring, and the
-// values that other threads may still see.
+// location is the strict mode's state of a memory location that strong accesses use: what a read of it acquires, and the values
+// that other threads may still see.
 type location struct {
 	offer               // with the latest value
 	past    []pastValue // older values, oldest first; the memory holds the latest
 	fenced  []fencedSight
 	writes  uint64   // strong writes so far
-	readers *view    // those who have read it, whose .sc fences come before those of writers
-	writers []writer // the latest of them but one, and some before
-	next    int      // where the next goes
+	readers *view    // what its readers knew; their .sc fences precede those of later writers
+	writers []writer // the last few strong writes before the latest
+	next    int      // ring index in writers, once that is full
 }
 
-// writer is a strong write, and where in the program it stands.
+// writer is a strong write and its instruction's index in Program.Source.
 type writer struct {
 	e    epoch
 	from int32
 }
 
-// maxWriters is how many strong writes before the last are remembered of a place.
+// maxWriters bounds the recorded strong writes of a location before the latest.
 const maxWriters = 8
 
-// offer is what comes with a value: what its writers released.
+// offer is what was released with a value.
 type offer struct {
 	order  uint32 // block of the writer
-	block  *view  // in the scope of the block
-	device *view
-	before *view // its writers, and those before them, whose .sc fences come before those of readers
+	block  *view  // at block scope
+	device *view  // at device scope
+	before *view  // what its writer and earlier ones knew; their .sc fences precede those of later readers
 }
 
 // pastValue is a value that a later strong write has replaced.
 type pastValue struct {
 	offer
 	value uint64
-	n     uint64 // its number among the writes
+	n     uint64 // ordinal of the write
 	next  epoch  // the write that replaced it
 }
 
-// maxPast is how many replaced values of a place other threads may still see.
+// maxPast bounds the older values of a location that other threads may still see.
 const maxPast = 4
 
-// location finds what is followed of the place that one lane accesses.
+// location returns the state of a memory location, which it creates if necessary.
 func (w *warp) location(space ptx.Space, at uint64) *location {
 	b := w.block.eye
 	list := b.strong
@@ -61,7 +61,8 @@ func (w *warp) location(space ptx.Space, at uint64) *location {
 	return l
 }
 
-// readStrong lets a thread that has read a strong value have what its writer released.
+// readStrong gives a thread that has read a strong value what was released with it: at once if the read acquires, or else at the thread's
+// next fence.
 func (w *warp) readStrong(m *access, l *location, from offer, lane int) {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
@@ -83,7 +84,8 @@ func (w *warp) readStrong(m *access, l *location, from offer, lane int) {
 	}
 }
 
-// writeStrong lets a strong write offer what its thread has released. rmw: the write continues what the one before it offered.
+// writeStrong attaches to a strong write what its thread has released. If rmw, the write continues the release sequence of the one
+// before it.
 func (w *warp) writeStrong(m *access, l *location, lane int, rmw bool) {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
@@ -114,13 +116,13 @@ func (w *warp) writeStrong(m *access, l *location, lane int, rmw bool) {
 	l.offer = offer{b.order, block, device, before}
 }
 
-// fencedSight is a strong write of a place that threads with a .sc fence have seen, and which fence.
+// fencedSight is the number of strong writes of a location that had been seen at a .sc fence, and the fence's version.
 type fencedSight struct {
 	version uint64
 	n       uint64
 }
 
-// sight is which of the strong writes of a place a thread knows to have been.
+// sight returns the number of strong writes of a location that a thread is known to have seen.
 func (b *observer) sight(thread uint32, l *location) uint64 {
 	t := &b.threads[thread]
 	n := t.saw[l]
@@ -139,11 +141,11 @@ func (b *observer) sight(thread uint32, l *location) uint64 {
 	return n
 }
 
-// maxSaw bounds how many places are remembered of a thread. Beyond it the places lose their older values, so that nothing is to be
-// remembered.
+// maxSaw bounds the locations recorded for a thread. Beyond it those locations lose their older values, so that there is nothing to
+// record.
 const maxSaw = 1 << 10
 
-// saw remembers which value a thread has seen.
+// saw records which value a thread has seen.
 func (b *observer) saw(thread uint32, l *location, n uint64) {
 	t := &b.threads[thread]
 	if t.saw == nil || len(t.saw) >= maxSaw {
@@ -155,7 +157,7 @@ func (b *observer) saw(thread uint32, l *location, n uint64) {
 	t.saw[l] = n
 }
 
-// replaced remembers the value that a strong write replaces.
+// replaced records the value that a strong write replaces.
 func (w *warp) replaced(l *location, lane int, old uint64) {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
@@ -168,8 +170,8 @@ func (w *warp) replaced(l *location, lane int, old uint64) {
 	l.writes++
 }
 
-// draw draws which value a strong load sees: the latest, or an older one that the thread need not know to be replaced. A thread
-// never goes back behind a value that it has seen, nor behind a write that it knows.
+// draw picks at random the value that a strong load sees: the latest, or an older one. A thread never sees a value older than one that
+// it has seen, nor one that was replaced by a write that is ordered before the load (coherence).
 func (w *warp) draw(m *access, l *location, lane int, latest uint64) (v uint64, stale bool) {
 	b := w.block.eye
 	u := uint32(w.index*lanes + lane)
@@ -194,7 +196,7 @@ func (w *warp) draw(m *access, l *location, lane int, latest uint64) (v uint64, 
 	return p.value, true
 }
 
-// key names the place of a lane's element: its address, or its offset in shared memory.
+// key returns the key of a lane's element among the locations: its address, or its offset in shared memory.
 func (w *warp) key(b bank, lane, e int, m *access) uint64 {
 	at := w.addr[lane] + uint64(e*m.bytes)
 	if b.space == ptx.Global {
@@ -203,7 +205,7 @@ func (w *warp) key(b bank, lane, e int, m *access) uint64 {
 	return at
 }
 
-// loadStrong is load for strong accesses in the strict mode.
+// loadStrong is load for strong accesses in strict mode.
 func (w *warp) loadStrong(o *op, b bank) {
 	m := o.mem
 	for k := w.mask; k != 0; k &= k - 1 {
@@ -225,7 +227,7 @@ func (w *warp) loadStrong(o *op, b bank) {
 	}
 }
 
-// storeStrong is store for strong accesses in the strict mode.
+// storeStrong is store for strong accesses in strict mode.
 func (w *warp) storeStrong(o *op, b bank) {
 	m := o.mem
 	for k := w.mask; k != 0; k &= k - 1 {

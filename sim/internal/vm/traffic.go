@@ -9,10 +9,10 @@ import (
 // Traffic counts accesses of memory. A request is one instruction of one warp.
 type Traffic struct {
 	Requests  uint64
-	Bytes     uint64    // that its lanes ask for
-	Sectors   uint64    // of 32 bytes that requests touch, each counted once a request
-	Conflicts uint64    // passes that shared memory needs beyond those that it needs without bank conflicts
-	Widths    [5]uint64 // requests by the bytes of a lane: 1, 2, 4, 8, 16
+	Bytes     uint64    // requested by lanes
+	Sectors   uint64    // 32-byte sectors touched, each counted once per request
+	Conflicts uint64    // extra passes caused by bank conflicts in shared memory
+	Widths    [5]uint64 // requests by the bytes that each lane accesses: 1, 2, 4, 8, 16
 }
 
 // Add adds the counts of other accesses.
@@ -82,10 +82,10 @@ func (w *warp) count(o *op, lo, hi uint64) {
 	}
 }
 
-// sectors is how many sectors of 32 bytes the active lanes touch. An aligned access lies in one.
+// sectors returns the number of 32-byte sectors that the active lanes touch. An aligned access lies in a single sector.
 func (w *warp) sectors(lo, hi, n uint64) uint64 {
 	if span := hi>>5 - lo>>5; w.mask == full && hi-lo == (lanes-1)*n {
-		in := true // one run, in turn
+		in := true // consecutive addresses in lane order
 		for i, a := range &w.addr {
 			in = in && a == lo+uint64(i)*n
 		}
@@ -100,7 +100,7 @@ func (w *warp) sectors(lo, hi, n uint64) uint64 {
 next:
 	for m := w.mask; m != 0; m &= m - 1 {
 		s := w.addr[bits.TrailingZeros32(m)&(lanes-1)] >> 5
-		for i := k - 1; i >= 0; i-- { // the last are the likeliest
+		for i := k - 1; i >= 0; i-- { // most recent first, as the likeliest match
 			if list[i] == s {
 				continue next
 			}
@@ -111,8 +111,8 @@ next:
 	return uint64(k)
 }
 
-// bankConflicts is how many passes more than without conflicts the active lanes need in shared memory: it has 32 banks of 4 bytes,
-// and each gives one word a pass. Accesses of 8 and 16 bytes take half and quarter warps at a time.
+// bankConflicts returns the number of extra passes that conflicts of the active lanes cause in shared memory, which has 32 banks of 4
+// bytes, each serving one word per pass. Accesses of 8 and 16 bytes are served by half and quarter warps.
 func (w *warp) bankConflicts(n uint64) uint64 {
 	words := max(n/4, 1)
 	group := lanes / int(words)
@@ -125,7 +125,7 @@ func (w *warp) bankConflicts(n uint64) uint64 {
 	return extra
 }
 
-// passes is the largest number of different words that some lanes want of one bank.
+// passes returns the largest number of different words that the lanes of part access in any one bank.
 func (w *warp) passes(first int, part uint32, words uint64) uint64 {
 	var word [lanes]uint64
 	var used uint32

@@ -2,23 +2,23 @@ package vm
 
 import "sync/atomic"
 
-// view is a set of known accesses. It is not changed once it is shared.
+// view is a set of known accesses. It is immutable once shared.
 type view struct {
 	sc     uint64 // version of the order of .sc fences
 	blocks blocksKnown
-	before blocksKnown          // whose .sc fences come before the next of whoever has the view
-	seen   map[*location]uint64 // which of a place's strong writes has been seen: none before it will be
+	before blocksKnown          // accesses whose .sc fences precede the next fence of each thread that has the view
+	seen   map[*location]uint64 // ordinal of the latest strong write seen of each location; older ones will not be seen again
 
-	// Numbers and not pointers, which would keep all that ever was.
+	// Views refer to each other by numbers, since pointers would keep every view alive.
 	id     uint64
-	parts  [2]uint64 // what it was merged of
-	with   uint64    // the last it was merged with, and what came of it
+	parts  [2]uint64 // the views it was merged from
+	with   uint64    // the view it was last merged with, and the result
 	merged *view
 }
 
 var viewIDs atomic.Uint64
 
-// number is a view's identity.
+// number returns a view's identity.
 func (v *view) number() uint64 {
 	if v.id == 0 {
 		v.id = viewIDs.Add(1)
@@ -34,12 +34,12 @@ func (v *view) covers(e epoch) bool {
 	return ok && (e.clock() <= k.base || e.clock() <= k.threads.at(e.thread()))
 }
 
-// same says whether two views are made of the same parts.
+// same reports whether two views consist of the same parts.
 func (v *view) same(o *view) bool {
 	return v.sc == o.sc && v.blocks.same(o.blocks) && v.before.same(o.before) && len(v.seen) == 0 && len(o.seen) == 0
 }
 
-// merge is what two views know together. The lanes of a warp merge the same ones over and over, and get the same one for it.
+// merge returns the union of two views. Results are cached: the lanes of a warp merge the same views over and over.
 func merge(a, b *view) *view {
 	switch {
 	case a == nil || a == b:

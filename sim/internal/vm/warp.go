@@ -7,35 +7,35 @@ type warp struct {
 	prog    *Program
 	block   *block
 	index   int    // in the block
-	initial uint32 // lanes that there are
-	live    uint32 // lanes that have not left the kernel
-	mask    uint32 // lanes that the current operation is for
+	initial uint32 // lanes that exist
+	live    uint32 // lanes that have not exited
+	mask    uint32 // active lanes of the current operation
 	fault   *Fault
 
 	r32   []lane32
 	r64   []lane64
 	preds []uint32
-	local []byte // of all lanes, one behind the other
+	local []byte // local memories of all lanes, one after the other
 
 	localShadow *Shadow
 
 	splits   []*split // that have not ended
-	joins    []*join  // that lanes wait at
-	nap      uint32   // rounds that it still naps
-	napAt    uint64   // steps at which it does next
+	joins    []*join  // reconvergence points that lanes wait at
+	nap      uint32   // rounds left to nap
+	napAt    uint64   // steps at which the next nap begins
 	spare    []*split
 	steps    uint64 // operations executed
 	began    uint64 // steps at the beginning of the block
-	extra    uint64 // of the block, at which the warp's turn ends
-	met      uint64 // steps when lanes last met, or parted without others waiting
+	extra    uint64 // block.extra at which the warp's time slice ends
+	met      uint64 // steps at the last reconvergence, or at a divergence while there were no joins
 	patience uint64
-	stuck    uint64 // the block's steps at which lanes at joins go on though others are at a barrier; 0: they do not wait so
+	stuck    uint64 // block.steps at which lanes at joins are released although others wait at a barrier; 0: unset
 	region   *Region
 
-	t32        lane32 // results that only some lanes take
+	t32        lane32 // temporary results, of which only the active lanes are kept
 	t64        lane64
 	addr       lane64
-	alone      split // for operations that do not wait
+	alone      split // for operations whose lanes are all there
 	aloneGroup [1]*split
 }
 
@@ -66,7 +66,7 @@ func (w *warp) fill(s preset, value func(lane int) uint64) {
 	}
 }
 
-// start makes a warp ready for the first operation of its part of a block.
+// start resets a warp to begin its part of a block.
 func (w *warp) start(b *block, index, threads int) {
 	w.block, w.index, w.fault, w.region = b, index, nil, nil
 	w.live = full
@@ -79,7 +79,7 @@ func (w *warp) start(b *block, index, threads int) {
 			w.fill(s, func(lane int) uint64 { return w.special(s.special, lane) })
 		}
 	}
-	for _, s := range w.prog.poison { // what nothing was written to holds anything
+	for _, s := range w.prog.poison { // registers that may be read uninitialized
 		w.fill(s, func(int) uint64 { return b.rng.next() })
 	}
 	b.rng.scribble(w.local)
@@ -95,15 +95,15 @@ func (w *warp) start(b *block, index, threads int) {
 	w.splits = append(w.splits, w.newSplit(0, w.live, nil))
 }
 
-// Naps. A warp may stop at any place while other blocks go on: what waits for the grid is otherwise executed only when the warps of
-// a block have all come as far as they can, and a missing barrier before it would never show. Where a warp naps, and for how many
-// rounds of the grid, is drawn.
+// A warp may nap at any point while other blocks go on. Otherwise the operations that wait for the grid would be executed only when all
+// warps of a block have run as far as they can, which would hide a missing barrier before such an operation. The point and the number of
+// rounds of the grid are drawn at random.
 const (
 	maxNapAfter  = 15 // log2 of operations
 	maxNapRounds = 6  // log2
 )
 
-// drawNap draws where the warp naps next; half of them do not.
+// drawNap draws the point of the warp's next nap. With probability 1/2 there is none.
 func (w *warp) drawNap() {
 	w.napAt = ^uint64(0)
 	if r := &w.block.rng; r.below(2) == 0 {
@@ -111,7 +111,7 @@ func (w *warp) drawNap() {
 	}
 }
 
-// runnable says whether some lanes can go on now.
+// runnable reports whether any lanes can run.
 func (w *warp) runnable() bool {
 	if w.nap > 0 {
 		return false
@@ -124,7 +124,7 @@ func (w *warp) runnable() bool {
 	return false
 }
 
-// run executes the warp until no lanes can go on or about so many operations are done.
+// run executes the warp until no lanes can run, or for about quantum operations.
 func (w *warp) run(quantum int) {
 	if len(w.joins) > 0 && w.steps-w.met > w.patience {
 		w.loosen()
@@ -163,13 +163,13 @@ func (w *warp) run(quantum int) {
 	}
 }
 
-// Lanes that wait at a join go on without the others after so many operations: less each time that they had to.
+// The number of operations after which lanes that wait at a join go on without the others. It is halved each time.
 const (
 	patience    = 1 << 14
 	minPatience = 1 << 8
 )
 
-// step executes one group of lanes until it waits, parts, meets others, or has used up the quantum, whose rest it returns.
+// step executes one group of lanes until it waits, diverges, reconverges, or has used up the quantum. It returns the rest of the quantum.
 func (w *warp) step(s *split, quantum int) int {
 	p, cov := w.prog, w.block.cover
 	for quantum > 0 && w.block.extra <= w.extra {
@@ -253,7 +253,7 @@ func (w *warp) step(s *split, quantum int) int {
 	return 0
 }
 
-// guarded narrows the mask to the lanes whose guard holds; false means none.
+// guarded restricts the mask to the lanes whose guard predicate is true; false means none.
 func (w *warp) guarded(o *op, cov *Cover) bool {
 	g := w.preds[o.guard]
 	if o.not {
@@ -266,7 +266,7 @@ func (w *warp) guarded(o *op, cov *Cover) bool {
 	return w.mask != 0
 }
 
-// branch executes a branch; false means that s is not the group to go on with.
+// branch executes a branch; false means that s has ended.
 func (w *warp) branch(s *split, o *op, b *basicBlock) bool {
 	w.mask = s.mask
 	if o.guard < 0 || w.guarded(o, w.block.cover) && w.mask == s.mask {
@@ -279,7 +279,7 @@ func (w *warp) branch(s *split, o *op, b *basicBlock) bool {
 	return false
 }
 
-// switchTo executes a branch to one of a list.
+// switchTo executes an indirect branch to one of a list of targets.
 func (w *warp) switchTo(s *split, o *op, b *basicBlock) {
 	var ways []way
 	idx := &w.r32[o.a]
