@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// Commit completes outputs together. No file takes its place before all of them, and the streams, are complete and on the
-// disk; and where one cannot take its place, what stood in the places of the others is put back there. Where that is not
-// possible either, the error says which were written. On an error all that is left of the new files is removed.
+// Commit completes several outputs together. It renames no file into place before all files and streams are complete and on
+// disk. If a rename fails, it restores the previous files at the places of the others; if that is impossible too, the error
+// says which files were written. On error it removes the temporary files.
 func Commit(all ...*File) (err error) {
 	defer func() {
 		for _, f := range all {
@@ -38,16 +38,16 @@ func Commit(all ...*File) (err error) {
 	return place(all)
 }
 
-// change is the replacing of one file.
+// change is the replacement of one file.
 type change struct {
 	*File
-	old     string // another name of what was there, as long as it may have to be put back; "" if it has none
+	old     string // temporary link to the previous file, for putBack; "" if there is none
 	existed bool
 }
 
 var link = os.Link
 
-// place gives finished files their places. left.mu is held.
+// place renames finished files into place. The caller holds left.mu.
 func place(all []*File) error {
 	var changes []*change
 	for _, f := range all {
@@ -73,7 +73,7 @@ func place(all []*File) error {
 	for _, c := range changes {
 		left.written = append(left.written, c.name)
 		delete(left.paths, c.temporary)
-		// The new name reaches the disk with the folder; where a folder can't be synced, as on Windows, the system sees to that.
+		// Sync the folder too, so that the new name is on disk. Folders can't be synced on Windows, which needs no sync.
 		if dir, err := os.Open(filepath.Dir(c.path)); err == nil {
 			dir.Sync()
 			dir.Close()
@@ -85,7 +85,7 @@ func place(all []*File) error {
 	return nil
 }
 
-// prepare refuses a place that is not free, and keeps what is there where it may have to be put back.
+// prepare returns an error if the place cannot be written to. If keep, it links the previous file, so that putBack can restore it.
 func (c *change) prepare(keep bool) error {
 	info, err := os.Lstat(c.path)
 	switch {
@@ -94,7 +94,7 @@ func (c *change) prepare(keep bool) error {
 	case err != nil:
 		return err
 	case info.IsDir():
-		return errors.New("a folder has taken its place")
+		return errors.New("a folder is in its place")
 	}
 	c.existed = true
 	if !keep {
@@ -108,7 +108,7 @@ func (c *change) prepare(keep bool) error {
 	return nil
 }
 
-// forget removes the name that was kept.
+// forget removes the link to the previous file.
 func (c *change) forget() {
 	if c.old != "" {
 		os.Remove(c.old)
@@ -116,7 +116,7 @@ func (c *change) forget() {
 	}
 }
 
-// putBack undoes changes; the error names those that cannot be undone.
+// putBack undoes changes. Its error names those that cannot be undone.
 func putBack(changes []*change) error {
 	var stay []string
 	for _, c := range changes {
@@ -135,5 +135,5 @@ func putBack(changes []*change) error {
 	if stay == nil {
 		return nil
 	}
-	return fmt.Errorf("written all the same: %s", strings.Join(stay, ", "))
+	return fmt.Errorf("written nevertheless: %s", strings.Join(stay, ", "))
 }

@@ -51,7 +51,7 @@ func TestCommitPutsAllOrNone(t *testing.T) {
 		spoil  func(place string) error // of the last file
 		reason string
 	}{
-		"a folder in its place": {func(place string) error { return errors.Join(os.Remove(place), os.Mkdir(place, 0o777)) }, "a folder has taken its place"},
+		"a folder in its place": {func(place string) error { return errors.Join(os.Remove(place), os.Mkdir(place, 0o777)) }, "a folder is in its place"},
 		"no folder any more":    {func(place string) error { return os.RemoveAll(filepath.Dir(place)) }, "no such file or directory"},
 	} {
 		for _, links := range []bool{true, false} {
@@ -73,7 +73,7 @@ func TestCommitPutsAllOrNone(t *testing.T) {
 			want := map[string]string{"there": "old"}
 			if !links && c.reason == "no such file or directory" { // it can't be put back, and the error says so
 				want["there"] = "new"
-				require.ErrorContains(t, err, "; written all the same: "+at("there"))
+				require.ErrorContains(t, err, "; written nevertheless: "+at("there"))
 			} else {
 				require.NotContains(t, err.Error(), "written")
 			}

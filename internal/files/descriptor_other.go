@@ -7,7 +7,7 @@ import (
 	"os"
 )
 
-// descriptor returns a standard stream; there are no others here.
+// descriptor returns one of the three standard streams; other descriptors are not supported on this system.
 func descriptor(n int) (*os.File, func() error, error) {
 	if n > 2 {
 		return nil, nil, errors.New("this system has no descriptors but 0, 1 and 2")

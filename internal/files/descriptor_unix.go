@@ -8,14 +8,14 @@ import (
 	"syscall"
 )
 
-// descriptor returns a file on a descriptor that the process was given, appending and at the position where that is, and what
-// closes it.
+// descriptor returns a file that duplicates a descriptor inherited by the process, and a function that closes it. The file
+// shares the descriptor's position and append mode.
 func descriptor(n int) (*os.File, func() error, error) {
 	flags, _, errno := syscall.Syscall(syscall.SYS_FCNTL, uintptr(n), syscall.F_GETFD, 0)
 	switch {
 	case errno != 0:
 		return nil, nil, errno
-	case flags&syscall.FD_CLOEXEC != 0: // opened by this process itself, for something else
+	case flags&syscall.FD_CLOEXEC != 0: // opened by this process itself, not inherited
 		return nil, nil, syscall.EBADF
 	}
 	syscall.ForkLock.RLock()

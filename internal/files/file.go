@@ -17,15 +17,15 @@ type File struct {
 	name      string
 	ctx       context.Context
 	file      *os.File     // nil for a stream
-	path      string       // that the file is to take
-	temporary string       // that it has until then
-	close     func() error // nil when it is closed
+	path      string       // final path
+	temporary string       // path until the commit
+	close     func() error // nil once closed
 	done      bool         // committed or discarded
 }
 
-// Create begins to write to a place. A regular file grows under another name, .smoothl1-*.tmp, in the same folder, and takes
-// its own, and the permissions of the file that was there, when it is committed; a write-protected one is refused. What is no
-// regular file is opened, which waits on a pipe with a name until somebody reads from it.
+// Create opens a place for writing. A regular file is written under a temporary name, .smoothl1-*.tmp, in the same folder, with the
+// permissions of the file that it replaces; Commit renames it. Replacing a write-protected file is an error. Anything
+// other than a regular file is opened directly; opening a named pipe blocks until it has a reader.
 func (p Place) Create(ctx context.Context) (*File, error) {
 	f, err := p.create(ctx)
 	if err != nil {
@@ -51,7 +51,7 @@ func (p Place) create(ctx context.Context) (*File, error) {
 		}
 		return &File{w: f, close: done}, nil
 	}
-	if p.Regular() { // replacing needs no permission of the file itself, so a write-protected one would be lost
+	if p.Regular() { // check for write protection, which a rename would ignore
 		f, err := os.OpenFile(p.path, os.O_WRONLY, 0)
 		if err != nil {
 			return nil, err
@@ -60,7 +60,7 @@ func (p Place) create(ctx context.Context) (*File, error) {
 	}
 	temporary := filepath.Join(filepath.Dir(p.path), fmt.Sprintf(".smoothl1-%016x.tmp", rand.Uint64()))
 	var file *os.File
-	err := left.add(temporary, func() (err error) { // os.CreateTemp would leave it to its owner alone, whatever the umask
+	err := left.add(temporary, func() (err error) { // os.CreateTemp would use mode 0600, whatever the umask
 		file, err = os.OpenFile(temporary, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o666)
 		return err
 	})
@@ -76,7 +76,7 @@ func (p Place) create(ctx context.Context) (*File, error) {
 	return f, nil
 }
 
-// permit gives the file these permissions, unless it has them: not every file system can change them.
+// permit sets the file's permissions if they differ: not every file system can change them.
 func (f *File) permit(mode fs.FileMode) error {
 	info, err := f.file.Stat()
 	if err == nil && info.Mode().Perm() != mode {
@@ -97,10 +97,10 @@ func (f *File) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// error is an error of writing this file.
+// error wraps an error of writing this file.
 func (f *File) error(err error) error { return fmt.Errorf("write %s: %w", f.name, bare(err)) }
 
-// finish brings the file to the disk and closes it.
+// finish syncs the file to disk and closes it.
 func (f *File) finish() error {
 	if f.done {
 		return errors.New("already committed or closed")
@@ -120,8 +120,8 @@ func (f *File) shut() error {
 	return f.close()
 }
 
-// Close ends the writing. A file that was not committed is removed; a stream has what was written to it. After Commit it does
-// nothing.
+// Close ends the writing. It removes a file that was not committed; what was written to a stream stays written. After Commit it
+// does nothing.
 func (f *File) Close() error {
 	if f.done {
 		return nil
@@ -138,14 +138,14 @@ func (f *File) discard() error {
 	if f.temporary == "" {
 		return err
 	}
-	// What closing says of a file that nobody wants does not matter.
+	// The file is discarded, so an error of closing it does not matter.
 	if err := left.remove(f.temporary); err != nil {
 		return fmt.Errorf("its temporary file %s is still there: %w", f.temporary, bare(err))
 	}
 	return nil
 }
 
-// also puts two errors into one line, either of which may be nil.
+// also joins two errors, either of which may be nil, on one line.
 func also(err, then error) error {
 	switch {
 	case err == nil:

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// left is what would be left behind if the process ended now.
+// left tracks the files that would be left behind if the process ended.
 var left = leftovers{paths: map[string]struct{}{}}
 
 type leftovers struct {
@@ -20,7 +20,7 @@ type leftovers struct {
 
 var errAbandoned = errors.New("the process is ending")
 
-// add notes down a path that make makes.
+// add calls make and records the path that it has made.
 func (l *leftovers) add(path string, make func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -34,7 +34,7 @@ func (l *leftovers) add(path string, make func() error) error {
 	return err
 }
 
-// remove removes a path; that it is gone is no error.
+// remove removes a path. It is not an error if the path does not exist.
 func (l *leftovers) remove(path string) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,8 +45,8 @@ func (l *leftovers) remove(path string) error {
 	return nil
 }
 
-// Abandon removes what has not been committed, whoever is writing it, when the process is about to end. Nothing can be created
-// or committed from then on; a Commit that has begun comes first. It returns the names of the files that were committed.
+// Abandon removes all files of the process that have not been committed. It is for a process that is about to end: from then on
+// nothing can be created or committed. It waits for a Commit that has begun, and returns the names of the committed files.
 func Abandon() (written []string) {
 	left.mu.Lock()
 	defer left.mu.Unlock()
@@ -58,7 +58,7 @@ func Abandon() (written []string) {
 	return slices.Clone(left.written)
 }
 
-// TempDir makes a folder for files that nobody else is to see, and returns it with what removes it.
+// TempDir creates a private folder for temporary files, and returns it with a function that removes it.
 func TempDir() (folder string, remove func() error, err error) {
 	left.mu.Lock()
 	defer left.mu.Unlock()

@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// Open opens a place to read it as it comes. On a pipe with a name this waits until somebody writes to it.
+// Open opens a place for sequential reading. Opening a named pipe blocks until it has a writer.
 func (p Place) Open() (io.ReadCloser, error) {
 	f, done, err := p.open(os.O_RDONLY)
 	if err != nil {

@@ -1,7 +1,7 @@
-// Package files finds what the names on a command line lead to, and writes there.
+// Package files resolves the file names of a command line, and writes to them.
 //
-// A regular file is replaced, whole, when everything is written. What is no regular file, such as a pipe or a device, and what
-// the process was given open, by "-" or as /dev/stdout or /dev/fd/3, is written to as it comes, where it stands.
+// A regular file is replaced as a whole once everything has been written. Anything else, such as a pipe or a device, and every
+// descriptor that the process has inherited, given as "-", /dev/stdout or /dev/fd/3, is written to directly at its position.
 package files
 
 import (
@@ -14,21 +14,22 @@ import (
 	"strings"
 )
 
-// Place is what a name leads to. The zero Place leads nowhere.
+// Place is the file that a name refers to. The zero Place refers to none.
 type Place struct {
 	name       string
-	descriptor int         // that the process was given open; -1 where the place is a path
-	info       os.FileInfo // nil: nothing is there yet
+	descriptor int         // inherited descriptor; -1 if the place is a path
+	info       os.FileInfo // nil if nothing exists there yet
 	path       string      // absolute, without symbolic links
 }
 
-// Input finds the place of an input; "-" is the standard input.
+// Input resolves the name of an input; "-" is the standard input.
 func Input(name string) (Place, error) { return find("read", name, 0) }
 
-// Output finds the place of an output; "-" is the standard output. A symbolic link leads on, also to where nothing is yet.
+// Output resolves the name of an output; "-" is the standard output. It follows symbolic links, even to a file that does not
+// exist yet.
 func Output(name string) (Place, error) { return find("write", name, 1) }
 
-// String returns the name, or in its place "standard input" or "standard output".
+// String returns the name, or "standard input" or "standard output" for "-".
 func (p Place) String() string {
 	switch {
 	case p.name == "-" && p.descriptor == 0:
@@ -39,16 +40,16 @@ func (p Place) String() string {
 	return p.name
 }
 
-// Descriptor returns the descriptor that the place is, and whether it is one.
+// Descriptor returns the place's descriptor, and whether it is one.
 func (p Place) Descriptor() (int, bool) { return p.descriptor, p.info != nil && p.descriptor >= 0 }
 
-// Streamed reports whether what is there is read or written as it comes.
+// Streamed reports whether the place is read or written directly and sequentially.
 func (p Place) Streamed() bool { return p.info != nil && (p.descriptor >= 0 || !p.Regular()) }
 
 // Regular reports whether a regular file is there.
 func (p Place) Regular() bool { return p.info != nil && p.info.Mode().IsRegular() }
 
-// Same reports whether two places are one. A device, such as /dev/null, is as many as it is named.
+// Same reports whether two places are the same file. Devices, such as /dev/null, may be named several times and are not.
 func (p Place) Same(q Place) bool {
 	switch {
 	case p.info == nil || q.info == nil:
@@ -59,7 +60,7 @@ func (p Place) Same(q Place) bool {
 	return p.info.Mode()&fs.ModeDevice == 0 && os.SameFile(p.info, q.info)
 }
 
-// find follows a name to its place.
+// find resolves a name. Its errors say what was to be done and the name.
 func find(do, name string, dash int) (Place, error) {
 	p, err := follow(name, dash)
 	if err != nil {
@@ -127,14 +128,14 @@ func follow(name string, dash int) (Place, error) {
 		case info.IsDir():
 			return Place{}, errors.New("a folder, not a file")
 		case whose == anothers && info.Mode().IsRegular():
-			return Place{}, errors.New("a file that another process has open: give its own name")
+			return Place{}, errors.New("a file that another process has open: give the file's own name")
 		}
 		return Place{path: path, descriptor: -1, info: info}, nil
 	}
 	return Place{}, errors.New("too many symbolic links")
 }
 
-// openPlace is the place of a descriptor.
+// openPlace returns the place of a descriptor.
 func openPlace(n int) (Place, error) {
 	f, done, err := descriptor(n)
 	if err != nil {
@@ -145,17 +146,17 @@ func openPlace(n int) (Place, error) {
 	return Place{descriptor: n, info: info}, err
 }
 
-// owner says whose descriptor a path is.
+// owner is the process whose descriptor a path refers to.
 type owner int
 
 const (
-	nobodys owner = iota // the path is none
+	nobodys owner = iota // the path is not a descriptor
 	ours
 	anothers
 )
 
-// descriptorAt says which descriptor the name in a folder without symbolic links is: /dev/fd/3 and, where Linux keeps them,
-// /proc/77/fd/3. Behind such a name is not the path that it reads as, but what was opened, at the position where that is.
+// descriptorAt returns the descriptor that a name in a folder, which has no symbolic links, refers to: /dev/fd/3 or, on Linux,
+// /proc/77/fd/3. Such a name stands for the open file and its position, not for the path that it links to.
 func descriptorAt(folder, name string) (n int, whose owner) {
 	n, err := strconv.Atoi(name)
 	if err != nil || n < 0 {
@@ -174,7 +175,7 @@ func descriptorAt(folder, name string) (n int, whose owner) {
 	return n, anothers
 }
 
-// bare strips what os adds to an error: the call and a name, which may be one that the user never gave.
+// bare strips what os adds to an error: the operation and a name, which may be one that the user never gave.
 func bare(err error) error {
 	if e := (*os.PathError)(nil); errors.As(err, &e) {
 		return e.Err

@@ -50,7 +50,7 @@ func TestDescriptors(t *testing.T) {
 	}
 	if runtime.GOOS == "linux" {
 		want = append(want, "/proc/self/fd/3 3 true true true <nil>", "/proc/thread-self/fd/3 3 true true true <nil>",
-			fmt.Sprintf("/proc/%d/fd/%d 0 false false false write /proc/%[1]d/fd/%d: a file that another process has open: give its own name", os.Getpid(), log.Fd()))
+			fmt.Sprintf("/proc/%d/fd/%d 0 false false false write /proc/%[1]d/fd/%d: a file that another process has open: give the file's own name", os.Getpid(), log.Fd()))
 	}
 	var names []string
 	for _, line := range want {
