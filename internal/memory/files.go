@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// limitsOf reads from a Linux system's files how many bytes of memory a process can have at the very most, and how many more
-// it can have now: of the machine, or of the control group that it runs in, or a parent of that. promised is what the process
-// has from the system; what of it has never been touched takes no memory yet and will.
+// limitsOf reads the memory limits of a process from a Linux system's files: the bytes that it can have in total, and the bytes
+// still free. Either is limited by the machine, by the process's control group, or by a parent of that. promised is the memory
+// that the process has mapped; the part never touched takes no memory yet, but will, so limitsOf subtracts it from free.
 func limitsOf(files fs.FS, promised uint64) (total, free uint64) {
 	total, free = unknown, unknown
 	if m := fields(files, "proc/meminfo", 1<<10); m["MemTotal"] > 0 {
@@ -19,7 +19,7 @@ func limitsOf(files fs.FS, promised uint64) (total, free uint64) {
 		}
 	}
 	if _, err := fs.Stat(files, "proc/spl/kstat/zfs"); err == nil {
-		free = total // the kernel does not count the cache of ZFS as available
+		free = total // unknown: the kernel does not count the cache of ZFS as available
 	}
 	text, _ := fs.ReadFile(files, "proc/self/cgroup")
 	for line := range strings.Lines(string(text)) {
@@ -41,10 +41,10 @@ func limitsOf(files fs.FS, promised uint64) (total, free uint64) {
 	return total, free
 }
 
-// version is what the files of a control group are called. Cache that is left out of stat is used memory.
+// version holds the names of a control group's files. Memory in cache, fields of memory.stat, counts as free.
 type version struct {
 	limit, used         string
-	swapLimit, swapUsed string // of swap alone; empty: there is no such file
+	swapLimit, swapUsed string // of swap alone; "" if there is no such file
 	cache               []string
 }
 
@@ -53,8 +53,8 @@ var (
 	version2 = version{"memory.max", "memory.current", "memory.swap.max", "memory.swap.current", []string{"inactive_file", "active_file", "slab_reclaimable"}}
 )
 
-// groups lowers total and free to what a control group and its parents have. A group that is not found is one that the
-// process, in a container, does not see.
+// groups lowers total and free to the limits of a control group and its parents. It skips groups that it does not find: they are not
+// visible inside a container.
 func groups(files fs.FS, root, group string, v version, total, free uint64) (uint64, uint64) {
 	for dir := path.Join("/", group); ; dir = path.Dir(dir) {
 		at := func(name string) string { return path.Join(root, dir, name) }
@@ -81,7 +81,7 @@ func groups(files fs.FS, root, group string, v version, total, free uint64) (uin
 	}
 }
 
-// number reads a file that holds one number. The word max, no limit, is none.
+// number reads a file that holds one number. It returns false for the word max, which means no limit.
 func number(files fs.FS, name string) (uint64, bool) {
 	text, err := fs.ReadFile(files, name)
 	if err != nil {
@@ -91,7 +91,7 @@ func number(files fs.FS, name string) (uint64, bool) {
 	return n, err == nil
 }
 
-// fields reads a file with a name and a number, of so many bytes, on each line.
+// fields reads a file with a name and a number on each line. It multiplies the numbers by unit.
 func fields(files fs.FS, name string, unit uint64) map[string]uint64 {
 	text, _ := fs.ReadFile(files, name)
 	found := map[string]uint64{}

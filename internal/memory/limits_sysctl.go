@@ -8,13 +8,13 @@ import (
 	"syscall"
 )
 
-// limits knows what the machine has, not what is free of it.
+// limits returns the machine's memory as total; how much of it is free is unknown.
 func limits() (total, free uint64) {
 	name, ok := map[string]string{"darwin": "hw.memsize", "netbsd": "hw.physmem64"}[runtime.GOOS]
 	if !ok {
 		name = "hw.physmem"
 	}
-	// Sysctl takes the value for a string and strips a zero at its end.
+	// Sysctl treats the value as a string and strips a trailing zero byte.
 	text, err := syscall.Sysctl(name)
 	var value [8]byte
 	if n := copy(value[:], text); err != nil || n == 0 {

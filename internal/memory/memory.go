@@ -1,5 +1,5 @@
-// Package memory says beforehand whether memory can be had. Go ends a process that it finds no memory for, and Linux kills one
-// that fills more than there is; here it is an error.
+// Package memory reports an error if a large allocation cannot succeed. Without the check, Go would exit if the system
+// refuses the memory, or Linux would kill the process once it touches more than there is.
 package memory
 
 import (
@@ -12,8 +12,8 @@ import (
 	"unsafe"
 )
 
-// Less than worthAsking is given without asking. Reading a system's files takes a fraction of a millisecond, as clearing some
-// MiB does, so they are read for what is large, and for smaller sizes when these have used a quarter of what was free.
+// Sizes below worthAsking are never checked. Reading the system's files takes a fraction of a millisecond, as long as clearing a few
+// MiB, so check reads them for every large size, but for smaller ones only when these have used a quarter of what was free.
 const (
 	worthAsking = 1 << 20
 	large       = 64 << 20
@@ -21,21 +21,21 @@ const (
 
 const unknown = math.MaxUint64
 
-// host is what is asked. Tests have one of their own.
+// host is the system whose memory is checked. Tests replace it.
 type host struct {
-	limits  func() (total, free uint64) // bytes at the very most, and now; unknown where the system does not say
-	reserve func(n uint64) error        // asks the system for n bytes more, and gives them back
-	collect func()                      // gives garbage back to the system
-	idle    func() uint64               // bytes that Go has from the system and does not use
+	limits  func() (total, free uint64) // in bytes; unknown if the system does not say
+	reserve func(n uint64) error        // allocates n bytes from the system, and frees them
+	collect func()                      // runs a collection and returns free memory to the system
+	idle    func() uint64               // bytes that Go has from the system but does not use
 
-	budget atomic.Int64 // bytes to be given, in sizes below large, before the limits are looked at again
+	budget atomic.Int64 // bytes that may be allocated, in sizes below large, before the limits are read again
 }
 
 var system = host{limits: limits, reserve: reserve, collect: debug.FreeOSMemory, idle: idle}
 
-// Check returns an error where n bytes more are larger than the memory of the machine, or of the control group that the
-// process runs in, or than what is free of it now: caches count as free, and so do swap space and, after a collection that
-// Check makes before it refuses anything, garbage. It does not count what has been promised to other processes.
+// Check returns an error if n more bytes exceed the memory, or the free memory, of the machine or of the process's control
+// group. Caches and swap space count as free, and so does garbage, since Check runs a collection before it
+// returns an error. Memory promised to other processes but not used by them counts as free too.
 func Check(n uint64) error { return system.check(n) }
 
 func (h *host) check(n uint64) error {
@@ -56,7 +56,7 @@ func (h *host) check(n uint64) error {
 	return nil
 }
 
-// Make is make([]T, n) with an error where Go does not find the memory, n ≥ 0.
+// Make is make([]T, n), n ≥ 0, but returns an error if there is not enough memory.
 func Make[T any](n int) (x []T, err error) {
 	size := uint64(unsafe.Sizeof(*new(T)))
 	if uint64(n) > math.MaxInt/max(size, 1) {
@@ -74,13 +74,13 @@ func Make[T any](n int) (x []T, err error) {
 	return make([]T, n), nil
 }
 
-// room reports whether Go will find n bytes: they are there, and the system, which may limit the address space or what it
-// promises, lets the process have them.
+// room returns an error if Go could not allocate n bytes: because there is not that much memory, or because the system, which may
+// limit the address space or overcommitment, refuses it.
 func (h *host) room(n uint64) error {
 	if err := h.check(n); err != nil || n < worthAsking {
 		return err
 	}
-	const arena = 64 << 20 // what Go asks the system for is a multiple of this
+	const arena = 64 << 20 // Go allocates from the system in multiples of this
 	err := h.reserve(n + arena)
 	if err == nil {
 		return nil
@@ -92,19 +92,19 @@ func (h *host) room(n uint64) error {
 	return fmt.Errorf("it needs %d bytes of memory: %w", n, err)
 }
 
-// idle returns what Go has from the system and does not use.
+// idle returns the bytes of heap that Go has from the system but does not use.
 func idle() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapIdle
 }
 
-// inUse returns the bytes that Go has from the system and has not given back, whether they were ever touched or not.
+// inUse returns the bytes that Go has from the system and has not returned, whether they were ever touched or not.
 func inUse() uint64 {
 	s := []metrics.Sample{{Name: "/memory/classes/total:bytes"}, {Name: "/memory/classes/heap/released:bytes"}}
 	metrics.Read(s)
 	return s[0].Value.Uint64() - s[1].Value.Uint64()
 }
 
-// less is a − b, or 0.
+// less returns a − b, or 0 if that is negative.
 func less(a, b uint64) uint64 { return a - min(a, b) }

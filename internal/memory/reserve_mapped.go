@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// reserve asks for memory as Go does.
+// reserve maps memory as Go does, and unmaps it.
 func reserve(n uint64) error {
 	if n > math.MaxInt {
 		return syscall.ENOMEM

@@ -2,5 +2,5 @@
 
 package memory
 
-// reserve does not know.
+// reserve cannot ask this system.
 func reserve(uint64) error { return nil }

@@ -11,7 +11,7 @@ var (
 	virtualFree  = kernel32.NewProc("VirtualFree")
 )
 
-// reserve asks for memory as Go does.
+// reserve commits memory as Go does, and releases it.
 func reserve(n uint64) error {
 	if n > math.MaxInt {
 		return syscall.ENOMEM
