@@ -2,7 +2,7 @@
 
 package isa
 
-// detect returns the instruction sets that the processor has and whose registers the operating system saves.
+// detect returns the instruction sets that the processor supports and whose registers the operating system saves.
 func detect() []Set {
 	sets := []Set{Generic}
 	leaves, _, _, _ := cpuid(0, 0)
@@ -32,8 +32,8 @@ func detect() []Set {
 	return sets
 }
 
-// detectCache returns the bytes of the last level of cache by CPUID's deterministic cache parameters, which Intel has at leaf
-// 4 and AMD, in the same form, at leaf 8000001D; 0 where there are none.
+// detectCache returns the size in bytes of the largest cache according to CPUID's deterministic cache parameters, which are at leaf
+// 4 on Intel and, in the same form, at leaf 8000001D on AMD; 0 if there are none.
 func detectCache() int {
 	leaf := uint32(4)
 	if most, _, _, _ := cpuid(0x80000000, 0); most >= 0x8000001d {

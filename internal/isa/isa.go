@@ -1,5 +1,5 @@
-// Package isa says which instruction set the kernels of package cpu are to use: the best one that the processor and the
-// operating system have, unless the environment variable SMOOTHL1_CPU names a lesser one. All of them give the same bits.
+// Package isa selects the instruction set for the kernels of package cpu: the best one that the processor and the
+// operating system support, unless the environment variable SMOOTHL1_CPU names a lesser one. All of them produce the same bits.
 package isa
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 )
 
-// Set is an instruction set that there are kernels for.
+// Set is an instruction set for which there are kernels.
 type Set uint32
 
 // The instruction sets, each better than the one before it.
@@ -45,8 +45,8 @@ func init() {
 	complaint = err
 }
 
-// choose returns the instruction set to use where the environment asks for wanted. What it asks for in vain is an error, and
-// the best that there is, is used.
+// choose returns the wanted instruction set, or the best available one if wanted is empty. If wanted is unknown or not
+// available, it returns the best one and an error.
 func choose(wanted string, available []Set) (Set, error) {
 	best := available[len(available)-1]
 	if wanted == "" {
@@ -66,13 +66,13 @@ func choose(wanted string, available []Set) (Set, error) {
 // Available returns the instruction sets that can be used here, the best one last.
 func Available() []Set { return slices.Clone(available) }
 
-// Current returns the one in use.
+// Current returns the instruction set in use.
 func Current() Set { return Set(current.Load()) }
 
-// Complaint returns what is wrong with SMOOTHL1_CPU, or nil.
+// Complaint returns the error in the value of SMOOTHL1_CPU, or nil.
 func Complaint() error { return complaint }
 
-// Use changes the one in use, one of Available, for tests. It returns a function that changes it back.
+// Use changes the instruction set in use to one of Available, for tests. It returns a function that restores the previous one.
 func Use(s Set) (restore func()) {
 	if !slices.Contains(available, s) {
 		panic(fmt.Sprintf("isa: %v is not available", s))
@@ -81,8 +81,8 @@ func Use(s Set) (restore func()) {
 	return func() { current.Store(old) }
 }
 
-// LastLevelCache returns the bytes of the largest cache that a core of this machine shares or owns; 32 MiB where the processor
-// does not say.
+// LastLevelCache returns the size in bytes of the largest cache that a core of this machine owns or shares, or 32 MiB if the
+// processor does not report it.
 func LastLevelCache() int { return lastLevelCache }
 
 var lastLevelCache = func() int {
