@@ -1,18 +1,18 @@
-// Package driver is what package gpu needs of a device: a dozen calls in the shape of CUDA's driver interface, without its
-// types, so that a real device (internal/cuda) and a simulated one (sim) can stand behind the same gpu code.
+// Package driver defines the device interface that package gpu needs: a subset of CUDA's driver interface, without its
+// types, so that the same code in gpu can drive a real device (internal/cuda) or a simulated one (sim).
 //
-// All addresses and handles are numbers: a launch passes nothing that a garbage collector would have to look at, and the
-// hot path allocates nothing.
+// All addresses and handles are numbers: a launch passes no pointers that the garbage collector would have to scan, and the
+// hot path does not allocate.
 package driver
 
 import "fmt"
 
-// Ptr is an address in a device's memory; 0 is no memory.
+// Ptr is an address in a device's memory; 0 is the null pointer.
 type Ptr uint64
 
-// Handles of one device. The zero Stream is the device's default stream, as is 1, the name that CUDA has for it too; the other
-// zeros name nothing. A CUDA device gives its own streams handles with the top bit set; one without it is a CUstream that somebody
-// else made.
+// Handles of one device. Stream 0 is the device's default stream, and so is 1, CUDA's CU_STREAM_LEGACY; the other zero handles are
+// invalid. The streams that a CUDA device itself creates have handles with the top bit set; a handle without it is a CUstream
+// created elsewhere.
 type (
 	Stream   uint64
 	Event    uint64
@@ -23,12 +23,12 @@ type (
 // Info describes an open device.
 type Info struct {
 	Backend         string // "cuda" or "sim"
-	Name            string // as the driver names it
+	Name            string // as reported by the driver
 	Ordinal         int    // number of the device in its backend
 	Major, Minor    int    // compute capability
 	Multiprocessors int
 	MemoryBytes     uint64 // total device memory
-	L2Bytes         uint64 // 0: not known
+	L2Bytes         uint64 // 0: unknown
 	DriverVersion   int    // CUDA version of the driver, 12040 for 12.4; 0: none
 }
 
@@ -45,17 +45,17 @@ func Linear(blocks, threads uint32) Geometry {
 
 // Device is an open device. Its methods may be called from any goroutine.
 //
-// Work on one stream happens in the order of the calls; Launch, Zero, Copy, Record and WaitEvent return before it has happened. A fault
-// of a kernel is reported by the first call that waits for it or comes after it, and as with CUDA the device may then be
+// Work on one stream is done in the order of the calls. Launch, Zero, Copy, Record and WaitEvent return before it is done. A kernel's
+// fault is reported by the first call that waits for the kernel or comes after the fault; as with CUDA, the device may then be
 // unusable until it is closed.
 //
 // Errors of the device are of type *Error.
 type Device interface {
 	Info() Info
 
-	// Alloc returns bytes > 0 of device memory, aligned to at least 256.
+	// Alloc allocates bytes > 0 bytes of device memory, aligned to at least 256 bytes.
 	Alloc(bytes uint64) (Ptr, error)
-	// Free returns the memory after the work that was started before.
+	// Free frees the memory once the work started before is done.
 	Free(p Ptr) error
 	// CopyIn copies src to the device after the stream's earlier work, and returns when src may be changed again.
 	CopyIn(dst Ptr, src []byte, on Stream) error
@@ -74,13 +74,13 @@ type Device interface {
 	NewEvent() (Event, error)
 	CloseEvent(e Event) error
 	Record(e Event, on Stream) error
-	// WaitEvent has the stream's later work wait for the work that e was last recorded after, of whatever stream; nothing
-	// waits here. An event that was never recorded is nothing to wait for.
+	// WaitEvent makes the stream's later work wait for the work that e was last recorded after, on whatever stream. The call itself
+	// does not wait. It has no effect if e was never recorded.
 	WaitEvent(e Event, on Stream) error
 	// Elapsed waits for both events and returns the milliseconds between them.
 	Elapsed(start, end Event) (float32, error)
 
-	// Load compiles PTX text for the device. Its error carries the compiler's log.
+	// Load compiles PTX text for the device. Its error includes the compiler's log.
 	Load(ptx string) (Module, error)
 	Unload(m Module) error
 	Function(m Module, name string) (Function, error)
@@ -88,7 +88,7 @@ type Device interface {
 	// a float64 as its bits, a float32 as its bits in the low half. The device has read args when Launch returns.
 	Launch(f Function, g Geometry, on Stream, args []uint64) error
 
-	// Close waits for the device's work and releases it; what is still allocated is lost. The second Close does nothing.
+	// Close waits for the device's work and releases the device with everything still allocated on it. A second Close does nothing.
 	Close() error
 }
 
@@ -97,7 +97,7 @@ type Error struct {
 	Call   string // the driver's call: "cuMemAlloc"
 	Code   int    // CUresult: 2
 	Name   string // the code's name: "CUDA_ERROR_OUT_OF_MEMORY"
-	Detail string // what else is known: the compiler's log, the place of a fault; may be empty
+	Detail string // further information, such as the compiler's log or the location of a fault; may be empty
 }
 
 func (e *Error) Error() string {
@@ -115,7 +115,7 @@ func (e *Error) Error() string {
 	return s
 }
 
-// Codes of CUresult that this project tells apart or gives a name that the binding lacks.
+// Codes of CUresult that this project distinguishes, or whose names the binding lacks.
 const (
 	CodeInvalidValue   = 1
 	CodeOutOfMemory    = 2
