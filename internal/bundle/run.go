@@ -1,5 +1,5 @@
-// Package bundle is what a run of the bundle leaves behind: the archive that make bundle packs and that runs on a machine with a
-// GPU and nothing else. Command bundlerun, in it, writes it; bench/report reads it.
+// Package bundle defines the results of a run of the bundle, the archive that "make bundle" packs and that runs on a machine with
+// nothing but a GPU. Command bundlerun, which is in the bundle, writes them; bench/report reads them.
 package bundle
 
 import (
@@ -10,26 +10,26 @@ import (
 	"strings"
 )
 
-// The files that a run leaves in its folder. The archive holds all files of all steps, and these two once more.
+// The files that a run writes to its folder. The archive holds the files of all steps, and copies of the other two.
 const (
 	RunFile     = "run.json"     // a Run
-	FiguresFile = "figures.json" // a bench.Result: times, and PyTorch's bits beside ours
+	FiguresFile = "figures.json" // a bench.Result: times, and a comparison of PyTorch's bits with ours
 	ArchiveFile = "results.tar.gz"
 )
 
-// A Run says what was done on which machine, and what came of it.
+// A Run describes what was done, on which machine, and with what results.
 type Run struct {
 	Commit  string  `json:"commit"`
 	Date    string  `json:"date"` // RFC 3339, UTC
 	State   State   `json:"state"`
-	Exit    int     `json:"exit"` // the code that run.sh exits with
+	Exit    int     `json:"exit"` // exit code of run.sh
 	Budget  float64 `json:"budget_s,omitempty"`
 	Seconds float64 `json:"seconds"`
 	Machine Machine `json:"machine"`
 	Steps   []Step  `json:"steps"`
 }
 
-// State says how far a run came. One that was killed stays Running.
+// State is the state of a run. One that was killed stays Running.
 type State string
 
 // The states.
@@ -39,15 +39,15 @@ const (
 	Interrupted State = "interrupted"
 )
 
-// Machine is what ran it.
+// Machine describes the machine of a run.
 type Machine struct {
-	GPU             string `json:"gpu,omitempty"` // "" where there is none that can be used
+	GPU             string `json:"gpu,omitempty"` // "" if there is no usable one
 	Architecture    string `json:"architecture,omitempty"`
 	Multiprocessors int    `json:"multiprocessors,omitempty"`
 	MemoryBytes     uint64 `json:"memory_bytes,omitempty"`
-	CUDA            string `json:"cuda,omitempty"`   // the newest version that the driver knows
-	Driver          string `json:"driver,omitempty"` // its own version, where nvidia-smi says it
-	NoGPU           string `json:"no_gpu,omitempty"` // why there is none
+	CUDA            string `json:"cuda,omitempty"`   // the newest version that the driver supports
+	Driver          string `json:"driver,omitempty"` // version of the driver, from nvidia-smi
+	NoGPU           string `json:"no_gpu,omitempty"` // why there is no usable GPU
 	PyTorch         string `json:"pytorch,omitempty"`
 	Sanitizer       string `json:"compute_sanitizer,omitempty"`
 	CPU             string `json:"cpu,omitempty"`
@@ -55,32 +55,32 @@ type Machine struct {
 	Kernel          string `json:"kernel,omitempty"`
 }
 
-// A Step is one of the things that a run does.
+// A Step is one step of a run.
 type Step struct {
 	Name    string   `json:"name"`
 	Outcome Outcome  `json:"outcome"`
-	Note    string   `json:"note,omitempty"`  // what came of it, or why nothing did
-	Found   []string `json:"found,omitempty"` // the first of what differs
+	Note    string   `json:"note,omitempty"`  // the result, or why there is none
+	Found   []string `json:"found,omitempty"` // the first few differences
 	Seconds float64  `json:"seconds"`
-	Limit   float64  `json:"limit_s,omitempty"` // after which it was to be cut off
+	Limit   float64  `json:"limit_s,omitempty"` // time limit
 	Cases   int      `json:"cases,omitempty"`
 }
 
-// Outcome is what became of a step.
+// Outcome is the outcome of a step.
 type Outcome string
 
 // The outcomes.
 const (
 	Passed  Outcome = "passed"
-	Stopped Outcome = "stopped" // time was up; what it had done by then passed
+	Stopped Outcome = "stopped" // time was up; everything done by then passed
 	Skipped Outcome = "skipped"
 	Differs Outcome = "differs"
 	Failed  Outcome = "failed"
-	CutOff  Outcome = "cut off" // it did not end when it was to
+	CutOff  Outcome = "cut off" // it exceeded its time limit
 	Broken  Outcome = "interrupted"
 )
 
-// Bad reports whether an outcome is one to look into.
+// Bad reports whether an outcome needs attention.
 func (o Outcome) Bad() bool { return slices.Contains([]Outcome{Differs, Failed, CutOff}, o) }
 
 // The steps, in their order.
@@ -90,16 +90,16 @@ const (
 	Differential = "differential test"
 	Bits         = "PyTorch's bits"
 	Main         = "main benchmarks"
-	Sanitizers   = "compute-sanitizer " // and the tool
+	Sanitizers   = "compute-sanitizer " // followed by the tool
 	Vectors      = "vectors"
 	Verify       = "verify"
 	Full         = "all benchmarks"
 )
 
-// Tools are those of compute-sanitizer.
+// Tools are the tools of compute-sanitizer.
 var Tools = []string{"memcheck", "racecheck", "initcheck", "synccheck"}
 
-// Step returns the step of a name.
+// Step returns the step with a name.
 func (r *Run) Step(name string) (Step, bool) {
 	i := slices.IndexFunc(r.Steps, func(s Step) bool { return s.Name == name })
 	if i < 0 {
@@ -108,7 +108,7 @@ func (r *Run) Step(name string) (Step, bool) {
 	return r.Steps[i], true
 }
 
-// String is the step in a line.
+// String returns the step on one line, followed by the differences found.
 func (s Step) String() string {
 	line := fmt.Sprintf("%s: %s", s.Name, s.Outcome)
 	if s.Outcome != Skipped {
