@@ -12,12 +12,12 @@ import (
 	"strings"
 )
 
-// MaxArchiveArray is the most bytes that an array in an archive may have: it is unpacked into memory, and a few bytes can
-// unpack to very many. Larger arrays belong into files of their own, which are mapped.
+// MaxArchiveArray is the maximum size in bytes of an array in an archive. Such arrays are unpacked into memory, and a few bytes can
+// unpack to very many. Larger arrays belong in files of their own, which are mapped.
 const MaxArchiveArray = 1 << 30
 
 // Archive is an open .npz archive: a zip file of .npy files, stored or deflated, as numpy.savez and numpy.savez_compressed
-// write it. Its methods may be called from any goroutine; Close waits for none of them.
+// write it. Its methods may be called from any goroutine; Close does not wait for calls in progress.
 type Archive struct {
 	name    string
 	names   []string
@@ -39,13 +39,13 @@ func OpenArchive(path string) (*Archive, error) {
 	return a, nil
 }
 
-// NewArchive opens an archive of size bytes that r holds. name is what errors call it.
+// NewArchive opens an archive of size bytes in r. Errors refer to it by name.
 func NewArchive(name string, r io.ReaderAt, size int64) (*Archive, error) {
 	start := make([]byte, min(max(size, 0), int64(len(magic))))
 	if _, err := r.ReadAt(start, 0); err == nil && string(start) == magic {
 		return nil, formatErrorf(name, "a .npy file, not a .npz archive")
 	}
-	z, err := zip.NewReader(io.NewSectionReader(r, 0, size), size) // the section refuses the offsets that a damaged directory makes
+	z, err := zip.NewReader(io.NewSectionReader(r, 0, size), size) // the section rejects bad offsets of a damaged directory
 	if err != nil {
 		return nil, zipError(name, err)
 	}
@@ -64,10 +64,10 @@ func NewArchive(name string, r io.ReaderAt, size int64) (*Archive, error) {
 	return a, nil
 }
 
-// Names returns the arrays' names, without .npy, in the order of the archive.
+// Names returns the names of the arrays, without .npy, in archive order.
 func (a *Archive) Names() []string { return append([]string(nil), a.names...) }
 
-// Close closes the archive's file. Arrays that were read stay.
+// Close closes the archive's file. Arrays read before stay valid.
 func (a *Archive) Close() error {
 	if a.file == nil {
 		return nil
@@ -75,7 +75,7 @@ func (a *Archive) Close() error {
 	return a.file.Close()
 }
 
-// Read reads a whole array, and checks its checksum.
+// Read reads a whole array and verifies its checksum.
 func (a *Archive) Read(name string) (*Array, error) {
 	f := a.members[name]
 	full := a.name + ": " + name
@@ -87,7 +87,7 @@ func (a *Archive) Read(name string) (*Array, error) {
 	case f.Flags&encrypted != 0:
 		return nil, formatErrorf(full, "encrypted")
 	case f.Method == zip.Store && f.CompressedSize64 != f.UncompressedSize64:
-		return nil, formatErrorf(full, "stored, but %d bytes are to become %d", f.CompressedSize64, f.UncompressedSize64)
+		return nil, formatErrorf(full, "stored uncompressed, but %d bytes are to become %d", f.CompressedSize64, f.UncompressedSize64)
 	case f.UncompressedSize64 > MaxArchiveArray:
 		return nil, formatErrorf(full, "%d bytes, more than the %d that are unpacked", f.UncompressedSize64, MaxArchiveArray)
 	}
@@ -98,13 +98,13 @@ func (a *Archive) Read(name string) (*Array, error) {
 	defer r.Close()
 	m := &memberReader{name: full, r: r, sum: crc32.NewIEEE()}
 	array, err := read(full, m, int64(f.UncompressedSize64))
-	if err == nil && m.sum.Sum32() != f.CRC32 { // archive/zip takes a checksum of 0 for none
+	if err == nil && m.sum.Sum32() != f.CRC32 { // archive/zip does not verify a checksum of 0
 		return nil, zipError(full, zip.ErrChecksum)
 	}
 	return array, err
 }
 
-// memberReader reads a member of an archive, and tells faults of the archive from those of reading it.
+// memberReader reads a member of an archive and wraps its errors with zipError.
 type memberReader struct {
 	name string
 	r    io.Reader
@@ -120,7 +120,7 @@ func (m *memberReader) Read(b []byte) (int, error) {
 	return n, zipError(m.name, err)
 }
 
-// zipError is the error for what archive/zip, or compress/flate below it, found.
+// zipError converts an error of archive/zip or compress/flate: into a FormatError if the archive is bad, or else a read error.
 func zipError(name string, err error) error {
 	var corrupt flate.CorruptInputError
 	switch {

@@ -54,7 +54,7 @@ func TestRefuseBadMembers(t *testing.T) {
 	}{
 		"encrypted":               {"encrypted", content, func(h *zip.FileHeader, _ *[]byte) { h.Flags |= 1 }},
 		"unknown method":          {"unsupported compression algorithm", content, func(h *zip.FileHeader, _ *[]byte) { h.Method = 93 }},
-		"stored, sizes differ":    {"stored, but", content, func(h *zip.FileHeader, _ *[]byte) { h.Method = zip.Store }},
+		"stored, sizes differ":    {"stored uncompressed, but", content, func(h *zip.FileHeader, _ *[]byte) { h.Method = zip.Store }},
 		"over the limit":          {"1073741825 bytes, more than the 1073741824", content, func(h *zip.FileHeader, _ *[]byte) { h.UncompressedSize64 = MaxArchiveArray + 1 }},
 		"declared too short":      {"truncated: shape (10,) of float32 is 40 bytes of data, the file has 39", content, func(h *zip.FileHeader, _ *[]byte) { h.UncompressedSize64-- }},
 		"declared too long":       {"1 trailing bytes", content, func(h *zip.FileHeader, _ *[]byte) { h.UncompressedSize64++ }},

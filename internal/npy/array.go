@@ -8,23 +8,23 @@ import (
 	"sync"
 )
 
-// Array is an array that was opened or read. Its methods, and Values and ReadAt, may be called from any goroutine; Close waits
-// for none of them.
+// Array is an array that was opened or read. Its methods, and Values and ReadAt, may be called from any goroutine; Close does not
+// wait for calls in progress.
 type Array struct {
 	name   string
 	layout layout
 
 	mu      sync.Mutex
 	closed  bool
-	file    *os.File     // nil for an array that was read as a whole, or that is a stream
-	stream  *stream      // nil for any other
-	values  []byte       // the elements in C order and the host's byte order; nil until they are there
-	release func() error // gives values back
+	file    *os.File     // nil for an array that was read as a whole or is a stream
+	stream  *stream      // nil for an array that is not a stream
+	values  []byte       // the elements in C order and the host's byte order; nil until fetched
+	release func() error // frees values
 }
 
-// Open opens a .npy file and checks its head and its size; the elements stay where they are until they are asked for. The path
-// must lead to a regular file. The file must not be changed before Close: where it is made shorter, ReadAt returns an error,
-// and touching what Values returned may end the process, as with any mapped file.
+// Open opens a .npy file and checks its header and size; it does not read the elements. The path
+// must lead to a regular file. The file must not be changed before Close: if it is truncated, ReadAt returns an error,
+// and accessing the result of Values may crash the process, as with any mapped file.
 func Open(path string) (*Array, error) {
 	f, size, err := openRegular(path)
 	if err != nil {
@@ -42,7 +42,7 @@ func Open(path string) (*Array, error) {
 
 // openRegular opens a regular file for reading and returns its size.
 func openRegular(path string) (*os.File, int64, error) {
-	info, err := os.Stat(path) // before opening: that alone may hang on a pipe, or do something on a device
+	info, err := os.Stat(path) // before opening, which blocks on a pipe and may have side effects on a device
 	if err == nil {
 		err = checkRegular(path, info)
 	}
@@ -72,7 +72,7 @@ func checkRegular(path string, info os.FileInfo) error {
 	return nil
 }
 
-// readError adds the file's name to an error of the system, once.
+// readError adds the file's name to an error, unless that is a FormatError, which has it.
 func readError(name string, err error) error {
 	if format := (*FormatError)(nil); errors.As(err, &format) {
 		return err
@@ -80,7 +80,7 @@ func readError(name string, err error) error {
 	return fmt.Errorf("npy: %s: %w", name, systemError(err))
 }
 
-// systemError strips what os adds to an error: the call and the name of the file, which may be one that the user never gave.
+// systemError strips what os adds to an error: the operation and the name of the file, which may be one that the user never gave.
 func systemError(err error) error {
 	if e := (*os.PathError)(nil); errors.As(err, &e) {
 		return e.Err
@@ -91,7 +91,7 @@ func systemError(err error) error {
 	return err
 }
 
-// also puts two errors into one line, either of which may be nil.
+// also joins two errors, either of which may be nil, on one line.
 func also(err, then error) error {
 	switch {
 	case err == nil:
@@ -102,7 +102,7 @@ func also(err, then error) error {
 	return fmt.Errorf("%w; %w", err, then)
 }
 
-// Name returns the path or the name that the array was opened or read under.
+// Name returns the path or name with which the array was opened or read.
 func (a *Array) Name() string { return a.name }
 
 // Header returns the type and the shape of the array.
@@ -113,7 +113,7 @@ func (a *Array) Header() Header {
 // Len returns the number of elements.
 func (a *Array) Len() int { return a.layout.count }
 
-// Close releases the file and the elements: what Values returned must not be touched any more. The second Close does nothing.
+// Close releases the file and the elements: slices returned by Values must no longer be used. A second Close does nothing.
 func (a *Array) Close() error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -131,9 +131,9 @@ func (a *Array) Close() error {
 	return nil
 }
 
-// Values returns all elements in C order, for reading only, until the array is closed. A file that has the machine's byte
-// order, C order and aligned data is mapped, where the system can; any other is loaded, once. One that is larger than the
-// memory that is free is refused where the system says how much that is (Linux).
+// Values returns all elements in C order. The slice is read-only and valid until the array is closed. A file in the machine's byte
+// order and C order with aligned data is mapped, if the system supports that; any other is loaded, once. Loading a file larger than the
+// free memory is an error if the system reports free memory (Linux).
 func Values[T Element](a *Array) ([]T, error) {
 	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
 		return nil, err
@@ -146,15 +146,15 @@ func Values[T Element](a *Array) ([]T, error) {
 	return elementsOf[T](a.values), nil
 }
 
-// ReadAt copies the len(dst) elements that begin at element first, counted in C order, to dst. It reads the file, whose size
-// doesn't matter; only a file in Fortran order is loaded as a whole, as Values does it. A stream must be asked for the elements
-// in their order.
+// ReadAt copies len(dst) elements, beginning with element first in C order, to dst. It reads only these from the file, which may
+// be of any size; but a file in Fortran order is loaded as a whole, as by Values. From a stream, elements must be read
+// in order.
 func ReadAt[T Element](a *Array, dst []T, first int) error {
 	if err := a.checkType(holds[T](a.layout.DType), *new(T)); err != nil {
 		return err
 	}
 	if first < 0 || first > a.Len() || len(dst) > a.Len()-first {
-		return fmt.Errorf("npy: %s: elements %d to %d of %d asked for", a.name, first, first+len(dst), a.Len())
+		return fmt.Errorf("npy: %s: read of elements %d to %d of %d", a.name, first, first+len(dst), a.Len())
 	}
 	if streamed, err := a.readStream(bytesOf(dst), first); streamed {
 		return err
@@ -164,7 +164,7 @@ func ReadAt[T Element](a *Array, dst []T, first int) error {
 		return err
 	}
 	size := a.layout.DType.Size()
-	if values != nil && (file == nil || a.layout.fortran) { // a mapping isn't read: the file tells a fault as an error
+	if values != nil && (file == nil || a.layout.fortran) { // don't read from a mapping, where a fault is not an error but a crash
 		copy(bytesOf(dst), values[first*size:])
 		return nil
 	}
@@ -177,7 +177,7 @@ func ReadAt[T Element](a *Array, dst []T, first int) error {
 	return nil
 }
 
-// readStream reads the elements from first on of a stream that is not loaded; it reports false of anything else.
+// readStream reads elements, beginning with first, of a stream that has not been loaded. It reports false for any other array.
 func (a *Array) readStream(dst []byte, first int) (bool, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -187,7 +187,7 @@ func (a *Array) readStream(dst []byte, first int) (bool, error) {
 	return true, a.stream.next(a.name, a.layout, dst, first)
 }
 
-// source returns what ReadAt reads: the file, or the values of one that isn't in C order.
+// source returns what ReadAt reads from: the file, or the values if the file isn't in C order.
 func (a *Array) source() (*os.File, []byte, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -205,7 +205,7 @@ func (a *Array) checkType(ok bool, value any) error {
 	return nil
 }
 
-// fetch sees to it that a.values are there. a.mu is held.
+// fetch sets a.values if they are not set. The caller holds a.mu.
 func (a *Array) fetch() error {
 	if a.closed {
 		return fmt.Errorf("npy: %s: %w", a.name, os.ErrClosed)

@@ -8,31 +8,31 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// bigEndianHost says that this machine's byte order isn't the one that files are written in.
+// bigEndianHost reports whether this machine is big-endian. Files are written little-endian.
 var bigEndianHost = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
-// bytesOf views elements as the bytes they are made of.
+// bytesOf returns the bytes of elements, without copying.
 func bytesOf[T any](values []T) []byte {
 	var zero T
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), len(values)*int(unsafe.Sizeof(zero)))
 }
 
-// elementsOf views bytes, which begin where a T may, as elements.
+// elementsOf returns bytes, which must be aligned for T, as elements, without copying.
 func elementsOf[T any](b []byte) []T {
 	var zero T
 	return unsafe.Slice((*T)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/int(unsafe.Sizeof(zero)))
 }
 
-// alignedBytes returns n bytes of Go memory that any element may begin at; n is small.
-func alignedBytes(n int) []byte { return bytesOf(make([]uint64, n/8+1))[:n] } // never empty, so that the address is a real one
+// alignedBytes returns n bytes of Go memory that are aligned for any element; n is small.
+func alignedBytes(n int) []byte { return bytesOf(make([]uint64, n/8+1))[:n] } // the slice made is never empty, so its address is valid
 
-// makeBytes is alignedBytes for as many as a file has, and an error where there is not so much memory.
+// makeBytes is alignedBytes for any n. It returns an error if there is not enough memory.
 func makeBytes(n int) ([]byte, error) {
 	words, err := memory.Make[uint64](n/8 + 1)
 	return bytesOf(words)[:min(n, 8*len(words))], err
 }
 
-// swapBytes turns every element of size bytes round, in place. b begins where such an element may.
+// swapBytes reverses, in place, the bytes of every element of the given size. b must be aligned for such elements.
 func swapBytes(b []byte, size int) {
 	switch size {
 	case 2:

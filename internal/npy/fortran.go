@@ -1,10 +1,10 @@
 package npy
 
-// reorder puts elements that come in Fortran order, piece by piece, to their places in C order.
+// reorder converts elements that arrive in Fortran order, piece by piece, to C order.
 //
-// An array of shape d0 × d1 × d2 … is seen as d0 rows of d1·d2·… elements. Fortran order is column after column, each of d0
-// elements, which C order has a row apart. The columns follow one another with the index of d1 running fastest; where a column
-// begins in C order is the place of its index among d1, d2, … in C order.
+// It treats an array of shape d0 × d1 × d2 … as d0 rows of d1·d2·… elements. Fortran order stores column after column, each of d0
+// elements, which are one row apart in C order. The columns follow one another with the index along d1 varying fastest; a column's
+// position in a row is its index along d1, d2, … linearized in C order.
 type reorder struct {
 	dst     []byte
 	size    int   // of an element
@@ -12,9 +12,9 @@ type reorder struct {
 	row     int   // d1·d2·…, the elements of a row
 	dims    []int // d1, d2, …
 	strides []int // of dims in C order
-	index   []int // of the column that comes next, or is being put
-	column  int   // its place in a row
-	done    int   // its elements that have been put
+	index   []int // of the current column
+	column  int   // position of the current column in a row
+	done    int   // elements of the current column that have been put
 }
 
 func newReorder(l layout, dst []byte) *reorder {
@@ -30,7 +30,7 @@ func newReorder(l layout, dst []byte) *reorder {
 	return o
 }
 
-// put takes the elements that follow those of the last call. Their bytes begin where an element may.
+// put stores the elements that follow those of the last call. src must be aligned for elements.
 func (o *reorder) put(src []byte) {
 	switch o.size {
 	case 2:
@@ -43,7 +43,7 @@ func (o *reorder) put(src []byte) {
 }
 
 func putElements[W any](o *reorder, dst, src []W) {
-	const tile = 64 // columns put side by side, so that a row's cache lines are filled while they are at hand
+	const tile = 64 // columns written together, so that each cache line of a row is filled while it is in the cache
 	var columns [tile]int
 	for len(src) > 0 {
 		if n := min(len(src)/o.rows, tile); o.done == 0 && n > 1 {
@@ -72,7 +72,7 @@ func putElements[W any](o *reorder, dst, src []W) {
 	}
 }
 
-// next goes on to the next column; after the last to the first.
+// next advances to the next column, and from the last to the first.
 func (o *reorder) next() {
 	for k := range o.index {
 		o.index[k]++

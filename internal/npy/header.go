@@ -11,12 +11,12 @@ import (
 
 const magic = "\x93NUMPY"
 
-// layout is what the head of a file says, and where its data begin.
+// layout is the content of a file's header and the offset of its data.
 type layout struct {
 	Header
 	count     int  // elements
 	bigEndian bool // byte order of the elements
-	fortran   bool // the first index runs fastest; false where that is also C order
+	fortran   bool // the first index varies fastest; false if that is the same as C order
 	offset    int64
 }
 
@@ -25,7 +25,7 @@ func (l layout) dataBytes() int { return l.count * l.DType.Size() }
 // describe names the array for an error: "shape (2, 3) of float32".
 func (l layout) describe() string { return "shape " + shapeString(l.Shape) + " of " + l.DType.String() }
 
-// checkSize compares what the head says with the bytes that there are of head and data together.
+// checkSize compares the size that the header implies with the size of the file.
 func (l layout) checkSize(name string, have int64) error {
 	need, data := int64(l.dataBytes()), have-l.offset
 	switch {
@@ -37,7 +37,7 @@ func (l layout) checkSize(name string, have int64) error {
 	return nil
 }
 
-// readLayout reads the head of a file and leaves r at the first byte of data.
+// readLayout reads the header of a file and leaves r at the first byte of data.
 func readLayout(name string, r io.Reader) (layout, error) {
 	var start [12]byte
 	if err := readHead(name, r, start[:8]); err != nil {
@@ -76,7 +76,7 @@ func readLayout(name string, r io.Reader) (layout, error) {
 	return l, nil
 }
 
-// readHead fills b, which the head of any file fills.
+// readHead reads len(b) bytes of the header.
 func readHead(name string, r io.Reader, b []byte) error {
 	switch _, err := io.ReadFull(r, b); {
 	case err == nil:
@@ -103,7 +103,7 @@ func parseHeader(text []byte, python2 bool) (layout, error) {
 	if l.count, err = l.Len(); err != nil {
 		return layout{}, err
 	}
-	long := 0 // dimensions that order matters to
+	long := 0 // dimensions for which the order matters
 	for _, d := range f.shape {
 		if d > 1 {
 			long++
@@ -127,7 +127,7 @@ func parseDescr(descr string) (d DType, bigEndian bool, err error) {
 	return 0, false, fmt.Errorf("the dtype %q, none of float32 ('<f4'), float64 ('<f8'), float16 ('<f2') and uint16 ('<u2')", descr)
 }
 
-// encodeHeader returns the head of a file of version 1.0, byte for byte what numpy.save writes. A header of any shape fits.
+// encodeHeader returns a header of version 1.0, byte for byte as numpy.save writes it. The header of any valid shape fits.
 func encodeHeader(h Header) []byte {
 	const align, growth = 64, 21
 	shape := shapeString(h.Shape)
@@ -135,7 +135,7 @@ func encodeHeader(h Header) []byte {
 	if len(h.Shape) > 0 { // NumPy leaves room for the first dimension to grow in place
 		text = append(text, bytes.Repeat([]byte{' '}, growth-len(fmt.Sprint(h.Shape[0])))...)
 	}
-	pad := align - (10+len(text)+1)%align // a whole 64 where nothing is missing: so does NumPy
+	pad := align - (10+len(text)+1)%align // like NumPy, pads by 64 if already aligned
 	text = append(text, bytes.Repeat([]byte{' '}, pad)...)
 	text = append(text, '\n')
 	head := append([]byte(magic), 1, 0)

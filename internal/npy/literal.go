@@ -6,16 +6,16 @@ import (
 	"strconv"
 )
 
-// fields is what a header's dictionary says.
+// fields holds the values of a header's dictionary.
 type fields struct {
 	descr   string
 	fortran bool
 	shape   []int
 }
 
-// parseDict reads the Python dictionary of a header: the keys descr, fortran_order and shape, each once, in any order, with
-// Python's freedom in quotes, blanks and last commas and without its other ways of writing the same values. Python 2 wrote
-// integers as 3L into files of versions 1 and 2, which NumPy still reads.
+// parseDict parses the Python dictionary of a header: the keys descr, fortran_order and shape, each once, in any order. Quotes,
+// blanks and trailing commas may vary as in Python; other ways of writing the same values are errors. Python 2 wrote
+// integers like 3L in files of versions 1 and 2, which NumPy still reads.
 func parseDict(text []byte, python2 bool) (fields, error) {
 	var f fields
 	s := &scanner{text: text, python2: python2}
@@ -101,7 +101,7 @@ func (s *scanner) expected(what string) error {
 	return fmt.Errorf("at character %d: want %s, have %q", s.pos, what, rest[:min(len(rest), 16)])
 }
 
-// quoted reads a string in quotes of either kind. None that is wanted holds a backslash, so none is unescaped.
+// quoted reads a string in single or double quotes. It does not unescape, since no valid key or dtype contains a backslash.
 func (s *scanner) quoted(what string) (string, error) {
 	quote := s.peek()
 	if quote != '\'' && quote != '"' {

@@ -9,8 +9,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// Read reads a whole .npy file from r, to r's end. name is what errors call it. Memory grows with what r gives, not with what
-// the header promises; a large file is better opened.
+// Read reads a whole .npy file from r, up to r's end. Errors refer to it by name. Memory grows with the data that r delivers, not with
+// the size that the header claims. For a large file, use Open.
 func Read(name string, r io.Reader) (*Array, error) {
 	if known, ok := r.(interface{ Len() int }); ok { // bytes.Reader, bytes.Buffer, strings.Reader
 		return read(name, r, int64(known.Len()))
@@ -18,7 +18,7 @@ func Read(name string, r io.Reader) (*Array, error) {
 	return read(name, r, -1)
 }
 
-// read reads a whole file, of size bytes as somebody says, or of -1, not known.
+// read reads a whole file of size bytes, -1 if unknown. It does not trust the size.
 func read(name string, r io.Reader, size int64) (*Array, error) {
 	l, err := readLayout(name, r)
 	if err == nil && size >= 0 {
@@ -34,7 +34,7 @@ func read(name string, r io.Reader, size int64) (*Array, error) {
 	return &Array{name: name, layout: l, values: values}, nil
 }
 
-// readRest reads the data of an array, in C order and the host's byte order, and finds r at its end.
+// readRest reads the data of an array, converts it to C order and the host's byte order, and checks that r ends there.
 func readRest(name string, r io.Reader, l layout) ([]byte, error) {
 	values, err := readGrowing(name, r, l)
 	if err != nil {
@@ -54,7 +54,8 @@ func readRest(name string, r io.Reader, l layout) ([]byte, error) {
 	return values, nil
 }
 
-// readGrowing reads the data of an array and finds r at its end. Its memory doubles as it fills: nothing is taken on trust.
+// readGrowing reads the data of an array and checks that r ends there. It doubles its buffer as data arrive, because the header may
+// claim any size.
 func readGrowing(name string, r io.Reader, l layout) ([]byte, error) {
 	buf, n := alignedBytes(min(l.dataBytes(), 1<<16)), 0
 	for {
@@ -79,7 +80,7 @@ func readGrowing(name string, r io.Reader, l layout) ([]byte, error) {
 	return buf, l.checkEnd(name, r)
 }
 
-// checkEnd finds r, of which all data have been read, at its end.
+// checkEnd returns an error if r does not end after the data.
 func (l layout) checkEnd(name string, r io.Reader) error {
 	switch n, err := io.ReadFull(r, make([]byte, 1)); {
 	case n > 0:
@@ -90,14 +91,14 @@ func (l layout) checkEnd(name string, r io.Reader) error {
 	return nil
 }
 
-// loadError says that there is no memory for an array.
+// loadError returns the error for an array that does not fit into memory.
 func (l layout) loadError(name string, err error) error {
 	return readError(name, fmt.Errorf("%s can't be loaded: %w", l.describe(), err))
 }
 
 func isEOF(err error) bool { return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) }
 
-// loadFile reads the elements of a file whose size has been checked into memory of its own, in C order and the host's byte
+// loadFile reads the elements of a file, whose size has been checked, into newly allocated memory, in C order and the host's byte
 // order.
 func loadFile(name string, f *os.File, l layout) (values []byte, release func() error, err error) {
 	if err = memory.Check(uint64(l.dataBytes())); err == nil {
@@ -121,7 +122,7 @@ func loadFile(name string, f *os.File, l layout) (values []byte, release func() 
 	return values, release, nil
 }
 
-// loadFortran reads pieces in the order of the file and puts their elements where they belong.
+// loadFortran reads a file in Fortran order, piece by piece, and reorders it.
 func loadFortran(values []byte, r io.Reader, l layout) error {
 	const piece = 1 << 22
 	reorder := newReorder(l, values)

@@ -1,22 +1,22 @@
-// Package npy reads and writes NumPy's .npy files, and reads .npz archives, strictly: a file is either read as NumPy means
-// it or refused with an error that names the file and says what is wrong with it.
+// Package npy reads and writes NumPy's .npy files, and reads .npz archives. It is strict: a file is either read as NumPy reads
+// it, or rejected with an error that names the file and says what is wrong with it.
 //
-// Elements are float32, float64, float16 and uint16 (which also carries bfloat16), the last two as uint16 bit patterns. Files
-// of format versions 1 to 3 are read, of either byte order, in C and in Fortran order; the elements are always handed out in C
-// order and in the machine's own byte order. What is written is what numpy.save writes, byte for byte.
+// Elements are float32, float64, float16 and uint16 (also used for bfloat16), the last two as uint16 bit patterns. The package
+// reads format versions 1 to 3, either byte order, and C and Fortran order; it always returns elements in C
+// order and the machine's byte order. It writes files byte for byte as numpy.save does.
 //
 // An array is read in one of four ways:
 //
 //   - [Read] and [Archive.Read] read a whole array into memory;
-//   - [Open] and then [Values] give the elements of a file as one slice, mapped and not read where the file's layout is the
+//   - [Open], then [Values], returns the elements of a file as one slice, mapped rather than read if the file's layout is the
 //     machine's;
-//   - [Open] and then [ReadAt] copy out any stretch of a file, so that a file of any size can be walked through in pieces;
-//   - [Stream] and then [ReadAt] walk through a pipe once, from its beginning to its end.
+//   - [Open], then [ReadAt], copies any range of a file, so that a file of any size can be processed in pieces;
+//   - [Stream], then [ReadAt], reads a pipe once from beginning to end.
 //
-// It is written by [Write] and [WriteFile], or in pieces: [NewWriter] or [Create], then [Append], then [Commit]. A file is
-// written under another name in the same folder and takes its own name when it is complete, so what stands there is the old
-// file or the whole new one (see package files). Output isn't mapped: on a full disk a write returns an error, where touching a mapped page ends
-// the process.
+// An array is written by [Write] or [WriteFile], or in pieces: [NewWriter] or [Create], then [Append], then [Commit]. A file is
+// written under a temporary name in the same folder and renamed when it is complete, so that there is always either the old
+// file or the whole new one (see package files). Output isn't mapped: on a full disk a write returns an error, but an access to a
+// mapped page would crash the process.
 package npy
 
 import (
@@ -27,7 +27,7 @@ import (
 	"strings"
 )
 
-// Element is a type that elements of an array can have in Go. Float16 and uint16 arrays have uint16 elements.
+// Element is the Go type of an array's elements. Float16 and uint16 arrays have uint16 elements.
 type Element interface {
 	~float32 | ~float64 | ~uint16
 }
@@ -64,7 +64,7 @@ func (d DType) String() string {
 	return dtypes[d].name
 }
 
-// Size returns the bytes of one element, 0 for a DType that is none of the constants.
+// Size returns the size of an element in bytes, or 0 for an unknown DType.
 func (d DType) Size() int {
 	if !d.valid() {
 		return 0
@@ -72,19 +72,19 @@ func (d DType) Size() int {
 	return dtypes[d].size
 }
 
-// holds reports whether elements of d are T in Go.
+// holds reports whether T is the Go type of elements of d.
 func holds[T Element](d DType) bool {
 	return d.valid() && dtypes[d].kind == reflect.TypeFor[T]().Kind()
 }
 
-// Header says what an array is: the type of its elements and its shape. An empty Shape is a single number; a dimension may be 0.
+// Header describes an array: the type of its elements and its shape. An empty Shape means a single number; dimensions may be 0.
 type Header struct {
 	DType DType
 	Shape []int
 }
 
-// Len returns the number of elements, and an error for an unknown DType, and for a shape that no array of NumPy's can have: a
-// negative dimension, more than 64 of them, or more bytes than an int counts (dimensions of 0 left out, as in NumPy).
+// Len returns the number of elements. It returns an error for an unknown DType and for a shape that is invalid in NumPy: one with a
+// negative dimension, more than 64 dimensions, or a size in bytes that overflows an int (ignoring dimensions of 0, as in NumPy).
 func (h Header) Len() (int, error) {
 	if !h.DType.valid() {
 		return 0, fmt.Errorf("unknown dtype %v", h.DType)
@@ -113,9 +113,9 @@ func (h Header) Len() (int, error) {
 }
 
 const (
-	maxDims       = 64 // of NumPy 2; earlier ones had 32
+	maxDims       = 64 // in NumPy 2; earlier versions have 32
 	maxHeaderText = 10000
-	maxDataBytes  = math.MaxInt - 2*maxHeaderText // so that no sum of header and data overflows
+	maxDataBytes  = math.MaxInt - 2*maxHeaderText // so that the sum of header and data never overflows
 )
 
 // shapeString writes a shape as Python's repr does: (), (3,), (3, 4).
@@ -135,8 +135,8 @@ func shapeString(shape []int) string {
 	return b.String()
 }
 
-// FormatError is the error for a file that was read without trouble and isn't what it should be: no .npy file, a damaged one,
-// or one that holds something that this package doesn't read.
+// FormatError is the error for a file that could be read but has the wrong content: it isn't a .npy file, is damaged,
+// or holds something that this package doesn't support.
 type FormatError struct {
 	Name   string // of the file; of an array in an archive "archive.npz: name"
 	Reason string

@@ -124,7 +124,7 @@ func TestWrongArguments(t *testing.T) {
 	require.EqualError(t, err, "npy: some.npy: holds float32, not uint16")
 	require.EqualError(t, ReadAt(a, make([]float64, 2), 0), "npy: some.npy: holds float32, not float64")
 	for _, c := range []struct{ first, n int }{{-1, 1}, {0, 6}, {4, 2}, {6, 0}, {5, 1}, {1<<31 - 1, 1}} {
-		require.ErrorContains(t, ReadAt(a, make([]float32, c.n), c.first), "of 5 asked for", "%+v", c)
+		require.ErrorContains(t, ReadAt(a, make([]float32, c.n), c.first), "of 5", "%+v", c)
 	}
 	require.NoError(t, ReadAt(a, []float32{}, 5))
 

@@ -5,16 +5,16 @@ import (
 	"io"
 )
 
-// stream is an array whose elements come one after the other.
+// stream is an array whose elements are read sequentially.
 type stream struct {
 	r   io.Reader
-	at  int   // the element that comes next
-	err error // that ended it
+	at  int   // next element
+	err error // first error
 }
 
-// Stream begins to read a .npy file from r, which may be a pipe. Its elements are read when they are asked for, by ReadAt, in
-// their order and once; after the last of them r must end. Values, and ReadAt of a file in Fortran order, load them all. Close
-// leaves r open. name is what errors call it.
+// Stream begins to read a .npy file from r, which may be a pipe. ReadAt reads its elements on demand, in
+// order and only once; r must end after the last. Values, and ReadAt of a file in Fortran order, load all elements. Close
+// leaves r open. Errors refer to it by name.
 func Stream(name string, r io.Reader) (*Array, error) {
 	l, err := readLayout(name, r)
 	if err == nil && l.count == 0 {
@@ -26,14 +26,14 @@ func Stream(name string, r io.Reader) (*Array, error) {
 	return &Array{name: name, layout: l, stream: &stream{r: r}}, nil
 }
 
-// next reads the elements from first on into dst.
+// next reads elements, beginning with first, into dst.
 func (s *stream) next(name string, l layout, dst []byte, first int) error {
 	size := l.DType.Size()
 	switch {
 	case s.err != nil:
 		return s.err
 	case first != s.at:
-		return fmt.Errorf("npy: %s: element %d of a stream asked for, element %d comes next", name, first, s.at)
+		return fmt.Errorf("npy: %s: read of element %d of a stream, but element %d is next", name, first, s.at)
 	case len(dst) == 0:
 		return nil
 	}
@@ -53,14 +53,14 @@ func (s *stream) next(name string, l layout, dst []byte, first int) error {
 	return s.err
 }
 
-// rest loads all elements, of which none must have been read.
+// rest loads all elements. None must have been read before.
 func (s *stream) rest(name string, l layout) (values []byte, err error) {
 	switch {
 	case s.err != nil:
 		return nil, s.err
 	case s.at > 0:
-		return nil, fmt.Errorf("npy: %s: all elements of a stream asked for, element %d comes next", name, s.at)
-	case l.count == 0: // whose end has been seen
+		return nil, fmt.Errorf("npy: %s: read of all elements of a stream, but element %d is next", name, s.at)
+	case l.count == 0: // Stream has checked the end
 		return alignedBytes(0), nil
 	}
 	values, s.err = readRest(name, s.r, l)

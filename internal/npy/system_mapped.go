@@ -8,7 +8,7 @@ import (
 	"syscall"
 )
 
-// openNonblock keeps open from waiting for the other end of a pipe.
+// openNonblock keeps open from blocking until a pipe has another end.
 const openNonblock = syscall.O_NONBLOCK
 
 // mapFile maps the first size bytes of a file for reading.
@@ -20,8 +20,8 @@ func mapFile(f *os.File, size int) ([]byte, func() error, error) {
 	return b, func() error { return syscall.Munmap(b) }, nil
 }
 
-// allocate returns n bytes of memory that any element may begin at. Go ends a process that it can't find memory for; so much
-// memory is asked of the system instead, which says no.
+// allocate returns n bytes of memory aligned for any element. Large amounts come directly from the system, which returns an error
+// if there is not enough memory, whereas Go would exit.
 func allocate(n int) ([]byte, func() error, error) {
 	const heap = 1 << 20
 	if n <= heap {

@@ -9,7 +9,7 @@ import (
 
 const openNonblock = 0
 
-// mapFile doesn't map: files are loaded.
+// mapFile always fails here, so files are loaded.
 func mapFile(*os.File, int) ([]byte, func() error, error) {
 	return nil, nil, errors.ErrUnsupported
 }

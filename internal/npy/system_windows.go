@@ -21,7 +21,7 @@ func mapFile(f *os.File, size int) ([]byte, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer syscall.CloseHandle(mapping) // the view keeps it
+	defer syscall.CloseHandle(mapping) // the view keeps the mapping alive
 	address, err := syscall.MapViewOfFile(mapping, syscall.FILE_MAP_READ, 0, 0, uintptr(size))
 	if err != nil {
 		return nil, nil, err
@@ -29,8 +29,8 @@ func mapFile(f *os.File, size int) ([]byte, func() error, error) {
 	return bytesAt(address, size), func() error { return syscall.UnmapViewOfFile(address) }, nil
 }
 
-// allocate returns n bytes of memory that any element may begin at. Go ends a process that it can't find memory for; so much
-// memory is asked of the system instead, which says no.
+// allocate returns n bytes of memory aligned for any element. Large amounts come directly from the system, which returns an error
+// if there is not enough memory, whereas Go would exit.
 func allocate(n int) ([]byte, func() error, error) {
 	const heap = 1 << 20
 	if n <= heap {
@@ -49,7 +49,7 @@ func allocate(n int) ([]byte, func() error, error) {
 	}, nil
 }
 
-// bytesAt views memory that isn't Go's and doesn't move.
+// bytesAt returns n bytes of memory outside Go's heap as a slice.
 func bytesAt(address uintptr, n int) []byte {
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), n)
 }

@@ -10,21 +10,21 @@ import (
 	"github.com/smoothl1/smoothl1/internal/files"
 )
 
-// Writer writes one array in pieces. It belongs to one goroutine. Its first error ends it: what there was of a file is gone,
+// Writer writes one array in pieces. It must be used by one goroutine at a time. After the first error the file is removed,
 // and every later call returns that error.
 type Writer struct {
 	ctx    context.Context
 	name   string
 	header Header
-	left   int // elements still to come
+	left   int // elements not yet appended
 	buffer *bufio.Writer
-	file   *files.File // nil where an io.Writer was given
+	file   *files.File // nil if the Writer writes to an io.Writer
 	swap   bool        // the host's byte order isn't the file's
 	err    error
 	done   bool
 }
 
-// NewWriter begins an array of header h on w: Append its elements, then Commit. name is what errors call it.
+// NewWriter begins to write an array of header h to w: Append its elements, then Commit. Errors refer to it by name.
 func NewWriter(name string, w io.Writer, h Header) (*Writer, error) {
 	count, err := h.Len()
 	if err != nil {
@@ -41,9 +41,9 @@ func NewWriter(name string, w io.Writer, h Header) (*Writer, error) {
 	return nw, nil
 }
 
-// Create begins the file at path, as package files places it: Append its elements, then Commit; and defer Close, which removes
-// what isn't committed. Once ctx is cancelled, Append and Commit fail. On Windows a file that is open, here or elsewhere, can't
-// be replaced.
+// Create begins to write the file at path, as package files does: Append its elements, then Commit; and defer Close, which removes
+// a file that isn't committed. Once ctx is cancelled, Append and Commit fail. On Windows a file that is open, here or elsewhere,
+// can't be replaced.
 func Create(ctx context.Context, path string, h Header) (*Writer, error) {
 	if _, err := h.Len(); err != nil {
 		return nil, fmt.Errorf("npy: write %s: %w", path, err)
@@ -59,7 +59,8 @@ func Create(ctx context.Context, path string, h Header) (*Writer, error) {
 	return NewFileWriter(ctx, file, h)
 }
 
-// NewFileWriter begins an array of header h in a file that has been created, which is then the Writer's, as with Create.
+// NewFileWriter begins to write an array of header h to a file that has been created. The Writer takes ownership of the file, as in
+// Create.
 func NewFileWriter(ctx context.Context, file *files.File, h Header) (*Writer, error) {
 	w, err := NewWriter(file.Name(), file, h)
 	if err != nil {
@@ -69,7 +70,7 @@ func NewFileWriter(ctx context.Context, file *files.File, h Header) (*Writer, er
 	return w, nil
 }
 
-// failed makes an error the Writer's last and removes its file.
+// failed records the Writer's error, removes its file, and returns the error.
 func (w *Writer) failed(err error) error {
 	w.err = fmt.Errorf("npy: write %s: %w", w.name, systemError(err))
 	if w.file != nil {
@@ -85,7 +86,7 @@ func (w *Writer) state() error {
 	return w.err
 }
 
-// Append writes the elements that come next, in C order.
+// Append writes the next elements, in C order.
 func Append[T Element](w *Writer, values []T) error {
 	if err := w.state(); err != nil {
 		return err
@@ -94,13 +95,13 @@ func Append[T Element](w *Writer, values []T) error {
 		return w.failed(fmt.Errorf("%T given for an array of %v", *new(T), w.header.DType))
 	}
 	if len(values) > w.left {
-		return w.failed(fmt.Errorf("%d elements given, %d are left of shape %s", len(values), w.left, shapeString(w.header.Shape)))
+		return w.failed(fmt.Errorf("%d elements given, but %d are left of shape %s", len(values), w.left, shapeString(w.header.Shape)))
 	}
 	for rest := bytesOf(values); len(rest) > 0; {
 		if err := w.ctx.Err(); err != nil {
 			return w.failed(err)
 		}
-		piece := rest[:min(len(rest), 1<<20)] // a cancellation is seen between two of them
+		piece := rest[:min(len(rest), 1<<20)] // cancellation is checked once per piece
 		rest = rest[len(piece):]
 		if w.swap {
 			piece = append(alignedBytes(len(piece))[:0], piece...)
@@ -114,8 +115,8 @@ func Append[T Element](w *Writer, values []T) error {
 	return nil
 }
 
-// Commit completes one or more arrays together, as package files does it: none of the files takes its place before all of them
-// are complete and on the disk. On an error all are removed.
+// Commit completes one or more arrays together, as package files does: it renames no file into place before all of them
+// are complete and on disk. On error it removes all of them.
 func Commit(ws ...*Writer) (err error) {
 	defer func() {
 		for _, w := range ws {
@@ -149,7 +150,7 @@ func Commit(ws ...*Writer) (err error) {
 	return nil
 }
 
-// complete hands on all of the array.
+// complete checks that all elements have been appended, and flushes them.
 func (w *Writer) complete() error {
 	if w.left > 0 {
 		return fmt.Errorf("incomplete: %d elements of shape %s are missing", w.left, shapeString(w.header.Shape))
@@ -184,7 +185,7 @@ func Write[T Element](name string, w io.Writer, h Header, values []T) error {
 	return writeAll(nw, values)
 }
 
-// WriteFile writes a whole array to a file, as Create does it.
+// WriteFile writes a whole array to a file, as Create does.
 func WriteFile[T Element](ctx context.Context, path string, h Header, values []T) error {
 	w, err := Create(ctx, path, h)
 	if err != nil {

@@ -98,10 +98,10 @@ func TestWriterErrors(t *testing.T) {
 		"wrong type": {"float64 given for an array of float32", func(w *Writer, _ func()) error {
 			return Append(w, []float64{1})
 		}},
-		"too many": {"4 elements given, 3 are left of shape (3,)", func(w *Writer, _ func()) error {
+		"too many": {"4 elements given, but 3 are left of shape (3,)", func(w *Writer, _ func()) error {
 			return Append(w, make([]float32, 4))
 		}},
-		"too many later": {"2 elements given, 1 are left of shape (3,)", func(w *Writer, _ func()) error {
+		"too many later": {"2 elements given, but 1 are left of shape (3,)", func(w *Writer, _ func()) error {
 			return errors.Join(Append(w, three[:2]), Append(w, three[:2]))
 		}},
 		"too few": {"incomplete: 1 elements of shape (3,) are missing", func(w *Writer, _ func()) error {
