@@ -17,6 +17,7 @@ package smoothl1
 import (
 	"fmt"
 	"math"
+	"unsafe"
 )
 
 // A Loss says what is computed. The zero value is the L1 loss with mean reduction.
@@ -44,6 +45,13 @@ func (l Loss) String() string {
 // Beta must be finite, not negative, and for Huber positive; a positive one must not become 0 or infinite in the type that t
 // is computed in.
 func (l Loss) Validate(t DType) error {
+	if l.Kind <= Huber && l.Reduction <= None && t <= Float64 && l.Beta >= 0x1p-126 && l.Beta <= math.MaxFloat32 {
+		return nil // first, since every call asks: beta is neither 0 nor infinite in any type that is computed in
+	}
+	return l.validate(t)
+}
+
+func (l Loss) validate(t DType) error {
 	const op = "Loss"
 	if !l.Kind.valid() {
 		return NewArgError(op, "kind", uint8(l.Kind), ErrKind)
@@ -105,12 +113,12 @@ const (
 	Float64              // "float64"
 )
 
-// DTypeOf returns the element type T.
+// DTypeOf returns the element type T. It goes by the size, which the compiler knows where it does not know the type.
 func DTypeOf[T Float]() DType {
-	switch any(*new(T)).(type) {
-	case float32:
+	switch unsafe.Sizeof(*new(T)) {
+	case 4:
 		return Float32
-	case float64:
+	case 8:
 		return Float64
 	}
 	return unknown
@@ -137,9 +145,9 @@ var dtypes = [...]facts{
 	Float64: {"float64", 8, Float64},
 }
 
-func (t DType) facts() facts {
+func (t DType) facts() *facts {
 	if !t.valid() {
-		return facts{computing: unknown}
+		return &facts{computing: unknown}
 	}
-	return dtypes[t]
+	return &dtypes[t]
 }

@@ -35,7 +35,6 @@
 package cpu
 
 import (
-	"fmt"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
@@ -52,30 +51,34 @@ const (
 // Chunks returns the number of chunk sums of n elements: n/Chunk, rounded up.
 func Chunks(n int) int { return op.Chunks(n) }
 
-// Args are the arrays of an operation, all of the same length. An output may be the very slice of an input, to compute in
-// place; no output may overlap another or an input in part.
+// Args is what an operation has: its arrays, all of pred's length but for ChunkSums, and what it is to give. An output may be
+// the very slice of an input, to compute in place: of pred, of target, or of the upstream gradient. Apart from that no output may
+// share memory with another array, and ChunkSums with none at all. gpu.Args has the same fields.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
-	// Terms gets the loss terms (ForwardTerms).
-	Terms []T
-	// GradPred and GradTarget get the gradients (Backward, ForwardBackward); nil: not wanted.
-	GradPred, GradTarget []T
-	// Upstream is the gradient of whatever is minimised with respect to the loss; the zero value is the number 1.
+	// Upstream is the gradient of whatever is minimised with respect to the loss; the zero value is the number 1. It scales
+	// the gradients alone.
 	Upstream Upstream[T]
-	// ChunkSums gets the Chunks(len(Pred)) chunk sums of a reduction (Forward, ForwardBackward); nil: not wanted.
+	// Terms gets the loss term of each element; nil: not wanted.
+	Terms []T
+	// GradPred and GradTarget get the gradients with respect to pred and target; nil: not wanted.
+	GradPred, GradTarget []T
+	// ChunkSums gets the Chunks(len(Pred)) chunk sums of the reduced loss; nil: not wanted.
 	ChunkSums []float64
-	// Count is the number of elements that a mean is taken over, where Pred is a shard of more; 0 stands for len(Pred).
-	Count int
+	// Divisor is what a mean divides by; the zero value is len(Pred).
+	Divisor smoothl1.Divisor
+	// NoLoss says that the reduced loss is not wanted. It is not had either where the reduction is None.
+	NoLoss bool
 }
 
-// Upstream is an upstream gradient: a number, or one per element. The zero value is the number 1.
+// Upstream is an upstream gradient: a number, or one for each element. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	value    float64
 	set      bool
 	elements []T
 }
 
-// Number returns the upstream gradient g for all elements; it is rounded once to T.
+// Number returns the upstream gradient g for all elements; it is rounded once to the type that T is computed in.
 func Number[T smoothl1.Float](g float64) Upstream[T] { return Upstream[T]{value: g, set: true} }
 
 // Elements returns the upstream gradient x[i] for element i; x must have the length of pred. A nil x is taken for an empty
@@ -87,98 +90,59 @@ func Elements[T smoothl1.Float](x []T) Upstream[T] {
 	return Upstream[T]{elements: x}
 }
 
-func (u Upstream[T]) number() T {
+func (u *Upstream[T]) number() T {
 	if u.set {
 		return T(u.value)
 	}
 	return 1
 }
 
-func (a *Args[T]) count() int {
-	if a.Count != 0 {
-		return a.Count
-	}
-	return len(a.Pred)
+// divisor returns what the reduction of l divides by.
+func (a *Args[T]) divisor(l smoothl1.Loss) float64 {
+	return op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
 }
 
-// outputs says which outputs an operation has.
-type outputs struct{ terms, gradients, value bool }
-
-// check refuses what op cannot compute, before anything is written. It is written for the common case, in which there is
-// nothing to refuse: it takes a good part of the time that a small array does.
-func (a *Args[T]) check(op string, l smoothl1.Loss, has outputs) error {
-	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
-		return err
+// check refuses what the pass cannot compute, before anything is written. As p, choose stands for the pass that computes what
+// the arguments have places for. It returns the pass.
+//
+// A nil slice is an array that is not given, but where the pass needs one it is an array of nothing.
+func (a *Args[T]) check(name string, l smoothl1.Loss, p op.Pass) (op.Pass, error) {
+	t := smoothl1.DTypeOf[T]()
+	if err := l.Validate(t); err != nil {
+		return 0, err
 	}
-	n := len(a.Pred)
-	switch {
-	case has.value && l.Reduction == smoothl1.None:
-		return smoothl1.NewArgError(op, "reduction", l.Reduction, smoothl1.ErrReduction)
-	case a.Count < 0:
-		return smoothl1.NewArgError(op, "count", a.Count, smoothl1.ErrCount)
-	case len(a.Target) != n:
-		return wrongLength(op, "target", len(a.Target), n)
-	case has.terms && len(a.Terms) != n:
-		return wrongLength(op, "terms", len(a.Terms), n)
-	case has.value && a.ChunkSums != nil && len(a.ChunkSums) != Chunks(n):
-		return wrongLength(op, "chunkSums", len(a.ChunkSums), Chunks(n))
+	var c op.Call
+	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfCPU, a.Upstream.set, a.NoLoss
+	c.Reduction, c.Divisor = l.Reduction, a.Divisor
+	c.N, c.Size = len(a.Pred), t.Size()
+	has := c.Put(op.RolePred, address(a.Pred), len(a.Pred)) | c.Put(op.RoleTarget, address(a.Target), len(a.Target))
+	if x := a.Terms; x != nil && p == choose || p == op.Terms {
+		has |= c.Put(op.RoleTerms, address(x), len(x))
 	}
-	if has.gradients {
-		switch {
-		case a.GradPred == nil && a.GradTarget == nil:
-			return smoothl1.NewArgError(op, "gradPred and gradTarget", "nil", smoothl1.ErrNil)
-		case a.GradPred != nil && len(a.GradPred) != n:
-			return wrongLength(op, "gradPred", len(a.GradPred), n)
-		case a.GradTarget != nil && len(a.GradTarget) != n:
-			return wrongLength(op, "gradTarget", len(a.GradTarget), n)
-		case a.Upstream.elements != nil && len(a.Upstream.elements) != n:
-			return wrongLength(op, "upstream", len(a.Upstream.elements), n)
+	if p == choose || p.Differentiates() {
+		if x := a.Upstream.elements; x != nil {
+			has |= c.Put(op.RoleUpstream, address(x), len(x))
+		}
+		if x := a.GradPred; x != nil {
+			has |= c.Put(op.RoleGradPred, address(x), len(x))
+		}
+		if x := a.GradTarget; x != nil {
+			has |= c.Put(op.RoleGradTarget, address(x), len(x))
 		}
 	}
-	return a.checkOverlap(op, has)
-}
-
-func wrongLength(op, name string, got, want int) error {
-	return smoothl1.NewArgError(op, "len("+name+")", got, fmt.Errorf("%w: want %d", smoothl1.ErrLength, want))
-}
-
-// checkOverlap refuses outputs that share memory with another array, except an output that is an input.
-func (a *Args[T]) checkOverlap(op string, has outputs) error {
-	pred, target := spanOf(a.Pred), spanOf(a.Target)
-	var upstream, gradPred, gradTarget span
-	if has.terms {
-		if terms := spanOf(a.Terms); terms.spoils(pred) || terms.spoils(target) {
-			return smoothl1.NewArgError(op, "terms", terms, smoothl1.ErrOverlap)
+	if x := a.ChunkSums; x != nil && (p == choose || p.Reduces()) {
+		has |= c.Put(op.RoleChunkSums, address(x), len(x))
+	}
+	c.Has = has
+	if p == choose {
+		var err error
+		if p, err = c.Choose(name); err != nil {
+			return 0, err
 		}
 	}
-	if has.gradients {
-		upstream, gradPred, gradTarget = spanOf(a.Upstream.elements), spanOf(a.GradPred), spanOf(a.GradTarget)
-		switch {
-		case gradPred.spoils(pred) || gradPred.spoils(target) || gradPred.spoils(upstream):
-			return smoothl1.NewArgError(op, "gradPred", gradPred, smoothl1.ErrOverlap)
-		case gradTarget.spoils(pred) || gradTarget.spoils(target) || gradTarget.spoils(upstream) || gradTarget.overlaps(gradPred):
-			return smoothl1.NewArgError(op, "gradTarget", gradTarget, smoothl1.ErrOverlap)
-		}
-	}
-	if has.value && a.ChunkSums != nil {
-		sums := spanOf(a.ChunkSums)
-		if sums.spoils(pred) || sums.spoils(target) || sums.spoils(upstream) || sums.overlaps(gradPred) || sums.overlaps(gradTarget) {
-			return smoothl1.NewArgError(op, "chunkSums", sums, smoothl1.ErrOverlap)
-		}
-	}
-	return nil
+	return p, c.Check(name, p)
 }
 
-// span is the memory of a slice: from its first address to behind its last.
-type span struct{ from, to uintptr }
+const choose op.Pass = op.Passes
 
-func spanOf[E any](x []E) span {
-	from := uintptr(unsafe.Pointer(unsafe.SliceData(x)))
-	return span{from, from + uintptr(len(x))*unsafe.Sizeof(*new(E))}
-}
-
-// overlaps says whether two spans share memory. An empty one, which may lie anywhere, shares none.
-func (s span) overlaps(o span) bool { return max(s.from, o.from) < min(s.to, o.to) }
-
-// spoils says whether an output overlaps an input without being it.
-func (s span) spoils(input span) bool { return s.overlaps(input) && s != input }
+func address[E any](x []E) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(x)))) }

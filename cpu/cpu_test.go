@@ -36,7 +36,7 @@ func ExampleFinish() {
 	sums := make([]float64, 3)
 	_, _ = Forward(l, Args[float64]{Pred: pred[:Chunk], Target: target[:Chunk], ChunkSums: sums[:1]})
 	_, _ = Forward(l, Args[float64]{Pred: pred[Chunk:], Target: target[Chunk:], ChunkSums: sums[1:]})
-	gathered, err := Finish(l, sums, len(pred))
+	gathered, err := Finish(l, sums, len(pred), smoothl1.Divisor{})
 	fmt.Println(gathered == whole, err)
 	// Output: true <nil>
 }
@@ -145,7 +145,7 @@ func TestShards(t *testing.T) {
 		require.NoError(t, err)
 		sums = append(sums, part...)
 	}
-	got, err := Finish(l, sums, n)
+	got, err := Finish(l, sums, n, smoothl1.Divisor{})
 	require.NoError(t, err)
 	assert.Equal(t, math.Float64bits(whole), math.Float64bits(got))
 }
@@ -159,7 +159,7 @@ func TestNothing(t *testing.T) {
 	assert.Equal(t, uint64(0), math.Float64bits(sum), "+0")
 	_, err = ForwardBackward(smoothl1.Loss{}, Args[float32]{GradPred: []float32{}})
 	require.NoError(t, err)
-	sum, err = Finish(smoothl1.Loss{Reduction: smoothl1.Sum}, nil, 0)
+	sum, err = Finish(smoothl1.Loss{Reduction: smoothl1.Sum}, nil, 0, smoothl1.Divisor{})
 	require.NoError(t, err)
 	assert.Equal(t, uint64(0), math.Float64bits(sum))
 }
@@ -177,24 +177,24 @@ func TestArgumentsAreRefused(t *testing.T) {
 		text   string
 	}{
 		{"target", ones, Args[float32]{Pred: x(3), Target: x(2), Terms: x(3)}, ForwardTerms[float32], smoothl1.ErrLength,
-			"smoothl1: ForwardTerms: len(target) = 2: length does not fit: want 3"},
+			"smoothl1: ForwardTerms: len(target) = 2: length does not fit: want 3, for 3 of pred"},
 		{"terms", ones, Args[float32]{Pred: x(3), Target: x(3)}, ForwardTerms[float32], smoothl1.ErrLength,
-			"smoothl1: ForwardTerms: len(terms) = 0: length does not fit: want 3"},
+			"smoothl1: ForwardTerms: len(terms) = 0: length does not fit: want 3, for 3 of pred"},
 		{"no gradient", ones, Args[float32]{Pred: x(3), Target: x(3)}, Backward[float32], smoothl1.ErrNil,
 			"smoothl1: Backward: gradPred and gradTarget = nil: must not be nil"},
 		{"gradPred", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(4)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(gradPred) = 4: length does not fit: want 3"},
+			"smoothl1: Backward: len(gradPred) = 4: length does not fit: want 3, for 3 of pred"},
 		{"gradTarget", ones, Args[float32]{Pred: x(3), Target: x(3), GradTarget: x(4)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(gradTarget) = 4: length does not fit: want 3"},
+			"smoothl1: Backward: len(gradTarget) = 4: length does not fit: want 3, for 3 of pred"},
 		{"upstream", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(3), Upstream: Elements[float32](nil)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(upstream) = 0: length does not fit: want 3"},
-		{"count", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(3), Count: -1}, Backward[float32], smoothl1.ErrCount,
-			"smoothl1: Backward: count = -1: count out of range"},
+			"smoothl1: Backward: len(upstream) = 0: length does not fit: want 3, for 3 of pred"},
+		{"divisor", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(3), Divisor: smoothl1.DivideBy(-1)}, Backward[float32],
+			smoothl1.ErrDivisor, "smoothl1: Backward: divisor = -1: divisor must be positive and finite"},
 		{"overlap with an input", ones, Args[float32]{Pred: long[:8], Target: x(8), GradPred: long[4:]}, Backward[float32], smoothl1.ErrOverlap, ""},
 		{"overlap of outputs", ones, Args[float32]{Pred: x(8), Target: x(8), GradPred: long[:8], GradTarget: long[:8]}, Backward[float32], smoothl1.ErrOverlap, ""},
 		{"beta", smoothl1.Loss{Beta: -1}, Args[float32]{}, ForwardTerms[float32], smoothl1.ErrBeta, ""},
 		{"reference", ones, Args[float32]{Pred: x(3)}, RefBackward[float32], smoothl1.ErrLength,
-			"smoothl1: RefBackward: len(target) = 0: length does not fit: want 3"},
+			"smoothl1: RefBackward: len(target) = 0: length does not fit: want 3, for 3 of pred"},
 	} {
 		err := c.op(c.loss, c.args)
 		require.ErrorIs(t, err, c.reason, c.name)
@@ -212,11 +212,11 @@ func TestArgumentsAreRefused(t *testing.T) {
 		_, err := both(smoothl1.Loss{Reduction: smoothl1.None}, Args[float32]{GradPred: x(0)})
 		require.ErrorIs(t, err, smoothl1.ErrReduction)
 	}
-	_, err := Finish(ones, make([]float64, 2), Chunk)
+	_, err := Finish(ones, make([]float64, 2), Chunk, smoothl1.Divisor{})
 	require.EqualError(t, err, "smoothl1: Finish: len(chunkSums) = 2: length does not fit: 2048 elements have 1")
-	_, err = Finish(ones, nil, -1)
+	_, err = Finish(ones, nil, -1, smoothl1.Divisor{})
 	require.ErrorIs(t, err, smoothl1.ErrCount)
-	_, err = Finish(smoothl1.Loss{Reduction: smoothl1.None}, nil, 0)
+	_, err = Finish(smoothl1.Loss{Reduction: smoothl1.None}, nil, 0, smoothl1.Divisor{})
 	require.ErrorIs(t, err, smoothl1.ErrReduction)
 }
 

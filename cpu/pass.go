@@ -41,7 +41,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	case op.ForwardBackward:
 		p.Kernel = core.ForwardBackward
 	}
-	p.Norm = op.Norm[T](l, a.count())
+	p.Norm = op.Norm[T](a.divisor(l))
 	if c.Threshold == 0 {
 		p.L1 = core.AllOnes[T]()
 	}

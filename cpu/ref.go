@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // Go may fuse x*y + z into one rounding on some processors. An explicit conversion of the product forbids it, and here every
@@ -87,10 +88,10 @@ func refChunkSums[T smoothl1.Float](terms []T) []float64 {
 	return sums
 }
 
-// refValue is the reduced loss of the canonical sum over count elements.
-func refValue(l smoothl1.Loss, sum float64, count int) float64 {
+// refValue is the reduced loss of the canonical sum.
+func refValue(l smoothl1.Loss, sum, divisor float64) float64 {
 	if l.Reduction == smoothl1.Mean {
-		return sum / float64(count)
+		return sum / divisor
 	}
 	return sum
 }
@@ -105,7 +106,7 @@ func refTerms[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) []T {
 
 // RefForwardTerms is the reference of ForwardTerms.
 func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	if err := a.check("RefForwardTerms", l, outputs{terms: true}); err != nil {
+	if _, err := a.check("RefForwardTerms", l, op.Terms); err != nil {
 		return err
 	}
 	copy(a.Terms, refTerms(l, &a))
@@ -114,24 +115,24 @@ func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 
 // RefForward is the reference of Forward.
 func RefForward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	if err := a.check("RefForward", l, outputs{value: true}); err != nil {
+	if _, err := a.check("RefForward", l, op.Forward); err != nil {
 		return 0, err
 	}
 	terms := refTerms(l, &a)
 	if a.ChunkSums != nil {
 		copy(a.ChunkSums, refChunkSums(terms))
 	}
-	return refValue(l, refSum(terms), a.count()), nil
+	return refValue(l, refSum(terms), a.Divisor.Of(len(a.Pred))), nil
 }
 
 // RefBackward is the reference of Backward.
 func RefBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	if err := a.check("RefBackward", l, outputs{gradients: true}); err != nil {
+	if _, err := a.check("RefBackward", l, op.Backward); err != nil {
 		return err
 	}
 	n := T(1) // the norm
 	if l.Reduction == smoothl1.Mean {
-		n = T(1 / float64(a.count()))
+		n = T(1 / a.Divisor.Of(len(a.Pred)))
 	}
 	for i := range a.Pred {
 		g := a.Upstream.number()
@@ -151,7 +152,7 @@ func RefBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 
 // RefForwardBackward is the reference of ForwardBackward.
 func RefForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	if err := a.check("RefForwardBackward", l, outputs{gradients: true, value: true}); err != nil {
+	if _, err := a.check("RefForwardBackward", l, op.ForwardBackward); err != nil {
 		return 0, err
 	}
 	value, err := RefForward(l, a)

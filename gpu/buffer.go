@@ -16,14 +16,14 @@ type Buffer[T smoothl1.Float] struct{ array }
 
 // array is a buffer of either type.
 type array struct {
-	dev   *Device
-	dtype smoothl1.DType
-	n     int
-	ptr   driver.Ptr     // device memory
-	host  unsafe.Pointer // the first element on the CPU
-	held  *heldMemory    // what ptr is the beginning of; nil: it belongs to somebody else
-	guard guard
-	whole *array // the buffer that this one is a part of; nil: none
+	dev    *Device
+	dtype  smoothl1.DType
+	n      int
+	ptr    driver.Ptr     // device memory
+	host   unsafe.Pointer // the first element on the CPU
+	held   *heldMemory    // what ptr is the beginning of; nil: it belongs to somebody else
+	guard  guard
+	parent *array // the buffer that this one is a part of; nil: none
 }
 
 // Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is not so much memory free, on the
@@ -116,7 +116,7 @@ func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
 	if i < 0 || j < i || j > b.n {
 		return nil, smoothl1.NewArgError(op, "[i:j]", fmt.Sprintf("[%d:%d]", i, j), fmt.Errorf("%w: 0 ≤ i ≤ j ≤ %d", smoothl1.ErrLength, b.n))
 	}
-	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, whole: &b.array}}
+	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, parent: &b.array}}
 	offset := uintptr(i) * unsafe.Sizeof(T(0))
 	if j > i && b.host != nil {
 		s.host = unsafe.Add(b.host, offset)
@@ -162,7 +162,7 @@ func (b *Buffer[T]) Close() error {
 	if !b.guard.closeAfter() {
 		return nil
 	}
-	b.dev.settle()
+	b.dev.waitForTurns()
 	b.host = nil
 	return b.giveBack()
 }
@@ -193,7 +193,7 @@ func (b *Buffer[T]) enter(op string) error {
 	if err := b.dev.enter(op); err != nil {
 		return err
 	}
-	if err := b.array.share(); err != nil {
+	if err := b.array.acquire(); err != nil {
 		b.dev.leave()
 		return smoothl1.NewArgError(op, "buffer", b, err)
 	}
@@ -201,20 +201,20 @@ func (b *Buffer[T]) enter(op string) error {
 }
 
 func (b *Buffer[T]) leave() {
-	b.array.unshare()
+	b.array.release()
 	b.dev.leave()
 }
 
-// share begins a use of the buffer, and of the one it is a part of.
-func (b *array) share() error {
-	if err := b.guard.share(); err != nil {
+// acquire begins a use of the buffer, and of the one it is a part of.
+func (b *array) acquire() error {
+	if err := b.guard.acquire(); err != nil {
 		return err
 	}
-	if b.whole == nil {
+	if b.parent == nil {
 		return nil
 	}
-	if err := b.whole.share(); err != nil {
-		b.guard.unshare()
+	if err := b.parent.acquire(); err != nil {
+		b.guard.release()
 		return err
 	}
 	return nil
@@ -222,7 +222,7 @@ func (b *array) share() error {
 
 // closed says whether the buffer, or one that it is a part of, is closed. In an op's turn, one that is not stays in memory.
 func (b *array) closed() bool {
-	for ; b != nil; b = b.whole {
+	for ; b != nil; b = b.parent {
 		if b.guard.closed() {
 			return true
 		}
@@ -230,9 +230,9 @@ func (b *array) closed() bool {
 	return false
 }
 
-func (b *array) unshare() {
-	if b.whole != nil {
-		b.whole.unshare()
+func (b *array) release() {
+	if b.parent != nil {
+		b.parent.release()
 	}
-	b.guard.unshare()
+	b.guard.release()
 }

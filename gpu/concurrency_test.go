@@ -40,8 +40,8 @@ func TestCloseOfABufferWaits(t *testing.T) {
 			close func() error
 		}{
 			{op.turns.begin, op.turns.end, b.pred.Close},
-			{b.grad.share, b.grad.unshare, b.grad.Close},
-			{part.share, part.unshare, b.target.Close},
+			{b.grad.acquire, b.grad.release, b.grad.Close},
+			{part.acquire, part.release, b.target.Close},
 			{op.turns.begin, op.turns.end, d.Close},
 		} {
 			require.NoError(t, x.begin())
@@ -64,7 +64,7 @@ func TestCallsOnOneOpFromManyGoroutines(t *testing.T) {
 		for range 8 {
 			group.Go(func() {
 				for range 50 {
-					switch err := op.ForwardBackward(b.pred, b.target, nil, GradTarget(b.gradTarget)); {
+					switch err := op.Run(&Args[float32]{Pred: b.pred, Target: b.target, GradTarget: b.gradTarget}); {
 					case err == nil:
 						done.Add(1)
 					case errors.Is(err, smoothl1.ErrBusy):
@@ -216,7 +216,7 @@ func TestEvents(t *testing.T) {
 		_, err = end.Since(foreign)
 		refused(t, err, smoothl1.ErrDevice, "Event.Since", "start", "of "+other.String())
 		require.NoError(t, other.Close())
-		refused(t, end.Record(Count(1)), nil, "Event.Record", "option", "Count")
+		refused(t, end.Record(MaxBlocks(1)), nil, "Event.Record", "option", "MaxBlocks")
 		require.NoError(t, start.Close())
 		require.NoError(t, start.Close(), "twice")
 		refused(t, start.Record(), smoothl1.ErrClosed, "Event.Record", "event", start)
@@ -224,7 +224,7 @@ func TestEvents(t *testing.T) {
 		refused(t, err, smoothl1.ErrClosed, "Event.Since", "start", start)
 		require.NoError(t, end.guard.take())
 		refused(t, end.Close(), smoothl1.ErrBusy, "Event.Close", "event", end)
-		end.guard.unshare()
+		end.guard.release()
 		var none *Event
 		refused(t, none.Record(), smoothl1.ErrNil, "Event.Record", "event", "nil")
 		require.NoError(t, none.Close())

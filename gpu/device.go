@@ -186,7 +186,7 @@ func (d *Device) Close() error {
 	if d.closed.Swap(true) {
 		return nil
 	}
-	d.settle()
+	d.waitForTurns()
 	errs := []error{d.releaseAll()}
 	if d.drv != nil {
 		errs = append(errs, d.drv.Close())

@@ -97,7 +97,7 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	if err := start.guard.take(); err != nil {
 		return 0, smoothl1.NewArgError(op, "start", start, err)
 	}
-	defer start.guard.unshare()
+	defer start.guard.release()
 	switch {
 	case start.marks == 0:
 		return 0, smoothl1.NewArgError(op, "start", start, errNotRecorded)
@@ -156,6 +156,6 @@ func (e *Event) take(op string) error {
 }
 
 func (e *Event) untake() {
-	e.guard.unshare()
+	e.guard.release()
 	e.dev.leave()
 }

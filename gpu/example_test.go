@@ -74,7 +74,7 @@ func ExampleSmoothL1() {
 	// 0.5 [0.5 -0.5]
 }
 
-func ExampleUpstreamBuffer() {
+func ExampleElements() {
 	dev := open()
 	defer dev.Close()
 	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.None})
@@ -86,7 +86,7 @@ func ExampleUpstreamBuffer() {
 	gradTarget, _ := gpu.Alloc[float32](dev, 3)
 	err := errors.Join(
 		crit.ForwardTerms(pred, target, terms),
-		crit.Backward(pred, target, gradPred, gpu.UpstreamBuffer(weight), gpu.GradTarget(gradTarget)),
+		crit.Run(&gpu.Args[float32]{Pred: pred, Target: target, GradPred: gradPred, GradTarget: gradTarget, Upstream: gpu.Elements(weight)}),
 	)
 	for _, b := range []*gpu.Buffer[float32]{terms, gradPred, gradTarget} {
 		x := make([]float32, b.Len())
@@ -118,10 +118,10 @@ func ExampleSmoothL1_ChunkSums() {
 		p, _ := gpu.Upload(dev, pred[shard[0]:shard[1]])
 		t, _ := gpu.Upload(dev, target[shard[0]:shard[1]])
 		grad, _ := gpu.Alloc[float32](dev, p.Len())
-		_ = crit.ForwardBackward(p, t, grad, gpu.Count(n)) // the mean is taken over all shards
+		_ = crit.Run(&gpu.Args[float32]{Pred: p, Target: t, GradPred: grad, Divisor: smoothl1.DivideBy(n)}) // the mean is that of all shards
 		sums, _ = crit.ChunkSums(sums)
 	}
-	loss, err := cpu.Finish(l, sums, n)
+	loss, err := cpu.Finish(l, sums, n, smoothl1.Divisor{})
 	fmt.Println(loss == whole, err)
 	// Output: true <nil>
 }

@@ -13,8 +13,8 @@ type guard struct{ users atomic.Int32 }
 
 const guardClosed = -1 << 30
 
-// share begins one of any number of uses.
-func (g *guard) share() error {
+// acquire begins one of any number of uses.
+func (g *guard) acquire() error {
 	for {
 		n := g.users.Load()
 		if n < 0 {
@@ -26,7 +26,7 @@ func (g *guard) share() error {
 	}
 }
 
-func (g *guard) unshare() { g.users.Add(-1) }
+func (g *guard) release() { g.users.Add(-1) }
 
 // take begins a use that admits no other.
 func (g *guard) take() error {
@@ -69,7 +69,7 @@ func (g *guard) closed() bool { return g.users.Load() < 0 }
 
 // turns are the calls on an op, one at a time: odd during a call, and never the same number again. What an op uses is not
 // counted, since that would take a small loss longer than the loss itself. Instead, an op looks in its turn whether a thing is
-// closed, and who wants to release one closes it first and then waits for the turns that had begun: see Device.settle.
+// closed, and who wants to release one closes it first and then waits for the turns that had begun: see Device.waitForTurns.
 type turns struct{ n atomic.Uint64 }
 
 const turnsClosed = 1 << 63
@@ -102,7 +102,7 @@ func (t *turns) close() (bool, error) {
 
 func (t *turns) closed() bool { return t.n.Load()&turnsClosed != 0 }
 
-// addOp has settle know of an op.
+// addOp has waitForTurns know of an op.
 func (d *Device) addOp(t *turns) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -116,8 +116,8 @@ func (d *Device) removeOp(t *turns) {
 	delete(d.ops, t)
 }
 
-// settle returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
-func (d *Device) settle() {
+// waitForTurns returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
+func (d *Device) waitForTurns() {
 	type turn struct {
 		of *turns
 		n  uint64

@@ -10,7 +10,7 @@ import (
 
 func TestInfo(t *testing.T) {
 	d, stub := openStub(t)
-	assert.Equal(t, stub.Info(), d.Info())
+	assert.Equal(t, Info(stub.Info()), d.Info())
 	assert.Positive(t, d.Info().Multiprocessors)
 
 	d, err := Open(CPU())

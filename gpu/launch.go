@@ -26,7 +26,7 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 		return err
 	}
 	err := s.start(o, c)
-	s.unsettled = err != nil
+	s.ticketDirty = err != nil
 	if marked := s.mark(c.stream); err == nil {
 		err = marked
 	}
@@ -41,7 +41,7 @@ func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	if o.elements != nil {
 		e.Op = kernels.BackwardElementwise
 	}
-	args := s.pack(o, c)
+	args := s.pack(o)
 	g := geometry(n, s.dev.info.Multiprocessors, c.maxBlocks)
 	if err := s.dev.drv.Launch(s.dev.functions[e.Index()], g, c.stream.handle(), args); err != nil {
 		return opError("launch", e.Name(), n, err)
@@ -58,14 +58,14 @@ func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
 	if err := s.scratch.grow(s.dev, cpu.Chunks(n)); err != nil {
 		return err
 	}
-	if s.unsettled {
+	if s.ticketDirty {
 		return s.scratch.clear(s.dev, on.handle())
 	}
 	return nil
 }
 
 // pack writes the arguments in the order of kernels.Entry.Params.
-func (s *SmoothL1[T]) pack(o *operands, c *call) []uint64 {
+func (s *SmoothL1[T]) pack(o *operands) []uint64 {
 	k := 0
 	put := func(x uint64) {
 		s.args[k] = x
@@ -92,16 +92,16 @@ func (s *SmoothL1[T]) pack(o *operands, c *call) []uint64 {
 	put(bitsOf(s.constants.Inverse))
 	put(bitsOf(s.constants.Outer))
 	if o.differentiates() {
-		put(bitsOf(op.Norm[T](s.loss, c.count)))
+		put(bitsOf(op.Norm[T](o.divisor)))
 		if o.elements != nil {
 			address(o.elements)
 		} else {
-			put(bitsOf(T(c.upstream)))
+			put(bitsOf(T(o.upstream)))
 		}
 	}
 	if o.reduces() {
 		put(uint64(s.scratch.sumsAt()))
-		put(math.Float64bits(op.Divisor(s.loss, c.count)))
+		put(math.Float64bits(o.divisor))
 		put(uint64(s.scratch.valueAt()))
 		put(uint64(s.scratch.ticketAt()))
 	}

@@ -34,7 +34,8 @@ func TestArgumentsOfALaunch(t *testing.T) {
 	b := newFour[float32](t, d, 5000)
 	op := newOp[float32](t, d, smoothl1.Loss{Beta: 0.1, Reduction: smoothl1.Mean})
 
-	require.NoError(t, op.ForwardBackward(b.pred, b.target, b.grad, Upstream(0.3), GradTarget(b.gradTarget), Count(7)))
+	require.NoError(t, op.Run(&Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, GradTarget: b.gradTarget,
+		Upstream: Number[float32](0.3), Divisor: smoothl1.DivideBy(7)}))
 	l := s.last()
 	assert.Equal(t, "smoothl1_forward_backward_f32_div", l.kernel)
 	assert.Equal(t, uint64(b.pred.ptr), l.arg(t, "pred"))
@@ -50,7 +51,7 @@ func TestArgumentsOfALaunch(t *testing.T) {
 	assert.Equal(t, l.arg(t, "value")+ticketOffset, l.arg(t, "ticket"))
 	assert.Equal(t, l.arg(t, "value")+sumsOffset, l.arg(t, "sums"))
 
-	require.NoError(t, op.Backward(b.pred, b.target, b.grad, UpstreamBuffer(b.gradTarget)))
+	require.NoError(t, op.Run(&Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, Upstream: Elements(b.gradTarget), NoLoss: true}))
 	l = s.last()
 	assert.Equal(t, "smoothl1_backward_elementwise_f32_div", l.kernel)
 	assert.Equal(t, uint64(b.gradTarget.ptr), l.arg(t, "upstream"))
@@ -131,10 +132,17 @@ func TestNothingIsAllocatedByACall(t *testing.T) {
 	for name, call := range map[string]func() error{
 		"ForwardTerms":    func() error { return none.ForwardTerms(b.pred, b.target, b.grad) },
 		"Forward":         func() error { return op.Forward(b.pred, b.target) },
-		"Backward":        func() error { return op.Backward(b.pred, b.target, b.grad, UpstreamBuffer(b.gradTarget)) },
+		"Backward":        func() error { return op.Backward(b.pred, b.target, b.grad) },
 		"ForwardBackward": func() error { return op.ForwardBackward(b.pred, b.target, b.grad) },
 		"with options": func() error {
-			return op.ForwardBackward(b.pred, b.target, b.grad, Upstream(2), GradTarget(b.gradTarget), Count(9), OnStream(stream), MaxBlocks(1))
+			return op.ForwardBackward(b.pred, b.target, b.grad, OnStream(stream), MaxBlocks(1))
+		},
+		"Run": func() error {
+			return op.Run(&Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, GradTarget: b.gradTarget, Upstream: Number[float32](2),
+				Divisor: smoothl1.DivideBy(9)}, OnStream(stream), MaxBlocks(1))
+		},
+		"Run by element": func() error {
+			return op.Run(&Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, Upstream: Elements(b.gradTarget), NoLoss: true})
 		},
 		"Value": func() error {
 			_, err := op.Value()

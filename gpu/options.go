@@ -6,48 +6,21 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// An Option is an option of one call. Options are values and allocate nothing.
+// An Option says how a call is made, never what it computes: that is for Args. Options are values and allocate nothing.
 type Option struct {
 	kind   optKind
-	number float64
 	count  int
-	buffer *array
 	stream *Stream
 }
 
 type optKind uint8
 
 const (
-	optUpstream optKind = 1 << iota
-	optUpstreamBuffer
-	optGradTarget
-	optCount
-	optStream
+	optStream optKind = 1 << iota
 	optMaxBlocks
 )
 
-var optNames = map[optKind]string{
-	optUpstream: "Upstream", optUpstreamBuffer: "UpstreamBuffer", optGradTarget: "GradTarget", optCount: "Count",
-	optStream: "OnStream", optMaxBlocks: "MaxBlocks",
-}
-
-// Upstream gives the upstream gradient, the gradient of whatever is minimised with respect to the loss, as a number, which is
-// rounded once to the element type. Without it, it is 1. (Backward, ForwardBackward.)
-func Upstream(g float64) Option { return Option{kind: optUpstream, number: g} }
-
-// UpstreamBuffer gives the upstream gradient element by element, in a buffer of pred's length. (Backward.)
-func UpstreamBuffer[T smoothl1.Float](g *Buffer[T]) Option {
-	return Option{kind: optUpstreamBuffer, buffer: g.arrayOf()}
-}
-
-// GradTarget asks for the gradient with respect to target too, the negative of that with respect to pred. (Backward,
-// ForwardBackward.)
-func GradTarget[T smoothl1.Float](g *Buffer[T]) Option {
-	return Option{kind: optGradTarget, buffer: g.arrayOf()}
-}
-
-// Count gives the number of elements that a mean is taken over, where pred is a shard of more. (All but ForwardTerms.)
-func Count(n int) Option { return Option{kind: optCount, count: n} }
+var optNames = map[optKind]string{optStream: "OnStream", optMaxBlocks: "MaxBlocks"}
 
 // OnStream has the call happen on s. Where it uses what another stream writes, that stream must be waited for first. (All.)
 func OnStream(s *Stream) Option { return Option{kind: optStream, stream: s} }
@@ -65,18 +38,13 @@ func (b *Buffer[T]) arrayOf() *array {
 
 // call is what the options of a call say.
 type call struct {
-	given      optKind
-	upstream   float64
-	elements   *array
-	gradTarget *array
-	count      int
-	stream     *Stream
-	maxBlocks  int
+	given     optKind
+	stream    *Stream
+	maxBlocks int
 }
 
 // read reads the options of a call on dev, of which it takes those in allowed. The call holds its stream until end.
 func (c *call) read(op string, dev *Device, options []Option, allowed optKind) error {
-	c.upstream = 1
 	var stream *Stream
 	for i := range options {
 		o := &options[i]
@@ -91,22 +59,6 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		}
 		c.given |= o.kind
 		switch o.kind {
-		case optUpstream:
-			c.upstream = o.number
-		case optUpstreamBuffer, optGradTarget:
-			if o.buffer == nil {
-				return smoothl1.NewArgError(op, name, "nil", smoothl1.ErrNil)
-			}
-			if o.kind == optGradTarget {
-				c.gradTarget = o.buffer
-			} else {
-				c.elements = o.buffer
-			}
-		case optCount:
-			if o.count <= 0 {
-				return smoothl1.NewArgError(op, "count", o.count, smoothl1.ErrCount)
-			}
-			c.count = o.count
 		case optMaxBlocks:
 			if o.count <= 0 {
 				return smoothl1.NewArgError(op, "maxBlocks", o.count, smoothl1.ErrCount)
@@ -115,9 +67,6 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		case optStream:
 			stream = o.stream
 		}
-	}
-	if c.given&optUpstream != 0 && c.given&optUpstreamBuffer != 0 {
-		return smoothl1.NewArgError(op, "option", "UpstreamBuffer", fmt.Errorf("excludes Upstream"))
 	}
 	if c.given&optStream == 0 {
 		return nil
@@ -130,7 +79,7 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 	case stream.dev != dev:
 		return smoothl1.NewArgError(op, "stream", "of "+stream.dev.String(), smoothl1.ErrDevice)
 	}
-	if err := stream.guard.share(); err != nil {
+	if err := stream.guard.acquire(); err != nil {
 		return smoothl1.NewArgError(op, "stream", stream, err)
 	}
 	c.stream = stream // which end lets go of
@@ -146,6 +95,6 @@ func readOptions(op string, dev *Device, options []Option, allowed optKind) (c c
 // end lets go of the call's stream.
 func (c *call) end() {
 	if c.stream != nil {
-		c.stream.guard.unshare()
+		c.stream.guard.release()
 	}
 }

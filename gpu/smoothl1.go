@@ -4,13 +4,11 @@ import (
 	"fmt"
 	"math"
 	"runtime"
-	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/memory"
 	"github.com/smoothl1/smoothl1/internal/op"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // A SmoothL1 computes one loss, and its gradients, for elements of the type T on a device.
@@ -34,8 +32,8 @@ type SmoothL1[T smoothl1.Float] struct {
 	value    float64   // the CPU's
 	sums     []float64 // the CPU's
 
-	last      *Stream // the stream that the scratch may be used on without waiting
-	unsettled bool    // a launch failed or may have: the ticket may be dirty
+	last        *Stream // the stream that the scratch may be used on without waiting
+	ticketDirty bool    // a launch failed or may have: the ticket may be dirty
 }
 
 // NewSmoothL1 returns the op that computes l on d. Beta, kind and reduction are checked here, once.
@@ -71,85 +69,83 @@ func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 	return s.loss
 }
 
+// Run computes what a has places for, the loss terms or the gradients, and the reduced loss, which Value returns, unless the
+// reduction is None or a.NoLoss is set: one launch, and nothing is allocated. It is an error to give what would not be used, or to
+// ask for what no kernel computes together: loss terms beside anything else, the reduced loss beside an upstream gradient for each
+// element. Buffers are not changed by a call that is refused.
+//
+// The four methods below are short forms of it.
+func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
+	if a == nil {
+		return smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
+	}
+	return s.do("Run", choose, a, options)
+}
+
 // ForwardTerms writes the loss term of each element to terms. It is the forward pass of the reduction None, and can be had of
 // ops with another one too.
 func (s *SmoothL1[T]) ForwardTerms(pred, target, terms *Buffer[T], options ...Option) error {
-	o := operands{op: "ForwardTerms", kernel: kernels.ForwardTerms, pred: pred.arrayOf(), target: target.arrayOf(), terms: terms.arrayOf()}
-	return s.do(&o, options, optStream|optMaxBlocks)
+	return s.do("ForwardTerms", op.Terms, &Args[T]{Pred: pred, Target: target, Terms: terms}, options)
 }
 
 // Forward computes the reduced loss, which Value returns.
 func (s *SmoothL1[T]) Forward(pred, target *Buffer[T], options ...Option) error {
-	o := operands{op: "Forward", kernel: kernels.Forward, pred: pred.arrayOf(), target: target.arrayOf()}
-	return s.do(&o, options, optCount|optStream|optMaxBlocks)
+	return s.do("Forward", op.Forward, &Args[T]{Pred: pred, Target: target}, options)
 }
 
-// Backward writes the gradient with respect to pred to gradPred, which may be nil where only GradTarget is wanted.
+// Backward writes the gradient with respect to pred to gradPred.
 func (s *SmoothL1[T]) Backward(pred, target, gradPred *Buffer[T], options ...Option) error {
-	o := operands{op: "Backward", kernel: kernels.Backward, pred: pred.arrayOf(), target: target.arrayOf(), gradPred: gradPred.arrayOf()}
-	return s.do(&o, options, optUpstream|optUpstreamBuffer|optGradTarget|optCount|optStream|optMaxBlocks)
+	return s.do("Backward", op.Backward, &Args[T]{Pred: pred, Target: target, GradPred: gradPred}, options)
 }
 
-// ForwardBackward computes the reduced loss, which Value returns, and writes the gradients like Backward, in one pass over
-// the arrays. The upstream gradient scales the gradients alone.
+// ForwardBackward computes the reduced loss, which Value returns, and writes the gradient with respect to pred to gradPred, in one
+// pass over the arrays.
 func (s *SmoothL1[T]) ForwardBackward(pred, target, gradPred *Buffer[T], options ...Option) error {
-	o := operands{op: "ForwardBackward", kernel: kernels.ForwardBackward, pred: pred.arrayOf(), target: target.arrayOf(), gradPred: gradPred.arrayOf()}
-	return s.do(&o, options, optUpstream|optGradTarget|optCount|optStream|optMaxBlocks)
+	return s.do("ForwardBackward", op.ForwardBackward, &Args[T]{Pred: pred, Target: target, GradPred: gradPred}, options)
 }
 
 // do is a whole operation: it checks, holds what is used, and computes.
-func (s *SmoothL1[T]) do(o *operands, options []Option, allowed optKind) error {
-	if err := s.take(o.op); err != nil {
+func (s *SmoothL1[T]) do(name string, p op.Pass, a *Args[T], options []Option) error {
+	if err := s.take(name); err != nil {
 		return err
 	}
 	var c call
-	defer func() { // one that ends all, since the compiler does several in a function with many returns the slow way
+	defer func() { // one defer, which keeps it open-coded
 		c.end()
 		s.turns.end()
-		runtime.KeepAlive(o) // what it computes with is not released before it is queued
+		runtime.KeepAlive(a) // what it computes with is not released before it is queued
 	}()
-	return s.doTaken(o, &c, options, allowed)
+	return s.doTaken(name, p, a, &c, options)
 }
 
-func (s *SmoothL1[T]) doTaken(o *operands, c *call, options []Option, allowed optKind) error {
-	if o.reduces() && s.loss.Reduction == smoothl1.None {
-		return smoothl1.NewArgError(o.op, "reduction", s.loss.Reduction, fmt.Errorf("%w: see ForwardTerms and Backward", smoothl1.ErrReduction))
-	}
-	if err := c.read(o.op, s.dev, options, allowed); err != nil {
+func (s *SmoothL1[T]) doTaken(name string, p op.Pass, a *Args[T], c *call, options []Option) error {
+	if err := c.read(name, s.dev, options, optStream|optMaxBlocks); err != nil {
 		return err
 	}
-	o.gradTarget, o.elements = c.gradTarget, c.elements
-	if err := o.check(s.dev, smoothl1.DTypeOf[T]()); err != nil {
+	var o operands
+	if err := s.check(&o, name, p, a); err != nil {
 		return err
-	}
-	if c.count == 0 {
-		c.count = o.pred.n
 	}
 	if s.dev.drv == nil {
-		return s.compute(o, c)
+		return s.compute(&o, a)
 	}
-	return s.launch(o, c)
+	return s.launch(&o, c)
 }
 
 // compute does the work on the CPU.
-func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
+func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 	var a cpu.Args[T]
 	if o.reduces() {
-		chunks := cpu.Chunks(o.pred.n)
-		if cap(s.sums) < chunks {
-			sums, err := memory.Make[float64](chunks)
-			if err != nil {
-				return smoothl1.NewArgError(o.op, "pred", o.pred, fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err))
-			}
-			s.sums = sums
+		if err := s.reserveSums(cpu.Chunks(o.pred.n)); err != nil {
+			return smoothl1.NewArgError(o.op, "pred", o.pred, err)
 		}
-		s.hasValue, s.chunks, s.sums = false, chunks, s.sums[:chunks]
+		s.hasValue = false
 		a.ChunkSums = s.sums
 	}
-	a.Pred, a.Target, a.Count = sliceOf[T](o.pred), sliceOf[T](o.target), c.count
-	a.Upstream = cpu.Number[T](c.upstream)
+	a.NoLoss = !o.reduces()
+	a.Pred, a.Target, a.Divisor = sliceOf[T](o.pred), sliceOf[T](o.target), given.Divisor
 	if o.terms != nil {
-		a.Terms = sliceOf[T](o.terms)
+		a.Terms = outputOf[T](o.terms)
 	}
 	if o.gradPred != nil {
 		a.GradPred = outputOf[T](o.gradPred)
@@ -157,21 +153,61 @@ func (s *SmoothL1[T]) compute(o *operands, c *call) (err error) {
 	if o.gradTarget != nil {
 		a.GradTarget = outputOf[T](o.gradTarget)
 	}
-	if o.elements != nil {
+	switch given.Upstream.kind {
+	case upstreamNumber:
+		a.Upstream = cpu.Number[T](o.upstream)
+	case upstreamElements:
 		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
 	}
-	switch o.kernel {
-	case kernels.ForwardTerms:
-		return cpu.ForwardTerms(s.loss, a)
-	case kernels.Forward:
-		s.value, err = cpu.Forward(s.loss, a)
-	case kernels.Backward:
-		return cpu.Backward(s.loss, a)
-	case kernels.ForwardBackward:
-		s.value, err = cpu.ForwardBackward(s.loss, a)
+	value, err := cpu.Run(s.loss, &a)
+	if o.reduces() {
+		s.value, s.hasValue = value, err == nil
 	}
-	s.hasValue = err == nil
 	return err
+}
+
+// reserveSums makes s.sums as long as there are chunks. Where there is no memory for them it stays as it is, and the loss with it.
+func (s *SmoothL1[T]) reserveSums(chunks int) error {
+	if cap(s.sums) < chunks {
+		sums, err := memory.Make[float64](chunks)
+		if err != nil {
+			return fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err)
+		}
+		s.sums = sums
+	}
+	s.sums = s.sums[:chunks]
+	return nil
+}
+
+// Reserve takes the scratch that reductions of up to so many elements need, so that none of them allocates, or waits for the
+// device. rows is for reductions by rows: whole arrays are one, and another number is an error wrapping smoothl1.ErrCount. A loss that
+// has not been read is lost.
+func (s *SmoothL1[T]) Reserve(elements, rows int) error {
+	const name = "Reserve"
+	if err := s.take(name); err != nil {
+		return err
+	}
+	defer s.turns.end()
+	switch {
+	case elements < 0:
+		return smoothl1.NewArgError(name, "elements", elements, smoothl1.ErrCount)
+	case rows != 1:
+		return smoothl1.NewArgError(name, "rows", rows, fmt.Errorf("%w: want 1", smoothl1.ErrCount))
+	case s.loss.Reduction == smoothl1.None:
+		return nil
+	}
+	if s.dev.drv == nil {
+		if err := s.reserveSums(cpu.Chunks(elements)); err != nil {
+			return smoothl1.NewArgError(name, "elements", elements, err)
+		}
+		s.hasValue = false
+		return nil
+	}
+	s.hasValue = false
+	if err := s.follow(nil); err != nil {
+		return err
+	}
+	return s.scratch.grow(s.dev, cpu.Chunks(elements))
 }
 
 // outputOf is sliceOf for an output, which cpu takes for absent when it is nil.
@@ -229,10 +265,13 @@ func (s *SmoothL1[T]) take(op string) error {
 	return nil
 }
 
-// bitsOf returns a kernel argument.
+// bitsOf returns a kernel argument. The type has been found to be one that is computed when the op was made.
 func bitsOf[T smoothl1.Float](x T) uint64 {
-	if unsafe.Sizeof(x) == 4 {
+	switch smoothl1.DTypeOf[T]() {
+	case smoothl1.Float32:
 		return uint64(math.Float32bits(float32(x)))
+	case smoothl1.Float64:
+		return math.Float64bits(float64(x))
 	}
-	return math.Float64bits(float64(x))
+	return 0
 }

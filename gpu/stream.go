@@ -91,10 +91,10 @@ func (s *Stream) Wait() error {
 		return err
 	}
 	defer s.dev.leave()
-	if err := s.guard.share(); err != nil {
+	if err := s.guard.acquire(); err != nil {
 		return smoothl1.NewArgError(op, "stream", s, err)
 	}
-	defer s.guard.unshare()
+	defer s.guard.release()
 	return errors.Join(s.dev.wait(s.s), s.dev.sweep())
 }
 

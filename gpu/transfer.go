@@ -35,10 +35,10 @@ func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
 	case src.dev != b.dev:
 		return smoothl1.NewArgError(op, "src", "buffer of "+src.dev.String(), smoothl1.ErrDevice)
 	}
-	if err := src.array.share(); err != nil { // before its place in memory is looked at
+	if err := src.array.acquire(); err != nil { // before its place in memory is looked at
 		return smoothl1.NewArgError(op, "src", src, err)
 	}
-	defer src.array.unshare()
+	defer src.array.release()
 	switch {
 	case src.n != b.n:
 		return smoothl1.NewArgError(op, "len(src)", src.n, fmt.Errorf("%w: the buffer has %d", smoothl1.ErrLength, b.n))

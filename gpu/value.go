@@ -57,17 +57,17 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 // read copies from the scratch after the last reduction: on its stream, or where that has been closed on the default one.
 func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	on := s.last
-	if on != nil && on.guard.share() != nil {
+	if on != nil && on.guard.acquire() != nil {
 		on = nil
 	}
 	if on != nil {
-		defer on.guard.unshare()
+		defer on.guard.release()
 	}
 	err := s.follow(on)
 	if err == nil {
 		err = opError("read the loss", "", len(dst), s.dev.drv.CopyOut(dst, src, on.handle()))
 	}
-	s.unsettled = s.unsettled || err != nil
+	s.ticketDirty = s.ticketDirty || err != nil
 	return err
 }
 
@@ -88,7 +88,7 @@ func (s *SmoothL1[T]) follow(on *Stream) error {
 func (s *SmoothL1[T]) mark(on *Stream) error {
 	err := opError("record an event", "", 0, s.dev.drv.Record(s.scratch.done, on.handle()))
 	if err != nil {
-		s.unsettled = true
+		s.ticketDirty = true
 		_ = s.dev.wait(on.handle()) // the error that matters is the first
 	}
 	return err

@@ -16,8 +16,8 @@ func TestNilAndZeroValues(t *testing.T) {
 	testkit.Zero(t, ".", new(gpu.Device), new(gpu.Buffer[float32]), new(gpu.Buffer[float64]), new(gpu.SmoothL1[float32]),
 		new(gpu.SmoothL1[float64]), new(gpu.Stream), new(gpu.Event), new(gpu.DeviceError), new(gpu.Option), new(gpu.OpenOption), new(gpu.Usage),
 		gpu.Open, gpu.CPU, gpu.CUDA, gpu.On, gpu.Alloc[float32], gpu.Upload[float32], gpu.Wrap[float64, uintptr], gpu.WrapHost[float32],
-		gpu.NewSmoothL1[float64], gpu.Compute[float32], gpu.Upstream, gpu.UpstreamBuffer[float32], gpu.GradTarget[float64],
-		gpu.Count, gpu.OnStream, gpu.MaxBlocks)
+		gpu.NewSmoothL1[float64], gpu.Compute[float32], gpu.Number[float32], gpu.Elements[float64],
+		new(gpu.Args[float32]), new(gpu.Upstream[float64]), new(gpu.Info), gpu.Devices, gpu.OnStream, gpu.MaxBlocks)
 }
 
 // TestZeroOperands has working things get nil and zero ones as arguments.
@@ -35,7 +35,7 @@ func TestZeroOperands(t *testing.T) {
 		for _, x := range []*gpu.Buffer[float32]{nil, {}} {
 			for what, err := range map[string]error{
 				"pred": op.Forward(x, b), "target": op.Forward(b, x), "terms": op.ForwardTerms(b, b, x), "gradPred": op.Backward(b, b, x),
-				"GradTarget": op.Backward(b, b, b, gpu.GradTarget(x)), "UpstreamBuffer": op.Backward(b, b, b, gpu.UpstreamBuffer(x)), "src": b.CopyFrom(x),
+				"upstream": op.Run(&gpu.Args[float32]{Pred: b, Target: b, GradPred: b, NoLoss: true, Upstream: gpu.Elements(x)}), "src": b.CopyFrom(x),
 			} {
 				zeroOrNil(t, err, x == nil, what)
 			}

@@ -136,12 +136,15 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 		result.Shape = []int{}
 	}
 	var value float64
-	if h.DType == npy.Float32 {
+	switch h.DType {
+	case npy.Float32:
 		result.DType = smoothl1.Float32
 		value, err = evaluate[float32](ctx, e, dev, in, bar, stdout)
-	} else {
+	case npy.Float64:
 		result.DType = smoothl1.Float64
 		value, err = evaluate[float64](ctx, e, dev, in, bar, stdout)
+	default:
+		err = fmt.Errorf("%s holds %v, which is not computed", in.pred.Name(), h.DType)
 	}
 	if err != nil {
 		return nil, err
@@ -209,7 +212,7 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Dev
 		bar.add(m)
 	}
 	if e.loss.Reduction != smoothl1.None {
-		if value, err = cpu.Finish(e.loss, sums, n); err != nil {
+		if value, err = cpu.Finish(e.loss, sums, n, smoothl1.Divisor{}); err != nil {
 			return 0, err
 		}
 		if out.loss != nil {

@@ -61,38 +61,38 @@ func (s *stages[T]) load(in inputs, first, m int) error {
 
 // compute does the work on the pieces, of an array of n elements, and appends their chunk sums to sums.
 func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []float64) ([]float64, error) {
-	var gradPred, gradTarget *gpu.Buffer[T]
-	var options []gpu.Option
+	a := gpu.Args[T]{Pred: s.pred.piece, Target: s.target.piece}
+	reduced := e.loss.Reduction != smoothl1.None
+	if s.terms != nil {
+		if err := crit.ForwardTerms(a.Pred, a.Target, s.terms.piece); err != nil {
+			return sums, err
+		}
+	}
+	if e.loss.Reduction == smoothl1.Mean {
+		a.Divisor = smoothl1.DivideBy(float64(n))
+	}
+	if s.upstream != nil && reduced { // no kernel computes the loss beside gradients for it
+		if err := crit.Run(&a); err != nil {
+			return sums, err
+		}
+		a.NoLoss = true
+	}
 	if s.gradPred != nil {
-		gradPred = s.gradPred.piece
+		a.GradPred = s.gradPred.piece
 	}
 	if s.gradTarget != nil {
-		gradTarget = s.gradTarget.piece
-		options = append(options, gpu.GradTarget(gradTarget))
+		a.GradTarget = s.gradTarget.piece
 	}
-	gradients := gradPred != nil || gradTarget != nil
-	reduced := e.loss.Reduction != smoothl1.None
-	count := gpu.Count(n)
-	options = append(options, count)
-	if s.upstream != nil {
-		options = append(options, gpu.UpstreamBuffer(s.upstream.piece))
-	} else {
-		options = append(options, gpu.Upstream(e.scale))
+	gradients := a.GradPred != nil || a.GradTarget != nil
+	switch {
+	case gradients && s.upstream != nil:
+		a.Upstream = gpu.Elements(s.upstream.piece)
+	case gradients:
+		a.Upstream = gpu.Number[T](e.scale)
 	}
-	pred, target := s.pred.piece, s.target.piece
 	var err error
-	if s.terms != nil {
-		err = crit.ForwardTerms(pred, target, s.terms.piece)
-	}
-	onePass := reduced && gradients && s.upstream == nil
-	if onePass {
-		err = crit.ForwardBackward(pred, target, gradPred, options...)
-	}
-	if err == nil && reduced && !onePass {
-		err = crit.Forward(pred, target, count)
-	}
-	if err == nil && gradients && !onePass {
-		err = crit.Backward(pred, target, gradPred, options...)
+	if gradients || reduced && !a.NoLoss {
+		err = crit.Run(&a)
 	}
 	if err != nil || !reduced {
 		return sums, err

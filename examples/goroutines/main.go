@@ -62,7 +62,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 	for _, s := range sums {
 		all = append(all, s...)
 	}
-	value, err := cpu.Finish(loss, all, n)
+	value, err := cpu.Finish(loss, all, n, smoothl1.Divisor{})
 	if err != nil {
 		return err
 	}
@@ -95,8 +95,9 @@ func work(dev *gpu.Device, pred, target, grad *gpu.Buffer[float32], k int) (sums
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	// Count: the mean, and so the gradient, is that of all shards.
-	if err := crit.ForwardBackward(p, t, g, gpu.Count(n), gpu.OnStream(stream)); err != nil {
+	// The mean, and so the gradient, is that of all shards.
+	args := gpu.Args[float32]{Pred: p, Target: t, GradPred: g, Divisor: smoothl1.DivideBy(float64(n))}
+	if err := crit.Run(&args, gpu.OnStream(stream)); err != nil {
 		return nil, err
 	}
 	return crit.ChunkSums(nil) // waits

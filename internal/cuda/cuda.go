@@ -7,7 +7,7 @@ package cuda
 
 import "errors"
 
-// ErrUnavailable is what Available, Count, Describe and Open wrap when this process cannot use CUDA at all: a build without it, no
+// ErrUnavailable is what Available, Count, Describe, Inspect and Open wrap when this process cannot use CUDA at all: a build without it, no
 // driver library, one that lacks a function that is called, or a driver that does not initialise (no device among the reasons).
 // A caller that can do without CUDA falls back on it.
 var ErrUnavailable = errors.New("CUDA is not available")

@@ -51,6 +51,27 @@ func Count() (int, error) {
 // and handles belong to the one that made them. The error wraps ErrUnavailable where there is no CUDA device at all, and is a
 // *driver.Error where there is one.
 func Open(ordinal int) (driver.Device, error) {
+	d, err := find(ordinal)
+	if err != nil {
+		return nil, err
+	}
+	if d.ctx, err = d.dev.RetainPrimaryCtx(); err != nil {
+		return nil, failed("cuDevicePrimaryCtxRetain", err)
+	}
+	return d, nil
+}
+
+// Inspect describes a CUDA device without opening it: no context is made. Its errors are those of Open.
+func Inspect(ordinal int) (driver.Info, error) {
+	d, err := find(ordinal)
+	if err != nil {
+		return driver.Info{}, err
+	}
+	return d.info, nil
+}
+
+// find returns the device of that number, without a context.
+func find(ordinal int) (*device, error) {
 	n, err := Count()
 	if err != nil {
 		return nil, err
@@ -65,13 +86,7 @@ func Open(ordinal int) (driver.Device, error) {
 	if d.dev, err = cu.GetDevice(ordinal); err != nil {
 		return nil, failed("cuDeviceGet", err)
 	}
-	if err := d.inspect(); err != nil {
-		return nil, err
-	}
-	if d.ctx, err = d.dev.RetainPrimaryCtx(); err != nil {
-		return nil, failed("cuDevicePrimaryCtxRetain", err)
-	}
-	return d, nil
+	return d, d.inspect()
 }
 
 // inspect fills in what the driver tells of the device.

@@ -15,3 +15,6 @@ func Count() (int, error) { return 0, Available() }
 
 // Open returns the CUDA device with the given number, counted from 0.
 func Open(ordinal int) (driver.Device, error) { return nil, Available() }
+
+// Inspect describes a CUDA device without opening it.
+func Inspect(ordinal int) (driver.Info, error) { return driver.Info{}, Available() }

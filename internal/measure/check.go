@@ -98,14 +98,17 @@ func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss
 	if err != nil {
 		return 0, err
 	}
-	return cpu.Finish(l, sums, n)
+	return cpu.Finish(l, sums, n, smoothl1.Divisor{})
 }
 
 // compareOutput compares the output array with terms or gradients.
 func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
 	host := make([]T, min(n, piece))
 	return pieces(ctx, n, s.first, func(at int, p answers[T]) error {
-		a := cpu.Args[T]{Pred: p.pred, Target: p.target, Terms: p.terms, GradPred: p.grad, Count: n}
+		a := cpu.Args[T]{Pred: p.pred, Target: p.target, Terms: p.terms, GradPred: p.grad}
+		if l.Reduction == smoothl1.Mean {
+			a.Divisor = smoothl1.DivideBy(float64(n))
+		}
 		if err := errors.Join(cpu.ForwardTerms(l, a), cpu.Backward(l, a)); err != nil {
 			return err
 		}

@@ -42,25 +42,25 @@ func inverse[T smoothl1.Float](x T) T {
 	return 1
 }
 
-// largest returns the largest finite number.
+// largest returns the largest finite number of a type that is computed in; 0 of one that is unknown, which has no inverses.
 func largest[T smoothl1.Float]() T {
-	x := math.MaxFloat64
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
+	x := 0.0
+	switch smoothl1.DTypeOf[T]() {
+	case smoothl1.Float32:
 		x = math.MaxFloat32
+	case smoothl1.Float64:
+		x = math.MaxFloat64
 	}
 	return T(x)
 }
 
-// Norm returns what a reduction multiplies the upstream gradient by: for a mean 1/count, divided in float64 and then rounded
-// to T, else 1.
-func Norm[T smoothl1.Float](l smoothl1.Loss, count int) T {
-	return T(1 / Divisor(l, count))
-}
+// Norm returns what a reduction multiplies the upstream gradient by: 1/divisor, divided in float64 and then rounded to T.
+func Norm[T smoothl1.Float](divisor float64) T { return T(1 / divisor) }
 
-// Divisor returns what a reduction divides the sum of the terms by: for a mean the count, else 1.
-func Divisor(l smoothl1.Loss, count int) float64 {
-	if l.Reduction == smoothl1.Mean {
-		return float64(count)
+// Divisor returns what a reduction of count elements divides the sum of the terms by: for a mean d, else 1.
+func Divisor(r smoothl1.Reduction, d smoothl1.Divisor, count int) float64 {
+	if r == smoothl1.Mean {
+		return d.Of(count)
 	}
 	return 1
 }

@@ -1,5 +1,5 @@
-// Package op says what an operation on the loss is, for packages cpu and gpu alike: the constants of the formula, the levels of
-// the canonical sum.
+// Package op says what an operation on the loss is, for packages cpu and gpu alike: its arrays and the only check of them, which
+// outputs one pass can give, the constants of the formula, the levels of the canonical sum.
 package op
 
 // A Pass is what one walk over the arrays computes.
@@ -25,3 +25,9 @@ func (p Pass) Reduces() bool { return p == Forward || p == ForwardBackward }
 
 // Differentiates says whether it gives gradients.
 func (p Pass) Differentiates() bool { return p == Backward || p == ForwardBackward }
+
+// gives returns what the pass computes, for errors.
+func (p Pass) gives() string {
+	return [Passes]string{"only loss terms are wanted", "only the reduced loss is wanted", "only gradients are wanted",
+		"the reduced loss and gradients are wanted"}[p]
+}

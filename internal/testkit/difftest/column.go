@@ -69,7 +69,7 @@ func onCPU[T smoothl1.Float](
 	return func(c Case, in Inputs[T]) (r Result[T], err error) {
 		var arrays guarded[T]
 		place := func(content []T) []T { return arrays.add(c, content) }
-		a := cpu.Args[T]{Pred: place(in.Pred), Target: place(in.Target), Count: c.Count, Upstream: cpu.Number[T](c.Upstream)}
+		a := cpu.Args[T]{Pred: place(in.Pred), Target: place(in.Target), Divisor: c.divisor(), Upstream: cpu.Number[T](c.Upstream)}
 		inputs := 2
 		if c.Elementwise && c.Op.HasGradients() {
 			a.Upstream = cpu.Elements(place(in.Upstream))
@@ -114,6 +114,14 @@ func onCPU[T smoothl1.Float](
 		}
 		return r, err
 	}
+}
+
+// divisor is what a mean of the case divides by.
+func (c Case) divisor() smoothl1.Divisor {
+	if c.Count > 0 && c.Loss.Reduction == smoothl1.Mean {
+		return smoothl1.DivideBy(float64(c.Count))
+	}
+	return smoothl1.Divisor{}
 }
 
 // Mismatch is the error of a case that gives other bits in a column than in the reference, or fails there.

@@ -29,14 +29,15 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 		if c.Blocks > 0 {
 			options = append(options, gpu.MaxBlocks(c.Blocks))
 		}
-		if c.Count > 0 && c.Op != ForwardTerms {
-			options = append(options, gpu.Count(c.Count))
+		a := gpu.Args[T]{Target: target, NoLoss: !c.Op.HasValue()}
+		if c.Op != ForwardTerms {
+			a.Divisor = c.divisor()
 		}
 		if c.Op.HasGradients() && c.Elementwise {
-			options = append(options, gpu.UpstreamBuffer(b.add(in.Upstream)))
+			a.Upstream = gpu.Elements(b.add(in.Upstream))
 			inputs++
 		} else if c.Op.HasGradients() {
-			options = append(options, gpu.Upstream(c.Upstream))
+			a.Upstream = gpu.Number[T](c.Upstream)
 		}
 		inPlace := c.InPlace
 		output := func() *gpu.Buffer[T] {
@@ -46,31 +47,21 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 			}
 			return b.add(make([]T, c.N))
 		}
-		var terms, gradPred, gradTarget *gpu.Buffer[T]
 		if c.Op == ForwardTerms {
-			terms = output()
+			a.Terms = output()
 		}
 		if c.Op.HasGradients() && c.Grads&GradPred != 0 {
-			gradPred = output()
+			a.GradPred = output()
 		}
 		if c.Op.HasGradients() && c.Grads&GradTarget != 0 {
-			gradTarget = output()
-			options = append(options, gpu.GradTarget(gradTarget))
+			a.GradTarget = output()
 		}
 		if b.err != nil {
 			return r, b.err
 		}
 		run := func(pred *gpu.Buffer[T]) error {
-			switch c.Op {
-			case ForwardTerms:
-				return op.ForwardTerms(pred, target, terms, options...)
-			case Forward:
-				return op.Forward(pred, target, options...)
-			case Backward:
-				return op.Backward(pred, target, gradPred, options...)
-			default:
-				return op.ForwardBackward(pred, target, gradPred, options...)
-			}
+			a.Pred = pred
+			return op.Run(&a, options...)
 		}
 		if !c.InPlace && c.Seed%4 == 0 { // a first time, for another result: what is looked at is the work of an op that has worked before
 			if err := run(target); err != nil {
@@ -88,7 +79,7 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 				return r, err
 			}
 		}
-		r.Terms, r.GradPred, r.GradTarget = b.read(terms), b.read(gradPred), b.read(gradTarget)
+		r.Terms, r.GradPred, r.GradTarget = b.read(a.Terms), b.read(a.GradPred), b.read(a.GradTarget)
 		return r, errors.Join(b.err, b.check(in, inputs))
 	}
 }
