@@ -43,15 +43,15 @@ func atomicKernel(instruction, typ string) string {
 `
 }
 
-// chain checks that the old values that threads saw, and the last one, are those of some order of the threads: it looks for the
-// threads whose operation leads from one value to the next.
+// chain checks that the old values that the threads saw, and the final one, are consistent with some order of the threads: it searches
+// for a sequence of operations that lead from each value to the next.
 func chain[T comparable](t *testing.T, initial, final T, olds []T, next func(thread int, old T) T) {
 	t.Helper()
 	from := map[T][]int{}
 	for i, old := range olds {
 		from[old] = append(from[old], i)
 	}
-	// An Eulerian walk: from each value go on with each thread that saw it.
+	// An Eulerian walk: from each value continue with a thread that saw it.
 	var order []T
 	var walk func(v T)
 	walk = func(v T) {
@@ -168,7 +168,7 @@ func TestAtomics64(t *testing.T) {
 	}
 }
 
-// A compare-and-swap loop, by lanes of a warp too: f(old) = 3*old+1 as often as there are threads.
+// A compare-and-swap loop, contended within warps too: each thread applies f(old) = 3*old+1 once.
 func TestCompareAndSwap(t *testing.T) {
 	ptx := body(prologue + `
 		ld.volatile.global.u32 %r3, [%rd0];
@@ -189,8 +189,8 @@ func TestCompareAndSwap(t *testing.T) {
 	})
 }
 
-// A lock in global memory, one thread of each warp takes it: what a thread writes before it gives the lock back is there for
-// the next one.
+// A lock in global memory, acquired by one thread of each warp: what a thread writes before it releases the lock is visible to
+// the next owner.
 func TestLock(t *testing.T) {
 	ptx := body(prologue + `
 		and.b32 %r3, %r2, 31;

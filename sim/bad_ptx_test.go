@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// code wants a driver's error with this code whose text has all the parts.
+// code checks that err is a driver error with this code, whose text contains all the parts.
 func code(t testing.TB, want int, err error, parts ...string) {
 	t.Helper()
 	var e *sim.Error
@@ -26,7 +26,7 @@ func code(t testing.TB, want int, err error, parts ...string) {
 	}
 }
 
-// Instructions that do not load. Each stands in line 7; the error names the line and the instruction.
+// Instructions that do not load. Each is on line 7; the error names the line and the instruction.
 func TestBadInstructions(t *testing.T) {
 	for inst, why := range map[string]string{
 		"nosuch.u32 %r1, %r2":                      "nosuch",
@@ -200,7 +200,7 @@ func TestBadModules(t *testing.T) {
 	}
 }
 
-// inlineBomb is a text of functions that each call the one before twice.
+// inlineBomb returns functions each of which calls the previous one twice.
 func inlineBomb(depth int) string {
 	var b strings.Builder
 	b.WriteString(".func f0() { ret; }\n")
@@ -210,7 +210,7 @@ func inlineBomb(depth int) string {
 	return b.String()
 }
 
-// A text cut anywhere is an error that names a line, or is whole without what it lost.
+// A text truncated anywhere gives an error that names a line, or is still complete.
 func TestTruncated(t *testing.T) {
 	d := device(t, sim.Seed(1))
 	for _, ptx := range []string{saxpy, sumKernel, callsHead + ".const .align 8 .f64 p[2] = {1.0, 2.0};\n.func (.param .b32 r) f(.param .b32 a) { ret; }\n"} {

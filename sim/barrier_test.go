@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A block turns its words round through shared memory; its last warp is a part of one.
+// A block reverses its words through shared memory; its last warp is partial.
 func TestBarrier(t *testing.T) {
 	check(t, body(`.shared .align 4 .b32 s[256];`+prologue+`
 		mov.u32 %r3, s;
@@ -56,8 +56,8 @@ func TestScan(t *testing.T) {
 	})
 }
 
-// Barriers do not wait for threads that left the kernel: two whole warps, and some lanes of another before it. So it is on
-// hardware; the strict mode takes it for an error.
+// Barriers do not wait for threads that have exited, here two whole warps and some lanes of another. That is how hardware behaves;
+// strict mode reports it as an error.
 func TestBarrierAfterExit(t *testing.T) {
 	text := body(`.shared .align 4 .b32 s[160];` + prologue + `
 		mov.u32 %r3, s;
@@ -87,7 +87,7 @@ func TestBarrierAfterExit(t *testing.T) {
 	}
 }
 
-// Two pairs of warps meet at a barrier each, at their own times; its number and the count of its threads come from registers.
+// Two pairs of warps each use a barrier of their own; its number and thread count come from registers.
 func TestNamedBarriers(t *testing.T) {
 	check(t, body(`.shared .align 4 .b32 s[128];`+prologue+`
 		mov.u32 %r3, s;
@@ -119,8 +119,8 @@ func TestNamedBarriers(t *testing.T) {
 	})
 }
 
-// Two warps hand over numbers to two others round after round: who writes arrives at one barrier
-// without waiting there, and waits at others.
+// Two warps pass numbers to two others, round after round: the writers arrive at one barrier
+// without waiting there, and wait at others.
 func TestArrive(t *testing.T) {
 	check(t, body(`.shared .align 4 .b32 s[64];`+prologue+`
 		and.b32 %r4, %r2, 63;
@@ -162,7 +162,7 @@ func TestArrive(t *testing.T) {
 	})
 }
 
-// bar.red counts the threads of a block, and says whether a predicate holds for all and for any.
+// bar.red counts the threads of a block whose predicate is true, and tests whether all or any are.
 func TestBarrierReduction(t *testing.T) {
 	check(t, body(prologue+`
 		mov.u32 %r9, %ctaid.x;
@@ -190,7 +190,7 @@ func TestBarrierReduction(t *testing.T) {
 	})
 }
 
-// barrier.sync may stand in divergent code: lanes of a warp arrive from two places.
+// barrier.sync is allowed in divergent code: lanes of a warp arrive from two instructions.
 func TestDivergentBarrier(t *testing.T) {
 	check(t, body(`.shared .align 4 .b32 s[96];`+prologue+`
 		mov.u32 %r3, s;
@@ -219,8 +219,8 @@ func TestDivergentBarrier(t *testing.T) {
 	})
 }
 
-// Dynamic shared memory lies behind the static one, aligned; a tile is turned in it, by 4 and by 16 bytes, addressed as shared
-// memory and generically.
+// Dynamic shared memory follows the static variables, aligned. A tile is transposed in it, by accesses of 4 and of 16 bytes, with shared
+// and with generic addresses.
 func TestDynamicShared(t *testing.T) {
 	const ptx = `.version 7.0
 .target sm_60

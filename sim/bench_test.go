@@ -9,8 +9,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// BenchmarkForwardBackward is how fast the simulation is: a million float32 elements through the kernel that a training loop
-// spends its time in.
+// BenchmarkForwardBackward measures the speed of the simulation: a million float32 elements through the kernel in which a training
+// loop spends its time.
 func BenchmarkForwardBackward(b *testing.B) {
 	b.Run("strict", func(b *testing.B) { forwardBackward(b, device(b, sim.Seed(1))) })
 	b.Run("fast", func(b *testing.B) { forwardBackward(b, device(b, sim.Seed(1), sim.Fast())) })
@@ -41,7 +41,7 @@ func forwardBackward(b *testing.B, d *sim.Device) {
 	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "elements/s")
 }
 
-// BenchmarkOneAddress is what it costs that all threads of a block read the same address, beside an address for each.
+// BenchmarkOneAddress measures the cost of all threads of a block reading the same address, compared with an address for each.
 func BenchmarkOneAddress(b *testing.B) {
 	for _, blocks := range []uint32{1, 64} {
 		for _, c := range []struct{ name, address string }{{"each", "%rd1"}, {"one", "%rd0"}} {

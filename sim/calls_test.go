@@ -14,7 +14,7 @@ const callsHead = `.version 7.8
 .address_size 64
 `
 
-// k stores a word for each thread of what a device function f makes of its number.
+// calling returns a module whose kernel k stores, for each thread, a word that a device function f computes from the thread's number.
 func calling(functions, instructions string) string {
 	return callsHead + functions + `
 .visible .entry k(.param .u64 out, .param .u32 n)
@@ -77,7 +77,7 @@ func TestCallRegisters(t *testing.T) {
 	check(t, ptx, 2, 50, 0, func(i uint32) uint32 { return i*i - i%50 + 1000*i })
 }
 
-// Calls of calls, in a loop whose trip count differs, in one branch only, with a return in the middle; behind them a shuffle of
+// Nested calls: in a loop whose trip count varies, in one branch only, with a return in the middle; after them a shuffle of
 // all lanes.
 func TestNestedCalls(t *testing.T) {
 	ptx := calling(`
@@ -142,7 +142,7 @@ OUT:
 	})
 }
 
-// A predicate guards a call; lanes that it holds back keep their registers. The function writes memory that its caller points to.
+// A predicate guards a call; lanes for which it is false keep their registers. The function writes to memory through a pointer.
 func TestGuardedCall(t *testing.T) {
 	ptx := calling(`
 .func store(.param .b64 p, .param .b32 v)
@@ -172,8 +172,8 @@ func TestGuardedCall(t *testing.T) {
 	})
 }
 
-// Constant and global variables with initial values: words, floats, addresses of others; one table is read at an index of each
-// lane's own. A global variable keeps what a launch left in it.
+// Constant and global variables with initial values: words, floats, addresses of other variables; each lane reads one table at
+// an index of its own. A global variable keeps its value between launches.
 func TestVariables(t *testing.T) {
 	const ptx = callsHead + `
 .const .align 8 .f64 powers[4] = {0d3FF0000000000000, 0d4000000000000000, 4.0, 8.0};

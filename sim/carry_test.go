@@ -14,12 +14,12 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// nvcc's division of 128-bit integers gives what math/big does. testdata/udiv128.cu says how its PTX was made.
+// nvcc's division of 128-bit integers gives the same results as math/big. testdata/udiv128.cu says how its PTX was made.
 func TestInt128Division(t *testing.T) {
 	text, err := os.ReadFile("testdata/udiv128.ptx")
 	require.NoError(t, err)
 	const n = 2048
-	// Words of 0, of ones, of a few bits and of many, so that quotients of every length come up, and remainders of 0.
+	// Words of zeros, of ones, of a few bits and of many, so that there are quotients of every length, and remainders of 0.
 	words := make([][2][2]uint64, n) // a, b; the low half first
 	for i := range words {
 		for k := range 4 {
@@ -38,7 +38,7 @@ func TestInt128Division(t *testing.T) {
 	for i := range n {
 		a[i], b[i] = words[i][0], words[i][1]
 	}
-	d := device(t, sim.Approximate()) // an approximate reciprocal is where its estimates of a digit begin
+	d := device(t, sim.Approximate()) // the division estimates digits with an approximate reciprocal
 	pa, pb, q, r := upload(t, d, a), upload(t, d, b), room[[2]uint64](t, d, n), room[[2]uint64](t, d, n)
 	launch(t, d, kernel(t, d, string(text), "divide"), sim.Linear(n/64, 64), pa, pb, q, r, n)
 	quotients, remainders := download[[2]uint64](t, d, q, n), download[[2]uint64](t, d, r, n)
@@ -49,8 +49,8 @@ func TestInt128Division(t *testing.T) {
 	}
 }
 
-// The flag that sums and differences of numbers leave, handed on by sums and differences, is the one that ptxas folds it to: what
-// the code that it makes stores is the zero register or not. With ptxas at hand, -ptxas asks it.
+// The carry flag set by an addition or subtraction of constants, and passed through another one, is the one to which ptxas folds it:
+// the code that ptxas generates stores the zero register or another one. With the flag -ptxas, the test runs ptxas.
 func TestFoldedCarries(t *testing.T) {
 	for first, flag := range map[string]uint32{
 		"add.cc.u32 %r3, 5, 3": 0, "add.cc.u32 %r3, 0xffffffff, 3": 1, "sub.cc.u32 %r3, 5, 3": 1, "sub.cc.u32 %r3, 3, 5": 0, "sub.cc.u32 %r3, 5, 5": 1,

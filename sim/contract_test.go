@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// The contract of a device, in all the ways that a simulated one may keep it.
+// The contract of a device, for simulated devices with all kinds of options.
 func TestContract(t *testing.T) {
 	for i, options := range ways() {
 		t.Run(fmt.Sprintf("way=%d", i), func(t *testing.T) {

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// check runs a body everywhere and compares each thread's word.
+// check runs a body on devices of all the ways, and compares each thread's word.
 func check(t *testing.T, ptx string, blocks, threads int, n uint32, want func(thread uint32) uint32) {
 	t.Helper()
 	everywhere(t, func(t *testing.T, d *sim.Device) {
@@ -18,7 +18,7 @@ func check(t *testing.T, ptx string, blocks, threads int, n uint32, want func(th
 	})
 }
 
-// Two levels of if and else, with code behind each.
+// Two levels of if and else, with code after each.
 func TestIfElse(t *testing.T) {
 	check(t, body(prologue+`
 		and.b32 %r3, %r0, 1;
@@ -98,7 +98,7 @@ func TestNestedLoops(t *testing.T) {
 	})
 }
 
-// Lanes leave the kernel early: by a guarded ret, by exit in a branch, in the middle of a loop. The others go on.
+// Lanes exit early: by a guarded ret, by exit in a branch, in the middle of a loop. The others continue.
 func TestEarlyExit(t *testing.T) {
 	check(t, body(prologue+`
 		rem.u32 %r3, %r0, 5;
@@ -130,7 +130,7 @@ func TestEarlyExit(t *testing.T) {
 	})
 }
 
-// A loop with three ways out, which lead to different places and meet again.
+// A loop with three exits, which lead to different places and then reconverge.
 func TestLoopExits(t *testing.T) {
 	check(t, body(prologue+`
 		ld.param.u32 %r9, [n];
@@ -170,7 +170,7 @@ func TestLoopExits(t *testing.T) {
 	})
 }
 
-// Jumps that no if, else and loop make: into the middle of another path, and backwards over it.
+// Unstructured jumps: into the middle of another path, and backwards over it.
 func TestUnstructured(t *testing.T) {
 	check(t, body(prologue+`
 		mov.u32 %r3, 0;

@@ -13,8 +13,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// The forms that compilers of CUDA 13 write: every register a .bN, loads without a type, pointers that say what they point to,
-// pragmas and directives that are advice.
+// The forms that compilers of CUDA 13 emit: every register a .bN, loads of untyped bits, pointer parameters with the space they point to,
+// pragmas and directives that are hints.
 const cuda13 = `.version 9.0
 .target sm_100
 .address_size 64
@@ -79,7 +79,7 @@ func TestCUDA13(t *testing.T) {
 	}
 }
 
-// Texts of all versions of PTX 9 load on the devices of their target, the project's kernels among them, and on no other.
+// Texts of all versions of PTX 9, including the project's kernels, load on the devices of their target and on no others.
 func TestTargets(t *testing.T) {
 	for target, runs := range map[string]string{
 		"sm_52": "7.5 9.0 10.0 10.3 11.0 12.0 12.1", "sm_90": "9.0 10.0 10.3 11.0 12.0 12.1", "sm_90a": "9.0",

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A register that a guard may leave as it was keeps its value round a loop, however short it seems to live.
+// A register that a guarded instruction may leave unchanged keeps its value around a loop, however short its live range seems.
 func TestGuardedWrites(t *testing.T) {
 	check(t, body(prologue+`
 		mov.u32 %r3, 0;
@@ -40,7 +40,7 @@ func TestGuardedWrites(t *testing.T) {
 	})
 }
 
-// Behind a divergent branch, nested and with lanes that left, all lanes shuffle with each other: whoever arrives first waits.
+// After a divergent branch, nested and with lanes that exit, all lanes shuffle with each other: those that arrive first wait.
 func TestReconvergence(t *testing.T) {
 	check(t, body(prologue+`
 		and.b32 %r10, %r0, 31;
@@ -84,7 +84,7 @@ func TestReconvergence(t *testing.T) {
 	})
 }
 
-// activemask names the lane itself, and only lanes that go the same way.
+// activemask includes the lane itself, and only lanes that take the same path.
 func TestActivemask(t *testing.T) {
 	everywhere(t, func(t *testing.T, d *sim.Device) {
 		got := run(t, d, body(prologue+`

@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// saxpy is what a CUDA project has in a .ptx file: y[i] = a*x[i] + y[i] for i < n, rounded once.
+// saxpy is a typical .ptx file of a CUDA project: y[i] = a*x[i] + y[i] for i < n, rounded once.
 const saxpy = `.version 7.0
 .target sm_60
 .address_size 64
@@ -44,8 +44,8 @@ done:
 }
 `
 
-// A kernel of one's own runs without a GPU: in a test, on any machine. In a test one would compare y with what it should be, and
-// leave out the seed, so that each run draws another order of blocks and warps; a fault prints the seed that replays it.
+// This example runs a kernel without a GPU. A test would compare y with the expected values, and
+// leave out the seed, so that each run has a different order of blocks and warps; a fault prints the seed that replays it.
 func Example() {
 	dev := sim.New(sim.Seed(1))
 	defer dev.Close()
@@ -94,8 +94,8 @@ func Example() {
 	// Output: [10.5 21 31.5 42 52.5 63 73.5 84]
 }
 
-// The same kernel, told that there are more elements than there are: the error says which thread of which block went too far, in
-// which line of the PTX, and to which address.
+// The same kernel with an n that is larger than the arrays: the error names the thread and block that went too far, the line of the PTX,
+// and the address.
 func Example_fault() {
 	dev := sim.New(sim.Seed(1))
 	defer dev.Close()

@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// launched is a device on which saxpy has run once, on n elements.
+// launched returns a device on which saxpy has run once, on n elements.
 func launched(n int) *sim.Device {
 	dev := sim.New(sim.Seed(1))
 	module, err := dev.Load(saxpy)
@@ -40,7 +40,7 @@ func launched(n int) *sim.Device {
 	return dev
 }
 
-// Stats counts what a kernel moves: here two loads and a store of 4 bytes an element, all of whose sectors are used.
+// Stats counts a kernel's memory traffic: here two loads and a store of 4 bytes per element, with all sectors fully used.
 func ExampleStats() {
 	dev := launched(1024)
 	defer dev.Close()
@@ -52,7 +52,7 @@ func ExampleStats() {
 	// 1024 of 18432 instructions compute
 }
 
-// Coverage says what a test has not reached: with a whole number of blocks, no thread leaves early.
+// Coverage reports what a test has not reached: with only full blocks, no thread exits early.
 func ExampleCoverage() {
 	dev := launched(1024)
 	defer dev.Close()
@@ -65,14 +65,14 @@ func ExampleCoverage() {
 	// saxpy, PTX line 18: never taken: "@%p1 bra done"
 }
 
-// Held finds what was not given back.
+// Held finds resources that were not released.
 func ExampleHeld() {
 	dev := launched(1024)
 	fmt.Printf("%+v\n", dev.Held())
 	// Output: {Allocations:2 Bytes:8192 Streams:0 Events:0 Modules:1}
 }
 
-// FailNext has a call fail, to see what a program does then.
+// FailNext makes a call fail, to test how a program reacts.
 func ExampleDevice_FailNext() {
 	dev := sim.New()
 	defer dev.Close()

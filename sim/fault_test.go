@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Kernels that go wrong in one thread of one block, (5,1,0) of (1,2,0); the error names kernel, line, instruction, block, thread,
+// Kernels that fault in one thread of one block, (5,1,0) of (1,2,0); the error names kernel, line, instruction, block, thread,
 // address and seed.
 func TestFaults(t *testing.T) {
 	const head = `
@@ -82,7 +82,7 @@ func TestFaults(t *testing.T) {
 			t.Log(err)
 			code(t, c.code, err, parts...)
 
-			// The device is of no more use, and says why to everybody.
+			// The device is unusable, and every call says why.
 			for _, err := range []error{d.Wait(0), d.CopyOut(make([]byte, 4), sim.Ptr(out), 0), d.Free(sim.Ptr(out)), d.Launch(f, sim.Linear(1, 1), 0, []uint64{out, 0})} {
 				code(t, c.code, err, parts...)
 			}
@@ -91,7 +91,7 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// Threads that wait for what never comes are found, and so are those that never stop.
+// Threads that wait forever are reported, and so are those that never stop.
 func TestHangs(t *testing.T) {
 	for name, c := range map[string]struct {
 		ptx   string
@@ -136,7 +136,7 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-// A launch below its step limit is not disturbed by it; the limit counts what all warps execute.
+// A launch below its step limit is not affected by it; the limit counts the operations of all warps.
 func TestStepLimit(t *testing.T) {
 	ptx := body(prologue + "mov.u32 %r3, 0;\nL: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 1000; @%p1 bra L;\n st.global.u32 [%rd1], %r3;")
 	for _, fast := range []bool{false, true} {
@@ -157,7 +157,7 @@ func TestStepLimit(t *testing.T) {
 	}
 }
 
-// The limit comes before what a kernel would do a little beyond it.
+// The limit takes effect before a kernel does anything more than a little beyond it.
 func TestStepLimitIsSoon(t *testing.T) {
 	for _, options := range ways() {
 		d := device(t, append(options, sim.StepLimit(20000))...)
@@ -166,7 +166,7 @@ func TestStepLimitIsSoon(t *testing.T) {
 	}
 }
 
-// The limit holds for a grid whose blocks are short and too many, too.
+// The limit also applies to a grid of too many short blocks.
 func TestStepLimitOfGrid(t *testing.T) {
 	for _, options := range ways() {
 		d := device(t, append(options, sim.StepLimit(100000))...)
@@ -175,7 +175,7 @@ func TestStepLimitOfGrid(t *testing.T) {
 	}
 }
 
-// Launches that never begin.
+// Invalid launches.
 func TestBadLaunches(t *testing.T) {
 	d := device(t, sim.Seed(1), sim.MemoryBytes(1<<20))
 	const limits = `.version 7.8
@@ -241,7 +241,7 @@ func TestBadLaunches(t *testing.T) {
 	require.NoError(t, d.Wait(0), "the device is as good as before")
 }
 
-// Memory that is gone, of somebody else, or too much.
+// Memory that was freed, that was never allocated, or that is too large.
 func TestBadMemory(t *testing.T) {
 	d := device(t, sim.Seed(1), sim.MemoryBytes(1<<20))
 	f := kernel(t, d, body(prologue+"ld.global.u32 %r3, [%rd0];"), "k")
@@ -277,7 +277,7 @@ func TestBadMemory(t *testing.T) {
 	code(t, driver.CodeIllegalAddress, d.Wait(0), "0 bytes after the one of 512 bytes") // not in the next allocation
 }
 
-// Global variables count against the memory, and come back with their module; those of a text that does not load, too.
+// Global variables take memory, which is released with their module, or if the text does not load.
 func TestModuleMemory(t *testing.T) {
 	const head = ".version 7.8\n.target sm_80\n.address_size 64\n.global .align 4 .b8 v[600000];\n"
 	d := device(t, sim.Seed(1), sim.MemoryBytes(1<<20))

@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A call that is made to fail fails when it is its turn, once, and leaves the device as it was.
+// A call that is made to fail fails in its turn, once, and leaves the device unchanged.
 func TestFailNext(t *testing.T) {
 	text := body("mov.u32 %r0, 1;")
 	d := device(t)
@@ -90,7 +90,7 @@ func TestFailNext(t *testing.T) {
 			assert.NoError(t, c.call())
 		})
 	}
-	t.Run("free", func(t *testing.T) { // what was not freed stays
+	t.Run("free", func(t *testing.T) { // the memory stays allocated
 		q, err := d.Alloc(128)
 		require.NoError(t, err)
 		held := d.Held()
@@ -121,7 +121,7 @@ func TestFailNext(t *testing.T) {
 	})
 }
 
-// What has not been given back is counted, when the device is open and after it was closed.
+// Held counts what has not been released, both while the device is open and after Close.
 func TestHeld(t *testing.T) {
 	d := device(t)
 	assert.Equal(t, sim.Held{}, d.Held())

@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// grammar reads the instructions that the decoder takes, one for each line; they are judged by ptxas.
+// grammar reads a list of instructions that the decoder accepts, one per line, which have been checked with ptxas.
 func grammar(t testing.TB) (list []string) {
 	file, err := os.Open("internal/vm/testdata/grammar.txt")
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func grammar(t testing.TB) (list []string) {
 		if !ok {
 			continue
 		}
-		// Most addresses are to be good ones: %q3 is one in global memory, %q4 one in the small memories.
+		// Make most addresses valid: %q3 is one in global memory, %q4 one in the small memories.
 		address := "[%q3"
 		for _, space := range []string{".shared", ".local", ".const", ".param"} {
 			if strings.Contains(inst, space) {
@@ -37,7 +37,7 @@ func grammar(t testing.TB) (list []string) {
 	return list
 }
 
-// mixed is a kernel of instructions that data picks, with jumps among them. Registers begin with numbers of all sorts; %q1 to %q3
+// mixed returns a kernel of instructions picked by data, with jumps among them. Registers start with numbers of all kinds, %q1 to %q3
 // with addresses.
 func mixed(instructions []string, data []byte) string {
 	var b strings.Builder
@@ -61,7 +61,7 @@ mov.b32 %r4, -1; mov.b32 %r5, sv; mov.u64 %q4, lv;
 	for i := 0; i+1 < len(data); i += 2 {
 		n := int(data[i]) | int(data[i+1])<<8
 		switch pick := n % len(instructions); {
-		case n >= 60000: // beyond what the list is chosen by: a jump, on a predicate or its opposite
+		case n >= 60000: // a jump, on a predicate or its negation
 			not := ""
 			if n&1 == 1 {
 				not = "!"
@@ -84,7 +84,7 @@ mov.b32 %r4, -1; mov.b32 %r5, sv; mov.u64 %q4, lv;
 }
 
 // Instructions that load, in any order, with any registers: a launch ends with a result or an error of the device, and does the
-// same again, on one goroutine or many.
+// same when repeated, on one goroutine or many.
 func FuzzInstructions(f *testing.F) {
 	list := grammar(f)
 	f.Add([]byte{}, uint64(1))
@@ -107,7 +107,7 @@ func FuzzInstructions(f *testing.F) {
 			if err != nil {
 				var e *sim.Error
 				require.ErrorAs(t, err, &e)
-				return // a label that an instruction brought along, twice
+				return // an instruction with a label of its own occurs twice
 			}
 			k, err := d.Function(m, "k")
 			require.NoError(t, err)
@@ -130,7 +130,7 @@ func FuzzInstructions(f *testing.F) {
 	})
 }
 
-// The seeds of FuzzInstructions are good for something: their texts load, and many run to their end.
+// The seeds of FuzzInstructions are useful: their texts load, and many run to completion.
 func TestMixed(t *testing.T) {
 	list := grammar(t)
 	ended := 0

@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// seeds are short texts for the fuzzers: hand-written kernels, and the smallest that nvcc wrote.
+// seeds returns short texts for the fuzzers: hand-written kernels, and the smallest one compiled by nvcc.
 func seeds(t testing.TB) []string {
 	list := []string{saxpy, sumKernel, calling(".func (.param .b32 r) f(.param .b32 a) { .reg .b32 %t; ld.param.b32 %t, [a]; st.param.b32 [r], %t; ret; }",
 		"{ .param .b32 p; .param .b32 q; st.param.b32 [p], %r0; call (q), f, (p); ld.param.b32 %r9, [q]; }"),
@@ -50,7 +50,7 @@ func seeds(t testing.TB) []string {
 
 var errorLine = regexp.MustCompile(`line [0-9]+|for sm_[0-9]+|[0-9]+ bytes`)
 
-// Any text is refused with an error that names a line, or is a module; soon, and the device goes on.
+// Any text either loads or is rejected with an error that names a line, quickly, and the device stays usable.
 func FuzzLoad(f *testing.F) {
 	for _, s := range seeds(f) {
 		f.Add(s)
@@ -77,8 +77,8 @@ func FuzzLoad(f *testing.F) {
 	})
 }
 
-// Whatever a kernel does, a launch of it ends, with a result or with an error of the device. A kernel is run twice, and what
-// it did in the same order it does again.
+// Whatever a kernel does, a launch of it ends with a result or with an error of the device. A kernel that is run twice in the same
+// order does the same.
 func FuzzRun(f *testing.F) {
 	for _, s := range seeds(f) {
 		_, inner, ok := strings.Cut(s, "ld.param.u64 %rd0, [out];")

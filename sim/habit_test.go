@@ -11,12 +11,12 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Idioms that work by habit and not by the memory model, as the package's documentation has them.
+// The idioms described in the package documentation, which work by habit rather than by the memory model.
 
 // threadFenceReduction is CUDA's sample of that name, with integers: each block adds up its words of the input at [%rd0+1024] and
-// stores the sum, with a fence, before it draws a ticket; the last one adds up all sums. kind is that of the accesses of the sums,
-// volatile in the programming guide and plain in the sample; fence stands behind the ticket, where neither has one. Without a reset the
-// ticket starts again by itself.
+// stores the sum, with a fence, before it takes a ticket; the last one adds up all sums. kind is the kind of the accesses to the sums,
+// volatile in the programming guide and plain in the sample; fence goes after the ticket, where neither has one. Without a reset the
+// ticket wraps by itself.
 func threadFenceReduction(kind, fence string, reset bool) string {
 	limit, zero := "%r4", "st.global.u32 [%rd0+4], 0;"
 	if !reset {
@@ -83,8 +83,8 @@ func threadFenceReduction(kind, fence string, reset bool) string {
 	END:`)
 }
 
-// spinLock counts to 4 in each block, under a lock that is taken without an acquire: fence stands where one is missing. kind is that of
-// the accesses of the count.
+// spinLock counts to 4 in each block, under a lock that is taken without acquire semantics: fence goes where one is missing. kind is the
+// kind of the accesses to the count.
 func spinLock(kind, fence string) string {
 	return body(prologue + `
 		mov.u32 %r4, 0;
@@ -116,8 +116,8 @@ func TestHabits(t *testing.T) {
 		name, text string
 		threads    uint32
 		want       uint32
-		fault      string // of a strict device
-		at         string // the instruction that it names, or else the one whose loads are stale
+		fault      string // on a strict device
+		at         string // the instruction that the fault names; without a fault, the one whose loads are stale
 	}{
 		{"reduction", threadFenceReduction("", "", true), 64, sum, "race: load of 4 bytes", "mySum += g_odata[i]"},
 		{"reduction of volatile sums", threadFenceReduction(volatile, "", true), 64, sum, "", "mySum += g_odata[i]"},
@@ -173,7 +173,8 @@ func TestHabits(t *testing.T) {
 	}
 }
 
-// An atomic operation observes those before it: who draws the last ticket may go on without any. The others may not, nor may one that has not asked for the ticket.
+// An atomic operation observes those before it: the thread that takes the last ticket may write the counter without a fence. The others
+// may not, nor may a thread that increments it without reading its value.
 func TestObservedByAtomics(t *testing.T) {
 	const ticket = "atom.global.inc.u32 %r5, [%rd0], 7;"
 	runStrict(t, []strictCase{
@@ -184,7 +185,7 @@ func TestObservedByAtomics(t *testing.T) {
 	})
 }
 
-// What was stale since an earlier moment.
+// Sub subtracts the counts of stale loads.
 func TestStaleSince(t *testing.T) {
 	d := device(t, sim.Seed(1))
 	f := kernel(t, d, spinLock(".volatile", ""), "k")

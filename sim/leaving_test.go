@@ -10,10 +10,10 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Lanes that leave the kernel without the operation that others wait for them at, by every way there is: those who wait go on
-// without them, as from sm_70 on they must. The lanes that go round do what is behind the point of reconvergence meanwhile.
+// Lanes skip, in every possible way, a warp operation at which others wait for them, and exit. Those that wait continue
+// without them, as they must from sm_70 on. Meanwhile the lanes that skip it run the code after the point of reconvergence.
 func TestLanesThatLeave(t *testing.T) {
-	const missing = 0x20401 // lanes that go round
+	const missing = 0x20401 // lanes that skip the operation
 	ways := map[string]string{
 		"branch":  "@%p1 bra END; OP; END:",
 		"nested":  "@!%p1 bra ON; @%p1 bra END; ON: setp.lt.u32 %p2, %r10, 20; @%p2 bra HALF; OP; bra JOIN; HALF: OP; JOIN: add.u32 %r12, %r12, 0; END:",
@@ -56,8 +56,8 @@ func TestLanesThatLeave(t *testing.T) {
 	}
 }
 
-// The lane that waits at the point of reconvergence for those at a barrier sets the flag that another warp spins on before it comes to
-// the barrier.
+// A lane that waits at the point of reconvergence for lanes at a barrier must go on to set a flag, on which another warp spins before it
+// reaches the barrier.
 func TestLanesAtBarrier(t *testing.T) {
 	check(t, body(prologue+`
 		.shared .align 4 .u32 flag;

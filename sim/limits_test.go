@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A loop that never ends is named, and not who waits for it.
+// The error blames the thread in an endless loop, not the threads that wait for it.
 func TestEndlessThread(t *testing.T) {
 	for name, c := range map[string]struct{ wait, loop, says string }{
 		"barrier": {"bar.sync 0;", "add.u32 %r5, %r5, 1;", `"bra L"`},
@@ -34,7 +34,7 @@ func TestEndlessThread(t *testing.T) {
 	}
 }
 
-// A launch that goes on is not stopped, however much it does.
+// A launch that makes progress is not stopped, however much it does.
 func TestLongLaunch(t *testing.T) {
 	loop := body(prologue + "mov.u32 %r3, 0;\nL: add.u32 %r3, %r3, 1; setp.lt.u32 %p1, %r3, 1000; @%p1 bra L;\n st.global.u32 [%rd1], %r3;")
 	for _, options := range ways() {
@@ -46,8 +46,7 @@ func TestLongLaunch(t *testing.T) {
 	}
 }
 
-// endlessLoops are what a launch may be caught in, and the operations that it may execute in so much work, in each of which 32 lanes
-// take part.
+// endlessLoops are kinds of endless loops, with bounds on the operations, of 32 lanes each, that they execute in workTried units of work.
 var endlessLoops = map[string]struct {
 	loop        string
 	least, most uint64
@@ -72,7 +71,7 @@ func loopForEver(t testing.TB, d *sim.Device, loop string) {
 	code(t, driver.CodeLaunchTimeout, d.Wait(0), "no thread has left the kernel for 1048576 units of work")
 }
 
-// Operations that take long are much work: an endless loop of them ends as soon as one of others.
+// Slow operations count as more work, so that an endless loop of them is stopped after about the same time as any other.
 func TestWork(t *testing.T) {
 	for name, c := range endlessLoops {
 		t.Run(name, func(t *testing.T) {
@@ -85,7 +84,7 @@ func TestWork(t *testing.T) {
 	}
 }
 
-// BenchmarkWork measures the unit that StepLimit's documentation gives the time of.
+// BenchmarkWork measures the time of a unit of work, which is stated in StepLimit's documentation.
 func BenchmarkWork(b *testing.B) {
 	for name, c := range endlessLoops {
 		b.Run(name, func(b *testing.B) {

@@ -7,10 +7,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An integer stands for a predicate wherever one may stand, and all but 0 are true.
+// An integer is allowed in the place of any predicate operand, and all but 0 are true.
 func TestPredicateLiterals(t *testing.T) {
 	for literal, yes := range map[string]uint32{"0": 0, "1": 1, "-1": 1, "2": 1, "0x80000000": 1, "~0": 1, "!0": 1, "!7": 0, "WARP_SZ": 1, "(3-3)": 0} {
-		// Every place gives the literal itself, once for a lane, a mask or a count.
+		// Every instruction yields the literal itself, for a lane, a mask or a count.
 		for inst, want := range map[string]uint32{
 			"mov.pred %p1, L":                               yes,
 			"and.pred %p1, L, %p9":                          yes,

@@ -11,8 +11,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// soon fails a test that takes more than a minute. What it is for takes a second where the time grows with the size, and many minutes
-// where it grows with its square.
+// soon fails a test that takes more than a minute. The tests that use it take a second if the time is linear in the size, and many
+// minutes if it is quadratic.
 func soon(t *testing.T) {
 	if testing.Short() {
 		t.Skip("where everything takes many times as long, a minute says nothing")
@@ -25,7 +25,7 @@ func soon(t *testing.T) {
 	})
 }
 
-// Many allocations live at once, and are freed in an order of no kind; those that are left are found meanwhile.
+// Many allocations are live at once, and are freed in random order; those that are left stay accessible.
 func TestManyAllocations(t *testing.T) {
 	soon(t)
 	const n = 200_000
@@ -54,7 +54,7 @@ func TestManyAllocations(t *testing.T) {
 	require.Equal(t, sim.Held{}, d.Held())
 }
 
-// repeated is n pieces of text.
+// repeated returns n pieces of text.
 func repeated(n int, piece func(i int) string) string {
 	var b strings.Builder
 	for i := range n {
@@ -63,7 +63,7 @@ func repeated(n int, piece func(i int) string) string {
 	return b.String()
 }
 
-// Long texts of any kind load, or are refused, in a time that grows with their length.
+// Long texts of any kind load, or are rejected, in linear time.
 func TestLongTexts(t *testing.T) {
 	const head = ".version 7.8\n.target sm_80\n.address_size 64\n"
 	for name, c := range map[string]struct{ text, err string }{

@@ -11,7 +11,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Vectors of two and four elements of every size are turned round, with each hint about caches; every other one is skipped by
+// Vectors of two and four elements of every size are reversed, with each cache hint; every other one is skipped by
 // its guard.
 func TestVectors(t *testing.T) {
 	for _, c := range []struct {
@@ -66,7 +66,7 @@ func TestVectors(t *testing.T) {
 	}
 }
 
-// Loads into registers that are wider than what is loaded fill them with its sign or with zeros; stores take the low part.
+// Loads into wider registers sign- or zero-extend; stores from wider registers take the low part.
 func TestExtension(t *testing.T) {
 	const ptx = `
 		and.b32 %r3, %r0, 3;
@@ -145,7 +145,7 @@ func TestLocalMemory(t *testing.T) {
 	})
 }
 
-// What the special registers say in a grid and blocks of three dimensions.
+// The special registers in a three-dimensional grid of three-dimensional blocks.
 func TestSpecialRegisters(t *testing.T) {
 	names := []string{"%tid.x", "%tid.y", "%tid.z", "%ctaid.x", "%ctaid.y", "%ctaid.z", "%ntid.x", "%ntid.y", "%ntid.z",
 		"%nctaid.x", "%nctaid.y", "%nctaid.z", "%laneid", "%warpid", "%nwarpid", "%lanemask_eq", "%lanemask_le", "%lanemask_lt", "%lanemask_ge",
@@ -185,7 +185,7 @@ func TestSpecialRegisters(t *testing.T) {
 	})
 }
 
-// TestMoreThanTheHostHas asks a device for memory that it was given and the machine has not.
+// TestMoreThanTheHostHas allocates memory that the device is configured to have but the machine lacks.
 func TestMoreThanTheHostHas(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("a machine may well have all that can be addressed")

@@ -11,7 +11,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// message is a body in which block 0 writes a word and then a flag, and block 1 waits for the flag and reads the word.
+// message returns a body in which block 0 writes a word and then a flag, and block 1 waits for the flag and reads the word.
 func message(write, set, get, read string) string {
 	return `
 	mov.u32 %r4, %ctaid.x;
@@ -28,7 +28,8 @@ READER:
 END:`
 }
 
-// Blocks hand a word over by a flag. Plain stores and loads of the word need a release before the flag and an acquire behind it.
+// One block passes a word to another by a flag. If the word is accessed by plain stores and loads, writing the flag must release and
+// reading it must acquire.
 func TestMessages(t *testing.T) {
 	const (
 		store = "st.global.u32 [%rd0], 42;"
@@ -62,7 +63,7 @@ func TestMessages(t *testing.T) {
 	})
 }
 
-// lastBlock is the reduction of the kernels of this project: each thread writes its word, and the block that draws the last ticket
+// lastBlock returns the reduction of this project's kernels: each thread writes its word, and the block that takes the last ticket
 // reads all of them. The fences and the barrier can be left out.
 func lastBlock(fence, bar, fence2 string) string {
 	return `
@@ -100,16 +101,16 @@ func TestLastBlock(t *testing.T) {
 		{"fences and no barrier before the ticket", lastBlock(gl, "", gl), good, 5, 64, []string{"race: "}},
 		{"neither", lastBlock("", "", gl), lastBlock("fence.sc.gpu;", bar, "fence.sc.gpu;"), 5, 64, []string{"race: "}},
 		{"fences of the block", lastBlock("membar.cta;", bar, "membar.cta;"), good, 5, 64, []string{"race: "}},
-		// The barrier, and then the fence of the thread that draws: what it has seen goes with it.
+		// Only the thread that takes the ticket has a fence, after a barrier: the fence is cumulative.
 		{"one fence for the block", lastBlock("", "", gl), lastBlock("", bar+gl, gl), 3, 96, []string{"race: "}},
-		// Fences that only release and acquire are ordered by what they see, not among each other: the fences of the other threads
-		// say nothing to the block that reads.
+		// Fences that only release and acquire are ordered by observation, not among each other: the fences of the other threads
+		// do not synchronize with the block that reads.
 		{"fences that are not .sc", lastBlock("fence.acq_rel.gpu;", bar, "fence.acq_rel.gpu;"), lastBlock("fence.sc.gpu;", bar, "fence.sc.gpu;"), 5, 64, []string{"race: "}},
 	})
 }
 
-// Warps of a block take turns at any place, not only where they must wait: strong accesses that should have been one atomic operation
-// lose counts.
+// Warps of a block may be interleaved anywhere, not only where they must wait: a load and a store in the place of an atomic
+// operation lose counts.
 func TestWarpsTakeTurns(t *testing.T) {
 	text := body(`.shared .align 4 .b32 s;` + prologue + `
 		setp.eq.u32 %p0, %r2, 0;
@@ -139,8 +140,8 @@ func TestWarpsTakeTurns(t *testing.T) {
 	}
 }
 
-// Two blocks keep each other out by Peterson's algorithm; the plain accesses inside do not race. With stores in the place of the
-// exchange the turn may be seen before the flag, and even .sc fences do not help.
+// Mutual exclusion of two blocks by Peterson's algorithm; the plain accesses in the critical section do not race. With stores in the place
+// of the exchange the turn may be seen before the flag, and even .sc fences do not help.
 func TestPeterson(t *testing.T) {
 	text := func(turn, fence string) string {
 		return `
@@ -186,7 +187,7 @@ func TestPeterson(t *testing.T) {
 	assert.Greater(t, broken["fence.acq_rel.gpu;"], 5)
 }
 
-// seen runs a litmus test of two or more blocks many times and counts what they saw: each block's %r20 and %r21.
+// seen runs a litmus test of two or more blocks many times and counts its outcomes: each block's %r20 and %r21.
 func seen(t *testing.T, blocks int, text string) map[string]int {
 	counts := map[string]int{}
 	for seed := range uint64(150) {
@@ -210,7 +211,7 @@ func seen(t *testing.T, blocks int, text string) map[string]int {
 	return counts
 }
 
-// cases chooses code by the block.
+// cases returns code that branches by the block.
 func cases(code ...string) string {
 	var b strings.Builder
 	for i, c := range code {
@@ -219,7 +220,7 @@ func cases(code ...string) string {
 	return b.String()
 }
 
-// Memory is as weak as the model: what it allows is seen for some seed, and what it forbids for none.
+// Memory is exactly as weak as the model: every allowed outcome occurs for some seed, and a forbidden one for none.
 func TestLitmus(t *testing.T) {
 	const (
 		x, y  = "[%rd0]", "[%rd0+64]"
@@ -281,7 +282,7 @@ func TestLitmus(t *testing.T) {
 	t.Run("causality", func(t *testing.T) { // a message handed on by a third
 		code := cases(st+x+", 1; ", ld+"%r20, "+x+"; "+fence+st+y+", 1;", ld+"%r20, "+y+"; "+fence+ld+"%r21, "+x+";")
 		for outcome := range seen(t, 3, code) {
-			// The second saw the word, the third the flag: then the third sees the word.
+			// If the second block saw the word and the third saw the flag, the third sees the word.
 			assert.False(t, strings.HasPrefix(outcome, "0 0 1 0 1 0"), outcome)
 		}
 	})

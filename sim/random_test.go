@@ -11,8 +11,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A wild program is a graph of basic blocks with jumps at random. Each thread walks it on its own, so that a model of one thread
-// says what a warp must come to, however its lanes part and meet.
+// A wild program is a graph of basic blocks with random jumps. Each thread walks it independently, so that a model of one thread
+// predicts the results of a warp, however its lanes diverge and reconverge.
 type wild []wildBlock
 
 type wildBlock struct {
@@ -47,7 +47,7 @@ func newWild(r *rand.Rand) wild {
 
 const wildFuel = 60
 
-// ptx is the program as text. %r3 is the state, %r4 the blocks that a thread may still enter.
+// ptx returns the program as text. %r3 is the state, %r4 the number of blocks that a thread may still enter.
 func (w wild) ptx() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "ld.param.u32 %%r5, [n];\nxor.b32 %%r3, %%r0, %%r5;\nmov.u32 %%r4, %d;\n", wildFuel)
@@ -71,7 +71,7 @@ func (w wild) ptx() string {
 			fmt.Fprintf(&b, "call (%%r3), f, (%%r3);\nbra.uni B%d;\n", x.to[0])
 		}
 	}
-	// All that are left vote at the end, which they reach from everywhere.
+	// All threads that have not exited vote at the end, which is reached from many blocks.
 	fmt.Fprintf(&b, "B%d:\nand.b32 %%r7, %%r3, 1;\nsetp.eq.u32 %%p5, %%r7, 1;\nvote.sync.ballot.b32 %%r8, %%p5, -1;\nxor.b32 %%r3, %%r3, %%r8;\nst.global.u32 [%%rd1], %%r3;\n", len(w))
 	return strings.Replace(body(prologue+b.String()), ".visible", `.func (.reg .b32 r) f(.reg .b32 a)
 {
@@ -87,7 +87,7 @@ func (w wild) ptx() string {
 .visible`, 1)
 }
 
-// walk is what one thread does: its state at last, and whether it reached the end.
+// walk models one thread: it returns the final state, and whether the thread reached the end.
 func (w wild) walk(state uint32) (uint32, bool) {
 	at := 0
 	for fuel := wildFuel; at < len(w); {

@@ -17,7 +17,7 @@ func TestSharedReads(t *testing.T) {
 			all + "bar.sync 0;" + one("65", all) + one("77", "st.global.u32 [%rd0], 1;"),
 			all + "bar.sync 0;" + one("65", all) + "bar.warp.sync -1;" + one("77", "st.global.u32 [%rd0], 1;"), 1, 128, []string{"race: "}},
 		{"many blocks", all + one("77", "st.global.u32 [%rd0], 1;"), all + one("77", "st.global.u32 [%rd0+4], 1;"), 40, 96, []string{"race: "}},
-		// The bytes of a word that all have read: each has readers of its own from then on.
+		// The single bytes of a word that all threads have read: each byte then has a list of readers of its own.
 		{"bytes of a word",
 			all + "bar.sync 0;" + one("5", "ld.global.u8 %h0, [%rd0];") + one("40", "st.global.u8 [%rd0], %h1;"),
 			all + "bar.sync 0;" + one("5", "ld.global.u8 %h0, [%rd0];") + one("40", "st.global.u8 [%rd0+3], %h1;"), 1, 64, []string{"race: "}},

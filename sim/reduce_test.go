@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// sumKernel adds up n doubles in one launch: each block leaves its sum in sums, and the last block to draw a ticket adds those up.
+// sumKernel adds up n doubles in one launch: each block stores its sum in sums, and the block that takes the last ticket adds those up.
 // The ticket wraps to 0 for the next launch.
 const sumKernel = `.version 7.0
 .target sm_70
@@ -110,8 +110,8 @@ VALUE:
 }
 `
 
-// The last block of a reduction finds the sums of all others, in many orders of the blocks; on several streams at once, each
-// with memory of its own, launched again and again on the same ticket.
+// The last block of a reduction sees the sums of all others, in many orders of the blocks; on several streams at once, each
+// with memory of its own, launched repeatedly on the same ticket.
 func TestTicketReduction(t *testing.T) {
 	everywhere(t, func(t *testing.T, d *sim.Device) {
 		f := kernel(t, d, sumKernel, "sum")
@@ -172,7 +172,7 @@ func TestTicketReduction(t *testing.T) {
 	})
 }
 
-// Work on one stream happens in its order, whenever it happens: a chain of launches and copies in which each needs the one before.
+// Work on one stream is done in order, whenever it is done: a chain of launches and copies in which each depends on the previous one.
 func TestStreamOrder(t *testing.T) {
 	ptx := body(prologue + `
 		ld.global.u32 %r3, [%rd1];
@@ -215,7 +215,7 @@ func TestStreamOrder(t *testing.T) {
 	})
 }
 
-// Other streams' work may be left lying: somebody who does not wait for a stream may find that nothing has happened, for some seeds.
+// Work may stay queued: for some seeds, a program that does not wait for a stream finds that nothing has been done.
 func TestForgottenWait(t *testing.T) {
 	var early, late int
 	for seed := range uint64(40) {

@@ -13,8 +13,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// outcomes runs a kernel on devices of 12 seeds, each of them several times, and wants the same outcome for the same seed and
-// different ones for some.
+// outcomes runs a kernel on devices of 12 seeds, several times each, and requires the same outcome for the same seed and
+// different outcomes for some seeds.
 func outcomes(t *testing.T, ptx string, words int, options ...sim.Option) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -36,7 +36,7 @@ func outcomes(t *testing.T, ptx string, words int, options ...sim.Option) {
 	assert.Greater(t, len(seen), 3, "of 12 seeds")
 }
 
-// Which thread draws which ticket depends on the seed, and on nothing else: not on the goroutines that run the blocks.
+// Which thread takes which ticket depends on the seed alone, and not on the goroutines that run the blocks.
 func TestReplay(t *testing.T) {
 	tickets := body(prologue + "atom.global.add.u32 %r3, [%rd0], 1; mul.wide.u32 %rd2, %r3, 4; add.u64 %rd2, %rd0, %rd2; st.global.u32 [%rd2+4], %r0;")
 	outcomes(t, tickets, 9*64+1)
@@ -44,7 +44,7 @@ func TestReplay(t *testing.T) {
 	outcomes(t, tickets, 9*64+1, sim.Fast(), sim.Serial())
 	outcomes(t, tickets, 9*64+1, sim.Fast(), sim.Multiprocessors(64))
 
-	// Blocks that take their time, so that they arrive at the tickets as goroutines have it.
+	// Blocks of different lengths, so that the order in which they reach the ticket depends on the goroutines.
 	outcomes(t, body(prologue+`
 		mul.lo.u32 %r5, %r1, 0;
 		mov.u32 %r6, %ctaid.x;
@@ -70,7 +70,7 @@ func ticketOrder(t *testing.T, d *sim.Device, ptx string) []uint32 {
 	return download[uint32](t, d, out, 9*64+1)
 }
 
-// The lanes of one atomic instruction take effect in any order, too: not only in turns of the ascending one.
+// The lanes of one atomic instruction take effect in any order, too, not only in rotations of the ascending one.
 func TestReplayLanes(t *testing.T) {
 	orders := map[string]bool{}
 	descents := map[int]bool{}
@@ -92,7 +92,7 @@ func TestReplayLanes(t *testing.T) {
 	assert.Greater(t, len(descents), 3)
 }
 
-// A kernel with a data race, whichever warp writes last wins, does the same again where it runs serially.
+// A kernel with a data race, in which the last warp to write wins, is reproducible if it runs serially.
 func TestReplayRace(t *testing.T) {
 	outcomes(t, body(prologue+"st.global.u32 [%rd0], %r0;"), 1, sim.Fast(), sim.Serial())
 	outcomes(t, body(".shared .b32 s;"+prologue+`
@@ -102,7 +102,7 @@ func TestReplayRace(t *testing.T) {
 		st.global.u32 [%rd1], %r3;`), 9*64, sim.Fast(), sim.Serial())
 }
 
-// A fault that only some orders bring out prints a seed; with it, it happens again to the letter.
+// A fault that occurs in some orders only prints a seed, with which it occurs again with the same text.
 func TestReplayFault(t *testing.T) {
 	ptx := body(prologue + `
 		atom.global.add.u32 %r3, [%rd0], 1;
@@ -138,7 +138,7 @@ func TestReplayFault(t *testing.T) {
 	assert.Greater(t, len(texts), 3, "different faults")
 }
 
-// A seed that is none is an error of whatever the device is asked for, not another random seed.
+// An invalid seed makes every call fail; it is not replaced by a random one.
 func TestBadSeed(t *testing.T) {
 	for _, v := range []string{"zzz", "-1", "1.5", " 7", "0x", "18446744073709551616"} {
 		t.Setenv(sim.SeedVariable, v)
@@ -158,7 +158,7 @@ func TestBadSeed(t *testing.T) {
 	}
 }
 
-// Memory that nobody wrote holds noise of the seed.
+// Unwritten memory holds noise drawn from the seed.
 func TestReplayNoise(t *testing.T) {
 	noise := func(seed uint64) any {
 		d := device(t, sim.Seed(seed), sim.Fast())

@@ -16,8 +16,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// ways are devices that differ in all that a kernel must not depend on: the order of blocks, warps and lanes, how many blocks
-// are resident, one goroutine or many, strict or fast.
+// ways returns options of devices that differ in everything that a kernel must not depend on: the order of blocks, warps and lanes, the
+// number of resident blocks, one goroutine or many, strict or fast.
 func ways() [][]sim.Option {
 	if testing.Short() {
 		return [][]sim.Option{{sim.Seed(1)}, {sim.Seed(2), sim.Fast()}}
@@ -40,14 +40,14 @@ func everywhere(t *testing.T, test func(t *testing.T, d *sim.Device)) {
 	}
 }
 
-// device opens a device and closes it after the test. A simulation that goes wrong in a loop is to fail, not to hang.
+// device opens a device and closes it after the test. Its step limit makes an endless loop fail rather than hang.
 func device(t testing.TB, options ...sim.Option) *sim.Device {
 	d := sim.New(append([]sim.Option{sim.StepLimit(1 << 24)}, options...)...)
 	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
 
-// body is a module of one kernel k(out u64, n u32) with registers of all types.
+// body returns a module of one kernel k(out u64, n u32) with registers of all types.
 func body(instructions string) string {
 	return `.version 7.8
 .target sm_80
@@ -58,8 +58,8 @@ func body(instructions string) string {
 ` + strings.TrimSpace(instructions) + "\nret;\n}\n"
 }
 
-// prologue leaves the thread's number in the grid in %r0, the kernel's first argument in %rd0, and the address of the thread's
-// own 32-bit word there in %rd1.
+// prologue sets %r0 to the thread's number in the grid, %rd0 to the kernel's first argument, and %rd1 to the address of the thread's
+// own 32-bit word there.
 const prologue = `
 mov.u32 %r0, %ctaid.x;
 mov.u32 %r1, %ntid.x;
@@ -72,7 +72,7 @@ add.u64 %rd1, %rd0, %rd1;
 
 var askPtxas = flag.Bool("ptxas", false, "ask ptxas whether it takes the hand-written kernels too")
 
-// assembled returns a text, which ptxas takes if it is asked.
+// assembled returns a text, after checking with the flag -ptxas that ptxas accepts it.
 func assembled(t testing.TB, ptx string) string {
 	t.Helper()
 	if *askPtxas {
@@ -111,7 +111,7 @@ func upload(t testing.TB, d *sim.Device, values any) uint64 {
 	return uint64(p)
 }
 
-// room allocates memory for n numbers of a type, all bytes 0xa5.
+// room allocates memory for n numbers of a type, and fills it with bytes 0xa5.
 func room[T any](t testing.TB, d *sim.Device, n int) uint64 {
 	t.Helper()
 	var v T
@@ -138,7 +138,7 @@ func run(t testing.TB, d *sim.Device, ptx string, blocks, threads int, n uint32)
 
 const untouched = 0xa5a5a5a5
 
-// mix is a hash: the tests' source of numbers without a pattern.
+// mix is a hash, for test data without a pattern.
 func mix(v uint32) uint32 {
 	v ^= v >> 16
 	v *= 0x7feb352d

@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// counted runs a body on 256 threads in 2 blocks, with 64 KiB of zeros at [%rd0], and returns what was counted.
+// counted runs a body on 256 threads in 2 blocks, with 64 KiB of zeros at [%rd0], and returns the counts.
 func counted(t *testing.T, text string) sim.KernelStats {
 	t.Helper()
 	d := device(t)
@@ -84,7 +84,7 @@ func TestBankConflicts(t *testing.T) {
 	assert.Zero(t, k.Shared.Loads.Conflicts) // one word for all
 }
 
-// Instructions are counted by threads, those that a guard holds back not, branches whichever way they go.
+// Instructions are counted for each thread whose guard is true; branches whether taken or not.
 func TestInstructionCounts(t *testing.T) {
 	d := device(t)
 	mem := upload(t, d, make([]uint32, 64))
@@ -105,7 +105,7 @@ func TestInstructionCounts(t *testing.T) {
 		"integer": 32, "barrier": 32, "warp": 32, "fence": 32}, d.Stats().Kernel("k").Instructions)
 }
 
-// Stats of two moments subtract.
+// Sub returns the difference of the stats of two moments.
 func TestStats(t *testing.T) {
 	d := device(t)
 	p, err := d.Alloc(64)
@@ -126,7 +126,7 @@ func TestStats(t *testing.T) {
 	assert.Empty(t, d.Stats().Sub(d.Stats()).Kernels)
 }
 
-// traffic is what a launch of one of the project's kernels counts, with all arrays aligned.
+// traffic returns the counts of a launch of one of the project's kernels, with all arrays aligned.
 func traffic(t *testing.T, name string, n int, wide bool, blocks uint32) sim.KernelStats {
 	t.Helper()
 	d := device(t, sim.Seed(1))
@@ -169,8 +169,8 @@ func traffic(t *testing.T, name string, n int, wide bool, blocks uint32) sim.Ker
 	return s.Kernel(full)
 }
 
-// The kernels of this project move what they must and no more: each element of each array once, 16 bytes at a time, in sectors that are
-// all asked for, and 8 bytes for every 2048 elements of a sum.
+// The kernels of this project move no more data than they must: each element of each array once, 16 bytes at a time, in fully used
+// sectors, and 8 bytes for every 2048 elements of a sum.
 func TestKernelTraffic(t *testing.T) {
 	const chunks = 64
 	const n = 2048 * chunks

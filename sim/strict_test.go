@@ -11,8 +11,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// strictCase is a body that the strict mode must stop, and one that differs little and that it must let pass. Both find 256 words
-// of zeros at [%rd0], the address of the thread's own word of the next 1024 in %rd1, and 64 words that nothing wrote at [%rd2].
+// strictCase is a body that strict mode must reject, and a similar one that it must accept. Both get 256 words
+// of zeros at [%rd0], the address of the thread's own word of the next 1024 in %rd1, and 64 unwritten words at [%rd2].
 type strictCase struct {
 	name            string
 	bad, good       string
@@ -55,7 +55,7 @@ func runStrict(t *testing.T, cases []strictCase) {
 	}
 }
 
-// Reads of memory that nothing has written.
+// Reads of unwritten memory.
 func TestUnwritten(t *testing.T) {
 	const own = "shl.b32 %r4, %r2, 2; mov.u32 %r5, s; add.u32 %r5, %r5, %r4;"
 	runStrict(t, []strictCase{
@@ -90,7 +90,7 @@ func TestUnwritten(t *testing.T) {
 	})
 }
 
-// What is copied on the device has been written as far as its source has.
+// The destination of a copy on the device is as written as its source.
 func TestUnwrittenCopy(t *testing.T) {
 	for _, written := range []uint64{12, 16} {
 		d := device(t)
@@ -184,7 +184,7 @@ func TestSharedRaces(t *testing.T) {
 	})
 }
 
-// Barriers that part of a block does not reach.
+// Barriers that some threads of a block do not reach.
 func TestMissedBarriers(t *testing.T) {
 	runStrict(t, []strictCase{
 		{"threads that have left",
@@ -218,7 +218,7 @@ func TestMissedBarriers(t *testing.T) {
 	})
 }
 
-// Accesses at the edges of an allocation, after its end, and off their alignment.
+// Accesses at the edges of an allocation, after its end, and misaligned ones.
 func TestEdges(t *testing.T) {
 	const words = 256 + 1024 + 64
 	runStrict(t, []strictCase{
@@ -256,7 +256,7 @@ func TestEdges(t *testing.T) {
 	})
 }
 
-// What the strict mode remembers of a launch is bounded.
+// Strict mode takes a bounded amount of memory for a launch.
 func TestStrictMemory(t *testing.T) {
 	if testing.Short() {
 		t.Skip("what it measures takes its time")

@@ -9,8 +9,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A struct passed by value is launched with its words: alone, behind other parameters, aligned to more than its words, and with a
-// last word that it has half of.
+// A struct passed by value takes its words as arguments: alone, after other parameters, with an alignment of more than 8 bytes, and with
+// a size that is not a multiple of 8.
 func TestStructParameter(t *testing.T) {
 	const load = `
 	.reg .b64 %rd<9>; .reg .b32 %r<9>; .reg .f64 %fd;

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// shuffled is the lane that a lane reads in a shuffle, and the predicate, as the PTX manual's pseudocode has it.
+// shuffled returns the lane that a lane reads in a shuffle, and the predicate, according to the PTX manual's pseudocode.
 func shuffled(mode string, lane, b, c int) (int, bool) {
 	b &= 31
 	clamp, segment := c&31, c>>8&31
@@ -35,7 +35,7 @@ func shuffled(mode string, lane, b, c int) (int, bool) {
 	return j, ok
 }
 
-// All modes, all widths that CUDA's __shfl_sync has and two odd clamps, with a distance for all lanes and one for each.
+// All modes, all widths of CUDA's __shfl_sync and two unusual clamps, with one distance for all lanes and with one for each.
 func TestShuffle(t *testing.T) {
 	for _, mode := range []string{"up", "down", "bfly", "idx"} {
 		for _, width := range []int{32, 16, 8, 4, 2, 1} {
@@ -69,7 +69,7 @@ func TestShuffle(t *testing.T) {
 	}
 }
 
-// A butterfly of shuffles sums a warp, whatever the order of the lanes, and a shuffle may write the register it reads.
+// A butterfly of shuffles sums over a warp, whatever the order of the lanes, and a shuffle may write the register that it reads.
 func TestShuffleReduction(t *testing.T) {
 	var steps strings.Builder
 	for distance := 16; distance > 0; distance /= 2 {
@@ -138,7 +138,7 @@ func TestMemberMasks(t *testing.T) {
 	})
 }
 
-// voter is a predicate with something for every mode: all, none, mixed, by warp.
+// voter is a predicate that is true for all, no or some lanes, depending on the warp.
 func voter(i uint32) bool { return i/32%4 == 1 || i/32%4 > 1 && mix(i)%7 > 3 }
 
 func TestVote(t *testing.T) {
@@ -198,7 +198,7 @@ func TestVote(t *testing.T) {
 			return want(i, 0x55555555<<(i&1))
 		})
 	})
-	// One vote from two instructions; one of them counts those who say no.
+	// One vote from two instructions, one of them with a negated predicate.
 	t.Run("together", func(t *testing.T) {
 		check(t, body(head+`
 			and.b32 %r11, %r0, 1;

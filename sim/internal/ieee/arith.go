@@ -5,7 +5,7 @@ import (
 	"math/big"
 )
 
-// sum is a + b rounded to odd, or infinite, or NaN. An exact zero has the sign that IEEE gives it in the mode.
+// sum returns a + b rounded to odd, which may be infinite or NaN. An exact zero has the sign that IEEE 754 prescribes for the mode.
 func sum(a, b float64, mode Mode) float64 {
 	s := a + b
 	if s == 0 {
@@ -14,13 +14,13 @@ func sum(a, b float64, mode Mode) float64 {
 	if s-s != 0 {
 		return s
 	}
-	// Knuth's exact error of a sum.
+	// The exact rounding error of the sum, by Knuth's TwoSum.
 	bb := s - a
 	e := (a - (s - bb)) + (b - bb)
 	return odd(s, sign(e))
 }
 
-// zero gives a sum that is exactly zero its sign: that of both operands, else minus only when rounding downwards.
+// zero gives an exact zero sum its sign: that of both operands if they agree, or else minus only when rounding downwards.
 func zero(s, a, b float64, mode Mode) float64 {
 	if mode == RM && math.Signbit(a) != math.Signbit(b) {
 		return math.Copysign(0, -1)
@@ -36,11 +36,11 @@ func Mul32(a, b float32, mode Mode) float32 {
 	return Narrow(float64(float64(a)*float64(b)), mode) // 48 bits: the product is exact
 }
 
-// FMA32 is a·b + c, rounded once.
+// FMA32 returns a·b + c, rounded once.
 func FMA32(a, b, c float32, mode Mode) float32 {
 	p := float64(float64(a) * float64(b)) // exact
 	if mode == RN {
-		// Rounding the sum twice is wrong only where the first rounding hits, or may have hit, the middle between two float32.
+		// Double rounding is wrong only if the first rounding gives, or may have given, the midpoint between two float32.
 		s := p + float64(c)
 		u := math.Float64bits(s)
 		if e := u >> 52 & 0x7ff; u&(1<<29-1) != 1<<28 && e > 1023-126 {
@@ -66,12 +66,12 @@ func Sqrt32(a float32, mode Mode) float32 {
 	x := float64(a)
 	s := math.Sqrt(x)
 	if mode == RN || s-s != 0 || s == 0 {
-		return float32(s) // 53 bits are enough for the second rounding not to matter
+		return float32(s) // double rounding is harmless: 53 bits suffice
 	}
 	return Narrow(odd(s, sign(math.FMA(-s, s, x))), mode)
 }
 
-// The directed roundings of float64 correct the result rounded to nearest by the sign of what it is off by, computed exactly
+// The directed roundings of float64 correct the result rounded to nearest by the sign of its error, computed exactly
 // with big floats: they are rare, and need not be fast.
 
 func exact(x float64) *big.Float { return new(big.Float).SetPrec(53).SetFloat64(x) }
@@ -88,7 +88,7 @@ func finite(xs ...float64) bool {
 	return true
 }
 
-// against is the sign of e − r; r may be infinite.
+// against returns the sign of e − r; r may be infinite.
 func against(e *big.Float, r float64) int {
 	if math.IsInf(r, 0) {
 		return -sign(r)
@@ -137,7 +137,7 @@ func Div64(a, b float64, mode Mode) float64 {
 	if math.IsInf(r, 0) {
 		return direct64(r, -sign(r), mode)
 	}
-	// The sign of a/b − r is that of a − r·b, turned over for a negative b.
+	// The sign of a/b − r is that of a − r·b, negated if b is negative.
 	rb := new(big.Float).SetPrec(wide).Mul(exact(r), exact(b))
 	return direct64(r, exact(a).Cmp(rb)*sign(b), mode)
 }
@@ -151,10 +151,10 @@ func Sqrt64(a float64, mode Mode) float64 {
 	return direct64(r, exact(a).Cmp(rr), mode)
 }
 
-// FMASmall is a·b + c for formats of at most 24 bits of significand, whose values the arguments are, rounded once.
+// FMASmall returns a·b + c, rounded once, for values of a format of at most 24 bits of significand.
 func FMASmall(f Format, a, b, c float64, mode Mode) uint64 {
 	return f.From(sum(float64(a*b), c, mode), mode)
 }
 
-// AddSmall is a + b for such formats.
+// AddSmall returns a + b for such formats.
 func AddSmall(f Format, a, b float64, mode Mode) uint64 { return f.From(sum(a, b, mode), mode) }

@@ -1,7 +1,7 @@
-// Package ieee computes what Go's operators do not: IEEE 754 arithmetic in the four rounding directions, a fused multiply-add
+// Package ieee provides arithmetic that Go's operators lack: IEEE 754 arithmetic in the four rounding directions, a fused multiply-add
 // of float32 that is rounded once, halves, conversions among all widths, and PTX's minimum and maximum.
 //
-// Where a NaN results, its sign and payload are not specified.
+// The sign and payload of a NaN result are unspecified.
 package ieee
 
 import (
@@ -37,10 +37,10 @@ var (
 )
 
 func (f Format) inf() uint64  { return uint64(f.Emax-f.Emin+2) << f.Mant }
-func (f Format) nan() uint64  { return f.inf() + (1<<f.Mant - 1) } // as GPUs write it: all ones
+func (f Format) nan() uint64  { return f.inf() + (1<<f.Mant - 1) } // like GPUs, all ones
 func (f Format) sign() uint64 { return 1 << (f.Bits - 1) }
 
-// Pack rounds (-1)^negative · m · 2^e to a format. sticky says that the value is a little larger in magnitude, by less than
+// Pack rounds (-1)^negative · m · 2^e to a format. If sticky, the value to round is larger in magnitude by a nonzero amount less than
 // one unit of m.
 func (f Format) Pack(negative bool, m uint64, e int, sticky bool, mode Mode) uint64 {
 	var s uint64
@@ -164,7 +164,7 @@ func Narrow(x float64, mode Mode) float32 {
 	return direct32(y, delta, mode)
 }
 
-// direct32 turns a result rounded to nearest into one rounded in a direction; delta is the sign of exact − r.
+// direct32 turns a result r rounded to nearest into one rounded in a direction; delta is the sign of the exact result − r.
 func direct32(r float32, delta int, mode Mode) float32 {
 	b := math.Float32bits(r)
 	switch down, up := step(delta, mode, b>>31 == 1); {
@@ -187,7 +187,7 @@ func direct64(r float64, delta int, mode Mode) float64 {
 	return r
 }
 
-// step says which neighbour of a result rounded to nearest is the one rounded in a direction.
+// step tells whether rounding in a direction gives the lower or the upper neighbor of the result rounded to nearest.
 func step(delta int, mode Mode, negative bool) (down, up bool) {
 	switch {
 	case delta < 0 && (mode == RM || mode == RZ && !negative):
@@ -198,8 +198,8 @@ func step(delta int, mode Mode, negative bool) (down, up bool) {
 	return false, false
 }
 
-// next is the neighbour above or below; a zero keeps its sign when it is reached, and has neighbours on its sign's side only
-// (what is exactly between is never asked for).
+// next returns the neighbor above or below. The neighbors of a zero are the smallest subnormals, whatever its sign; a zero that is
+// reached keeps the sign of b.
 func next(b, sign uint64, up bool) uint64 {
 	negative := b&sign != 0
 	if b&^sign == 0 {
@@ -214,8 +214,8 @@ func next(b, sign uint64, up bool) uint64 {
 	return b - 1
 }
 
-// odd makes the sum r + δ, where δ has the sign delta and is less than a unit of r, a float64 rounded to odd: rounding that to
-// a format with at least two bits less gives what rounding the exact sum gives.
+// odd returns r + δ rounded to odd, where δ has the sign delta and is less than one unit in the last place of r. Rounding that to
+// a format with at least two bits less gives the same result as rounding the exact sum.
 func odd(r float64, delta int) float64 {
 	b := math.Float64bits(r)
 	if delta == 0 || b&1 == 1 {

@@ -2,7 +2,7 @@ package ieee
 
 import "math"
 
-// Flush32 is a subnormal's zero, and everything else itself (.ftz).
+// Flush32 replaces a subnormal by a zero of its sign (.ftz).
 func Flush32(x float32) float32 {
 	if b := math.Float32bits(x); b&0x7f800000 == 0 {
 		return math.Float32frombits(b & 0x80000000)
@@ -32,7 +32,7 @@ func Sat64(x float64) float64 {
 	return x
 }
 
-// The minimum and maximum of PTX: a NaN loses against a number, or (nan) wins; −0 is less than +0.
+// The minimum and maximum of PTX. If one operand is NaN, the result is the other one, or with nan set NaN; −0 is less than +0.
 
 func Min64(a, b float64, nan bool) float64 {
 	switch {
@@ -45,7 +45,7 @@ func Min64(a, b float64, nan bool) float64 {
 		}
 		return a
 	case a == b:
-		return math.Float64frombits(math.Float64bits(a) | math.Float64bits(b)&(1<<63)) // only zeros differ, by their sign
+		return math.Float64frombits(math.Float64bits(a) | math.Float64bits(b)&(1<<63)) // equal operands differ only in the sign of zero
 	case a < b:
 		return a
 	}
@@ -70,7 +70,7 @@ func Max64(a, b float64, nan bool) float64 {
 	return b
 }
 
-// Integral rounds to an integer that is kept as a float64, with the sign of x.
+// Integral rounds to an integer, returned as a float64 with the sign of x.
 func Integral(x float64, mode Mode) float64 {
 	switch mode {
 	case RZ:
@@ -83,8 +83,8 @@ func Integral(x float64, mode Mode) float64 {
 	return math.RoundToEven(x)
 }
 
-// ToInt rounds to an integer of up to 64 bits, clamped to its range. single says that x is not of type f64: where neither x
-// nor the integer has 64 bits NaN becomes 0, elsewhere the upper bit alone is set.
+// ToInt rounds to an integer of up to 64 bits, clamped to its range. single means that x is not of type f64. If neither x
+// nor the integer has 64 bits, NaN becomes 0; otherwise it becomes the integer with only the top bit set.
 func ToInt(x float64, mode Mode, width uint, signed, single bool) uint64 {
 	if x != x {
 		if single && width < 64 {
@@ -109,7 +109,7 @@ func ToInt(x float64, mode Mode, width uint, signed, single bool) uint64 {
 	case x >= math.Ldexp(1, int(width)):
 		return ^uint64(0) >> (64 - width)
 	case x >= 1<<63:
-		return uint64(int64(x-(1<<63))) | 1<<63 // Go does not define the conversion of what no int64 holds on every processor
+		return uint64(int64(x-(1<<63))) | 1<<63 // in Go, converting a value out of the range of int64 is implementation-dependent
 	}
 	return uint64(int64(x))
 }

@@ -1,11 +1,11 @@
-// Package ptx reads PTX text, NVIDIA's assembly language for virtual machines: text in, a module of functions, variables and
-// instructions out, every name resolved and every line numbered. It knows the grammar; which instructions there are, and which
-// modifiers and operands they take, is the decoder's matter.
+// Package ptx parses PTX, the assembly language of NVIDIA's virtual machine, into a module of functions, variables and
+// instructions with all names resolved and lines numbered. It knows the grammar only; the decoder, in package vm, knows the
+// instructions and their modifiers and operands.
 package ptx
 
-// NewestMajor is the newest PTX that this package reads: that of CUDA 13, with all its minor versions. A new minor version only adds
-// to the language, and what it adds is an error where it stands as long as it is not known here. A new major version may change
-// what there is.
+// NewestMajor is the newest major version of PTX that this package reads, that of CUDA 13, with all its minor versions. A new minor
+// version only adds to the language, and using an addition that is not known here is an error. A new major version may change the
+// language.
 const NewestMajor = 9
 
 // Module is one PTX text.
@@ -21,8 +21,8 @@ type Module struct {
 // Version is the module's PTX version as a number: 78 for 7.8. Versions from 9.10 on have all that 9.9 has.
 func (m *Module) Version() int { return m.Major*10 + min(m.Minor, 9) }
 
-// RunsOn reports whether a device of a compute capability runs the module: one that is as high, and for a target with a suffix the very
-// same (sm_90a) or one of its family (sm_100f: 10.0 and 10.3).
+// RunsOn reports whether a device of a compute capability can run the module: it must be at least that of the target. For a target with a
+// suffix it must be exactly the same (sm_90a), or one of its family (sm_100f: 10.0 and 10.3).
 func (m *Module) RunsOn(major, minor int) bool {
 	family := m.SM / 10
 	if m.SM == 101 { // renamed to sm_110
@@ -46,14 +46,14 @@ type Var struct {
 	Align   int // bytes
 	Bytes   int64
 	Array   bool
-	Unsized bool // extern .shared x[]: as large as the launch says
+	Unsized bool // extern .shared x[]: its size is given by the launch
 	Extern  bool // declared only
 	Init    []byte
 	Fixups  []Fixup
 	Line    int
 }
 
-// Fixup is a place in a variable's initial value that holds an address.
+// Fixup is an address in a variable's initial value.
 type Fixup struct {
 	Offset  int64
 	Bytes   int
@@ -79,7 +79,7 @@ type Func struct {
 	Params     []*Var
 	RegParams  bool // parameters or results are registers (.reg), the old form
 	Locals     []*Var
-	Regs       []*Reg // used ones only
+	Regs       []*Reg // only those used
 	Insts      []*Inst
 	MaxThreads [3]int // .maxntid; 0: not given
 	ReqThreads [3]int // .reqntid
@@ -97,10 +97,10 @@ type Inst struct {
 	text     string
 }
 
-// String is the instruction as it was written, white space apart.
+// String returns the instruction as written, except for white space.
 func (i *Inst) String() string { return i.text }
 
-// OperandKind tells operands apart.
+// OperandKind is the kind of an operand.
 type OperandKind uint8
 
 const (
@@ -134,7 +134,7 @@ type Operand struct {
 	text    string
 }
 
-// Label is a place in a function.
+// Label is a label in a function.
 type Label struct {
 	Name    string
 	Index   int // of the instruction that follows in Func.Insts; may be len(Insts)

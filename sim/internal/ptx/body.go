@@ -2,7 +2,7 @@ package ptx
 
 import "fmt"
 
-// block reads statements between braces; the current token is the opening one.
+// block reads statements in braces; the current token is the opening brace.
 func (p *parser) block() error {
 	if p.depth++; p.depth > maxDepth {
 		return p.fail("nested too deeply")
@@ -29,7 +29,7 @@ func (p *parser) block() error {
 	return p.advance()
 }
 
-// undefined is the error of a name that nothing declares: of the first instruction that has it.
+// undefined returns the error for an undeclared name. It names the first instruction that uses it.
 func (p *parser) undefined(l *Label) error {
 	for _, in := range p.fn.Insts {
 		for _, a := range in.Args {

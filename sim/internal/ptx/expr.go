@@ -35,7 +35,7 @@ func (p *parser) constant() (value, error) {
 	return b, nil
 }
 
-// levels are the binary operators, from those that bind least.
+// levels are the binary operators by precedence, lowest first.
 var levels = [...][]string{{"||"}, {"&&"}, {"|"}, {"^"}, {"&"}, {"==", "!="}, {"<", "<=", ">", ">="}, {"<<", ">>"}, {"+", "-"}, {"*", "/", "%"}}
 
 func (p *parser) binary(level int) (value, error) {

@@ -119,7 +119,7 @@ func (p *parser) params() ([]*Var, error) {
 	return list, p.advance()
 }
 
-// performance reads what may stand between the parameters and the body.
+// performance reads the directives between the parameters and the body.
 func (p *parser) performance() error {
 	for p.tok.kind == tDot {
 		name := p.tok.text
@@ -150,7 +150,7 @@ func (p *parser) performance() error {
 				}
 			}
 		case "explicitcluster":
-		case "minnctapersm", "maxnctapersm", "maxnreg", "maxclusterrank", "abi_preserve", "abi_preserve_control": // advice to a compiler
+		case "minnctapersm", "maxnctapersm", "maxnreg", "maxclusterrank", "abi_preserve", "abi_preserve_control": // hints to the compiler
 			if _, err := p.constant(); err != nil {
 				return err
 			}
@@ -179,7 +179,7 @@ func (p *parser) sizes(directive string) ([3]int, error) {
 	}
 }
 
-// body reads a function's braces.
+// body reads a function's body.
 func (p *parser) body(f *Func) error {
 	if !p.is("{") {
 		return p.fail("the body of %s expected, found %v", f.Name, p.tok)
@@ -193,7 +193,7 @@ func (p *parser) body(f *Func) error {
 		}
 		return l
 	}
-	done := map[*Label]bool{} // several branches may share one long list
+	done := map[*Label]bool{} // many branches may share one long list
 	for _, in := range f.Insts {
 		for i := range in.Args {
 			if l := in.Args[i].Label; l != nil {

@@ -2,7 +2,7 @@ package ptx
 
 import "strings"
 
-// location passes over .loc file line column [, function_name label [+ n]] [, inlined_at file line column].
+// location skips .loc file line column [, function_name label [+ n]] [, inlined_at file line column].
 func (p *parser) location() error {
 	if err := p.advance(); err != nil {
 		return err
@@ -49,7 +49,7 @@ func (p *parser) location() error {
 	}
 }
 
-// instruction reads a guard and the operation behind it.
+// instruction reads a guard and the operation after it.
 func (p *parser) instruction(line, start int) error {
 	in := &Inst{Line: line}
 	p.inst, p.instPos = true, start
@@ -79,7 +79,7 @@ func (p *parser) instruction(line, start int) error {
 	return p.operation(in, start)
 }
 
-// operation reads modifiers and operands; the instruction's name is passed.
+// operation reads modifiers and operands; the instruction's name has been read.
 func (p *parser) operation(in *Inst, start int) error {
 	p.inst, p.instPos = true, start
 	defer func() { p.inst = false }()

@@ -34,16 +34,16 @@ func (t token) String() string {
 	return fmt.Sprintf("%q", t.text)
 }
 
-// An Error says what is wrong with a text, and where.
+// An Error describes an error in a text and its location.
 type Error struct {
 	Line        int    // from 1
-	Instruction string // the instruction that it is about; empty for other faults
+	Instruction string // the faulty instruction, or "" for other errors
 	Msg         string
 	NewerISA    bool // the text is for a newer PTX than this package knows
 }
 
 func (e *Error) Error() string {
-	const most = 300 // a name may be as long as the text
+	const most = 300 // truncate: a name may be as long as the text
 	if len(e.Msg) > most {
 		e = &Error{Line: e.Line, Instruction: e.Instruction, Msg: strings.ToValidUTF8(e.Msg[:most], "") + " …"}
 	}
@@ -63,7 +63,7 @@ func letter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 func digit(c byte) bool  { return '0' <= c && c <= '9' }
 func follow(c byte) bool { return letter(c) || digit(c) || c == '_' || c == '$' }
 
-// skip passes over white space and comments.
+// skip skips white space and comments.
 func (l *lexer) skip() error {
 	for l.pos < len(l.src) {
 		c := l.src[l.pos]
@@ -157,7 +157,7 @@ func (l *lexer) next() (token, error) {
 	return token{}, &Error{Line: l.line, Msg: fmt.Sprintf("the character %q has no meaning here", l.src[l.pos:l.pos+n])}
 }
 
-// number passes over digits, letters of hexadecimal digits and suffixes, a fraction and an exponent.
+// number skips a number: digits, letters of hexadecimal digits and suffixes, a fraction and an exponent.
 func (l *lexer) number() {
 	hex := strings.HasPrefix(l.src[l.pos:], "0x") || strings.HasPrefix(l.src[l.pos:], "0X")
 	for l.pos++; l.pos < len(l.src); l.pos++ {

@@ -70,7 +70,7 @@ func (p *parser) literal() (value, error) {
 	return value{bits: n, signed: !unsigned && n <= math.MaxInt64}, p.advance()
 }
 
-// offset reads what is added to an address: +8, +-8.
+// offset reads the offset of an address: +8, +-8.
 func (p *parser) offset() (int64, error) {
 	if err := p.advance(); err != nil {
 		return 0, err

@@ -25,7 +25,7 @@ func (p *parser) operand(call bool) (Operand, error) {
 	return o, nil
 }
 
-// String is the operand as it was written.
+// String returns the operand as written.
 func (o Operand) String() string { return o.text }
 
 func (p *parser) single(call bool) (Operand, error) {
@@ -62,7 +62,7 @@ func (p *parser) single(call bool) (Operand, error) {
 	return o, nil
 }
 
-// predicateNext reports whether the ! that comes negates a predicate, and not a number.
+// predicateNext reports whether the ! at hand negates a predicate rather than a number.
 func (p *parser) predicateNext() bool {
 	ahead := p.lex
 	t, err := ahead.next()
@@ -183,7 +183,7 @@ var scalars = map[string]bool{
 	"%dynamic_smem_size": true, "%total_smem_size": true,
 }
 
-// special reports whether a name is a special register that is known.
+// special reports whether a name is a known special register.
 func special(name string) bool {
 	if scalars[name] {
 		return true

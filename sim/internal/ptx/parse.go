@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Limits that keep a text from asking for more than it is worth.
+// Limits that bound the resources a text can take.
 const (
 	maxDepth = 100       // nested braces and parentheses
 	maxBytes = 1 << 40   // of a variable
@@ -33,7 +33,7 @@ func Parse(text string) (*Module, error) {
 	if len(text) > maxText {
 		return nil, &Error{Line: 1, Msg: fmt.Sprintf("a text of %d bytes; at most %d are read", len(text), maxText)}
 	}
-	// Some tools hand over C strings with their closing zero.
+	// Some tools pass C strings with their terminating zero.
 	text = strings.TrimRight(text, "\x00")
 	p := &parser{lex: lexer{src: text, line: 1}, module: &Module{}, global: newScope(nil), funcs: map[string]*Func{}}
 	p.scope = p.global
@@ -67,7 +67,7 @@ func (p *parser) advance() (err error) {
 	return err
 }
 
-// fail is an error at the current token's line.
+// fail returns an error at the current token's line.
 func (p *parser) fail(format string, args ...any) error {
 	return p.failAt(p.tok.line, format, args...)
 }
@@ -90,7 +90,7 @@ func (p *parser) is(text string) bool {
 
 func (p *parser) isDot(text string) bool { return p.tok.kind == tDot && p.tok.text == text }
 
-// accept passes over a punctuation mark if it is there.
+// accept consumes a punctuation mark if it is there.
 func (p *parser) accept(text string) (bool, error) {
 	if !p.is(text) {
 		return false, nil
@@ -244,7 +244,7 @@ func (p *parser) fileDirective() error {
 	}
 }
 
-// section passes over .section .debug_info { … }.
+// section skips .section .debug_info { … }.
 func (p *parser) section() error {
 	line := p.tok.line
 	if err := p.advance(); err != nil {
@@ -270,7 +270,7 @@ func (p *parser) section() error {
 	return p.advance()
 }
 
-// pragma reads .pragma "…", "…"; pragmas are advice to a compiler and do not change what is computed.
+// pragma skips .pragma "…", "…"; pragmas are hints to the compiler and do not change the result.
 func (p *parser) pragma() error {
 	if err := p.advance(); err != nil {
 		return err
@@ -290,7 +290,7 @@ func (p *parser) pragma() error {
 	}
 }
 
-// squeeze writes white space and comments as single blanks.
+// squeeze replaces runs of white space and comments by single blanks.
 func squeeze(s string) string {
 	const most = 200
 	s = strings.Join(strings.Fields(s), " ")

@@ -92,7 +92,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// Names belong to the braces that declare them; lines count through comments; what only debuggers want is passed over.
+// Names are scoped to their braces; comments do not upset line numbers; debug information is skipped.
 func TestFunction(t *testing.T) {
 	m := parse(t, `.file 1 "a.cu", 1, 2
 .section .debug_info { .b32 1, 2 }
@@ -143,7 +143,7 @@ M:	ret;
 	assert.Equal(t, "%p", f.Insts[2].Guard.Name)
 }
 
-// Registers of a family, and what only looks like one.
+// Registers of a family, and names that only look like one.
 func TestRegisters(t *testing.T) {
 	for text, ok := range map[string]bool{
 		"%r0": true, "%r9": true, "%r10": false, "%r": false, "%r00": false, "%r01": false, "%r9a": false, "%R1": false,
@@ -162,7 +162,7 @@ func TestRegisters(t *testing.T) {
 	}
 }
 
-// A message is of a length that one can read, whatever the text.
+// Error messages have a readable length, whatever the text.
 func TestLongText(t *testing.T) {
 	long := strings.Repeat("\u00e9x", 1<<16)
 	for _, text := range []string{long, "." + strings.Repeat("y", 1<<16), ".entry k() { bra " + strings.Repeat("z", 1<<16) + "; }", ".entry k() { mov.u32 " + strings.Repeat("q, ", 1<<16) + "; }"} {

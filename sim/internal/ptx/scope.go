@@ -2,7 +2,7 @@ package ptx
 
 import "strconv"
 
-// A scope holds the names that one pair of braces declares.
+// A scope holds the names declared in one pair of braces.
 type scope struct {
 	outer    *scope
 	regs     map[string]*Reg   // single registers, and used members of families
@@ -20,7 +20,7 @@ func newScope(outer *scope) *scope {
 	return &scope{outer: outer, regs: map[string]*Reg{}, families: map[string]family{}, vars: map[string]*Var{}, labels: map[string]*Label{}}
 }
 
-// reg finds the register of a name in this scope or those around it.
+// reg finds a register by its name, in this scope or those around it.
 func (s *scope) reg(name string) *Reg {
 	for ; s != nil; s = s.outer {
 		if r := s.regs[name]; r != nil {
@@ -38,10 +38,10 @@ func (s *scope) member(name string) *Reg {
 	if len(s.families) == 0 {
 		return nil
 	}
-	const most = 20 // digits of a number that fits; a name may be as long as the text
+	const most = 20 // digits of a number that fits; bounds the loop, since a name may be as long as the text
 	for i := len(name) - 1; i > 0 && i >= len(name)-most && digit(name[i]); i-- {
 		if name[i] == '0' && i != len(name)-1 {
-			continue // %r01 is no member of %r<10>
+			continue // %r01 is not a member of %r<10>
 		}
 		f, ok := s.families[name[:i]]
 		if !ok {
@@ -65,7 +65,7 @@ func (s *scope) variable(name string) *Var {
 	return nil
 }
 
-// label gives the label that a name means here: one that this scope knows, or one to be defined in it or around it.
+// label resolves a name to a label: one that is defined in this scope or around it, or else a new one to be defined later.
 func (s *scope) label(name string, line int) *Label {
 	for o := s; o != nil; o = o.outer {
 		if l := o.labels[name]; l != nil && l.defined {
@@ -80,14 +80,15 @@ func (s *scope) label(name string, line int) *Label {
 	return l
 }
 
-// close hands labels that were used here and not defined here to the scope around, and returns one that nobody defined.
+// close moves labels that are used but not defined in this scope to the scope around it. At the end of a function it returns the first
+// label that was never defined, if any.
 func (s *scope) close(forward map[*Label]*Label) *Label {
 	var missing *Label
 	for name, l := range s.labels {
 		if l.defined {
 			continue
 		}
-		if s.outer == nil || s.outer.outer == nil { // the outermost is the module's, which has no labels
+		if s.outer == nil || s.outer.outer == nil { // the outermost scope is the module's, which has no labels
 			if missing == nil || l.line < missing.line || l.line == missing.line && l.Name < missing.Name {
 				missing = l
 			}

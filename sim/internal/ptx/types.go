@@ -45,7 +45,7 @@ var typeByName = func() map[string]Type {
 	return m
 }()
 
-// TypeNamed gives the type of a name without its dot.
+// TypeNamed returns the type with a name, given without the dot.
 func TypeNamed(name string) (Type, bool) {
 	t, ok := typeByName[name]
 	return t, ok
@@ -53,7 +53,7 @@ func TypeNamed(name string) (Type, bool) {
 
 func (t Type) String() string { return "." + typeNames[t] }
 
-// Bits is the width of a value; a predicate has one.
+// Bits returns the width of a value in bits; a predicate has one.
 func (t Type) Bits() int {
 	switch t {
 	case Pred:
@@ -72,7 +72,7 @@ func (t Type) Bits() int {
 	return 0
 }
 
-// Bytes is the width of a value in memory.
+// Bytes returns the width of a value in memory.
 func (t Type) Bytes() int { return t.Bits() / 8 }
 
 // Signed reports whether a type is a signed integer.
@@ -94,7 +94,7 @@ func (t Type) Float() bool { return t >= F16 && t <= F64 }
 type Space uint8
 
 const (
-	Generic Space = iota // no space: the address says which
+	Generic Space = iota // no space given: the address determines it
 	Global
 	Shared
 	Const
@@ -107,7 +107,7 @@ var spaceNames = [...]string{Generic: "generic", Global: "global", Shared: "shar
 
 func (s Space) String() string { return spaceNames[s] }
 
-// SpaceNamed gives the state space of a name without its dot.
+// SpaceNamed returns the state space with a name, given without the dot.
 func SpaceNamed(name string) (Space, bool) {
 	switch name {
 	case "global":

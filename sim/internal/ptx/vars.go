@@ -5,7 +5,7 @@ import (
 	"math"
 )
 
-// head is what stands before the names of a declaration: .shared .align 16 .v2 .f32
+// head is the part of a declaration before the names: .shared .align 16 .v2 .f32
 type head struct {
 	space Space
 	align int
@@ -198,7 +198,7 @@ func (p *parser) declare(v *Var) error {
 	return nil
 }
 
-// initial reads a variable's value: one expression, or braces with some, nested as they like.
+// initial reads a variable's initial value: one expression, or a list in braces, which may be nested.
 func (p *parser) initial(v *Var, h head) error {
 	if !p.is("{") {
 		return p.element(v, h)

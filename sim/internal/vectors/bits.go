@@ -2,7 +2,7 @@ package vectors
 
 import "fmt"
 
-// Operations on bits, written as loops over them, the way the PTX manual defines them.
+// Operations on bits, written as loops over bits, as the PTX manual defines them.
 
 func bit(v uint64, i int) uint64 { return v >> i & 1 }
 
@@ -56,7 +56,7 @@ func bitOps() []Case {
 	return append(list, permutes(&d)...)
 }
 
-// amounts of a shift, also beyond the width.
+// withAmounts replaces some operands by shift amounts, including amounts beyond the width.
 func withAmounts(in [][]uint64, at int, d *draw) [][]uint64 {
 	for i, r := range in {
 		if i%3 != 0 {
@@ -265,7 +265,7 @@ func fields(d *draw) []Case {
 	return list
 }
 
-// permutes are prmt: the manual's table of which byte goes where.
+// permutes are cases of prmt, by the manual's table of which byte goes where.
 func permutes(d *draw) []Case {
 	table := map[string][4][4]int{ // by the selector, from the most significant byte down
 		"f4e":  {{3, 2, 1, 0}, {4, 3, 2, 1}, {5, 4, 3, 2}, {6, 5, 4, 3}},

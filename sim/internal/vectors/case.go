@@ -1,6 +1,6 @@
-// Package vectors computes, for the instructions that package sim executes, what they must give: in another way than sim does, with
-// math/big for everything that is rounded and bit by bit where the PTX manual defines it so. The vectors are kept as data
-// (sim/testdata/vectors), so that a simulated device and, one day, a GPU can be compared with the same numbers.
+// Package vectors computes test vectors for the instructions that package sim executes, independently of sim: it uses
+// math/big for everything that is rounded, and works bit by bit where the PTX manual defines it so. The vectors are kept as data
+// (sim/testdata/vectors), so that a simulated device and a GPU can be compared with the same numbers.
 package vectors
 
 import (
@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// Case is an instruction and rows of operands with what it gives.
+// Case is an instruction with rows of operands and results.
 type Case struct {
 	Inst  string   // "add.rn.f32 $0, $1, $2": operands by number, results first
 	Types []string // of the operands
-	Outs  int      // how many of them are results
-	SM    int      // the architecture that it needs
+	Outs  int      // number of results among them
+	SM    int      // the minimum architecture
 	Rows  [][]uint64
 }
 
@@ -42,7 +42,7 @@ func Write(w io.Writer, comment string, cases []Case) error {
 	return out.Flush()
 }
 
-// Read reads cases. Results come first in a row, though the text has them last.
+// Read reads cases. In the text a row's results come last, in Rows they come first.
 func Read(r io.Reader) ([]Case, error) {
 	var cases []Case
 	var c *Case
@@ -93,7 +93,7 @@ type Set struct {
 	Cases   []Case
 }
 
-// All computes all vectors. It gives the same ones each time.
+// All computes all vectors. It is deterministic.
 func All() []Set {
 	return []Set{
 		{"integer", "Integer arithmetic, computed with big integers.", integers()},

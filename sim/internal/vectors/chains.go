@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// link is an instruction that makes or takes the carry flag, of operands a, b and c. The flag of a difference is the carry of
-// a + ^b + 1, as the machine computes it, not the borrow: a sum that follows it takes it as it is.
+// link is an instruction, with operands a, b and c, that sets or uses the carry flag. The flag of a difference is the carry of
+// a + ^b + 1, as in the hardware, not the borrow, so that an addition can use it as well.
 type link struct {
-	op       string // of the first of a chain; behind it with a c
+	op       string // without a carry in; with one, a c is appended
 	operands int
-	// sum is what the instruction adds up, less the carry that it takes; first says that it takes none.
+	// sum returns the sum that the instruction computes, without the carry in. first means that there is no carry in.
 	sum func(t string, first bool, a, b, c uint64) *big.Int
 }
 
@@ -33,11 +33,10 @@ var links = []link{
 	}},
 }
 
-// bare is the bits of a value as an unsigned integer.
+// bare returns the bits of a value as an unsigned integer.
 func bare(t string, v uint64) *big.Int { return num("u"+t[1:], v) }
 
-// chains are three instructions with a carry from each to the next: each maker of a flag before each taker, those in the middle
-// being both.
+// chains are cases of three instructions with a carry from each to the next, in all combinations.
 func chains() []Case {
 	d := draw(8)
 	var list []Case

@@ -2,7 +2,7 @@ package vectors
 
 import "strings"
 
-// relation is what a comparison sees: -1, 0, 1, or 2 for unordered.
+// relation returns the order of two values: -1, 0, 1, or 2 for unordered.
 func relation(t string, a, b uint64) int {
 	f, ok := formats[t]
 	if !ok {
@@ -11,7 +11,7 @@ func relation(t string, a, b uint64) int {
 	if f.isNaN(a) || f.isNaN(b) {
 		return 2
 	}
-	rank := func(v uint64) int64 { // order of the bits, zeros alike
+	rank := func(v uint64) int64 { // an integer in the order of the values, the same for both zeros
 		m := int64(v &^ (1 << (f.bits - 1)))
 		if f.neg(v) {
 			return -m
@@ -27,7 +27,7 @@ func relation(t string, a, b uint64) int {
 	return 0
 }
 
-// holds reports whether a comparison is true of a relation.
+// holds reports whether a comparison is true for a relation.
 func holds(cmp string, r int) bool {
 	unordered := strings.HasSuffix(cmp, "u") && len(cmp) == 3
 	switch base := strings.TrimSuffix(cmp, "u"); {
@@ -83,7 +83,7 @@ func comparisons() []Case {
 	return append(list, extremes(&d)...)
 }
 
-// near makes some pairs equal or neighbours.
+// near makes some pairs equal or adjacent.
 func near(in [][]uint64) [][]uint64 {
 	for i, r := range in {
 		switch i % 6 {
@@ -236,7 +236,7 @@ func (f format) extreme(name, mod string, a, b uint64) uint64 {
 	case f.isNaN(b):
 		r = a
 	default:
-		// The bits of positive numbers grow with them; negative ones lie below, in turn: -0 below +0.
+		// The bits of positive numbers increase with their values, those of negative ones decrease; -0 is below +0.
 		rank := func(v uint64) int64 {
 			m := int64(v &^ (1 << (f.bits - 1)))
 			if f.neg(v) {

@@ -26,7 +26,7 @@ func conversions() []Case {
 			f := formats[to]
 			for _, m := range modes {
 				in := rows(20, &d, from)
-				for i := range 12 { // around the ends of what the format holds exactly
+				for i := range 12 { // around the largest integers that the format represents exactly
 					w := uint64(1)<<(f.mant+1) + uint64(i) - 4
 					in = append(in, []uint64{w << (i % 3 * 4) & (^uint64(0) >> (64 - widths[from]))})
 				}
@@ -50,7 +50,7 @@ func fits(from, to string) bool {
 	return to[0] == 's' && m > n
 }
 
-// boundaries are values of a float format next to the ends of an integer type and half way between integers.
+// boundaries returns values of a float format close to the limits of an integer type, and halfway between integers.
 func (f format) boundaries(to string) [][]uint64 {
 	n := widths[to]
 	var list [][]uint64
@@ -194,7 +194,7 @@ func betweenFloats(d *draw, floats []string) []Case {
 	return list
 }
 
-// halfway are values of a format that lie on, or next to, the middle between two of a narrower one.
+// halfway returns values of a format at, or next to, the midpoint between two values of a narrower one.
 func (f format) halfway(g format) [][]uint64 {
 	if g.mant >= f.mant {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/vectors"
 )
 
-// TestCUDADevice compares the vectors with silicon, where there is some: those that its architecture has.
+// TestCUDADevice compares a GPU, if there is one, with the vectors of the instructions that its architecture has.
 func TestCUDADevice(t *testing.T) {
 	dev, err := cuda.Open(0)
 	if errors.Is(err, cuda.ErrUnavailable) {

@@ -32,7 +32,7 @@ func (f format) signed(neg bool, magnitude uint64) uint64 {
 	return magnitude
 }
 
-// value is a finite number, exactly.
+// value returns the exact value of a finite number.
 func (f format) value(v uint64) *big.Rat {
 	m, e := f.frac(v), int(f.exp(v))
 	if e > 0 {
@@ -56,7 +56,7 @@ func scale(r *big.Rat, e int) *big.Rat {
 	return r.Mul(r, new(big.Rat).SetInt(p))
 }
 
-// log2 is the exponent e with 2^e <= r < 2^(e+1), for r > 0.
+// log2 returns e such that 2^e <= r < 2^(e+1), for r > 0.
 func log2(r *big.Rat) int {
 	e := r.Num().BitLen() - r.Denom().BitLen()
 	if scale(new(big.Rat).Set(r), -e).Cmp(big.NewRat(1, 1)) < 0 {
@@ -102,7 +102,7 @@ func integral(r *big.Rat, mode byte) *big.Int {
 	return up
 }
 
-// round rounds a number to the format; negZero says which zero an exact zero is.
+// round rounds a number to the format. negZero is the sign of an exact zero.
 func (f format) round(r *big.Rat, mode byte, negZero bool) uint64 {
 	if r.Sign() == 0 {
 		return f.signed(negZero, 0)
@@ -220,7 +220,7 @@ func (f format) sqrt(a uint64, mode byte) uint64 {
 	case f.isInf(a):
 		return a
 	}
-	// The root to 300 bits more than it has; what is left of it only says that it is not exact.
+	// Compute the root with many more bits than needed; a remainder only means that it is inexact.
 	const extra = 1400
 	x := scale(f.value(a), 2*extra)
 	n := new(big.Int).Div(x.Num(), x.Denom())

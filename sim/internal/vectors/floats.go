@@ -99,7 +99,7 @@ func floats() []Case {
 			return one(f.signed(f.neg(v[0]), v[1]&^(1<<(f.bits-1))))
 		}, t, t))
 	}
-	// The forms that nvcc writes without a rounding, and mad, are the same as with .rn and fma.
+	// The forms without a rounding modifier, which nvcc emits, are the same as with .rn; mad is the same as fma.
 	f := formats["f32"]
 	list = append(list,
 		compute("add.f32 $0, $1, $2", "f32", 50, rows(30, &d, "f32", "f32"), func(v []uint64) []uint64 { return one(f.add(v[0], v[1], 'n')) }, "f32", "f32"),
@@ -107,7 +107,7 @@ func floats() []Case {
 	return list
 }
 
-// ties are operands whose exact result lies on, or next to, the middle between two numbers.
+// ties returns operands whose exact result is at, or next to, the midpoint between two numbers.
 func (f format) ties(name string, n int) [][]uint64 {
 	one := uint64(f.bias) << f.mant
 	ulp := one - uint64(f.mant)<<f.mant       // 2^-mant
@@ -129,7 +129,7 @@ func (f format) ties(name string, n int) [][]uint64 {
 	return lists[name]
 }
 
-// twiceRounded looks for operands of a fused multiply-add that an executor gets wrong which rounds to a wider format first.
+// twiceRounded finds operands of a fused multiply-add whose result is wrong if it is first rounded to a wider format (double rounding).
 func (f format) twiceRounded(d *draw) [][]uint64 {
 	if f.bits != 32 {
 		return nil
@@ -138,8 +138,8 @@ func (f format) twiceRounded(d *draw) [][]uint64 {
 	var list [][]uint64
 	one := uint64(f.bias) << f.mant
 	for len(list) < 18 {
-		// (1+x)·(1−x) is 1 less something that float64 does not see beside c, half of whose last place the product is. The last of
-		// them have a subnormal sum.
+		// (1+x)·(1−x), scaled to half a unit in the last place of c, differs from a tie by less than float64 can represent next to c.
+		// The last few have a subnormal sum.
 		i := 1 + d.next()%8
 		a, b := one-uint64(f.mant+1)<<f.mant+i, one-2*i
 		c := one + d.next()%(1<<f.mant)

@@ -66,7 +66,7 @@ func halves() []Case {
 	return list
 }
 
-// relu makes what is negative +0; NaN stays.
+// relu replaces negative values by +0; a NaN stays.
 func (f format) relu(v uint64) uint64 {
 	if f.neg(v) && !f.isNaN(v) {
 		return 0
@@ -74,7 +74,7 @@ func (f format) relu(v uint64) uint64 {
 	return v
 }
 
-// pairwise applies a function to halves, or to each of a pair.
+// pairwise applies a function to halves, or to each half of pairs.
 func pairwise(t string, v []uint64, f func(v []uint64) uint64) uint64 {
 	if !strings.HasSuffix(t, "x2") {
 		return f(v)

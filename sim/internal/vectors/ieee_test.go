@@ -14,7 +14,7 @@ var ieeeModes = []struct {
 	name byte
 }{{ieee.RN, 'n'}, {ieee.RZ, 'z'}, {ieee.RM, 'm'}, {ieee.RP, 'p'}}
 
-// numbers draws operands: any bits, small differences of exponents, next to one another, special.
+// numbers draws operands: random bits, similar exponents, adjacent values, special values.
 func numbers(f format, n int, d *draw) []uint64 {
 	v := make([]uint64, n)
 	base := d.next()
@@ -35,7 +35,7 @@ func numbers(f format, n int, d *draw) []uint64 {
 	return v
 }
 
-// The arithmetic that the simulation uses, against big rationals, on many operands more than the vectors have.
+// Package ieee against big rationals, on many more operands than the vectors have.
 func TestIEEE(t *testing.T) {
 	count := 12000
 	if testing.Short() {
@@ -85,7 +85,7 @@ func TestHalves(t *testing.T) {
 				require.Equal(t, f64.round(h.value(v), 'n', h.neg(v)), wide, "%x", v)
 			}
 			require.Equal(t, v, f.From(f.To(v), ieee.RN), "%x", v)
-			if v%16 == 0 && !h.isInf(v) { // what lies between this one and the next
+			if v%16 == 0 && !h.isInf(v) { // a value between this one and the next
 				x := f32.round(h.value(v), 'n', h.neg(v)) + d.next()%(1<<(f32.mant-h.mant+1))
 				for _, m := range ieeeModes {
 					if !f32.isNaN(x) && !f32.isInf(x) {

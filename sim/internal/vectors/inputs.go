@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// draw is a generator of the vectors' own, so that they stay what they are.
+// draw is a generator private to this package, so that the vectors never change.
 type draw uint64
 
 func (d *draw) next() uint64 {
@@ -14,7 +14,7 @@ func (d *draw) next() uint64 {
 	return x ^ x>>29
 }
 
-// specials are a type's values that something happens at.
+// specials returns the special values of a type.
 func specials(typ string) []uint64 {
 	n := widths[typ]
 	if f, ok := formats[typ]; ok {
@@ -30,7 +30,7 @@ func specials(typ string) []uint64 {
 	return []uint64{0, 1, 2, 3, 7, 31, 32, uint64(n), mask, mask - 1, top, top - 1, top + 1, 0x55555555_55555555 & mask, 0x80, 0xff}
 }
 
-// sample is k values of a type: the special ones, and drawn ones.
+// sample returns k values of a type: the special ones, and random ones.
 func sample(typ string, k int, d *draw) []uint64 {
 	switch typ {
 	case "pred":
@@ -56,7 +56,7 @@ func sample(typ string, k int, d *draw) []uint64 {
 	return list[:k]
 }
 
-// rows makes rows of operands of some types: the special values of each against those of the others, and drawn ones.
+// rows returns rows of operands of some types: combinations of their special values, and random ones.
 func rows(n int, d *draw, types ...string) [][]uint64 {
 	const pool = 40
 	var pools [][]uint64
@@ -68,7 +68,7 @@ func rows(n int, d *draw, types ...string) [][]uint64 {
 		var row []uint64
 		for k, p := range pools {
 			at := i
-			switch k { // coprime strides: every pair comes near every other
+			switch k { // coprime strides, to combine the values in many ways
 			case 1:
 				at = 7*i + i/len(p)
 			case 2:
@@ -86,7 +86,7 @@ func rows(n int, d *draw, types ...string) [][]uint64 {
 	return list
 }
 
-// compute computes a case: f gives the results of a row of operands.
+// compute computes a case: f returns the results of a row of operands.
 func compute(inst, outs string, sm int, in [][]uint64, f func(v []uint64) []uint64, types ...string) Case {
 	c := Case{Inst: inst, SM: sm, Types: append(strings.Fields(outs), types...)}
 	c.Outs = len(strings.Fields(outs))

@@ -2,7 +2,7 @@ package vectors
 
 import "math/big"
 
-// num is an integer of a type.
+// num returns bits of an integer type as a number.
 func num(typ string, v uint64) *big.Int {
 	n := widths[typ]
 	b := new(big.Int).SetUint64(v & (^uint64(0) >> (64 - n)))
@@ -111,7 +111,7 @@ func integers() []Case {
 	return append(list, dots(&d)...)
 }
 
-// division leaves out what PTX leaves open: a divisor of zero.
+// division leaves out division by zero, whose result PTX does not specify.
 func division(t, name string, d *draw) Case {
 	var in [][]uint64
 	for _, r := range rows(70, d, t, t) {
@@ -160,7 +160,7 @@ func mul24(d *draw) []Case {
 	}, "s32", "s32", "s32"))
 }
 
-// carries are sums and products of several words: two instructions, with the carry between them.
+// carries are cases of sums and products of several words: two instructions with a carry between them.
 func carries(d *draw) []Case {
 	var list []Case
 	for _, t := range []string{"u32", "u64", "s32", "s64"} {
@@ -186,7 +186,7 @@ func carries(d *draw) []Case {
 			}, t, t, t, t))
 		}
 	}
-	// Three words, so that addc.cc and subc.cc hand a carry on.
+	// Three words, so that addc.cc and subc.cc have a carry both in and out.
 	for _, op := range []string{"add", "sub"} {
 		f := plus
 		if op == "sub" {
@@ -209,7 +209,7 @@ func carries(d *draw) []Case {
 	return list
 }
 
-// dots are the sums of products of bytes.
+// dots are cases of sums of products of bytes.
 func dots(d *draw) []Case {
 	var list []Case
 	field := func(typ string, v uint64, i, n int) *big.Int {

@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// registers are the PTX registers that hold operands of a width, and the type they are loaded and stored as.
+// register returns the type of the PTX registers for operands of a type, and the type with which they are loaded and stored.
 func register(typ string) (reg, mem string) {
 	switch n := widths[typ]; n {
 	case 1:
@@ -21,8 +21,8 @@ func register(typ string) (reg, mem string) {
 	}
 }
 
-// PTX is a text with a kernel for each case: v0, v1, … Thread i of a kernel takes row i: it reads the operands from 8 bytes each
-// and writes the results to 8 bytes each.
+// PTX returns a text with a kernel for each case: v0, v1, … Thread i of a kernel takes row i. Each operand and each result takes
+// 8 bytes.
 func PTX(cases []Case) string {
 	sm := 50
 	for _, c := range cases {
@@ -82,7 +82,7 @@ func PTX(cases []Case) string {
 	return b.String()
 }
 
-// A Mismatch is a result that is not what the vectors say.
+// A Mismatch is a result that differs from the vectors.
 type Mismatch struct {
 	Case      *Case
 	Row       int
@@ -94,7 +94,7 @@ func (m Mismatch) String() string {
 	return fmt.Sprintf("%s of %x: got %x, want %x", m.Case.Inst, row[m.Case.Outs:], m.Got, m.Want)
 }
 
-// Run executes the cases on a device and returns what it gets wrong.
+// Run executes the cases on a device and returns the mismatches.
 func Run(dev driver.Device, cases []Case) (bad []Mismatch, err error) {
 	m, err := dev.Load(PTX(cases))
 	if err != nil {

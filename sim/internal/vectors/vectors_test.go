@@ -18,7 +18,7 @@ var update = flag.Bool("update", false, "write the vectors anew")
 
 const folder = "../../testdata/vectors"
 
-// The files hold what the generator computes.
+// The files match the generator.
 func TestFiles(t *testing.T) {
 	for _, set := range vectors.All() {
 		var b bytes.Buffer
@@ -37,7 +37,7 @@ Made by go test ./sim/internal/vectors -update.`, set.Cases))
 	}
 }
 
-// The simulated device computes what the files say.
+// The simulated device matches the files.
 func TestSimulatedDevice(t *testing.T) {
 	files, err := filepath.Glob(filepath.Join(folder, "*.txt"))
 	require.NoError(t, err)

@@ -34,7 +34,7 @@ TS: .branchtargets L, M;
 	grammarTail = ";\nL:\nM:\nret;\n}\n"
 )
 
-// loadText reads and decodes a text; variables in device memory get room.
+// loadText parses and decodes a text, and allocates its variables.
 func loadText(text string) (*Module, error) {
 	m, err := ptx.Parse(text)
 	if err != nil {
@@ -48,7 +48,7 @@ func loadText(text string) (*Module, error) {
 	})
 }
 
-// The decoder takes what NVIDIA's assembler takes, less what it says it does not support, and nothing that the assembler refuses.
+// The decoder accepts what ptxas accepts, except for what it reports as unsupported, and rejects what ptxas rejects.
 func TestGrammar(t *testing.T) {
 	file, err := os.Open("testdata/grammar.txt")
 	require.NoError(t, err)

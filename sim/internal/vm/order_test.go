@@ -17,15 +17,15 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// namePart holds the modifiers that are part of an instruction's name: ptxas wants them first, and in the order of the manual.
+// namePart holds the modifiers that are part of an instruction's name: ptxas requires them first, and in the order of the manual.
 var namePart = map[string][]string{
 	"mul": {"lo", "hi", "wide"}, "mad": {"lo", "hi", "wide"}, "madc": {"lo", "hi"}, "mul24": {"lo", "hi"}, "mad24": {"lo", "hi"},
 	"dp2a": {"lo", "hi"}, "shf": {"l", "r"}, "div": {"full"}, "cvt": {"pack"}, "cvta": {"to"},
 	"bar": {"cta", "red", "arrive", "warp"}, "barrier": {"cta", "red", "arrive"},
 }
 
-// orderings calls f for every order of an instruction's modifiers that is to mean the same: all of them, with the parts of its
-// name first and its types in their order.
+// orderings calls f for every order of an instruction's modifiers that has the same meaning: all orders in which the parts of its
+// name are first and its types keep their order.
 func orderings(op string, mods []string, f func([]string)) {
 	var types, others []string
 	n := 0
@@ -54,7 +54,7 @@ func orderings(op string, mods []string, f func([]string)) {
 	grow(mods[:n:n], types, others)
 }
 
-// Modifiers may stand in any order that ptxas takes, and in no other.
+// Modifiers may be in any order that ptxas accepts, and in no other.
 func TestModifierOrder(t *testing.T) {
 	file, err := os.Open("testdata/grammar.txt")
 	require.NoError(t, err)

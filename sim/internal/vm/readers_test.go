@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim/internal/ptx"
 )
 
-// reading is a launch whose threads read the words at some offset of a region again and again, with a barrier now and then.
+// reading simulates a launch whose threads read words of a region again and again, with an occasional barrier.
 func reading(t *testing.T, blocks uint32, offset string, barrier bool) *grid {
 	t.Helper()
 	bar := ""
@@ -48,7 +48,7 @@ L:	ld.global.u32 %r2, [%a0];
 	return g
 }
 
-// Threads that read one address are remembered by warps, and a warp that reads it again is found without looking through the others.
+// Threads that read one address are recorded by warp, and a warp that reads it again is found without a scan of the others.
 func TestReaders(t *testing.T) {
 	for name, offset := range map[string]string{
 		"one address":             "mov.u32 %r0, 64;",
@@ -79,7 +79,7 @@ func TestReaders(t *testing.T) {
 	}
 }
 
-// Readers of a cell, against a table of all reads: no read is forgotten but one that happened before another that is remembered.
+// The readers of a cell, against a table of all reads: a read is dropped only if it happens before another one that is kept.
 func TestReadersForgetNothing(t *testing.T) {
 	r := seeded(3)
 	const threads = 128

@@ -64,7 +64,7 @@ func TestShadowBits(t *testing.T) {
 	}
 }
 
-// A page's cells become as narrow as the narrowest access, and keep what they held.
+// A page's cells become as narrow as the narrowest access, and keep their contents.
 func TestShadowPages(t *testing.T) {
 	s := NewShadow(3 * pageBytes)
 	p := s.page(pageBytes+64, 7, 4, nil)

@@ -7,7 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What two views know together is what either knows, and a view that adds nothing is not copied.
+// A merged view knows what either of the two knows, and a view that adds nothing is not copied.
 func TestMergeViews(t *testing.T) {
 	r := seeded(1)
 	const blocks, threads = 6, 8
@@ -73,7 +73,7 @@ func TestMergeViews(t *testing.T) {
 }
 
 func TestFenceLog(t *testing.T) {
-	// Threads 0 … 3 of a block fence at clocks 1, 2, 3 …, in turn; the n-th fence knows block n.
+	// Threads 0 … 3 of a block take turns to execute fences, at clocks 1, 2, 3 …; the n-th fence knows block n.
 	var f fenceLog
 	const n = 3000
 	for c := uint32(1); c <= n; c++ {
@@ -92,13 +92,13 @@ func TestFenceLog(t *testing.T) {
 		assert.True(t, knows(v, c))
 		assert.False(t, c < n && knows(v, c+1))
 	}
-	// One thread alone, up to a clock between two of its fences.
+	// A single thread, up to a clock between two of its fences.
 	own, v := f.upTo(known{threads: clocks{0, 0, n - 7, 0}})
 	last := uint32(n-7) - (n-7-2)%4
 	assert.Equal(t, last, own.threads.at(2))
 	assert.True(t, knows(v, last))
 	assert.False(t, knows(v, last+4))
-	// Fences so old that they were dropped: the oldest that is left stands for them, and knows them too.
+	// Fences so old that they were dropped: a lookup finds the oldest that is left, which knows more.
 	own, v = f.upTo(known{base: 10})
 	assert.Greater(t, own.threads.at(0), uint32(10))
 	assert.True(t, knows(v, 10))
