@@ -1,6 +1,6 @@
-// Command deviceloop keeps everything on the device: a data set is uploaded once, every step computes the loss and the
-// gradient of one batch of it in a single launch, without copying or allocating, and the loss is fetched when somebody wants
-// to see it.
+// Command deviceloop keeps everything on the device: it uploads a data set once, computes the loss and the
+// gradient of one batch per step in a single launch, without copying or allocating, and downloads the loss only when it is to
+// be printed.
 //
 //	go run ./examples/deviceloop
 package main
@@ -21,7 +21,7 @@ const (
 	batch   = 1 << 14 // elements
 )
 
-// betas shrink from epoch to epoch: an op belongs to one beta, so there is one for each.
+// betas decrease from epoch to epoch. An op has a fixed beta, so there is one op for each.
 var betas = []float64{1, 0.5, 0.1, 0.01}
 
 func main() {
@@ -37,7 +37,7 @@ func main() {
 }
 
 func run(dev *gpu.Device, out io.Writer) error {
-	// Once: the data set, where the gradients go, and the batches of both, which are parts of the same memory.
+	// Done once: allocate the data set and the gradients, and slice both into batches, which share their memory.
 	host := make([]float32, batches*batch)
 	for i := range host {
 		host[i] = float32(math.Sin(float64(i)))
@@ -45,7 +45,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 	pred, err1 := gpu.Upload(dev, host)
 	target, err2 := gpu.Upload(dev, make([]float32, len(host)))
 	grad, err3 := gpu.Alloc[float32](dev, len(host))
-	stream, err4 := dev.NewStream() // beside whatever else the program has the device do
+	stream, err4 := dev.NewStream() // runs concurrently with the program's other work on the device
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
 		return err
 	}
@@ -66,7 +66,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 			return err
 		}
 	}
-	if err := dev.Wait(); err != nil { // the uploads went by another stream
+	if err := dev.Wait(); err != nil { // the uploads are on another stream
 		return err
 	}
 
@@ -77,7 +77,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 			if err := crit.ForwardBackward(p[k], t[k], g[k], on); err != nil {
 				return err
 			}
-			// Here the optimiser's kernel would follow, on the same stream.
+			// The optimizer's kernel would follow here, on the same stream.
 		}
 		loss, err := crit.Value() // of the last batch; waits for it
 		if err != nil {

@@ -25,7 +25,7 @@ func Example() {
 	// <nil>
 }
 
-// TestOnTheSimulatedDevice has the loop run as on a GPU.
+// TestOnTheSimulatedDevice runs the loop on the simulated device, whose output must be the CPU's.
 func TestOnTheSimulatedDevice(t *testing.T) {
 	var here, there strings.Builder
 	dev, err := gpu.Open(gpu.CPU())

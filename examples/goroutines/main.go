@@ -1,5 +1,5 @@
-// Command goroutines has several goroutines use one device: each has an op and a stream of its own and computes a shard of the
-// arrays, which they share. The shards' chunk sums give the loss of the whole, to the bit.
+// Command goroutines uses one device from several goroutines. They share the arrays; each has its own op and stream and computes
+// one shard. The shards' chunk sums give the loss of the whole, to the bit.
 //
 //	go run ./examples/goroutines
 package main
@@ -75,8 +75,8 @@ func run(dev *gpu.Device, out io.Writer) error {
 	return nil
 }
 
-// work computes the k-th shard and returns its chunk sums. An op belongs to one goroutine; device and buffers may be shared, as
-// long as nobody writes what another reads.
+// work computes the k-th shard and returns its chunk sums. An op belongs to one goroutine. The device and buffers may be shared, as
+// long as no goroutine writes memory that another one reads.
 func work(dev *gpu.Device, pred, target, grad *gpu.Buffer[float32], k int) (sums []float64, err error) {
 	crit, err := gpu.NewSmoothL1[float32](dev, loss)
 	if err != nil {
@@ -95,7 +95,7 @@ func work(dev *gpu.Device, pred, target, grad *gpu.Buffer[float32], k int) (sums
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return nil, err
 	}
-	// The mean, and so the gradient, is that of all shards.
+	// The divisor makes the mean, and so the gradient, that over all shards.
 	args := gpu.Args[float32]{Pred: p, Target: t, GradPred: g, Divisor: smoothl1.DivideBy(float64(n))}
 	if err := crit.Run(&args, gpu.OnStream(stream)); err != nil {
 		return nil, err

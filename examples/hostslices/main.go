@@ -1,5 +1,5 @@
-// Command hostslices computes a loss and its gradient of host slices: one call, for who has a single step to do. It copies to
-// the device and back; examples/deviceloop shows how to do without.
+// Command hostslices computes a loss and its gradient from host slices in one call, for programs that need a single step. The call
+// copies to the device and back; examples/deviceloop shows how to avoid that.
 //
 //	go run ./examples/hostslices
 package main
@@ -49,7 +49,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 	}
 	fmt.Fprintln(out, "the loss alone:", loss)
 
-	// What is wrong is an error that names it, and nothing is written.
+	// An invalid argument is an error that names it, and nothing is written.
 	_, err = gpu.Compute(dev, smoothl1.Loss{Beta: 1}, pred, target[:3], grad)
 	fmt.Fprintln(out, "an error:", err, errors.Is(err, smoothl1.ErrLength))
 	return nil

@@ -34,7 +34,7 @@ func read(file []byte) (x, y []float64, err error) {
 	return x, y, nil
 }
 
-// standardise returns x moved and scaled to mean 0 and mean square 1.
+// standardise returns x shifted and scaled to mean 0 and variance 1.
 func standardise(x []float64) (z []float64, mean, scale float64) {
 	mean, variance := stat.PopMeanVariance(x, nil)
 	scale = math.Sqrt(variance)
@@ -50,7 +50,7 @@ func leastSquares(x, y []float64) line {
 	return line{intercept, slope}
 }
 
-// draw writes the data and both lines to an SVG file, whole or not at all.
+// draw writes a plot of the data and both lines to an SVG file. On error, it leaves an existing file unchanged.
 func draw(file string, x, y []float64, huber, squares line) (err error) {
 	p := plot.New()
 	p.Title.Text = "Telephone calls from Belgium"

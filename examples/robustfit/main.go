@@ -28,7 +28,7 @@ type line struct{ Intercept, Slope float64 }
 const steps, rate = 2000, 0.5
 
 func main() {
-	delta := flag.Float64("delta", 12.117, "where the Huber loss turns linear, in millions of calls")
+	delta := flag.Float64("delta", 12.117, "residual at which the Huber loss becomes linear, in millions of calls")
 	svg := flag.String("svg", "", "draw data and lines to this file")
 	flag.Parse()
 	if err := run(*delta, *svg); err != nil {
@@ -65,7 +65,7 @@ func run(delta float64, svg string) (err error) {
 	return nil
 }
 
-// fit returns the line that minimises the mean Huber loss, and the loss.
+// fit returns the line that minimizes the mean Huber loss, and the loss.
 func fit(dev *gpu.Device, delta float64, x, y []float64, step func()) (l line, loss float64, err error) {
 	crit, err := gpu.NewSmoothL1[float64](dev, smoothl1.Loss{Kind: smoothl1.Huber, Beta: delta, Reduction: smoothl1.Mean})
 	if err != nil {

@@ -22,7 +22,7 @@ func TestFitEndsAtTheMinimum(t *testing.T) {
 	made := 0
 	got, loss, err := fit(dev, 12.117, year, calls, func() { made++ })
 	require.NoError(t, err)
-	// The minimiser, by iteratively reweighted least squares to 1e-14.
+	// The minimum, computed by iteratively reweighted least squares to 1e-14.
 	assert.InDelta(t, -102.529444, got.Intercept, 1e-6)
 	assert.InDelta(t, 2.039597, got.Slope, 1e-6)
 	assert.Positive(t, loss)

@@ -1,9 +1,9 @@
-// Command wrap computes the loss on memory that somebody else has allocated and somebody else's kernels work on, as cuBLAS,
-// cuDNN or kernels of one's own do: gpu.Wrap makes a buffer of a device pointer, and nothing is copied. Here it is a kernel
-// for a step of gradient descent, and the whole training loop stays on the device.
+// Command wrap computes the loss on memory allocated elsewhere and used by other kernels, such as those of cuBLAS or
+// cuDNN, or your own: gpu.Wrap makes a buffer from a device pointer, without copying. Here the other kernel does
+// a step of gradient descent, and the whole training loop stays on the device.
 //
-// It runs on the simulated device, so that it can be tried anywhere. With gorgonia.org/cu on a GPU it is the same: a
-// cu.DevicePtr goes into gpu.Wrap, the kernel is launched on the same primary context.
+// It runs on the simulated device, so that you can try it anywhere. With gorgonia.org/cu on a GPU it works the same way: pass a
+// cu.DevicePtr to gpu.Wrap, and launch the kernel in the same primary context.
 //
 //	go run ./examples/wrap
 package main
@@ -38,7 +38,7 @@ const (
 )
 
 func run(out io.Writer) (err error) {
-	// Somebody else's: the device, memory on it and a kernel.
+	// The other library's part: the device, memory on it and a kernel.
 	device := sim.New()
 	pred, err1 := device.Alloc(4 * n)
 	grad, err2 := device.Alloc(4 * n)
@@ -53,12 +53,12 @@ func run(out io.Writer) (err error) {
 		return errors.Join(err, device.Close())
 	}
 
-	// Ours: the same device, and buffers that are that very memory.
+	// Our part: the same device, and buffers that wrap that memory.
 	dev, err := gpu.Open(gpu.On(device))
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dev.Close()) }() // frees nothing that it was lent, but closes the device
+	defer func() { err = errors.Join(err, dev.Close()) }() // does not free wrapped memory, but closes the device
 	p, err1 := gpu.Wrap[float32](dev, uint64(pred), n)
 	t, err2 := gpu.Wrap[float32](dev, uint64(target), n)
 	g, err3 := gpu.Wrap[float32](dev, uint64(grad), n)
@@ -67,7 +67,7 @@ func run(out io.Writer) (err error) {
 		return err
 	}
 	for i := range steps {
-		// Both go to the default stream, so that each finds what the other has done.
+		// Both launches go to the default stream, so each sees the results of the other.
 		if err := crit.ForwardBackward(p, t, g); err != nil {
 			return err
 		}
@@ -86,7 +86,7 @@ func run(out io.Writer) (err error) {
 	return nil
 }
 
-// start is where the descent begins: between −2 and 2, the target being 0.
+// start returns the initial values, between −2 and 2. The target is 0.
 func start() []float32 {
 	x := make([]float32, n)
 	for i := range x {

@@ -23,7 +23,7 @@ func Example() {
 	// <nil>
 }
 
-// TestDescent does the same on the CPU.
+// TestDescent compares the output with the same descent on the CPU.
 func TestDescent(t *testing.T) {
 	var out strings.Builder
 	require.NoError(t, run(&out))
