@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs the bundle as it is, dist/smoothl1-cuda-test.tar.gz, to its end and to what ends it before, on a libcuda that has the
-# simulated device behind it: with PyTorch, compute-sanitizer and nvidia-smi or what stands in for them, and without; with
-# steps that hang; killed; in folders that cannot be written to or are full; and without a GPU.
+# Tests the bundle, dist/smoothl1-cuda-test.tar.gz, on a libcuda that is backed by the simulated device: to completion
+# and interrupted; with PyTorch, compute-sanitizer and nvidia-smi or stand-ins for them, and without; with
+# steps that hang; killed; in read-only and in full folders; and without a GPU.
 #
-# usage: scripts/bundle-check.sh        needs a C compiler and what make bundle has made; about two minutes
-# Without root or user namespaces the folders are not tested.
+# usage: scripts/bundle-check.sh        needs a C compiler and the output of "make bundle"; takes about two minutes
+# Without root or user namespaces the read-only and full folders are not tested.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
@@ -15,13 +15,13 @@ mkdir "$dir/lib" "$dir/tools" "$dir/bare"
 go build -tags cuda -buildmode=c-shared -o "$dir/lib/libcuda.so.1" ./internal/testkit/simdriver || fail "the simulated libcuda does not build"
 tar -xzf dist/smoothl1-cuda-test.tar.gz -C "$dir" || fail "no bundle: make bundle makes it"
 run=$dir/smoothl1-cuda-test/run.sh
-# What a run finds: nothing but the system's own tools, and these.
+# The PATH of a run: only a few of the system's tools, and these stand-ins.
 for tool in sh dirname env sleep; do ln -s "$(command -v $tool)" "$dir/bare/$tool"; done
 cat >"$dir/tools/nvidia-smi" <<'SH'
 #!/bin/sh
 [ $# = 0 ] || printf 'driver_version, name\n580.1, Simulated GPU\n'
 SH
-# racecheck hangs and does not listen; the others run the test and find nothing.
+# racecheck hangs and ignores SIGTERM; the other tools run the test and find nothing.
 cat >"$dir/tools/compute-sanitizer" <<'SH'
 #!/bin/sh
 tool=$2
@@ -29,27 +29,27 @@ tool=$2
 shift 4
 "$@" && echo "========= ERROR SUMMARY: 0 errors"
 SH
-# Debian's PyTorch has no CUDA: it computes on the CPU what it is asked to compute on the GPU.
+# Debian's PyTorch has no CUDA, so run it on the CPU.
 cat >"$dir/tools/python3" <<'SH'
 #!/bin/bash
 exec /usr/bin/python3 "${@/#cuda/cpu}"
 SH
 printf '#!/bin/sh\nsleep 1000\n' >"$dir/tools/python-that-hangs"
 chmod +x "$dir/tools/"*
-# On the CPU its gradients are others in the last bits; and a slow machine takes longer to load it than it may.
+# On the CPU its gradients differ in the last bits; and on a slow machine loading it may exceed the time limit.
 pytorch=skipped
 /usr/bin/python3 -c 'import torch' 2>/dev/null && pytorch='(differs|skipped|cut off)'
 
-# bundle BUDGET PATH FOLDER [NAME=VALUE...]: a run, its output in $dir/out
+# bundle BUDGET PATH FOLDER [NAME=VALUE...]: a run, with its output in $dir/out
 bundle() {
   local budget=$1 path=$2 folder=$3
   shift 3
   rm -rf "${folder:?}"
   env -u PYTHON LD_LIBRARY_PATH="$dir/lib" GODEBUG=asyncpreemptoff=1 BUDGET="$budget" PATH="$path" "$@" "$run" "$folder" >"$dir/out" 2>&1
 }
-# exits CODE WHAT: the last command exited with CODE.
+# exits CODE WHAT: fails unless the last command exited with CODE.
 exits() { local code=$?; [ $code = "$1" ] || { cat "$dir/out"; fail "$2: exit $code, not $1"; }; }
-# has FOLDER REGEX...: run.json has a step, or a field, like this.
+# has FOLDER REGEX...: fails unless run.json has matching steps or fields.
 has() {
   local folder=$1 regex
   shift
@@ -61,7 +61,7 @@ has() {
   tar -xzOf "$folder/results.tar.gz" results/run.json | cmp - "$folder/run.json" || fail "the archive's run.json is another"
 }
 step() { echo "\"name\": \"$1\",  *\"outcome\": \"$2\""; }
-# nothing_left: no process of the bundle goes on.
+# nothing_left WHAT: fails if a process of the bundle is still running.
 nothing_left() {
   sleep 0.5
   ! grep -lzs "^$dir/smoothl1-cuda-test/" /proc/[0-9]*/cmdline || fail "$1: processes were left"

@@ -1,12 +1,12 @@
 #!/bin/sh
-# Tests smoothl1 on this machine's GPU: which device and versions; the differential test; PyTorch's bits beside ours, where python3
-# has PyTorch with CUDA; the main benchmarks; compute-sanitizer, where there is one; the instructions of the simulated device;
-# the long random test; all benchmarks. Each has its share of the time, and what one leaves goes to those after it.
+# Tests smoothl1 on this machine's GPU: device and versions; the differential test; a comparison of PyTorch's bits with ours, if
+# python3 has PyTorch with CUDA; the main benchmarks; compute-sanitizer, if installed; the instructions of the simulated device;
+# the long random test; all benchmarks. Each step has a share of the time; unused time goes to later steps.
 #
-# usage: [BUDGET=SECONDS] [PYTHON=python3] ./run.sh [FOLDER]        without BUDGET it takes as long as it takes
+# usage: [BUDGET=SECONDS] [PYTHON=python3] ./run.sh [FOLDER]        without BUDGET there is no time limit
 #
-# FOLDER ("results" unless given) has run.json, figures.json and results.tar.gz in the end, and what there is by then at any
-# moment before, also when it is killed.
-# Exit 0: everything that ran passed; 1: something differs, failed, or did not end when it was to; 2: it was called wrongly, or
-# cannot write to FOLDER; 3: there is no GPU that can be used, and what can be tested without one passed; 130, 143: interrupted.
+# The results are run.json, figures.json and results.tar.gz in FOLDER, "results" by default. They are kept up to date during the
+# run, so that a run that is killed leaves partial results.
+# Exit status 0: everything that ran passed; 1: a step differs, failed or exceeded its time limit; 2: usage error, or
+# FOLDER is not writable; 3: no usable GPU, and everything that can be tested without one passed; 130, 143: interrupted.
 exec "$(dirname "$0")/bundlerun" "$@"

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Packs what a machine with a GPU needs, be there no Go and no network: the differential test, the command smoothl1 and the
-# benchmarks, built with -tags cuda, the test's golden data, the vectors of PTX instructions that the simulated device is held
-# to, and run.sh, which runs them all.
+# Packs everything needed to test on a machine with a GPU but without Go or network: the differential test, the command smoothl1 and
+# the benchmarks, built with -tags cuda, the test's golden data, the test vectors of PTX instructions,
+# and run.sh, which runs them all.
 #
 # usage: scripts/bundle.sh        writes dist/smoothl1-cuda-test.tar.gz; needs the CUDA headers, but no GPU
 set -euo pipefail

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Every check of the project, each with a budget in seconds: what "make check" and CI run. Needs the CUDA toolkit
+# Runs all checks of the project, each with a time limit in seconds, for "make check" and CI. Needs the CUDA toolkit
 # (scripts/install-cuda.sh), a C compiler, qemu-user and python3-numpy; the last check needs root.
 #
 # usage: scripts/check.sh [--tests]      --tests: "make test" first

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Tests the CPU code with each instruction set that this processor has, forced by SMOOTHL1_CPU, and says which ran.
+# Tests the CPU code with each instruction set of this processor, forced by SMOOTHL1_CPU, and reports which ran.
 #
 # usage: scripts/cpu-sets.sh
 set -euo pipefail
@@ -11,7 +11,7 @@ for set in generic avx2 avx512; do
   *" $set "*) ;;
   *) echo "cpu-sets: $set: not on this processor, not tested"; continue ;;
   esac
-  # -count=1: the test cache does not know the variable.
+  # -count=1, because the test cache does not take the variable into account.
   SMOOTHL1_CPU=$set go test -count=1 -v -run '^TestWhatRan$' ./cpu | grep "in use: $set\$"
   SMOOTHL1_CPU=$set go test -count=1 ./cpu ./internal/isa
   SMOOTHL1_CPU=$set go test -count=1 -short ./internal/testkit/difftest

@@ -1,32 +1,32 @@
 #!/usr/bin/env bash
-# Makes internal/cuda/symbols.h, the libcuda functions that internal/cuda stands in for: all that the compiled gorgonia.org/cu
-# leaves undefined, and the few that internal/cuda calls itself.
+# Generates internal/cuda/symbols.h, the list of libcuda functions for which internal/cuda defines stubs: all that the compiled
+# gorgonia.org/cu leaves undefined, and the few that internal/cuda calls itself.
 #
 # usage: scripts/cuda-symbols.sh          writes the file
-#        scripts/cuda-symbols.sh --check  fails if the file is not what would be written
+#        scripts/cuda-symbols.sh --check  fails if the file is out of date
 #
-# Needs cuda.h, gcc and binutils. The result is the same with CUDA 11.8 and 12.x: what cuda.h of 12 renames is listed under
-# both names. A function that is missing here still links, but from libcuda: the binary then needs the library to start.
+# Needs cuda.h, gcc and binutils. The result is the same with CUDA 11.8 and 12.x: functions that cuda.h of 12 renames are listed under
+# both names. A function missing from the list still links, but to libcuda, so that the binary needs the library to start.
 set -euo pipefail
-export LC_ALL=C # comm wants the order that sort gives
+export LC_ALL=C # comm and sort must agree on the order
 cd "$(dirname "$0")/.."
 file=internal/cuda/symbols.h
 
-# cuda.h of CUDA 12 makes these names mean NAME_v2 where CUDA 11 has NAME; a binary has one or the other.
+# cuda.h of CUDA 12 maps these names to NAME_v2, that of CUDA 11 to NAME; a binary has one or the other.
 renamed="cuGraphAddKernelNode cuStreamWaitValue32 cuStreamWriteValue32"
-# Called by internal/cuda, absent from cu.
+# Called by internal/cuda, but not by cu.
 own="cuGetErrorName cuGetErrorString"
 
-# The package as the build cache has it: an archive with one object for each C or cgo file.
+# The package in the build cache: an archive with one object for each C or cgo file.
 archive=$(CGO_ENABLED=1 go list -tags cuda -export -f '{{.Export}}' gorgonia.org/cu)
 objects=$(mktemp -d)
 trap 'rm -rf "$objects"' EXIT
 (cd "$objects" && ar x "$archive" && rm -f __.PKGDEF _go_.o)
 undefined=$(nm -u "$objects"/*.o | awk '$1 == "U" && $2 ~ /^cu[A-Z]/ { print $2 }' | sort -u)
 defined=$(nm --defined-only "$objects"/*.o | awk '$3 ~ /^cu[A-Z]/ { print $3 }' | sort -u)
-[ -n "$undefined" ] || { echo "cuda-symbols: no undefined cu* symbol in the objects of gorgonia.org/cu: has the build cache changed its form?" >&2; exit 1; }
+[ -n "$undefined" ] || { echo "cuda-symbols: no undefined cu* symbol in the objects of gorgonia.org/cu: has the format of the build cache changed?" >&2; exit 1; }
 
-# cuInit has a body of its own in loader_cuda.c.
+# cuInit is defined in loader_cuda.c.
 list=$({
   comm -23 <(echo "$undefined") <(echo "$defined")
   for name in $renamed; do echo "$name"; echo "${name}_v2"; done

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Checks that one source and, with -tags cuda, one binary run everywhere: with libcuda, where it finds a device and where it
-# finds none, without libcuda, and built for platforms that CUDA does not know.
+# Checks that one source and, with -tags cuda, one binary run everywhere: with libcuda, with or without a device; without
+# libcuda; and on platforms that CUDA does not support.
 #
-# usage: scripts/fallback-check.sh           all of it
+# usage: scripts/fallback-check.sh           all checks
 #        scripts/fallback-check.sh --no-cross  without the builds for other platforms
 #
 # A user's program is built in a module of its own outside this tree, run with the libcuda of this machine, and then run
@@ -15,7 +15,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 
 fail() { echo "fallback-check: $*" >&2; exit 1; }
-# want WHAT REGEX COMMAND...: the command exits with 0, and what it prints matches.
+# want WHAT REGEX COMMAND...: fails unless the command exits with 0 and its output matches.
 want() {
   local what=$1 regex=$2 out
   shift 2
@@ -23,7 +23,7 @@ want() {
   grep -E -m 1 -- "$regex" <<<"$out" | sed "s|^|ok  $what: |" || fail "$what: no line like '$regex' in: $out"
 }
 
-# The program: what Open takes and why, that it computes there, and what asking for CUDA by name comes to.
+# The program prints which device Open chooses and why, a loss computed there, and the result of opening CUDA by name.
 module=example.org/throwaway
 cat >"$dir/main.go" <<'GO'
 package main
@@ -55,11 +55,11 @@ func main() {
 }
 GO
 loss='^loss: 4\.125 \[0 0\.5 1 -1\] <nil>$'
-# Each is said by both ways of opening.
+# Both ways of opening print these.
 no_tag='built without -tags cuda$'
 no_cgo='-tags cuda needs CGO_ENABLED=1$'
 no_platform='-tags cuda needs linux/amd64, and this is linux/386$'
-with_driver='cuda device 0: .|CUDA_ERROR_[A-Z_]+ \([0-9]+\) from cuInit: .*; the driver library is /' # a device, or none
+with_driver='cuda device 0: .|CUDA_ERROR_[A-Z_]+ \([0-9]+\) from cuInit: .*; the driver library is /' # with or without a device
 without_driver='cannot load the CUDA driver: (/.*/)?libcuda\.so\.1: '
 # falls_back WHAT REGEX COMMAND...
 falls_back() {
@@ -76,11 +76,11 @@ falls_back() {
   go mod edit -go="$(go -C "$root" list -m -f '{{.GoVersion}}')" -require=github.com/smoothl1/smoothl1@v0.0.0 -replace=github.com/smoothl1/smoothl1="$root"
   cp "$root/go.sum" .
 )
-# Some distributions' gcc drops unneeded libraries by itself, and would hide that our flags fail to: it is told not to.
+# Some distributions' gcc defaults to --as-needed, which would hide a failure of our own flags, so override that.
 mkdir "$dir/c"
 printf '#!/bin/sh\nexec gcc -Wl,--no-as-needed "$@"\n' >"$dir/c/ld"
 chmod +x "$dir/c/ld"
-build() { # OUTPUT FLAGS...: the environment says for what
+build() { # OUTPUT FLAGS...: builds for the platform in the environment
   local out=$1
   shift
   (cd "$dir" && GOFLAGS="${GOFLAGS:-} -mod=mod" go build -ldflags="-extld=$dir/c/ld" -o "$out" "$@" .) || fail "build $out"
@@ -97,7 +97,7 @@ else # Go's runtime does not start under qemu-i386 either
   echo "--  -tags cuda on 386: built, and not run: this kernel runs no 32-bit programs"
 fi
 
-# A C program that links libcuda as usual: it shows that what hides the library below does hide it.
+# A C program that links libcuda directly, to verify that the library is really hidden below.
 printf '#include <cuda.h>\n#include <stdio.h>\nint main(void) { printf("cuInit %%d\\n", cuInit(0)); return 0; }\n' >"$dir/c/usual.c"
 gcc -o "$dir/usual" "$dir/c/usual.c" -I/usr/local/cuda/include -L/usr/local/cuda/lib64 -lcuda
 want "a C program" '^cuInit [0-9]+$' "$dir/usual"
@@ -107,8 +107,8 @@ mapfile -t links < <(ldconfig -p | sed -n 's/.*libcuda\.so\.1 .*x86-64.* => //p'
 [ ${#links[@]} -gt 0 ] || fail "no libcuda.so.1 on this machine: run scripts/install-cuda.sh"
 user=()
 unshare -m true 2>/dev/null || user=(-r)
-# hidden HOW COMMAND...: runs it in a mount namespace of its own. HOW is "empty", an empty file in the library's place, or
-# "gone", for which the library must be a link into a folder of its own, as Debian has it.
+# hidden HOW COMMAND...: runs the command in a mount namespace without the library. HOW is "empty", an empty file in its place, or
+# "gone", for which the library must be a link into a folder of its own, as on Debian.
 hidden() {
   local how=$1 link file mounts=
   shift
@@ -132,7 +132,7 @@ for mode in exe pie c-shared; do
   case $mode in exe) type=EXEC ;; *) type=DYN ;; esac
   readelf -h "$dir/$mode" | grep -q "Type:.*$type" || fail "$mode is not of type $type"
   ! readelf -d "$dir/$mode" | grep 'NEEDED.*libcuda' || fail "$mode needs libcuda to start"
-  # The three are cu's own, which no libcuda has; a shared library exports them.
+  # These three are defined by cu, not by libcuda; a shared library exports them.
   ! nm -D "$dir/$mode" | grep -vE ' (cuAllocAndCopy|cuDeviceGetAttributes|cuLaunchAndSync)$' | grep -E ' (cu[A-Z]|smoothl1_)' || fail "$mode exports or imports the symbols above"
   echo "ok  $mode: libcuda not NEEDED, no libcuda symbol in the dynamic table"
   [ $mode != c-shared ] || continue # a library is not run
@@ -142,8 +142,8 @@ for mode in exe pie c-shared; do
   done
 done
 
-# A program that imports cu itself, as one that hands over device memory of its own does. The linker gets the flags of
-# packages breadth first, in the order of the imports: -lcuda before ours, so the program carries --as-needed, too.
+# A program that imports cu itself, for instance to pass its own device memory. The linker gets the flags of
+# packages breadth first, in import order: -lcuda comes before our flags, so the program must set --as-needed, too.
 (cd "$dir" && sed -i 's|^import (|// #cgo LDFLAGS: -Wl,--as-needed\nimport "C"\n\nimport (\n\t_ "gorgonia.org/cu"|' main.go)
 CGO_ENABLED=1 build both -tags cuda
 ! readelf -d "$dir/both" | grep 'NEEDED.*libcuda' || fail "a program that imports cu, too, needs libcuda to start"

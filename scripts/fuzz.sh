@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the module for a while. An input that fails is kept in the package's testdata/fuzz, where
+# Runs every fuzz target of the module for some time. A failing input is kept in the package's testdata/fuzz, where
 # "go test" runs it from then on.
 #
 # usage: scripts/fuzz.sh SECONDS      for each target
@@ -13,13 +13,13 @@ log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 while IFS=: read -r package target; do
   echo "fuzz: $target of $package"
-  # A failing input is made smaller in 10 steps at most: the default is a minute of them.
+  # Minimize a failing input in at most 10 steps, instead of for a minute, the default.
   (cd "$package" && ${GO:-go} test -run '^$' -fuzz "^$target\$" -fuzztime "${seconds}s" -fuzzminimizetime 10x . </dev/null) 2>&1 |
     tee "$log" | { grep -vE '^fuzz: elapsed: .*(new interesting|gathering)' || true; } && continue
-  # Before 1.27, go may call its own deadline, at the end of the time, a failure (go.dev/issue/75804). Nothing else is reported
-  # then: what a target finds has an input, or the words of the test.
+  # Before Go 1.27, the deadline at the end of the time may be reported as a failure (go.dev/issue/75804). In that case nothing else
+  # is reported; a real failure has an input or a message of the test.
   if [ "$(grep -vE '^(fuzz: elapsed: .*|--- FAIL: .*|FAIL.*|exit status 1)$' "$log")" = "    context deadline exceeded" ]; then
-    echo "fuzz: found nothing until the time was over"
+    echo "fuzz: found nothing in the given time"
     continue
   fi
   exit 1

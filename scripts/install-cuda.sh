@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Installs what the CUDA side of smoothl1 is built and checked with, from Debian's own archive: nvcc, ptxas, cuobjdump,
-# cuda.h and a libcuda that answers "no device". They live in the component non-free, so this adds that component beside the
-# machine's own apt source (a file of its own, which can be deleted again) and installs about 5 GB in about 90 seconds.
+# Installs the tools for building and checking smoothl1's CUDA code from Debian's archive: nvcc, ptxas, cuobjdump,
+# cuda.h and a libcuda that reports "no device". They are in the component non-free, for which this script adds an apt source in a
+# file of its own. It installs about 5 GB in about 90 seconds.
 #
-# usage: scripts/install-cuda.sh        as root, on Debian bookworm amd64; does nothing where everything is there already
+# usage: scripts/install-cuda.sh        as root, on Debian bookworm amd64; does nothing if everything is installed
 set -euo pipefail
 
 have() { command -v "$1" >/dev/null 2>&1; }
@@ -14,7 +14,7 @@ fi
 [ "$(dpkg --print-architecture 2>/dev/null)" = amd64 ] || { echo "install-cuda: needs Debian on amd64; on another system install CUDA 11.8 or 12.x from NVIDIA" >&2; exit 1; }
 [ "$(id -u)" = 0 ] || { echo "install-cuda: needs root for apt-get" >&2; exit 1; }
 
-# The same mirror, suites and keys as the machine's own source, with the two further components.
+# The same mirror, suites and keys as the machine's own source, with two more components.
 sources=/etc/apt/sources.list.d
 if [ -f $sources/debian.sources ]; then
   sed -E 's/^Components:.*/Components: contrib non-free/' $sources/debian.sources >$sources/smoothl1-non-free.sources

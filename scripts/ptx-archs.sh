@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the differential test on the simulated device with the kernels compiled for newer architectures than the shipped one.
+# Runs the differential test on the simulated device with the kernels compiled for newer architectures than the shipped PTX.
 #
 # usage: scripts/ptx-archs.sh
 set -euo pipefail

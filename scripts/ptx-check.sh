@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Makes kernels/smoothl1.ptx again and fails on a difference. Another nvcc writes another text, so this needs the one that
-# the committed file names.
+# Compiles kernels/smoothl1.ptx again and fails if it differs. Different versions of nvcc generate different text, so this needs the
+# version that the committed file names.
 #
 # usage: scripts/ptx-check.sh
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Compiles kernels/smoothl1.cu to PTX. Without -lineinfo and anonymous namespaces nvcc gives the same bytes in every folder.
+# Compiles kernels/smoothl1.cu to PTX. Without -lineinfo and anonymous namespaces, nvcc's output does not depend on the folder.
 #
-# usage: scripts/ptx.sh OUT [compute_NN]     compute_50, the lowest architecture supported, is what is shipped
+# usage: scripts/ptx.sh OUT [compute_NN]     default: compute_50, the lowest architecture supported, which is shipped
 set -euo pipefail
 out=$(realpath -m "$1") arch=${2:-compute_50}
 cd "$(dirname "$0")/.."

@@ -1,7 +1,7 @@
-# Sourced by scripts/check.sh and .ci/run: steps that are timed and have a budget.
+# Sourced by scripts/check.sh and .ci/run: steps that are timed and have a time limit.
 times=""
 
-# step SECONDS NAME COMMAND...: runs a command for at most so long; the first that fails ends the run.
+# step SECONDS NAME COMMAND...: runs a command with a time limit; the first that fails ends the run.
 step() {
   local budget=$1 name=$2 start=$SECONDS
   shift 2
@@ -17,7 +17,7 @@ step() {
   fi
 }
 
-# summary: how long each step took
+# summary: prints how long each step took.
 summary() {
   printf '%s' "$times"
   echo "=== all passed in $SECONDS s"
