@@ -10,7 +10,7 @@ import (
 )
 
 // A struct passed by value takes its words as arguments: alone, after other parameters, with an alignment of more than 8 bytes, and with
-// a size that is not a multiple of 8.
+// a size that is not a multiple of 8 bytes.
 func TestStructParameter(t *testing.T) {
 	const load = `
 	.reg .b64 %rd<9>; .reg .b32 %r<9>; .reg .f64 %fd;

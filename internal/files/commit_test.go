@@ -45,7 +45,7 @@ func writeOld(t *testing.T, path string) {
 	require.NoError(t, os.WriteFile(path, []byte("old"), 0o640))
 }
 
-// TestCommitPutsAllOrNone has one of several files lose its place after it was written.
+// TestCommitPutsAllOrNone makes the place of one of several files unusable after it was written.
 func TestCommitPutsAllOrNone(t *testing.T) {
 	for name, c := range map[string]struct {
 		spoil  func(place string) error // of the last file
@@ -55,7 +55,7 @@ func TestCommitPutsAllOrNone(t *testing.T) {
 		"no folder any more":    {func(place string) error { return os.RemoveAll(filepath.Dir(place)) }, "no such file or directory"},
 	} {
 		for _, links := range []bool{true, false} {
-			if link = os.Link; !links { // as on a file system that has none
+			if link = os.Link; !links { // as on a file system without links
 				link = func(string, string) error { return errors.ErrUnsupported }
 			}
 			t.Cleanup(func() { link = os.Link })
@@ -109,7 +109,7 @@ func TestCommitTogether(t *testing.T) {
 	require.Len(t, tree(t, dir), 2)
 }
 
-// TestAbandon ends while files are being written.
+// TestAbandon abandons files that are being written.
 func TestAbandon(t *testing.T) {
 	defer func() { left.abandoned, left.written = false, nil }()
 	left.written = nil

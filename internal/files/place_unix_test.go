@@ -18,7 +18,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
-// TestMain has the test binary say, as a process of its own, where the names in its environment lead.
+// TestMain makes the test binary, run as a child process, print the places of the names in its environment.
 func TestMain(m *testing.M) {
 	names := os.Getenv("FILES_TEST_NAMES")
 	if names == "" {
@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// TestDescriptors names descriptors in every way.
+// TestDescriptors resolves all forms of descriptor names.
 func TestDescriptors(t *testing.T) {
 	dir := t.TempDir()
 	log, err := os.Create(filepath.Join(dir, "log"))
@@ -67,7 +67,7 @@ func TestDescriptors(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, strings.Join(want, "\n")+"\n", string(out))
 
-	own, err := Output(fmt.Sprintf("/dev/fd/%d", log.Fd())) // what this process has opened itself, nobody else can mean
+	own, err := Output(fmt.Sprintf("/dev/fd/%d", log.Fd())) // opened by this process itself, not inherited
 	require.ErrorIs(t, err, syscall.EBADF, "%v", own)
 }
 

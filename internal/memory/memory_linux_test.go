@@ -14,8 +14,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
-// TestAddressSpace fills the address space of a process in which it is limited, as ulimit -v does, until there is an error; and
-// does so again and again, with what it had as garbage, which is no reason to refuse anything.
+// TestAddressSpace fills the address space of a process in which it is limited, as by ulimit -v, until there is an error. It
+// repeats that with the previous allocations as garbage, which must not cause an error.
 func TestAddressSpace(t *testing.T) {
 	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
 		t.Skip("the race detector has to have its own memory")
@@ -52,7 +52,7 @@ func TestAddressSpace(t *testing.T) {
 	}
 }
 
-// TestUntouched allocates memory and touches none of it: what is free becomes less by as much.
+// TestUntouched allocates memory without touching it: free memory must decrease by the same amount.
 func TestUntouched(t *testing.T) {
 	_, before := limits()
 	if before < 4*gib || before == unknown {

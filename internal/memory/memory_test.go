@@ -13,7 +13,7 @@ import (
 
 const kib, gib = 1 << 10, 1 << 30
 
-// machine is a host that has as much as its fields say, and gives garbage back when it is collected.
+// machine is a simulated host with as much memory as its fields say, which frees garbage when it is collected.
 type machine struct {
 	total, free, garbage, idle, space uint64
 	collections                       int
@@ -61,7 +61,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestSmallSizes wants the many small pieces of what is too large to be refused as the whole is.
+// TestSmallSizes allocates in many small pieces what is too large as a whole: that must fail too.
 func TestSmallSizes(t *testing.T) {
 	m := machine{total: 8 * gib, free: 4 * gib, space: unknown}
 	h, asked := m.host(), 0
@@ -128,12 +128,12 @@ func TestMake(t *testing.T) {
 	require.Len(t, big, 1<<24)
 	for _, n := range []int{math.MaxInt, math.MaxInt / 8, math.MaxInt / 16} {
 		if strconv.IntSize == 32 && n < math.MaxInt/8 {
-			continue // there may well be 1 GiB
+			continue // 1 GiB may be available
 		}
 		_, err = Make[float64](n)
 		require.Error(t, err)
 	}
-	// Every multiple of a byte more than there is: this ends the process where Make asks nobody.
+	// Sizes that exceed the memory: without its checks, Make would end the process.
 	total, _ := limits()
 	for n := uint64(1) << 30; n < math.MaxInt/2; n *= 2 {
 		if total != unknown && n > total {

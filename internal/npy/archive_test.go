@@ -17,7 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// member is one file of an archive, honest unless change makes it lie.
+// member adds one file to an archive. change may falsify its header or content.
 func member(t testing.TB, z *zip.Writer, name string, content []byte, change func(h *zip.FileHeader, packed *[]byte)) {
 	var b bytes.Buffer
 	f, err := flate.NewWriter(&b, flate.DefaultCompression)
@@ -157,7 +157,7 @@ func TestArchiveNames(t *testing.T) {
 	require.Empty(t, a.Names())
 }
 
-// TestMemoryOfLyingArchives declares as much as is allowed, in the archive and in the array's header, and holds little.
+// TestMemoryOfLyingArchives reads archives with little data that declare the maximum size in the archive and in the array's header.
 func TestMemoryOfLyingArchives(t *testing.T) {
 	head := encodeHeader(Header{Float32, []int{(MaxArchiveArray - 128) / 4}})
 	b := archiveOf(t, func(z *zip.Writer) {
@@ -174,7 +174,7 @@ func TestMemoryOfLyingArchives(t *testing.T) {
 	require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(8<<20))
 }
 
-// brokenReaderAt can't be read from some place on, or up to it.
+// brokenReaderAt fails to read the bytes from offset from to offset to.
 type brokenReaderAt struct {
 	io.ReaderAt
 	from, to int64
@@ -190,7 +190,8 @@ func (b brokenReaderAt) ReadAt(p []byte, off int64) (int, error) {
 }
 
 func TestArchiveReturnsErrorOfReader(t *testing.T) {
-	content := archiveOf(t, func(z *zip.Writer) { member(t, z, "x.npy", ramp(5000), nil) }) // more than the end that is looked for
+	// Larger than the part at the end in which archive/zip searches for the directory.
+	content := archiveOf(t, func(z *zip.Writer) { member(t, z, "x.npy", ramp(5000), nil) })
 	require.Greater(t, len(content), 4096)
 	_, err := NewArchive("some.npz", brokenReaderAt{bytes.NewReader(content), int64(len(content)) - 20, 1 << 40}, int64(len(content)))
 	require.ErrorIs(t, err, errBroken)

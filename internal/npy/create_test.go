@@ -37,7 +37,7 @@ func TestReplace(t *testing.T) {
 	}
 }
 
-func TestNewFilesPermissions(t *testing.T) { // those of any new file, under whatever umask
+func TestNewFilesPermissions(t *testing.T) { // the same as for any new file, whatever the umask
 	folder := t.TempDir()
 	require.NoError(t, WriteFile(context.Background(), filepath.Join(folder, "out.npy"), Header{Float32, nil}, []float32{1}))
 	f, err := os.Create(filepath.Join(folder, "other"))
@@ -60,7 +60,7 @@ func TestSymbolicLinks(t *testing.T) {
 	if err := os.Symlink(filepath.Join("real", "out.npy"), link); err != nil {
 		t.Skipf("no symbolic links here: %v", err)
 	}
-	for range 2 { // a link to nothing, and one to a file
+	for range 2 { // first a dangling link, then a link to a file
 		require.NoError(t, WriteFile(context.Background(), link, Header{Float32, nil}, []float32{1}))
 	}
 	target, err := os.Readlink(link)
@@ -102,7 +102,7 @@ func TestCreateRefuses(t *testing.T) {
 		{done, filepath.Join(folder, "x.npy"), "context canceled", Header{Float32, []int{2}}},
 	} {
 		if runtime.GOOS == "windows" && strings.HasSuffix(c.path, long) {
-			continue // Windows says it when the file gets its name
+			continue // on Windows it is an error of Commit
 		}
 		_, err := Create(c.ctx, c.path, c.h)
 		require.ErrorContains(t, err, "npy: write "+cmp.Or(c.path, `""`)+": ", "%q", c.path)

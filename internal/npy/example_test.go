@@ -10,7 +10,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// A file of any size is walked through in pieces, and the result written in pieces, which takes its name when it is complete.
+// This example processes a file of any size in pieces, and writes the result in pieces. The new file gets its name once it is
+// complete.
 func Example_pieces() {
 	folder, err := os.MkdirTemp("", "npy")
 	if err != nil {

@@ -7,11 +7,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// fortranToC puts elements of size bytes from Fortran into C order by the definition of the two.
+// fortranToC converts elements of size bytes from Fortran to C order, by the definition of the two.
 func fortranToC(shape []int, src []byte, size int) []byte {
 	dst := make([]byte, len(src))
-	for c := range len(src) / size { // the place in C order; its index, the last running fastest; that index's place
-		f, rest := 0, c
+	for c := range len(src) / size { // position in C order
+		f, rest := 0, c // position in Fortran order, from the indices, which rest yields last dimension first
 		for k := len(shape) - 1; k >= 0; k-- {
 			f = f*shape[k] + rest%shape[k]
 			rest /= shape[k]
@@ -21,7 +21,7 @@ func fortranToC(shape []int, src []byte, size int) []byte {
 	return dst
 }
 
-// TestReorder puts arrays of many shapes in pieces of many sizes, against the definition of the two orders.
+// TestReorder reorders arrays of many shapes, in pieces of many sizes, and compares with the definition of the two orders.
 func TestReorder(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	shapes := [][]int{{2, 2}, {1, 5}, {5, 1}, {3, 200}, {200, 3}, {1, 1, 3}, {7, 130}, {130, 7}, {64, 65}, {2, 3, 4, 5}}

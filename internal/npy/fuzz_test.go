@@ -23,7 +23,7 @@ func addFiles(f *testing.F, pattern string) {
 	}
 }
 
-// FuzzRead gives Read any bytes. It may return an error, of the kind that says so, or an array that accounts for every byte.
+// FuzzRead passes arbitrary bytes to Read, which must return a FormatError, or an array that accounts for every byte.
 func FuzzRead(f *testing.F) {
 	addFiles(f, "*.npy")
 	for _, c := range badFiles {
@@ -82,10 +82,10 @@ func fuzzArray[T Element](t *testing.T, content []byte, a, b *Array) {
 	}
 }
 
-// numpysText is a header as NumPy writes it for C order. Of others npyio reads something else: of (4, 3),} a shape of 4.
+// numpysText matches a header as NumPy writes it for C order. npyio misreads others: (4, 3),} as a shape of 4.
 var numpysText = regexp.MustCompile(`^\{'descr': '[<>][a-z]\d', 'fortran_order': False, 'shape': \((\d+,|\d+(, \d+)+)?\), \} *\n$`)
 
-// npyioRead asks npyio, which panics on some files.
+// npyioRead reads with npyio, which panics on some files.
 func npyioRead[T Element](content []byte) (values []T, ok bool) {
 	defer func() {
 		if recover() != nil {
@@ -96,7 +96,7 @@ func npyioRead[T Element](content []byte) (values []T, ok bool) {
 	return values, err == nil
 }
 
-// FuzzArchive gives NewArchive any bytes, and reads all that it says is there.
+// FuzzArchive passes arbitrary bytes to NewArchive, and reads all arrays that it lists.
 func FuzzArchive(f *testing.F) {
 	addFiles(f, "*.npz")
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -120,7 +120,7 @@ func FuzzArchive(f *testing.F) {
 	})
 }
 
-// FuzzWrite writes arrays of any type and shape, and reads them back: as they are, and said to be in Fortran order.
+// FuzzWrite writes arrays of any type and shape, and reads them back: as written, and with a header that declares Fortran order.
 func FuzzWrite(f *testing.F) {
 	f.Add(uint8(1), []byte{}, []byte{0, 0, 0xc0, 0x7f})
 	f.Add(uint8(2), []byte{2, 1}, bytes.Repeat([]byte("abcdefgh"), 2))

@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// npyFile makes a file of any version, with whatever text for a header and whatever data.
+// npyFile returns a file of any version, with any header text and any data.
 func npyFile(major byte, text string, data int) []byte {
 	b := append([]byte(magic), major, 0)
 	if major == 1 {
@@ -27,12 +27,12 @@ func npyFile(major byte, text string, data int) []byte {
 	return append(b, make([]byte, data)...)
 }
 
-// dict is the text of a header with this shape.
+// dict returns the text of a header with this shape.
 func dict(shape string) string {
 	return "{'descr': '<f4', 'fortran_order': False, 'shape': " + shape + ", }\n"
 }
 
-// badFiles are files to refuse, and what the error says.
+// badFiles are files to reject, with the expected error.
 var badFiles = []struct {
 	name, reason string
 	content      []byte
@@ -131,7 +131,7 @@ var badFiles = []struct {
 	{"huge and not there", "truncated", npyFile(1, dict("(16777216, 16)"), 100)},
 }
 
-// shorter is a file whose header says that it is n bytes shorter than it is.
+// shorter returns a file whose header claims that it is n bytes shorter than it is.
 func shorter(n int) []byte {
 	b := npyFile(1, dict("(2,)")+" ", 8)
 	b[8] -= byte(n + 1)
@@ -156,7 +156,7 @@ func TestRefuseBadFiles(t *testing.T) {
 	}
 }
 
-// TestReadFreely reads headers that NumPy reads and doesn't write.
+// TestReadFreely reads headers that NumPy accepts but doesn't write.
 func TestReadFreely(t *testing.T) {
 	for name, text := range map[string]string{
 		"another order, no last comma": "{'shape': (2, 3), 'fortran_order': False, 'descr': '<f4'}\n",
@@ -184,7 +184,7 @@ func TestReadFreely(t *testing.T) {
 	}
 }
 
-// TestMemoryOfLies reads headers that promise much more than there is.
+// TestMemoryOfLies reads files whose headers claim much more data than there is.
 func TestMemoryOfLies(t *testing.T) {
 	content := npyFile(1, dict("(16777216, 16)"), 1<<20) // 1 GiB
 	var before, after runtime.MemStats

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestImports wants the package itself, for every system, to need the standard library and two packages of ours alone.
+// TestImports requires the package to depend, on every system, only on the standard library and two of our packages.
 func TestImports(t *testing.T) {
 	entries, err := os.ReadDir(".")
 	require.NoError(t, err)

@@ -12,8 +12,8 @@ import (
 	"gonum.org/v1/gonum/mat"
 )
 
-// npyio is another implementation, independent of this one and of NumPy. It is asked only what it gets right: it reads no
-// version 3 and no float16, gives Fortran order as it lies but for float64 matrices, and takes files that are damaged.
+// npyio is another implementation, independent of this one and of NumPy. The test uses it only where it is right: it supports neither
+// version 3 nor float16, does not reorder Fortran order except for float64 matrices, and accepts damaged files.
 
 func TestReadAsNpyioDoes(t *testing.T) {
 	asked := 0

@@ -18,7 +18,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// numpyArray is what testdata/make.py noted of an array that it had NumPy write.
+// numpyArray is the record that testdata/make.py made of an array that NumPy wrote.
 type numpyArray struct {
 	File   string
 	Member string // of an archive
@@ -69,7 +69,7 @@ func pieceBits[T Element](t testing.TB, a *Array, n int) []string {
 	return all
 }
 
-// requireArray compares an array with NumPy's note of it, read as a whole and in pieces.
+// requireArray compares an array, read as a whole and in pieces, with NumPy's record.
 func requireArray(t testing.TB, want numpyArray, a *Array) {
 	require.Equal(t, want.DType, a.Header().DType.String())
 	require.Equal(t, want.Shape, a.Header().Shape)
@@ -166,8 +166,8 @@ func TestRefuseNumPyFiles(t *testing.T) {
 	}
 }
 
-// TestWriteNumPyBytes writes what NumPy wrote and wants the same file. Big endian, Fortran order and the later versions are
-// NumPy's to write.
+// TestWriteNumPyBytes writes the arrays that NumPy wrote and requires identical files, except those in big-endian or Fortran order or
+// of later versions, which this package doesn't write.
 func TestWriteNumPyBytes(t *testing.T) {
 	written := 0
 	for _, want := range numpyArrays(t) {

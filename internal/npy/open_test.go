@@ -15,7 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// native and foreign mark the machine's byte order and the other one in a dtype.
+// native and foreign are the marks of the machine's byte order and the other one in a dtype.
 var native, foreign = "<", ">"
 
 func init() {
@@ -31,7 +31,7 @@ func tempFile(t testing.TB, content []byte) string {
 	return path
 }
 
-// ramp is a file of n float32 elements 0, 1, 2, ….
+// ramp returns a file of n float32 elements 0, 1, 2, ….
 func ramp(n int) []byte {
 	b := encodeHeader(Header{Float32, []int{n}})
 	values := make([]float32, n)
@@ -110,7 +110,7 @@ func TestOpenedArray(t *testing.T) {
 			require.ErrorIs(t, err, os.ErrClosed)
 			require.ErrorIs(t, ReadAt(a, make([]float32, 1), 0), os.ErrClosed)
 			require.ErrorIs(t, ReadAt(a, []float32{}, 0), os.ErrClosed)
-			require.NoError(t, os.Remove(path), "nothing holds the file") // on Windows an open file stays
+			require.NoError(t, os.Remove(path), "nothing holds the file") // on Windows an open file can't be removed
 		})
 	}
 }
@@ -128,7 +128,7 @@ func TestWrongArguments(t *testing.T) {
 	}
 	require.NoError(t, ReadAt(a, []float32{}, 5))
 
-	type half uint16 // types of one's own do
+	type half uint16 // named types are allowed
 	h, err := Read("half.npy", bytes.NewReader(npyFile(1, "{'descr': '<f2', 'fortran_order': False, 'shape': (2,)}\n", 4)))
 	require.NoError(t, err)
 	values, err := Values[half](h)
@@ -169,8 +169,8 @@ func TestAlso(t *testing.T) {
 	assert.ErrorIs(t, also(one, two), two)
 }
 
-// TestPanic makes the loading of an array panic, as a file that does not fit into memory did on js/wasm. Who comes next
-// must not find the array locked.
+// TestPanic makes loading an array panic, as it may on js/wasm with a file that does not fit into memory. The array
+// must not stay locked.
 func TestPanic(t *testing.T) {
 	path := tempFile(t, npyFile(1, "{'descr': '<f4', 'fortran_order': True, 'shape': (2, 3)}\n", 24))
 	for name, use := range map[string]func(*Array) error{

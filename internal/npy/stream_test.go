@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestStream walks through streams of either byte order and either order of elements, in pieces of several sizes.
+// TestStream reads streams of either byte order, in C and Fortran order, in pieces of several sizes.
 func TestStream(t *testing.T) {
 	const rows, columns = 30, 7
 	for _, text := range []string{

@@ -21,7 +21,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// smallDisk mounts a disk of so many bytes, or skips the test and says why it can't.
+// smallDisk mounts a file system of limited size, or skips the test if it can't.
 func smallDisk(t *testing.T, options string) string {
 	if os.Geteuid() != 0 {
 		t.Skip("mounting a small disk needs root")
@@ -49,7 +49,7 @@ func TestFullDisk(t *testing.T) {
 	require.EqualError(t, err, "npy: write "+path+": no space left on device")
 	requireEmpty(t, folder)
 
-	// So few elements that they're in memory until Commit.
+	// So few elements that they stay in the buffer until Commit.
 	filler := filepath.Join(folder, "filler")
 	require.NoError(t, os.WriteFile(filler, make([]byte, 240<<10), 0o666))
 	w, err := Create(context.Background(), path, Header{Float32, []int{15000}})
@@ -70,7 +70,7 @@ func TestFullDisk(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	requireEmpty(t, folder)
 
-	// Two arrays, of which the second doesn't fit: neither stays.
+	// If the second of two arrays doesn't fit, neither stays.
 	one, err := Create(context.Background(), filepath.Join(folder, "one.npy"), Header{Float32, []int{40000}})
 	require.NoError(t, err)
 	two, err := Create(context.Background(), filepath.Join(folder, "two.npy"), Header{Float32, []int{40000}})
@@ -89,14 +89,14 @@ func TestReadOnlyDisk(t *testing.T) {
 	require.EqualError(t, err, "npy: write "+path+": read-only file system")
 }
 
-// asNobody runs f with the file permissions of somebody who isn't root: for root no folder is unwritable.
+// asNobody runs f with the file permissions of a user other than root, who can write to any folder.
 func asNobody(t *testing.T, f func()) {
 	if os.Geteuid() != 0 {
 		f()
 		return
 	}
 	const nobody = 65534
-	runtime.LockOSThread() // file permissions are the thread's
+	runtime.LockOSThread() // the user for file permissions is set per thread
 	defer runtime.UnlockOSThread()
 	syscall.Setfsuid(nobody)
 	defer syscall.Setfsuid(0)
@@ -104,7 +104,7 @@ func asNobody(t *testing.T, f func()) {
 }
 
 func TestPermissions(t *testing.T) {
-	// Under t.TempDir all folders are closed to others.
+	// Other users have no access to the folders under t.TempDir.
 	folder, err := os.MkdirTemp("", "npy")
 	require.NoError(t, err)
 	t.Cleanup(func() { os.Chmod(folder, 0o755); os.RemoveAll(folder) })
@@ -160,12 +160,12 @@ func TestPipesAndDevices(t *testing.T) {
 	require.ErrorIs(t, WriteFile(context.Background(), "/dev/full", Header{Float32, nil}, []float32{1}), syscall.ENOSPC)
 }
 
-// TestFilesLargerThanMemory opens files of 1 TiB, of which the disk holds next to nothing.
+// TestFilesLargerThanMemory opens sparse files of 1 TiB.
 func TestFilesLargerThanMemory(t *testing.T) {
 	if strconv.IntSize == 32 {
 		t.Skip("an int doesn't count so many bytes")
 	}
-	shift := 38 // a constant 1 << 38 doesn't compile there
+	shift := 38 // a constant 1 << 38 doesn't compile if int has 32 bits
 	n := 1 << shift
 	if memory.Check(uint64(4*n)) == nil {
 		t.Skip("a machine with so much memory")
@@ -185,7 +185,7 @@ func TestFilesLargerThanMemory(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, n, a.Len())
 		if _, release, err := mapFile(a.file, 128+4*n); err != nil {
-			t.Skipf("1 TiB can't be mapped here: %v", err) // qemu can't
+			t.Skipf("1 TiB can't be mapped here: %v", err) // under qemu
 		} else {
 			require.NoError(t, release())
 		}
@@ -218,8 +218,8 @@ func TestAllocateMoreThanThereIs(t *testing.T) {
 	require.ErrorContains(t, err, fmt.Sprintf("it needs %d bytes of memory", math.MaxInt-1<<16))
 }
 
-// TestNothingLeaks wants none of this test's files open or mapped after everything that opens or maps. (Others' are not looked
-// at: one may be closed at any time.)
+// TestNothingLeaks checks that none of this test's files is open or mapped after each call that opens or maps one. (It ignores other
+// tests' files, which may be closed at any time.)
 func TestNothingLeaks(t *testing.T) {
 	folder, err := filepath.EvalSymlinks(t.TempDir())
 	require.NoError(t, err)
@@ -274,7 +274,7 @@ func TestNothingLeaks(t *testing.T) {
 	require.Empty(t, held())
 }
 
-// TestMapped wants what can be mapped to be mapped: reading it takes no memory, and shows what is written to the file.
+// TestMapped checks that a file that can be mapped is mapped: reading it takes no memory, and changes of the file are visible.
 func TestMapped(t *testing.T) {
 	content := ramp(1000)
 	if bigEndianHost {

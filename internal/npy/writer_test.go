@@ -30,7 +30,7 @@ func fileNames(t testing.TB, folder string) []string {
 	return names
 }
 
-// temporary returns the file beside path, of which there is one.
+// temporary returns the single other file in path's folder.
 func temporary(t testing.TB, path string) string {
 	found, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".smoothl1-*.tmp"))
 	require.NoError(t, err)
@@ -39,7 +39,7 @@ func temporary(t testing.TB, path string) string {
 }
 
 func TestWriteInPieces(t *testing.T) {
-	const n = 700000 // more than a piece that the context is looked at between
+	const n = 700000 // more than one piece; the context is checked between pieces
 	values := make([]float32, n)
 	for i := range values {
 		values[i] = float32(i)
@@ -68,7 +68,7 @@ func TestWriteInPieces(t *testing.T) {
 	require.True(t, bytes.Equal(content, b.Bytes()))
 }
 
-func TestWriteSwapped(t *testing.T) { // as a machine of the other byte order does
+func TestWriteSwapped(t *testing.T) { // as on a machine of the other byte order
 	values := make([]float64, 1<<18)
 	for i := range values {
 		values[i] = float64(i)
@@ -88,7 +88,7 @@ func TestWriteSwapped(t *testing.T) { // as a machine of the other byte order do
 	require.False(t, bytes.Equal(straight.Bytes(), turned.Bytes()))
 }
 
-// TestWriterErrors wants every error to leave nothing behind, at once and without Close.
+// TestWriterErrors checks that every error removes all files at once, without Close.
 func TestWriterErrors(t *testing.T) {
 	three := make([]float32, 3)
 	for name, c := range map[string]struct {
@@ -202,7 +202,7 @@ func TestCommitTogether(t *testing.T) {
 	require.NoError(t, Commit())
 }
 
-// failAfter is an io.Writer that takes n bytes.
+// failAfter is an io.Writer that fails after n bytes.
 type failAfter struct{ n int }
 
 var errFull = errors.New("full")
