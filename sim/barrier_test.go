@@ -132,7 +132,7 @@ func TestArrive(t *testing.T) {
 		setp.lt.u32 %p1, %r2, 64;
 		@%p1 bra WRITE;
 	READ:
-		bar.sync 5, 128;			// who waited at 3 when it arrives there would never come here
+		bar.sync 5, 128;			// deadlocks if the bar.arrive of the writers waits
 		bar.sync 3, 128;
 		ld.shared.u32 %r8, [%r5];
 		bar.arrive 4, 128;

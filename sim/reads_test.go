@@ -10,7 +10,7 @@ func TestSharedReads(t *testing.T) {
 	}
 	runStrict(t, []strictCase{
 		{"all, then one writes", all + one("77", "st.global.u32 [%rd0], 1;"), all + "bar.sync 0;" + one("77", "st.global.u32 [%rd0], 1;"), 1, 256, []string{"race: "}},
-		{"one that has not come to the barrier", // 33 reads behind it
+		{"one that has not come to the barrier", // thread 33 reads after it
 			all + "bar.sync 0;" + one("33", all) + one("77", "st.global.u32 [%rd0], 1;"),
 			all + one("33", all) + "bar.sync 0;" + one("77", "st.global.u32 [%rd0], 1;"), 1, 256, []string{"race: ", "(33,0,0)"}},
 		{"a lane of the writer's warp",

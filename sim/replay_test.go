@@ -117,9 +117,9 @@ func TestReplayFault(t *testing.T) {
 	}
 	seed := regexp.MustCompile(`seed (\d+)`)
 	texts := map[string]bool{}
-	t.Setenv(sim.SeedVariable, "") // none, whatever this test was started with
+	t.Setenv(sim.SeedVariable, "") // unset, whatever the test's environment is
 	for range 60 {
-		err := fault(device(t)) // of a seed that nobody chose
+		err := fault(device(t)) // with a random seed
 		if err == nil {
 			continue
 		}

@@ -193,7 +193,7 @@ func TestKernelTraffic(t *testing.T) {
 				assert.Equal(t, c.loads*rows, loads.Widths[4], "loads of 16 bytes")
 				assert.Equal(t, c.stores*rows, stores.Widths[4], "stores of 16 bytes")
 				var sumLoads, sumStores sim.Traffic
-				if c.reduces { // the last block reads the chunk sums, 64 of the 128 lanes of a row; and the result, which it wrote behind them
+				if c.reduces { // the last block reads the chunk sums, which fill 64 of the 128 lanes of a row, and the result that it wrote after them
 					sumLoads = sim.Traffic{Requests: 3, Bytes: 8*chunks + 8, Sectors: 8*chunks/32 + 1}
 					sumStores = sim.Traffic{Requests: chunks + 2, Bytes: 8 * (chunks + 2), Sectors: chunks + 2}
 					assert.Equal(t, sim.Traffic{Requests: 5, Bytes: 20, Sectors: 5, Widths: [5]uint64{2: 5}}, k.Global.Atomics, "a ticket for each block")

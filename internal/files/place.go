@@ -49,7 +49,8 @@ func (p Place) Streamed() bool { return p.info != nil && (p.descriptor >= 0 || !
 // Regular reports whether a regular file is there.
 func (p Place) Regular() bool { return p.info != nil && p.info.Mode().IsRegular() }
 
-// Same reports whether two places are the same file. Devices, such as /dev/null, may be named several times and are not.
+// Same reports whether two places are the same file or descriptor. Two paths to one device are not, so that /dev/null can be used
+// for several files.
 func (p Place) Same(q Place) bool {
 	switch {
 	case p.info == nil || q.info == nil:

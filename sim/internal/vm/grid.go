@@ -27,7 +27,7 @@ type Options struct {
 	StepLimit       uint64 // operations of all warps; 0: no limit
 	WorkLimit       uint64 // work during which no thread leaves the kernel; 0: no limit
 	Serial          bool   // one goroutine
-	Strict          bool   // check for races and reads of unwritten memory, which must have shadows; implies Serial
+	Strict          bool   // check for races and reads of unwritten memory (the memory must have shadows); implies Serial
 	LatestLoads     bool   // strong loads see the latest value
 }
 
