@@ -22,6 +22,8 @@ type stub struct {
 	names    []string // of functions, by handle − 1
 	launches []launched
 	record   bool
+	log      []string                              // of calls on streams since record was set: "Zero on 0x…"
+	elapsed  func(start, end driver.Event) float32 // nil: 1
 	zeroed   int
 	fail     map[string]*driver.Error // by call: fails until taken out
 	closes   int
@@ -82,6 +84,7 @@ func (s *stub) Alloc(bytes uint64) (driver.Ptr, error) {
 	if err := s.try("Alloc"); err != nil {
 		return 0, err
 	}
+	s.note("Alloc", 0)
 	if bytes > 1<<30 {
 		return 0, &driver.Error{Call: "Alloc", Code: driver.CodeOutOfMemory, Name: "CUDA_ERROR_OUT_OF_MEMORY"}
 	}
@@ -110,16 +113,18 @@ func (s *stub) at(p driver.Ptr) []byte {
 	panic(fmt.Sprintf("no memory at %#x", uint64(p)))
 }
 
-func (s *stub) CopyIn(dst driver.Ptr, src []byte, _ driver.Stream) error {
+func (s *stub) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note("CopyIn", on)
 	copy(s.at(dst)[:len(src)], src)
 	return s.try("CopyIn")
 }
 
-func (s *stub) CopyOut(dst []byte, src driver.Ptr, _ driver.Stream) error {
+func (s *stub) CopyOut(dst []byte, src driver.Ptr, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note("CopyOut", on)
 	if err := s.try("CopyOut"); err != nil {
 		return err
 	}
@@ -127,16 +132,18 @@ func (s *stub) CopyOut(dst []byte, src driver.Ptr, _ driver.Stream) error {
 	return nil
 }
 
-func (s *stub) Copy(dst, src driver.Ptr, bytes uint64, _ driver.Stream) error {
+func (s *stub) Copy(dst, src driver.Ptr, bytes uint64, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note("Copy", on)
 	copy(s.at(dst)[:bytes], s.at(src)[:bytes])
 	return nil
 }
 
-func (s *stub) Zero(dst driver.Ptr, bytes uint64, _ driver.Stream) error {
+func (s *stub) Zero(dst driver.Ptr, bytes uint64, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note("Zero", on)
 	s.zeroed++
 	clear(s.at(dst)[:bytes])
 	return s.try("Zero")
@@ -166,6 +173,7 @@ func (s *stub) CloseStream(h driver.Stream) error {
 func (s *stub) Wait(h driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.note("Wait", h)
 	if h != 0 && !s.streams[h] {
 		return &driver.Error{Call: "Wait", Code: driver.CodeInvalidHandle, Name: "CUDA_ERROR_INVALID_HANDLE"}
 	}
@@ -190,9 +198,26 @@ func (s *stub) CloseEvent(h driver.Event) error {
 	return s.try("CloseEvent")
 }
 
-func (s *stub) Record(driver.Event, driver.Stream) error            { return s.try("Record") }
-func (s *stub) WaitEvent(driver.Event, driver.Stream) error         { return s.try("WaitEvent") }
-func (s *stub) Elapsed(driver.Event, driver.Event) (float32, error) { return 1, nil }
+func (s *stub) Record(_ driver.Event, on driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note("Record", on)
+	return s.try("Record")
+}
+
+func (s *stub) WaitEvent(_ driver.Event, on driver.Stream) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.note("WaitEvent", on)
+	return s.try("WaitEvent")
+}
+
+func (s *stub) Elapsed(start, end driver.Event) (float32, error) {
+	if s.elapsed != nil {
+		return s.elapsed(start, end), nil
+	}
+	return 1, nil
+}
 
 func (s *stub) Load(string) (driver.Module, error) {
 	if err := s.try("Load"); err != nil {
@@ -222,6 +247,7 @@ func (s *stub) Launch(f driver.Function, g driver.Geometry, on driver.Stream, ar
 	if err := s.try("Launch"); err != nil {
 		return err
 	}
+	s.note("Launch", on)
 	if s.record {
 		s.launches = append(s.launches, launched{s.names[f-1], g, on, append([]uint64(nil), args...)})
 	}
@@ -231,6 +257,24 @@ func (s *stub) Launch(f driver.Function, g driver.Geometry, on driver.Stream, ar
 func (s *stub) Close() error {
 	s.closes++
 	return s.try("Close")
+}
+
+// note has the log have a call.
+func (s *stub) note(call string, on driver.Stream) {
+	if s.record {
+		s.log = append(s.log, fmt.Sprintf("%s on %#x", call, uint64(on)))
+	}
+}
+
+// logged returns the calls that f makes.
+func (s *stub) logged(f func()) []string {
+	s.mu.Lock()
+	s.log = nil
+	s.mu.Unlock()
+	f()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.log
 }
 
 // last returns the last launch.
