@@ -77,8 +77,8 @@ func Finish(l smoothl1.Loss, chunkSums []float64, count int, d smoothl1.Divisor)
 	if l.Reduction == smoothl1.None {
 		return 0, smoothl1.NewArgError(name, "reduction", l.Reduction, smoothl1.ErrReduction)
 	}
-	if err := d.Validate(l.Reduction); err != nil {
-		return 0, err
+	if e, ok := d.Validate(l.Reduction).(*smoothl1.ArgError); ok {
+		return 0, smoothl1.NewArgError(name, e.Arg, e.Value, e.Err)
 	}
 	if count < 0 {
 		return 0, smoothl1.NewArgError(name, "count", count, smoothl1.ErrCount)

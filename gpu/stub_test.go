@@ -90,6 +90,7 @@ func (s *stub) Alloc(bytes uint64) (driver.Ptr, error) {
 	}
 	p := driver.Ptr(s.handle())
 	s.memory[p] = make([]byte, bytes)
+	s.next += bytes &^ 0xff
 	return p, nil
 }
 

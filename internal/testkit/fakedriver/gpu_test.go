@@ -125,6 +125,29 @@ func TestGPU(t *testing.T) {
 	require.NoError(t, dev.Close())
 }
 
+// Devices opens none of the devices that it lists, and goes on where one cannot be asked.
+func TestDevices(t *testing.T) {
+	clean(t)
+	all, err := gpu.Devices()
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	assert.Equal(t, fakedriver.Live{}, fakedriver.Alive())
+	for ordinal, info := range all[:2] {
+		dev, err := gpu.Open(gpu.CUDA(ordinal))
+		require.NoError(t, err)
+		assert.Equal(t, dev.Info(), info)
+		require.NoError(t, dev.Close())
+	}
+	assert.Equal(t, "cpu", all[2].Backend)
+
+	fakedriver.Fail("cuDeviceGetName", 1, driver.CodeUnknown)
+	all, err = gpu.Devices()
+	require.ErrorContains(t, err, "gpu: Devices: CUDA device 0: CUDA_ERROR_UNKNOWN (999) from cuDeviceGetName")
+	require.Len(t, all, 3)
+	assert.Equal(t, gpu.Info{Backend: "cuda"}, all[0])
+	assert.Equal(t, "Fake GPU 1", all[1].Name)
+}
+
 // What a kernel of the shipped PTX takes is what package kernels says it takes, as this package counts it.
 func TestShippedPTX(t *testing.T) {
 	clean(t)

@@ -1,0 +1,198 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"testing"
+	"unsafe"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// memory is cut into the arrays of a call, float32 and the float64 of chunk sums, at any place.
+type memory []byte
+
+func (m memory) floats(at, n int) []float32  { return cut[float32](m, at, n) }
+func (m memory) doubles(at, n int) []float64 { return cut[float64](m, at, n) }
+func cut[E any](m memory, at, n int) []E     { return unsafe.Slice((*E)(unsafe.Pointer(&m[at])), n) }
+func newMemory(bytes int) memory             { return cut[byte](memory(rawOf(make([]float64, bytes/8))), 0, bytes) }
+func rawOf(x []float64) []byte               { return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 8*len(x)) }
+
+// implementations are the ways to compute what arguments have places for.
+var implementations = map[string]func(smoothl1.Loss, *Args[float32]) error{
+	"Run": func(l smoothl1.Loss, a *Args[float32]) error {
+		_, err := Run(l, a)
+		return err
+	},
+	"four functions": func(l smoothl1.Loss, a *Args[float32]) error {
+		return named(l, a, ForwardTerms[float32], Forward[float32], Backward[float32], ForwardBackward[float32])
+	},
+	"reference": func(l smoothl1.Loss, a *Args[float32]) error {
+		return named(l, a, RefForwardTerms[float32], RefForward[float32], RefBackward[float32], RefForwardBackward[float32])
+	},
+}
+
+func named(l smoothl1.Loss, a *Args[float32], terms func(smoothl1.Loss, Args[float32]) error, forward func(smoothl1.Loss, Args[float32]) (float64, error),
+	backward func(smoothl1.Loss, Args[float32]) error, both func(smoothl1.Loss, Args[float32]) (float64, error)) (err error) {
+	switch {
+	case a.Terms != nil:
+		return terms(l, *a)
+	case a.GradPred == nil && a.GradTarget == nil:
+		_, err = forward(l, *a)
+	case a.NoLoss:
+		return backward(l, *a)
+	default:
+		_, err = both(l, *a)
+	}
+	return err
+}
+
+// TestEveryOverlapOfSlices puts every output at places where it shares an element, or none, with every other array. An output may be
+// an input that is as long.
+func TestEveryOverlapOfSlices(t *testing.T) {
+	const n = 2*Chunk + 10 // three chunk sums
+	const size, sums = 4 * n, 3 * 8
+	fields := []string{"Pred", "Target", "Upstream", "Terms", "GradPred", "GradTarget", "ChunkSums"}
+	for name, compute := range implementations {
+		for _, out := range fields[3:] {
+			for i, other := range fields {
+				if out == other || i >= 2 && (out == "Terms" || other == "Terms") {
+					continue // no pass has both
+				}
+				outBytes, otherBytes := size, size
+				if out == "ChunkSums" {
+					outBytes = sums
+				}
+				if other == "ChunkSums" {
+					otherBytes = sums
+				}
+				inPlace := out != "ChunkSums" && i < 3
+				for _, c := range []struct {
+					at      int // from where the other begins
+					allowed bool
+				}{{-outBytes, true}, {-outBytes + 8, false}, {-8, false}, {0, inPlace}, {8, false}, {otherBytes - 8, false}, {otherBytes, true}} {
+					a := Args[float32]{Pred: newMemory(size).floats(0, n), Target: newMemory(size).floats(0, n)}
+					if out == "Terms" {
+						a.NoLoss = true
+					} else {
+						a.GradPred = newMemory(size).floats(0, n)
+						a.ChunkSums = make([]float64, 3)
+					}
+					m := newMemory(4 * size)
+					begin := size + 8
+					put(&a, other, m, begin, n)
+					put(&a, out, m, begin+c.at, n)
+					err := compute(smoothl1.Loss{Beta: 1}, &a)
+					where := fmt.Sprintf("%s: %s %+d from %s", name, out, c.at, other)
+					if c.allowed {
+						require.NoError(t, err, where)
+					} else {
+						require.ErrorIs(t, err, smoothl1.ErrOverlap, where)
+					}
+				}
+			}
+		}
+	}
+}
+
+// put cuts an array of n elements, or their chunk sums, out of m.
+func put(a *Args[float32], field string, m memory, at, n int) {
+	switch field {
+	case "Upstream":
+		a.Upstream = Elements(m.floats(at, n))
+	case "ChunkSums":
+		a.ChunkSums = m.doubles(at, Chunks(n))
+	default:
+		reflect.ValueOf(a).Elem().FieldByName(field).Set(reflect.ValueOf(m.floats(at, n)))
+	}
+}
+
+// A reduced loss of one float64 has one chunk sum, which may not be in the place of an input even so.
+func TestChunkSumInPlaceOfAnInput(t *testing.T) {
+	x := []float64{1}
+	for _, a := range []Args[float64]{{Pred: x, Target: []float64{0}}, {Pred: []float64{0}, Target: x},
+		{Pred: []float64{0}, Target: []float64{0}, Upstream: Elements(x), GradPred: []float64{0}}} {
+		a.ChunkSums = x
+		_, err := Run(smoothl1.Loss{Beta: 1}, &a)
+		require.ErrorIs(t, err, smoothl1.ErrOverlap)
+	}
+}
+
+// Run does what the four functions do, and allocates nothing.
+func TestRun(t *testing.T) {
+	const n = Chunk + 3
+	for _, l := range []smoothl1.Loss{{Beta: 0.3}, {Beta: 0.3, Reduction: smoothl1.None}} {
+		for _, c := range []Args[float32]{
+			{Terms: make([]float32, n), NoLoss: true}, {}, {Divisor: smoothl1.DivideBy(17)}, {GradPred: make([]float32, n), NoLoss: true},
+			{GradPred: make([]float32, n), GradTarget: make([]float32, n), Divisor: smoothl1.DivideBy(0.25)},
+			{GradPred: make([]float32, n), Upstream: Number[float32](-2)},
+			{GradTarget: make([]float32, n), Upstream: Elements(randomArgs[float32](n).Pred)},
+		} {
+			if l.Reduction == smoothl1.None && (!c.Divisor.IsZero() || c.Terms == nil && c.GradPred == nil && c.GradTarget == nil) {
+				continue
+			}
+			r := randomArgs[float32](n)
+			c.Pred, c.Target = r.Pred, r.Target
+			want := c
+			var wantValue float64
+			var err error
+			loss := l.Reduction != smoothl1.None && !c.NoLoss
+			for _, x := range []*[]float32{&want.Terms, &want.GradPred, &want.GradTarget} {
+				if *x != nil {
+					*x = make([]float32, n)
+				}
+			}
+			switch gradients := c.GradPred != nil || c.GradTarget != nil; {
+			case c.Terms != nil:
+				err = RefForwardTerms(l, want)
+			case gradients && loss:
+				wantValue, err = RefForwardBackward(l, want)
+			case gradients:
+				err = RefBackward(l, want)
+			default:
+				wantValue, err = RefForward(l, want)
+			}
+			require.NoError(t, err)
+			value, err := Run(l, &c)
+			require.NoError(t, err)
+			assert.Equal(t, math.Float64bits(wantValue), math.Float64bits(value))
+			assert.Equal(t, want, c)
+			assert.Zero(t, testing.AllocsPerRun(20, func() {
+				args := c // on this function's stack
+				_, _ = Run(l, &args)
+			}))
+		}
+	}
+	_, err := Run[float32](smoothl1.Loss{}, nil)
+	require.ErrorIs(t, err, smoothl1.ErrNil)
+	_, err = Run(smoothl1.Loss{Beta: 1}, &Args[float32]{Upstream: Number[float32](1)})
+	require.EqualError(t, err, "smoothl1: Run: upstream = a number: is not used by this operation: only the reduced loss is wanted")
+	_, err = Run(smoothl1.Loss{Beta: 1}, &Args[float32]{Terms: []float32{}, NoLoss: true, Divisor: smoothl1.DivideBy(2)})
+	require.ErrorIs(t, err, smoothl1.ErrUnused)
+}
+
+// TestFinish: the chunk sums may be those of either type, so any beta that one of them can be computed with is right.
+func TestFinish(t *testing.T) {
+	sums := []float64{3, 4}
+	for _, beta := range []float64{1e-60, 1e60, 1, 0} {
+		for _, c := range []struct {
+			reduction smoothl1.Reduction
+			divisor   smoothl1.Divisor
+			want      float64
+		}{{smoothl1.Sum, smoothl1.Divisor{}, 7}, {smoothl1.Mean, smoothl1.Divisor{}, 7.0 / (Chunk + 1)}, {smoothl1.Mean, smoothl1.DivideBy(3.5), 2}} {
+			got, err := Finish(smoothl1.Loss{Beta: beta, Reduction: c.reduction}, sums, Chunk+1, c.divisor)
+			require.NoError(t, err, beta)
+			assert.Equal(t, c.want, got)
+		}
+	}
+	_, err := Finish(smoothl1.Loss{Beta: math.NaN()}, sums, Chunk+1, smoothl1.Divisor{})
+	require.ErrorIs(t, err, smoothl1.ErrBeta)
+	_, err = Finish(smoothl1.Loss{Beta: 1}, sums, Chunk+1, smoothl1.DivideBy(-1))
+	require.EqualError(t, err, "smoothl1: Finish: divisor = -1: divisor must be positive and finite")
+	_, err = Finish(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, sums, Chunk+1, smoothl1.DivideBy(2))
+	require.ErrorIs(t, err, smoothl1.ErrReduction)
+}
