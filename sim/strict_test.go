@@ -8,6 +8,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -258,9 +259,7 @@ func TestEdges(t *testing.T) {
 
 // Strict mode takes a bounded amount of memory for a launch.
 func TestStrictMemory(t *testing.T) {
-	if testing.Short() {
-		t.Skip("what it measures takes its time")
-	}
+	testkit.NeedsLong(t)
 	heap := func() uint64 { // the most that there was
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)

@@ -50,7 +50,9 @@ func requireSame[T smoothl1.Float](t testing.TB, want, got []T) {
 	t.Helper()
 	require.Len(t, got, len(want))
 	for i := range want {
-		require.True(t, difftest.SameBits(got[i], want[i]), "element %d: got %v, want %v", i, got[i], want[i])
+		if !difftest.SameBits(got[i], want[i]) {
+			require.Failf(t, "other bits", "element %d: got %v, want %v", i, got[i], want[i])
+		}
 	}
 }
 

@@ -29,6 +29,9 @@ func TestSignals(t *testing.T) {
 	large := t.TempDir()
 	p, q := sparse(t, large, "p.npy", 1<<28), sparse(t, large, "t.npy", 1<<28)
 	small := save(t, large, "s.npy", []float32{1}, 1)
+	begin := time.Now()
+	require.NoError(t, command("--version").Run())
+	start := time.Since(begin) // what it takes here to start a process
 	for name, arguments := range map[string][]string{
 		"computes":                   {"eval", p, q, "--grad-pred", "g.npy", "--out", "o.npy", "--device", "sim"},
 		"opens a pipe to read":       {"eval", "fifo", small, "--grad-pred", "g.npy"},
@@ -48,7 +51,7 @@ func TestSignals(t *testing.T) {
 			}
 			t.Run(name+"/"+s.String(), func(t *testing.T) {
 				t.Parallel()
-				for wait := 700 * time.Millisecond; ; wait *= 3 {
+				for wait := 100*time.Millisecond + 2*start; ; wait *= 3 {
 					if endBySignal(t, arguments, s, wait) {
 						break
 					}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -22,7 +23,7 @@ func holdCoverage(t *testing.T, coverage sim.Coverage) {
 	missed := map[string]int{}
 	for _, m := range coverage.Missed() {
 		kernel, what, _ := strings.Cut(m, ",")
-		if reduces[kernel] && !*long {
+		if reduces[kernel] && !testkit.Long() {
 			continue
 		}
 		assert.Contains(t, what, "never taken", "only branches are left, that go one way")
@@ -30,7 +31,7 @@ func holdCoverage(t *testing.T, coverage sim.Coverage) {
 		t.Log(m)
 	}
 	for kernel, n := range cannot {
-		if *long || !reduces[kernel] {
+		if testkit.Long() || !reduces[kernel] {
 			assert.Equal(t, n, missed[kernel], kernel)
 		}
 		delete(missed, kernel)

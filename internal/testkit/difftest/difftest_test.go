@@ -11,6 +11,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -22,7 +23,6 @@ var (
 	replayCase   = flag.String("case", "", "the case that TestReplay runs, as a failure prints it")
 	replayColumn = flag.String("column", "", "the column that TestReplay runs the case in")
 	onlyColumn   = flag.String("only", "", "leave out all columns but this one")
-	long         = flag.Bool("long", false, "also run what takes minutes: sums of three levels, and of every length of the second")
 	limit        = flag.Duration("for", 0, "leave out the cases that are not begun after this time; 0: none")
 )
 
@@ -50,7 +50,7 @@ func TestTable(t *testing.T) {
 		}
 		hold(t, c, all)
 	}
-	if *long {
+	if testkit.Long() {
 		for _, c := range Deep() {
 			hold(t, c, onDevices(all))
 		}
@@ -68,7 +68,7 @@ func TestTable(t *testing.T) {
 func TestRandom(t *testing.T) {
 	all, _ := columns(t)
 	cases := 100
-	if *long {
+	if testkit.Long() {
 		cases = 2000
 	}
 	for i := range cases {
@@ -78,7 +78,7 @@ func TestRandom(t *testing.T) {
 
 // TestLarge needs a third level of the canonical sum, as TestContractOfLargeArrays does, and is just at it.
 func TestLarge(t *testing.T) {
-	needsLong(t)
+	testkit.NeedsLong(t)
 	all, _ := columns(t)
 	for _, n := range []int{2048*2048 + 1, 2048 * 2048, 2048*2048 - 1} {
 		hold(t, Case{Op: Forward, Loss: smoothl1.Loss{Beta: 0.1}, N: n, Seed: uint64(n)}, all)
@@ -87,18 +87,10 @@ func TestLarge(t *testing.T) {
 
 // TestLevels runs on devices what no other implementation has places for.
 func TestLevels(t *testing.T) {
-	needsLong(t)
+	testkit.NeedsLong(t)
 	all, _ := columns(t)
 	for _, c := range Levels() {
 		hold(t, c, onDevices(all))
-	}
-}
-
-// needsLong skips a test of many millions of elements but where -long asks for it.
-func needsLong(t *testing.T) {
-	t.Helper()
-	if !*long {
-		t.Skip("only with -long")
 	}
 }
 

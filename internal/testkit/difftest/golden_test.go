@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
 var goldenDir = filepath.Join("..", "..", "..", "testdata", "golden")
@@ -130,7 +131,7 @@ func largeContractCase[T smoothl1.Float](t *testing.T, c largeCase, all []Column
 		Loss: smoothl1.Loss{Kind: c.Kind, Beta: c.Beta, Reduction: c.Reduction}}
 	devices := onDevices(all)
 	for _, column := range all {
-		if c.Count > 1<<20 && !*long && slices.ContainsFunc(devices, func(d Column) bool { return d.Name == column.Name }) {
+		if c.Count > 1<<20 && !testkit.Long() && slices.ContainsFunc(devices, func(d Column) bool { return d.Name == column.Name }) {
 			continue
 		}
 		got, err := of[T](column)(k, in)
