@@ -34,10 +34,11 @@ func (f *deviceFlag) Set(text string) error {
 		}
 	case "cuda":
 		if numbered {
-			var u uint64
-			if u, err = strconv.ParseUint(number, 10, 31); err == nil {
-				ordinal = int(u)
+			u, wrong := strconv.ParseUint(number, 10, 31)
+			if wrong != nil {
+				err = fmt.Errorf("want cuda:N, where N is the number of a device, 0 or more")
 			}
+			ordinal = int(u)
 		}
 	default:
 		err = fmt.Errorf("want auto, cpu, cuda, cuda:N or sim")

@@ -5,7 +5,9 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
 
+	"codeberg.org/go-pdf/fpdf"
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/text"
@@ -25,6 +27,13 @@ const (
 	pictureWidth, pictureHeight = 16 * vg.Centimeter, 11 * vg.Centimeter
 	curveWidth                  = vg.Length(2)
 )
+
+// A picture is a function of what is drawn: a PDF has no time of its own, and its objects one order.
+func init() {
+	fpdf.SetDefaultCreationDate(time.Unix(0, 0).UTC())
+	fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
+	fpdf.SetDefaultCatalogSort(true)
+}
 
 // draw writes the picture in a format.
 func (d *drawing) draw(w io.Writer, format string) error {

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
@@ -33,6 +34,28 @@ func (f *nameFlag) Set(text string) error {
 // addName adds a flag that names something, of which short may be a letter.
 func addName(c *cobra.Command, to *string, name, short, use string) {
 	c.Flags().VarP((*nameFlag)(to), name, short, use)
+}
+
+// flagError says what a flag wants where the error is that of a parser.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	wanted, ok := map[string]string{
+		"int":      "a whole number",
+		"intSlice": "whole numbers with commas between them",
+		"uint64":   "a whole number, 0 or more",
+		"duration": "a time such as 90s, 5m or 1h30m",
+		"bool":     "true or false",
+	}[invalid.GetFlag().Value.Type()]
+	switch {
+	case !ok:
+		return err
+	case errors.Is(err, strconv.ErrRange):
+		wanted += " that 64 bits hold"
+	}
+	return fmt.Errorf("invalid argument %q for \"--%s\" flag: want %s", invalid.GetValue(), invalid.GetFlag().Name, wanted)
 }
 
 // floatFlag is the value of a flag that is a number.

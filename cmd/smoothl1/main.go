@@ -81,6 +81,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	root.SetArgs(arguments)
 	root.SetOut(out)
 	root.SetErr(stderr)
+	refuseUnknown(root)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil && out.err != nil {
 		err = fmt.Errorf("standard output: %w", out.err)
@@ -126,7 +127,7 @@ All give the same bits.`,
 		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	root.SetVersionTemplate("smoothl1 {{.Version}}\n")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	for _, c := range []*cobra.Command{newEval(), newPlot(), newVerify(), newBench(), newDevices()} {
 		c.PreRunE = func(*cobra.Command, []string) error { // the CPU has its part in all of them, if only as the reference
 			_, err := cpu.InstructionSet()
@@ -135,4 +136,29 @@ All give the same bits.`,
 		root.AddCommand(c)
 	}
 	return root
+}
+
+// refuseUnknown adds cobra's own commands, which write to root's output, and has them refuse what they do not know, which they would
+// only print help for.
+func refuseUnknown(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd()
+	for _, c := range root.Commands() {
+		switch c.Name() {
+		case "completion":
+			shells := c.Commands()
+			c.Args = usage(cobra.NoArgs)
+			c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+			for _, shell := range shells {
+				shell.Args = usage(shell.Args)
+			}
+		case "help":
+			c.Args = func(c *cobra.Command, topic []string) error {
+				if found, rest, err := c.Root().Find(topic); err != nil || found == nil || len(rest) > 0 {
+					return usagef("unknown command %q", strings.Join(topic, " "))
+				}
+				return nil
+			}
+		}
+	}
 }

@@ -16,7 +16,7 @@ func Commit(all ...*File) (err error) {
 	defer func() {
 		for _, f := range all {
 			if err != nil && !f.done {
-				err = also(err, f.Close())
+				err = Also(err, f.Close())
 			}
 		}
 	}()
@@ -67,7 +67,7 @@ func place(all []*File) error {
 	}
 	for i, c := range changes {
 		if err := os.Rename(c.temporary, c.path); err != nil {
-			return also(c.error(err), putBack(changes[:i]))
+			return Also(c.error(err), putBack(changes[:i]))
 		}
 	}
 	for _, c := range changes {

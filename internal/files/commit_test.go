@@ -133,3 +133,12 @@ func TestAbandon(t *testing.T) {
 	require.NoError(t, remove())
 	require.Len(t, tree(t, dir), 1)
 }
+
+func TestAlso(t *testing.T) {
+	one, two := errors.New("one"), errors.New("two")
+	assert.NoError(t, Also(nil, nil))
+	assert.Equal(t, one, Also(one, nil))
+	assert.Equal(t, two, Also(nil, two))
+	assert.EqualError(t, Also(one, two), "one; two")
+	assert.ErrorIs(t, Also(one, two), two)
+}

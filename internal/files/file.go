@@ -109,7 +109,7 @@ func (f *File) finish() error {
 	if err == nil && f.file != nil {
 		err = f.file.Sync()
 	}
-	return also(err, f.shut())
+	return Also(err, f.shut())
 }
 
 func (f *File) shut() error {
@@ -145,8 +145,8 @@ func (f *File) discard() error {
 	return nil
 }
 
-// also joins two errors, either of which may be nil, on one line.
-func also(err, then error) error {
+// Also joins two errors, either of which may be nil, on one line.
+func Also(err, then error) error {
 	switch {
 	case err == nil:
 		return then

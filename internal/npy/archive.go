@@ -10,6 +10,8 @@ import (
 	"io"
 	"os"
 	"strings"
+
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 // MaxArchiveArray is the maximum size in bytes of an array in an archive. Such arrays are unpacked into memory, and a few bytes can
@@ -33,7 +35,7 @@ func OpenArchive(path string) (*Archive, error) {
 	}
 	a, err := NewArchive(path, f, size)
 	if err != nil {
-		return nil, also(err, f.Close())
+		return nil, files.Also(err, f.Close())
 	}
 	a.file = f
 	return a, nil

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"sync"
+
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 // Array is an array that was opened or read. Its methods, and Values and ReadAt, may be called from any goroutine; Close does not
@@ -35,7 +37,7 @@ func Open(path string) (*Array, error) {
 		err = l.checkSize(path, size)
 	}
 	if err != nil {
-		return nil, also(err, f.Close())
+		return nil, files.Also(err, f.Close())
 	}
 	return &Array{name: path, layout: l, file: f}, nil
 }
@@ -57,7 +59,7 @@ func openRegular(path string) (*os.File, int64, error) {
 		err = checkRegular(path, info)
 	}
 	if err != nil {
-		return nil, 0, also(readError(path, err), f.Close())
+		return nil, 0, files.Also(readError(path, err), f.Close())
 	}
 	return f, info.Size(), nil
 }
@@ -91,17 +93,6 @@ func systemError(err error) error {
 	return err
 }
 
-// also joins two errors, either of which may be nil, on one line.
-func also(err, then error) error {
-	switch {
-	case err == nil:
-		return then
-	case then == nil:
-		return err
-	}
-	return fmt.Errorf("%w; %w", err, then)
-}
-
 // Name returns the path or name with which the array was opened or read.
 func (a *Array) Name() string { return a.name }
 
@@ -119,10 +110,10 @@ func (a *Array) Close() error {
 	defer a.mu.Unlock()
 	var err error
 	if a.release != nil {
-		err = also(err, a.release())
+		err = files.Also(err, a.release())
 	}
 	if a.file != nil {
-		err = also(err, a.file.Close())
+		err = files.Also(err, a.file.Close())
 	}
 	a.closed, a.file, a.stream, a.values, a.release = true, nil, nil, nil, nil
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 
+	"github.com/smoothl1/smoothl1/internal/files"
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
@@ -117,7 +118,7 @@ func loadFile(name string, f *os.File, l layout) (values []byte, release func() 
 		err = formatErrorf(name, "the file became shorter while it was read")
 	}
 	if err != nil {
-		return nil, nil, also(readError(name, err), release())
+		return nil, nil, files.Also(readError(name, err), release())
 	}
 	return values, release, nil
 }

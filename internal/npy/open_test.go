@@ -3,7 +3,6 @@ package npy
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -158,15 +157,6 @@ func TestFileBecomesShorter(t *testing.T) {
 		}
 		require.NoError(t, a.Close())
 	}
-}
-
-func TestAlso(t *testing.T) {
-	one, two := errors.New("one"), errors.New("two")
-	assert.NoError(t, also(nil, nil))
-	assert.Equal(t, one, also(one, nil))
-	assert.Equal(t, two, also(nil, two))
-	assert.EqualError(t, also(one, two), "one; two")
-	assert.ErrorIs(t, also(one, two), two)
 }
 
 // TestPanic makes loading an array panic, as it may on js/wasm with a file that does not fit into memory. The array

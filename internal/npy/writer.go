@@ -64,7 +64,7 @@ func Create(ctx context.Context, path string, h Header) (*Writer, error) {
 func NewFileWriter(ctx context.Context, file *files.File, h Header) (*Writer, error) {
 	w, err := NewWriter(file.Name(), file, h)
 	if err != nil {
-		return nil, also(err, file.Close())
+		return nil, files.Also(err, file.Close())
 	}
 	w.ctx, w.file = ctx, file
 	return w, nil
@@ -74,7 +74,7 @@ func NewFileWriter(ctx context.Context, file *files.File, h Header) (*Writer, er
 func (w *Writer) failed(err error) error {
 	w.err = fmt.Errorf("npy: write %s: %w", w.name, systemError(err))
 	if w.file != nil {
-		w.err = also(w.err, w.file.Close())
+		w.err = files.Also(w.err, w.file.Close())
 	}
 	return w.err
 }
@@ -121,7 +121,7 @@ func Commit(ws ...*Writer) (err error) {
 	defer func() {
 		for _, w := range ws {
 			if err != nil && w.state() == nil {
-				err = also(err, w.Close())
+				err = files.Also(err, w.Close())
 			}
 		}
 	}()
