@@ -28,11 +28,10 @@ const (
 	curveWidth                  = vg.Length(2)
 )
 
-// A picture is a function of what is drawn: a PDF has no time of its own, and its objects one order.
+// A picture is a function of what is drawn: a PDF does not have the time of its making.
 func init() {
 	fpdf.SetDefaultCreationDate(time.Unix(0, 0).UTC())
 	fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
-	fpdf.SetDefaultCatalogSort(true)
 }
 
 // draw writes the picture in a format.

@@ -60,17 +60,15 @@ func TestUnknownTopics(t *testing.T) {
 	}
 }
 
-// TestPicturesAreReproducible draws the same in every format several times.
+// TestPicturesAreReproducible draws the same in every format twice.
 func TestPicturesAreReproducible(t *testing.T) {
 	for _, format := range pictureFormats {
 		d := drawing{betas: []float64{1, 0.1}, from: -1, to: 1}
 		var first bytes.Buffer
 		require.NoError(t, d.draw(&first, format))
-		for range map[string]int{"svg": 1, "png": 1, "pdf": 8}[format] { // the order of a map of two fonts is drawn
-			var again bytes.Buffer
-			require.NoError(t, d.draw(&again, format))
-			require.True(t, bytes.Equal(first.Bytes(), again.Bytes()), format)
-		}
+		var again bytes.Buffer
+		require.NoError(t, d.draw(&again, format))
+		require.True(t, bytes.Equal(first.Bytes(), again.Bytes()), format)
 		for _, date := range regexp.MustCompile(`D:\d+`).FindAllString(first.String(), -1) {
 			assert.Equal(t, "D:19700101000000", date)
 		}
