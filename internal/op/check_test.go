@@ -164,6 +164,20 @@ func TestEveryOverlap(t *testing.T) {
 	})
 }
 
+// TestSumInPlace: the only chunk sum of one float64 is as long as the arrays, and may not be one of them even so.
+func TestSumInPlace(t *testing.T) {
+	for _, in := range []Role{RolePred, RoleTarget, RoleUpstream} {
+		c := Call{Elementwise: ElementwiseOfCPU, N: 1, Size: 8}
+		for r := range Role(Roles) {
+			if r.UsedBy(ForwardBackward) {
+				c.Has |= c.Put(r, uint64(r+1)<<32, 1)
+			}
+		}
+		c.Has |= c.Put(RoleChunkSums, uint64(in+1)<<32, 1)
+		refused(t, c.Check("Op", ForwardBackward), smoothl1.ErrOverlap, "chunkSums")
+	}
+}
+
 func TestEmptyArraysMayLieAnywhere(t *testing.T) {
 	for p := range Pass(Passes) {
 		arrays := callOf(p)
