@@ -25,8 +25,8 @@ const (
 // The packages of ours that those with many of them may need, directly or not; "." is the root.
 const (
 	forCPU      = ". internal/op internal/isa"
-	forGPU      = forCPU + " cpu cpu/internal/core internal/cuda internal/driver internal/memory kernels"
-	forSim      = "internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
+	forGPU      = forCPU + " cpu cpu/internal/core device internal/cuda internal/driver internal/memory kernels"
+	forSim      = "device internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
 	forPrograms = forGPU + " gpu " + forSim + " sim"
 	forFiles    = "internal/files internal/memory"
 	forTools    = forPrograms + " internal/testkit/difftest internal/files internal/npy"
@@ -43,16 +43,17 @@ var table = map[string]struct{ ours, others string }{
 	"sim":                         {forSim, ""},
 	"sim/internal/ieee":           {},
 	"sim/internal/ptx":            {},
-	"sim/internal/vectors":        {"internal/driver", ""},
+	"sim/internal/vectors":        {"device internal/driver", ""},
 	"sim/internal/vm":             {"sim/internal/ieee sim/internal/ptx", ""},
 	"internal/measure":            {forTools, binding},
 	"internal/bundle":             {},
-	"internal/cuda":               {"internal/driver", binding},
-	"internal/testkit/devicetest": {"internal/driver", anything},
+	"internal/cuda":               {"device internal/driver", binding},
+	"internal/testkit/devicetest": {"device internal/driver", anything},
 	"internal/testkit/fakedriver": {},
 	"internal/testkit/simdriver":  {forSim + " sim", ""},
 	"internal/testkit/difftest":   {forPrograms + " internal/files internal/npy", binding},
-	"internal/driver":             {},
+	"device":                      {},
+	"internal/driver":             {"device", ""},
 	"internal/files":              {},
 	"internal/op":                 {".", ""},
 	"internal/isa":                {},

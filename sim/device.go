@@ -5,26 +5,27 @@ import (
 	"sync"
 	"time"
 
+	"github.com/smoothl1/smoothl1/device"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim/internal/vm"
 )
 
-// The types of the driver interface, so that users of this package can name them.
+// The types of package device.
 type (
-	Ptr      = driver.Ptr      // an address in device memory; 0 is no memory
-	Stream   = driver.Stream   // a stream; 0 is the default one
-	Event    = driver.Event    // an event
-	Module   = driver.Module   // a loaded PTX text
-	Function = driver.Function // a kernel of a module
-	Info     = driver.Info     // a description of a device
-	Geometry = driver.Geometry // the shape of a launch
-	Error    = driver.Error    // an error, with CUDA's code and name
+	Ptr      = device.Ptr      // an address in device memory; 0 is no memory
+	Stream   = device.Stream   // a stream; 0 is the default one
+	Event    = device.Event    // an event
+	Module   = device.Module   // a loaded PTX text
+	Function = device.Function // a kernel of a module
+	Info     = device.Info     // a description of a device
+	Geometry = device.Geometry // the shape of a launch: Grid, Block, SharedBytes
+	Error    = device.Error    // an error, with CUDA's code and name
 )
 
 var _ driver.Device = (*Device)(nil)
 
 // Linear is the geometry of blocks × threads in one dimension.
-func Linear(blocks, threads uint32) Geometry { return driver.Linear(blocks, threads) }
+func Linear(blocks, threads uint32) Geometry { return device.Linear(blocks, threads) }
 
 // Device is a simulated CUDA device. Its methods may be called from any goroutine; a mutex serializes them. A kernel may use all
 // cores.
