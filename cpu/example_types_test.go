@@ -25,6 +25,14 @@ func ExampleArgs() {
 	// [0.125 1.5 2.5] <nil>
 }
 
+// Run computes what its arguments have places for.
+func ExampleRun() {
+	a := cpu.Args[float64]{Pred: []float64{0.5, 2, -3}, Target: make([]float64, 3), GradTarget: make([]float64, 3), Divisor: smoothl1.DivideBy(2)}
+	loss, err := cpu.Run(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}, &a)
+	fmt.Println(loss, a.GradTarget, err)
+	// Output: 2.0625 [-0.25 -0.5 0.5] <nil>
+}
+
 // An upstream gradient is a number, or one per element.
 func ExampleUpstream() {
 	l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.None}

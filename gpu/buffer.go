@@ -23,7 +23,7 @@ type array struct {
 	host   unsafe.Pointer // the first element on the CPU
 	held   *heldMemory    // what ptr is the beginning of; nil: it belongs to somebody else
 	guard  guard
-	parent *array // the buffer that this one is a part of; nil: none
+	parent *array // the buffer that this one is a slice of; nil: none
 }
 
 // Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is not so much memory free, on the
@@ -64,7 +64,11 @@ func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 
 // byteSize returns the bytes of n elements.
 func byteSize[T smoothl1.Float](op string, n int) (int, error) {
-	size := int(unsafe.Sizeof(T(0)))
+	t := smoothl1.DTypeOf[T]()
+	size := t.Size()
+	if size == 0 {
+		return 0, smoothl1.NewArgError(op, "dtype", t, smoothl1.ErrDType)
+	}
 	if n < 0 {
 		return 0, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: must not be negative", smoothl1.ErrLength))
 	}
@@ -117,7 +121,7 @@ func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
 		return nil, smoothl1.NewArgError(op, "[i:j]", fmt.Sprintf("[%d:%d]", i, j), fmt.Errorf("%w: 0 ≤ i ≤ j ≤ %d", smoothl1.ErrLength, b.n))
 	}
 	s := &Buffer[T]{array{dev: b.dev, dtype: b.dtype, n: j - i, parent: &b.array}}
-	offset := uintptr(i) * unsafe.Sizeof(T(0))
+	offset := i * b.dtype.Size()
 	if j > i && b.host != nil {
 		s.host = unsafe.Add(b.host, offset)
 	} else if j > i {
@@ -205,7 +209,7 @@ func (b *Buffer[T]) leave() {
 	b.dev.leave()
 }
 
-// acquire begins a use of the buffer, and of the one it is a part of.
+// acquire adds a reference to the buffer, and to those that it is a slice of.
 func (b *array) acquire() error {
 	if err := b.guard.acquire(); err != nil {
 		return err
@@ -220,7 +224,7 @@ func (b *array) acquire() error {
 	return nil
 }
 
-// closed says whether the buffer, or one that it is a part of, is closed. In an op's turn, one that is not stays in memory.
+// closed says whether the buffer, or one that it is a slice of, is closed. One that is not stays in memory for the op's turn.
 func (b *array) closed() bool {
 	for ; b != nil; b = b.parent {
 		if b.guard.closed() {

@@ -5,6 +5,9 @@
 // step, without allocating anything. A call queues its work, one kernel, and returns; what reads a result waits for it.
 // For host slices and a single step there is Compute.
 //
+// Everything that an operation can have is a field of Args, which SmoothL1.Run takes: fields say what is computed, options how the call
+// is made. The other methods are short forms of it.
+//
 // Build with -tags cuda on linux/amd64 to use a GPU. The same binary runs where there is none, on the CPU: Device.String says
 // which it is and why.
 //

@@ -74,6 +74,45 @@ func ExampleSmoothL1() {
 	// 0.5 [0.5 -0.5]
 }
 
+// Run computes what its arguments have places for.
+func ExampleSmoothL1_Run() {
+	dev := open()
+	defer dev.Close()
+	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean})
+	a := gpu.Args[float32]{}
+	a.Pred, _ = gpu.Upload(dev, []float32{0.5, 2, -3, 0})
+	a.Target, _ = gpu.Upload(dev, []float32{0, 0, 0, 0})
+	a.GradPred, _ = gpu.Alloc[float32](dev, 4)
+	a.Upstream = gpu.Number[float32](8) // the gradient alone is scaled by it
+	err := crit.Run(&a)
+	loss, _ := crit.Value()
+	grad := make([]float32, 4)
+	_ = a.GradPred.Download(grad)
+	fmt.Println(loss, grad, err)
+
+	a.NoLoss, a.GradTarget, a.GradPred = true, a.GradPred, nil // the gradient with respect to target, and nothing else
+	err = crit.Run(&a)
+	_ = a.GradTarget.Download(grad)
+	fmt.Println(grad, err)
+	// Output:
+	// 1.03125 [1 2 -2 0] <nil>
+	// [-1 -2 2 -0] <nil>
+}
+
+// The CPU is always there. The error says why nothing else is.
+func ExampleDevices() {
+	devices, err := gpu.Devices()
+	for _, d := range devices {
+		if d.Backend == "cpu" {
+			fmt.Println("cpu")
+		}
+	}
+	fmt.Println(err == nil || errors.Is(err, smoothl1.ErrNoCUDA))
+	// Output:
+	// cpu
+	// true
+}
+
 func ExampleElements() {
 	dev := open()
 	defer dev.Close()

@@ -8,12 +8,13 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// guard counts the calls that use a thing, so that it is never released under one and never used after its release.
+// A guard is the reference count of a buffer, stream or event: the calls that use it. It is never freed during one, and never used
+// after it was freed.
 type guard struct{ users atomic.Int32 }
 
 const guardClosed = -1 << 30
 
-// acquire begins one of any number of uses.
+// acquire adds a reference. Any number of calls may hold one.
 func (g *guard) acquire() error {
 	for {
 		n := g.users.Load()
@@ -28,7 +29,7 @@ func (g *guard) acquire() error {
 
 func (g *guard) release() { g.users.Add(-1) }
 
-// take begins a use that admits no other.
+// take is acquire for a call that admits no other beside it. release ends it, too.
 func (g *guard) take() error {
 	if g.users.CompareAndSwap(0, 1) {
 		return nil
@@ -39,7 +40,7 @@ func (g *guard) take() error {
 	return smoothl1.ErrBusy
 }
 
-// close ends all use. It reports false where that had happened before, and ErrBusy where a use is going on.
+// close admits no more references. It reports false where that had happened before, and ErrBusy where there is one.
 func (g *guard) close() (bool, error) {
 	if g.users.CompareAndSwap(0, guardClosed) {
 		return true, nil
@@ -50,7 +51,7 @@ func (g *guard) close() (bool, error) {
 	return false, smoothl1.ErrBusy
 }
 
-// closeAfter ends all use, after the uses going on. It reports false where that had happened before.
+// closeAfter admits no more references and waits until the last is released. It reports false where that had happened before.
 func (g *guard) closeAfter() bool {
 	for {
 		n := g.users.Load()
@@ -67,9 +68,11 @@ func (g *guard) closeAfter() bool {
 
 func (g *guard) closed() bool { return g.users.Load() < 0 }
 
-// turns are the calls on an op, one at a time: odd during a call, and never the same number again. What an op uses is not
-// counted, since that would take a small loss longer than the loss itself. Instead, an op looks in its turn whether a thing is
-// closed, and who wants to release one closes it first and then waits for the turns that had begun: see Device.waitForTurns.
+// turns counts the calls on an op, of which there is one at a time: the number is odd during a call, and never the same again.
+//
+// Operands are not reference-counted: the atomics would cost more than a small loss. Instead a call on an op looks, once its turn has
+// begun, whether an operand is closed; a Close first marks the operand as closed, and then waits for the turns that had
+// begun: see Device.waitForTurns.
 type turns struct{ n atomic.Uint64 }
 
 const turnsClosed = 1 << 63
@@ -102,7 +105,7 @@ func (t *turns) close() (bool, error) {
 
 func (t *turns) closed() bool { return t.n.Load()&turnsClosed != 0 }
 
-// addOp has waitForTurns know of an op.
+// addOp lists an op for waitForTurns.
 func (d *Device) addOp(t *turns) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -116,7 +119,7 @@ func (d *Device) removeOp(t *turns) {
 	delete(d.ops, t)
 }
 
-// waitForTurns returns when the calls on ops that go on have ended. What was closed before is not used by later ones.
+// waitForTurns returns when the calls on ops that are in progress have ended. Later ones do not use what was closed before.
 func (d *Device) waitForTurns() {
 	type turn struct {
 		of *turns
@@ -135,7 +138,7 @@ func (d *Device) waitForTurns() {
 	}
 }
 
-// wait returns when done says so. Nobody tells the waiting, so that the calls waited for need not ask whether somebody waits.
+// wait polls with back-off until done returns true, so that the fast path never signals.
 func wait(done func() bool) {
 	for pause := time.Microsecond; !done(); pause = min(2*pause, time.Millisecond) {
 		runtime.Gosched()

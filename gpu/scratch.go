@@ -10,7 +10,7 @@ import (
 )
 
 // scratch is what a reduction leaves on the device: the loss, the ticket that finds the last block, and the chunk sums of
-// every level; and the event at its end, which whoever uses any of that on another stream waits for.
+// every level; and the event at its end, which a use of any of that on another stream waits for.
 type scratch struct {
 	memory *heldMemory // nil: none yet
 	done   driver.Event

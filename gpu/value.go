@@ -84,7 +84,7 @@ func (s *SmoothL1[T]) follow(on *Stream) error {
 	return nil
 }
 
-// mark notes that the scratch has been used on a stream, for who follows on another. Where that cannot be noted it waits.
+// mark records the end of what has used the scratch on a stream, which follow waits for on another. Where that fails it waits itself.
 func (s *SmoothL1[T]) mark(on *Stream) error {
 	err := opError("record an event", "", 0, s.dev.drv.Record(s.scratch.done, on.handle()))
 	if err != nil {

@@ -29,8 +29,8 @@ func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buf
 	switch {
 	case at == 0 && n > 0:
 		return nil, smoothl1.NewArgError(op, "ptr", "0", smoothl1.ErrNil)
-	case at%uint64(unsafe.Sizeof(T(0))) != 0:
-		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("not aligned to %d bytes", unsafe.Sizeof(T(0))))
+	case at%uint64(smoothl1.DTypeOf[T]().Size()) != 0:
+		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("not aligned to %d bytes", smoothl1.DTypeOf[T]().Size()))
 	case at > math.MaxUint64-uint64(bytes):
 		return nil, smoothl1.NewArgError(op, "n", n, smoothl1.ErrTooLarge)
 	}
@@ -47,6 +47,9 @@ func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	defer d.leave()
 	if d.drv != nil {
 		return nil, smoothl1.NewArgError(op, "device", d, fmt.Errorf("%w: only the CPU computes on host memory", smoothl1.ErrDevice))
+	}
+	if _, err := byteSize[T](op, len(x)); err != nil {
+		return nil, err
 	}
 	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}}
 	return b, nil

@@ -1,0 +1,55 @@
+package smoothl1_test
+
+import (
+	"fmt"
+	"math"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+func ExampleDivideBy() {
+	fmt.Println(smoothl1.Divisor{}, smoothl1.DivideBy(1000))
+	fmt.Println(smoothl1.DivideBy(-1).Validate(smoothl1.Mean))
+	// Output:
+	// elements 1000
+	// smoothl1: Divisor: divisor = -1: divisor must be positive and finite
+}
+
+func TestDivisor(t *testing.T) {
+	for _, r := range []smoothl1.Reduction{smoothl1.Mean, smoothl1.Sum, smoothl1.None} {
+		require.NoError(t, smoothl1.Divisor{}.Validate(r))
+		for _, x := range []float64{0, math.Copysign(0, -1), -1, math.NaN(), math.Inf(1), math.Inf(-1), 5e-324, 0.5, math.MaxFloat64} {
+			d := smoothl1.DivideBy(x)
+			err := d.Validate(r)
+			assert.False(t, d.IsZero())
+			switch {
+			case r != smoothl1.Mean:
+				require.ErrorIs(t, err, smoothl1.ErrReduction)
+			case x > 0 && x <= math.MaxFloat64:
+				require.NoError(t, err)
+				assert.Equal(t, x, d.Of(7))
+			default:
+				require.ErrorIs(t, err, smoothl1.ErrDivisor)
+			}
+		}
+	}
+	assert.True(t, smoothl1.Divisor{}.IsZero())
+	assert.Equal(t, 7.0, smoothl1.Divisor{}.Of(7))
+}
+
+// TestValidateTwoWays: the short way of Validate lets pass what the long one does, and no more.
+func TestValidateTwoWays(t *testing.T) {
+	for _, beta := range []float64{0, 5e-324, 0x1p-127, 0x1p-126, 1, math.MaxFloat32, math.Nextafter(math.MaxFloat32, math.Inf(1)), 0x1p128, math.Inf(1), math.NaN(), -1} {
+		for _, l := range []smoothl1.Loss{{Beta: beta}, {Kind: smoothl1.Huber, Beta: beta}, {Kind: 2, Beta: beta}, {Reduction: 3, Beta: beta}} {
+			for _, d := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64, 2} {
+				valid := l.Kind <= smoothl1.Huber && l.Reduction <= smoothl1.None && d <= smoothl1.Float64 && beta >= 0 && beta <= math.MaxFloat64 &&
+					(beta > 0 || l.Kind == smoothl1.SmoothL1) && (d == smoothl1.Float64 || beta == 0 || float32(beta) > 0 && float32(beta) <= math.MaxFloat32)
+				assert.Equal(t, valid, l.Validate(d) == nil, "%v %v", l, d)
+			}
+		}
+	}
+}
