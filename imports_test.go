@@ -50,6 +50,7 @@ var table = map[string]struct{ ours, others string }{
 	"internal/cuda":               {"device internal/driver", binding},
 	"internal/testkit/devicetest": {"device internal/driver", anything},
 	"internal/testkit/fakedriver": {},
+	"internal/testkit/faults":     {"device internal/driver", ""},
 	"internal/testkit/simdriver":  {forSim + " sim", ""},
 	"internal/testkit/difftest":   {forPrograms + " internal/files internal/npy", binding},
 	"device":                      {},

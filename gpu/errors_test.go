@@ -215,7 +215,7 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	_, err = op.Value()
 	require.ErrorIs(t, err, smoothl1.ErrNoValue, "a failed launch has no loss")
 
-	delete(s.fail, "Launch")
+	s.faults.Mend()
 	zeroed := s.zeroed
 	require.NoError(t, op.Forward(b.pred, b.target), "the op works again")
 	assert.Equal(t, zeroed+1, s.zeroed, "with a ticket of 0")
@@ -225,7 +225,7 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	s.failing("CopyOut", driver.CodeIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS")
 	_, err = op.Value()
 	require.EqualError(t, err, "gpu: read the loss (8 bytes): CUDA_ERROR_ILLEGAL_ADDRESS (700) from CopyOut")
-	delete(s.fail, "CopyOut")
+	s.faults.Mend()
 
 	_, err = Alloc[float64](d, 1<<27+1)
 	require.EqualError(t, err, "gpu: allocate (1073741832 bytes): CUDA_ERROR_OUT_OF_MEMORY (2) from Alloc")
@@ -237,7 +237,7 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 		_, err = NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1})
 		require.ErrorContains(t, err, "CUDA_ERROR_UNKNOWN (999) from "+call)
 		assert.Equal(t, before, s.alive(), "an op that cannot be made leaves nothing behind")
-		delete(s.fail, call)
+		s.faults.Mend()
 	}
 
 	s.failing("CopyIn", driver.CodeInvalidValue, "CUDA_ERROR_INVALID_VALUE")
@@ -245,14 +245,16 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	_, err = Upload(d, []float32{1, 2})
 	require.EqualError(t, err, "gpu: copy to the device (8 bytes): CUDA_ERROR_INVALID_VALUE (1) from CopyIn")
 	assert.Equal(t, before, s.alive(), "a failed Upload leaves nothing behind")
-	delete(s.fail, "CopyIn")
+	s.faults.Mend()
 }
 
 func TestOpenReleasesWhatItCannotUse(t *testing.T) {
 	for _, call := range []string{"Load", "Function"} {
 		s := newStub()
-		s.fail[call] = &driver.Error{Call: "cuModuleLoadDataEx", Code: driver.CodeInvalidPTX, Name: "CUDA_ERROR_INVALID_PTX", Detail: "ptxas application ptx input, line 9"}
-		_, err := Open(On(s))
+		s.faults.Before(call, 0, func(string) error {
+			return &driver.Error{Call: "cuModuleLoadDataEx", Code: driver.CodeInvalidPTX, Name: "CUDA_ERROR_INVALID_PTX", Detail: "ptxas application ptx input, line 9"}
+		})
+		_, err := Open(On(s.faults))
 		require.ErrorContains(t, err, "CUDA_ERROR_INVALID_PTX (218) from cuModuleLoadDataEx: ptxas application ptx input, line 9")
 		assert.Equal(t, nothingAlive, s.alive(), call)
 		assert.Equal(t, 1, s.closes, call)

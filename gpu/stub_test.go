@@ -8,10 +8,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/faults"
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// stub is a driver.Device that computes nothing: it keeps count of what is alive, records launches, and fails on demand.
+// stub is a driver.Device that computes nothing: it keeps count of what is alive, and records launches. Opened by openStub, its calls fail on demand.
 type stub struct {
 	mu       sync.Mutex
 	next     uint64
@@ -25,8 +26,8 @@ type stub struct {
 	log      []string                              // of calls on streams since record was set: "Zero on 0x…"
 	elapsed  func(start, end driver.Event) float32 // nil: 1
 	zeroed   int
-	fail     map[string]*driver.Error // by call: fails until taken out
 	closes   int
+	faults   *faults.Device // the stub with its faults: what is to be opened
 }
 
 type launched struct {
@@ -37,30 +38,23 @@ type launched struct {
 }
 
 func newStub() *stub {
-	return &stub{next: 1 << 12, memory: map[driver.Ptr][]byte{}, streams: map[driver.Stream]bool{}, events: map[driver.Event]bool{}, modules: map[driver.Module]bool{},
-		fail: map[string]*driver.Error{}, record: true}
+	s := &stub{next: 1 << 12, memory: map[driver.Ptr][]byte{}, streams: map[driver.Stream]bool{}, events: map[driver.Event]bool{}, modules: map[driver.Module]bool{},
+		record: true}
+	s.faults = faults.Wrap(s)
+	return s
 }
 
 // openStub opens a stub and closes it at the end of the test.
 func openStub(t testing.TB) (*Device, *stub) {
 	s := newStub()
-	d, err := Open(On(s))
+	d, err := Open(On(s.faults))
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return d, s
 }
 
-// failing makes the calls named fail, as a driver would with this code.
-func (s *stub) failing(call string, code int, name string) {
-	s.fail[call] = &driver.Error{Call: call, Code: code, Name: name}
-}
-
-func (s *stub) try(call string) error {
-	if e := s.fail[call]; e != nil {
-		return e
-	}
-	return nil
-}
+// failing makes the calls named fail, as a driver would with this code, until s.faults.Mend.
+func (s *stub) failing(call string, code int, name string) { s.faults.Fail(call, 0, code, name) }
 
 // alive returns what has not been released.
 func (s *stub) alive() string {
@@ -81,9 +75,6 @@ func (s *stub) Info() driver.Info {
 func (s *stub) Alloc(bytes uint64) (driver.Ptr, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.try("Alloc"); err != nil {
-		return 0, err
-	}
 	s.note("Alloc", 0)
 	if bytes > 1<<30 {
 		return 0, &driver.Error{Call: "Alloc", Code: driver.CodeOutOfMemory, Name: "CUDA_ERROR_OUT_OF_MEMORY"}
@@ -101,7 +92,7 @@ func (s *stub) Free(p driver.Ptr) error {
 		return &driver.Error{Call: "Free", Code: driver.CodeInvalidValue, Name: "CUDA_ERROR_INVALID_VALUE"}
 	}
 	delete(s.memory, p)
-	return s.try("Free")
+	return nil
 }
 
 // at returns the memory from p on.
@@ -119,16 +110,13 @@ func (s *stub) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) error {
 	defer s.mu.Unlock()
 	s.note("CopyIn", on)
 	copy(s.at(dst)[:len(src)], src)
-	return s.try("CopyIn")
+	return nil
 }
 
 func (s *stub) CopyOut(dst []byte, src driver.Ptr, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note("CopyOut", on)
-	if err := s.try("CopyOut"); err != nil {
-		return err
-	}
 	copy(dst, s.at(src)[:len(dst)])
 	return nil
 }
@@ -147,15 +135,12 @@ func (s *stub) Zero(dst driver.Ptr, bytes uint64, on driver.Stream) error {
 	s.note("Zero", on)
 	s.zeroed++
 	clear(s.at(dst)[:bytes])
-	return s.try("Zero")
+	return nil
 }
 
 func (s *stub) NewStream() (driver.Stream, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.try("NewStream"); err != nil {
-		return 0, err
-	}
 	h := driver.Stream(s.handle())
 	s.streams[h] = true
 	return h, nil
@@ -178,15 +163,12 @@ func (s *stub) Wait(h driver.Stream) error {
 	if h != 0 && !s.streams[h] {
 		return &driver.Error{Call: "Wait", Code: driver.CodeInvalidHandle, Name: "CUDA_ERROR_INVALID_HANDLE"}
 	}
-	return s.try("Wait")
+	return nil
 }
 
 func (s *stub) NewEvent() (driver.Event, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.try("NewEvent"); err != nil {
-		return 0, err
-	}
 	h := driver.Event(s.handle())
 	s.events[h] = true
 	return h, nil
@@ -196,21 +178,21 @@ func (s *stub) CloseEvent(h driver.Event) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.events, h)
-	return s.try("CloseEvent")
+	return nil
 }
 
 func (s *stub) Record(_ driver.Event, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note("Record", on)
-	return s.try("Record")
+	return nil
 }
 
 func (s *stub) WaitEvent(_ driver.Event, on driver.Stream) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.note("WaitEvent", on)
-	return s.try("WaitEvent")
+	return nil
 }
 
 func (s *stub) Elapsed(start, end driver.Event) (float32, error) {
@@ -221,9 +203,6 @@ func (s *stub) Elapsed(start, end driver.Event) (float32, error) {
 }
 
 func (s *stub) Load(string) (driver.Module, error) {
-	if err := s.try("Load"); err != nil {
-		return 0, err
-	}
 	m := driver.Module(s.handle())
 	s.modules[m] = true
 	return m, nil
@@ -235,9 +214,6 @@ func (s *stub) Unload(m driver.Module) error {
 }
 
 func (s *stub) Function(_ driver.Module, name string) (driver.Function, error) {
-	if err := s.try("Function"); err != nil {
-		return 0, err
-	}
 	s.names = append(s.names, name)
 	return driver.Function(len(s.names)), nil
 }
@@ -245,9 +221,6 @@ func (s *stub) Function(_ driver.Module, name string) (driver.Function, error) {
 func (s *stub) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := s.try("Launch"); err != nil {
-		return err
-	}
 	s.note("Launch", on)
 	if s.record {
 		s.launches = append(s.launches, launched{s.names[f-1], g, on, append([]uint64(nil), args...)})
@@ -257,7 +230,7 @@ func (s *stub) Launch(f driver.Function, g driver.Geometry, on driver.Stream, ar
 
 func (s *stub) Close() error {
 	s.closes++
-	return s.try("Close")
+	return nil
 }
 
 // note has the log have a call.

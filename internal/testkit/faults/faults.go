@@ -1,0 +1,236 @@
+// Package faults has a device's calls fail, or something happen before them, on demand, and keeps account of what is alive on it.
+// It wraps any driver.Device. What lies below that interface fails by other means: the calls of libcuda by fakedriver.Fail, and those
+// of a simulated device, for its users, by its FailNext.
+package faults
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"sync"
+
+	"github.com/smoothl1/smoothl1/internal/driver"
+)
+
+// Device is a device with faults. Its methods may be called from any goroutine.
+type Device struct {
+	driver.Device
+
+	mu      sync.Mutex
+	calls   map[string]int
+	alive   map[string]int
+	planned []*plan
+}
+
+// plan is something that is to happen before a call.
+type plan struct {
+	call string // "": any
+	left int    // calls until then; 0: it happens before every one
+	do   func(call string) error
+}
+
+// Wrap returns a device whose calls are those of d.
+func Wrap(d driver.Device) *Device {
+	return &Device{Device: d, calls: map[string]int{}, alive: map[string]int{}}
+}
+
+// Before has do called before the n-th call of a method from now on, 1 being the next, or before every one where n is 0. "" is any
+// method. Where do returns an error, the call fails with it and does nothing else; but a call that releases something does so all the
+// same, as CUDA does with the error of earlier work.
+func (d *Device) Before(method string, n int, do func(method string) error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.planned = append(d.planned, &plan{method, n, do})
+}
+
+// Fail has the n-th call of a method fail with a code, as Before says.
+func (d *Device) Fail(method string, n, code int, name string) {
+	d.Before(method, n, func(method string) error { return &driver.Error{Call: method, Code: code, Name: name} })
+}
+
+// Mend forgets what is planned.
+func (d *Device) Mend() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.planned = nil
+}
+
+// Calls returns how often each method was called, Info left out.
+func (d *Device) Calls() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.calls)
+}
+
+// Alive returns how many things of each kind were given out and not released.
+func (d *Device) Alive() map[string]int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return maps.Clone(d.alive)
+}
+
+// before counts a call and does what is planned.
+func (d *Device) before(method string) error {
+	d.mu.Lock()
+	d.calls[method]++
+	var due []*plan
+	if len(d.planned) > 0 {
+		kept := d.planned[:0]
+		for _, p := range d.planned {
+			ours := p.call == "" || p.call == method
+			if ours && p.left <= 1 {
+				due = append(due, p)
+			}
+			if ours && p.left == 1 {
+				continue
+			}
+			if ours && p.left > 1 {
+				p.left--
+			}
+			kept = append(kept, p)
+		}
+		d.planned = kept
+	}
+	d.mu.Unlock()
+	var err error
+	for _, p := range due {
+		if e := p.do(method); e != nil {
+			err = e
+		}
+	}
+	return err
+}
+
+func (d *Device) account(kind string, n int, err error) error {
+	if err == nil {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		d.alive[kind] += n
+		if d.alive[kind] < 0 {
+			return fmt.Errorf("faults: more %s released than were given out", kind)
+		}
+	}
+	return err
+}
+
+// The methods of driver.Device.
+
+func (d *Device) Alloc(bytes uint64) (p driver.Ptr, err error) {
+	if err = d.before("Alloc"); err == nil {
+		p, err = d.Device.Alloc(bytes)
+		err = d.account("memory", 1, err)
+	}
+	return p, err
+}
+
+func (d *Device) Free(p driver.Ptr) error {
+	return errors.Join(d.before("Free"), d.account("memory", -1, d.Device.Free(p)))
+}
+
+func (d *Device) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) error {
+	if err := d.before("CopyIn"); err != nil {
+		return err
+	}
+	return d.Device.CopyIn(dst, src, on)
+}
+
+func (d *Device) CopyOut(dst []byte, src driver.Ptr, on driver.Stream) error {
+	if err := d.before("CopyOut"); err != nil {
+		return err
+	}
+	return d.Device.CopyOut(dst, src, on)
+}
+
+func (d *Device) Copy(dst, src driver.Ptr, bytes uint64, on driver.Stream) error {
+	if err := d.before("Copy"); err != nil {
+		return err
+	}
+	return d.Device.Copy(dst, src, bytes, on)
+}
+
+func (d *Device) Zero(dst driver.Ptr, bytes uint64, on driver.Stream) error {
+	if err := d.before("Zero"); err != nil {
+		return err
+	}
+	return d.Device.Zero(dst, bytes, on)
+}
+
+func (d *Device) NewStream() (s driver.Stream, err error) {
+	if err = d.before("NewStream"); err == nil {
+		s, err = d.Device.NewStream()
+		err = d.account("streams", 1, err)
+	}
+	return s, err
+}
+
+func (d *Device) CloseStream(s driver.Stream) error {
+	return errors.Join(d.before("CloseStream"), d.account("streams", -1, d.Device.CloseStream(s)))
+}
+
+func (d *Device) Wait(s driver.Stream) error {
+	if err := d.before("Wait"); err != nil {
+		return err
+	}
+	return d.Device.Wait(s)
+}
+
+func (d *Device) NewEvent() (e driver.Event, err error) {
+	if err = d.before("NewEvent"); err == nil {
+		e, err = d.Device.NewEvent()
+		err = d.account("events", 1, err)
+	}
+	return e, err
+}
+
+func (d *Device) CloseEvent(e driver.Event) error {
+	return errors.Join(d.before("CloseEvent"), d.account("events", -1, d.Device.CloseEvent(e)))
+}
+
+func (d *Device) Record(e driver.Event, on driver.Stream) error {
+	if err := d.before("Record"); err != nil {
+		return err
+	}
+	return d.Device.Record(e, on)
+}
+
+func (d *Device) WaitEvent(e driver.Event, on driver.Stream) error {
+	if err := d.before("WaitEvent"); err != nil {
+		return err
+	}
+	return d.Device.WaitEvent(e, on)
+}
+
+func (d *Device) Elapsed(start, end driver.Event) (float32, error) {
+	if err := d.before("Elapsed"); err != nil {
+		return 0, err
+	}
+	return d.Device.Elapsed(start, end)
+}
+
+func (d *Device) Load(ptx string) (m driver.Module, err error) {
+	if err = d.before("Load"); err == nil {
+		m, err = d.Device.Load(ptx)
+		err = d.account("modules", 1, err)
+	}
+	return m, err
+}
+
+func (d *Device) Unload(m driver.Module) error {
+	return errors.Join(d.before("Unload"), d.account("modules", -1, d.Device.Unload(m)))
+}
+
+func (d *Device) Function(m driver.Module, name string) (driver.Function, error) {
+	if err := d.before("Function"); err != nil {
+		return 0, err
+	}
+	return d.Device.Function(m, name)
+}
+
+func (d *Device) Launch(k driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	if err := d.before("Launch"); err != nil {
+		return err
+	}
+	return d.Device.Launch(k, g, on, args)
+}
+
+func (d *Device) Close() error { return errors.Join(d.before("Close"), d.Device.Close()) }
