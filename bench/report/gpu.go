@@ -66,13 +66,13 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	fmt.Fprintf(w, "### %s, %s\n\n", d.Name, date)
 	fmt.Fprintf(w, "%s, %d multiprocessors, %.0f MiB of L2, driver for %s; commit %s, %s; medians of %d samples; buffers rotate through more than %.0f MiB. ",
 		d.Architecture, d.Multiprocessors, float64(d.CacheBytes)/(1<<20), d.Driver, r.Commit, r.Go, r.Samples, float64(r.Rotating)/(1<<20))
-	if p := r.PyTorch; p != nil {
+	if p := r.Peer(measure.Eager); p != nil {
 		fmt.Fprintf(w, "PyTorch %s with CUDA %s in the same run, in turns", p.Version, p.CUDA)
-		if p.Compiles != "" {
-			fmt.Fprintf(w, ", not compiled: %s", p.Compiles)
+		if why := r.Absent(measure.Compiled); why != "" {
+			fmt.Fprintf(w, ", not compiled: %s", why)
 		}
 	} else {
-		fmt.Fprintf(w, "PyTorch took no part: %s", r.NoTorch)
+		fmt.Fprintf(w, "PyTorch took no part: %s", r.Absent(measure.Eager))
 	}
 	fmt.Fprintf(w, ". All of it: [bench/results/%s](../bench/results/%s).\n\n", file, file)
 	fmt.Fprintf(w, "![Share of a copy over the number of elements](%s)\n\n", picture)
@@ -153,7 +153,7 @@ func gpuPicture(r *measure.Result) (*plot.Plot, error) {
 		if err != nil {
 			return nil, err
 		}
-		line.Color, dots.Color = colours[cpuName(op)], colours[cpuName(op)]
+		line.Color, dots.Color = colours[op], colours[op]
 		line.Width, dots.Shape = vg.Points(1.5), draw.CircleGlyph{}
 		p.Add(line, dots)
 		p.Legend.Add(op, line, dots)
@@ -166,8 +166,8 @@ func gpuPicture(r *measure.Result) (*plot.Plot, error) {
 	return p, nil
 }
 
-// cpuName is an operation's name in the tables of the CPU.
-func cpuName(op string) string {
+// name is an operation's name in the tables of the CPU, where all reductions are means.
+func name(op string) string {
 	if op == measure.ForwardReduced {
 		return "forward mean"
 	}

@@ -23,13 +23,13 @@ func gpuSample(date string) *measure.Result {
 			entry(measure.ForwardBackward, measure.Ours, 12*n, float64(n)),
 			entry(measure.ForwardBackward, measure.Eager, 12*n, 4*float64(n)),
 			entry(measure.ForwardNone, measure.Ours, 12*n, float64(n)),
-			entry(measure.Copy, measure.Plain, 12*n, 0.9*float64(n)),
+			entry(measure.Copy, "as 3 arrays", 12*n, 0.9*float64(n)),
 		}}
 	}
 	return &measure.Result{
 		Device: measure.Device{Backend: "cuda", Name: "A GPU", Architecture: "sm_90", Multiprocessors: 132, CacheBytes: 50 << 20, Driver: "CUDA 12.4"},
 		Date:   date, Commit: "abc", Go: "go1.26", Samples: 25, Rotating: 201 << 20, Groups: []measure.Group{group(1 << 20), group(1 << 24)},
-		PyTorch: &measure.PyTorch{Version: "2.5.0", CUDA: "12.4"}, Left: []string{"2^30 elements: no memory"},
+		Peers: []measure.Peer{{Contender: measure.Eager, Version: "2.5.0", CUDA: "12.4"}}, Left: []string{"2^30 elements: no memory"},
 		Bits: []measure.BitsRow{{Contender: measure.Eager, Beta: 1, What: "grad_pred", Elements: 100, Different: 3, ZeroSigns: 1}},
 	}
 }
@@ -50,7 +50,7 @@ func TestGPUSection(t *testing.T) {
 	}
 	save("gpu-a-gpu-2026-01-02.json", gpuSample("2026-01-02T03:04:05Z"))
 	newer := gpuSample("2026-02-03T03:04:05Z")
-	newer.PyTorch, newer.NoTorch = nil, "python3 has no PyTorch"
+	newer.Peers = []measure.Peer{{Contender: measure.Eager, Absent: "python3 has no PyTorch"}}
 	save("gpu-a-gpu-2026-02-03.json", newer)
 	got, err = gpuSection(root)
 	require.NoError(t, err)

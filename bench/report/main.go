@@ -2,7 +2,7 @@
 // beside it.
 //
 //	make report
-//	make hardware RESULTS=results.tar.gz
+//	make hardware RESULTS=measure.tar.gz
 package main
 
 import (
@@ -14,13 +14,13 @@ import (
 	"path/filepath"
 	"slices"
 
-	"github.com/smoothl1/smoothl1/bench/internal/results"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 func main() {
 	root := flag.String("root", "..", "the repository")
 	from := flag.String("results", "", "the run; default: the last by name of ROOT/bench/results/cpu-*.json")
-	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh has left, or its results.tar.gz")
+	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh has left, or its measure.tar.gz")
 	flag.Parse()
 	var err error
 	if *device != "" {
@@ -49,7 +49,7 @@ func run(root, from string) error {
 		}
 		from = slices.Max(files)
 	}
-	r, err := results.Load(from)
+	r, err := measure.Load(from)
 	if err != nil {
 		return err
 	}

@@ -9,22 +9,22 @@ import (
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 
-	"github.com/smoothl1/smoothl1/bench/internal/results"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // colours tell the operations apart, also for those who see few colours (Okabe and Ito).
 var colours = map[string]color.Color{
-	results.ForwardNone:     color.RGBA{0xe6, 0x9f, 0x00, 0xff},
-	results.ForwardMean:     color.RGBA{0x56, 0xb4, 0xe9, 0xff},
-	results.Backward:        color.RGBA{0x00, 0x9e, 0x73, 0xff},
-	results.ForwardBackward: color.RGBA{0xd5, 0x5e, 0x00, 0xff},
+	measure.ForwardNone:     color.RGBA{0xe6, 0x9f, 0x00, 0xff},
+	measure.ForwardReduced:  color.RGBA{0x56, 0xb4, 0xe9, 0xff},
+	measure.Backward:        color.RGBA{0x00, 0x9e, 0x73, 0xff},
+	measure.ForwardBackward: color.RGBA{0xd5, 0x5e, 0x00, 0xff},
 }
 
 // points returns the shares of the ceiling of an operation, ours or another contender's, over the number of elements.
-func points(r *results.Run, op, contender string, all bool) (xy plotter.XYs) {
+func points(r *measure.Result, op, contender string, all bool) (xy plotter.XYs) {
 	for i := range r.Groups {
 		g := &r.Groups[i]
-		if (g.Threads > 1) != (all && r.Machine.Threads > 1) || share(g, op) == 0 {
+		if (g.Threads > 1) != (all && r.Device.Threads > 1) || share(g, op) == 0 {
 			continue
 		}
 		e, ok := g.Find(op, contender)
@@ -36,7 +36,7 @@ func points(r *results.Run, op, contender string, all bool) (xy plotter.XYs) {
 }
 
 // drawing returns the plot: the share of the ceiling over the number of elements.
-func drawing(r *results.Run) (*plot.Plot, error) {
+func drawing(r *measure.Result) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = "Share of the speed of memory (lines: smoothl1; crosses: PyTorch, preallocated)"
 	p.X.Label.Text = "elements, float32"
@@ -46,9 +46,9 @@ func drawing(r *results.Run) (*plot.Plot, error) {
 	p.Legend.Left, p.Legend.Top = true, false // the corner that no mark lies in
 	p.Add(plotter.NewGrid())
 	low, high := math.Inf(1), 0.0
-	for _, op := range results.Ops {
+	for _, op := range measure.Ops {
 		for _, all := range []bool{false, true} {
-			ours := points(r, op, results.Ours, all)
+			ours := points(r, op, measure.Ours, all)
 			if len(ours) == 0 {
 				continue
 			}
@@ -62,14 +62,14 @@ func drawing(r *results.Run) (*plot.Plot, error) {
 			line.Color, dots.Color = colours[op], colours[op]
 			line.Width = vg.Points(1.5)
 			dots.Shape = draw.CircleGlyph{}
-			name := op + ", all threads"
+			label := name(op) + ", all threads"
 			if !all {
 				line.Dashes = []vg.Length{vg.Points(4), vg.Points(3)}
-				name = op + ", one thread"
+				label = name(op) + ", one thread"
 			}
 			p.Add(line, dots)
-			p.Legend.Add(name, line, dots)
-			if theirs := points(r, op, results.PyTorchPreallocated, all); all && len(theirs) > 0 {
+			p.Legend.Add(label, line, dots)
+			if theirs := points(r, op, measure.Preallocated, all); all && len(theirs) > 0 {
 				crosses, err := plotter.NewScatter(theirs)
 				if err != nil {
 					return nil, err
@@ -94,7 +94,7 @@ func drawing(r *results.Run) (*plot.Plot, error) {
 }
 
 // paint writes the picture to an SVG file.
-func paint(r *results.Run, path string) error {
+func paint(r *measure.Result, path string) error {
 	p, err := drawing(r)
 	if err != nil {
 		return err

@@ -10,27 +10,27 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/bench/internal/results"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-func sample() *results.Run {
-	entry := func(op, name string, bytes int, ns float64) results.Entry {
-		return results.Entry{Op: op, Contender: name, Bytes: bytes, NS: results.Times{P10: ns - 1, Median: ns, P90: ns + 1}}
+func sample() *measure.Result {
+	entry := func(op, name string, bytes int, ns float64) measure.Entry {
+		return measure.Entry{Op: op, Contender: name, Bytes: bytes, DeviceNS: measure.Times{P10: ns - 1, Median: ns, P90: ns + 1}}
 	}
-	group := func(n, threads int) results.Group {
-		return results.Group{N: n, Threads: threads, Entries: []results.Entry{
-			entry(results.ForwardBackward, results.Ours, 12*n, float64(n)),
-			entry(results.ForwardBackward, results.OursDirect, 12*n, 0.1*float64(n)),
-			entry(results.ForwardBackward, results.PyTorch, 12*n, 6*float64(n)),
-			entry(results.ForwardBackward, results.PyTorchPreallocated, 12*n, 1.5*float64(n)),
+	group := func(n, threads int) measure.Group {
+		return measure.Group{N: n, Threads: threads, Entries: []measure.Entry{
+			entry(measure.ForwardBackward, measure.Ours, 12*n, float64(n)),
+			entry(measure.ForwardBackward, measure.Direct, 12*n, 0.1*float64(n)),
+			entry(measure.ForwardBackward, measure.Eager, 12*n, 6*float64(n)),
+			entry(measure.ForwardBackward, measure.Preallocated, 12*n, 1.5*float64(n)),
 			entry("combine", "combine, streaming", 12*n, 0.96*float64(n)),
 			entry("read", "read", 8*n, float64(n)),
 		}}
 	}
-	return &results.Run{
-		Machine: results.Machine{CPU: "a CPU", Threads: 2}, Commit: "abc", Rounds: 3,
-		One:    results.One{Nanoseconds: results.Times{Median: 101}},
-		Groups: []results.Group{group(32, 1), group(32, 2), group(1<<24, 1), group(1<<24, 2)},
+	return &measure.Result{
+		Device: measure.Device{Name: "a CPU", Threads: 2}, Commit: "abc", Samples: 9,
+		One:    &measure.One{NS: measure.Times{Median: 101}},
+		Groups: []measure.Group{group(32, 1), group(32, 2), group(1<<24, 1), group(1<<24, 2)},
 	}
 }
 

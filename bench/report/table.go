@@ -3,18 +3,29 @@ package main
 import (
 	"fmt"
 	"io"
+	"strings"
 
-	"github.com/smoothl1/smoothl1/bench/internal/results"
+	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
 // describe says what ran where.
-func describe(w io.Writer, r *results.Run, file string) {
-	m := r.Machine
+func describe(w io.Writer, r *measure.Result, file string) {
+	d := r.Device
+	eager, version := r.Samples, "none"
+	if p := r.Peer(measure.Eager); p != nil {
+		version = p.Version
+	}
+	for _, g := range r.Groups {
+		if e, ok := g.Find(measure.ForwardBackward, measure.Eager); ok && e.Samples != 0 {
+			eager = e.Samples
+		}
+	}
+	date, _, _ := strings.Cut(r.Date, "T")
 	fmt.Fprintf(w, "%s, %d threads, %d MiB of last-level cache, kernel %s; %s, instruction set %s; PyTorch %s (Debian's). "+
 		"Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. All of it: "+
 		"[bench/results/%s](../bench/results/%s).\n\n",
-		m.CPU, m.Threads, m.LastCache>>20, m.Kernel, m.Go, m.InstructionSet, m.PyTorch, r.Commit, r.Date, 3*r.Rounds, r.Rounds,
-		m.LoadBefore, m.LoadAfter, file, file)
+		d.Name, d.Threads, d.CacheBytes>>20, d.Kernel, r.Go, d.InstructionSet, version, r.Commit, date, r.Samples, eager,
+		d.LoadBefore, d.LoadAfter, file, file)
 	fmt.Fprintf(w, "![Share of the ceiling over the number of elements](cpu-ceiling.svg)\n\n")
 }
 
@@ -50,8 +61,8 @@ func micros(ns float64) string {
 
 // share returns the part of the ceiling that ours reaches, and 0 where there is no ceiling or the arrays are so small that
 // calling costs more than moving.
-func share(g *results.Group, op string) float64 {
-	ours, ok := g.Find(op, results.Ours)
+func share(g *measure.Group, op string) float64 {
+	ours, ok := g.Find(op, measure.Ours)
 	ceiling, _ := g.Ceiling(op)
 	if !ok || ceiling == 0 || g.N < 1<<16 {
 		return 0
@@ -60,36 +71,36 @@ func share(g *results.Group, op string) float64 {
 }
 
 // ratio returns how many times as long the contender takes as ours; 0 where either was not measured.
-func ratio(g *results.Group, op, ours, contender string) float64 {
+func ratio(g *measure.Group, op, ours, contender string) float64 {
 	mine, ok := g.Find(op, ours)
 	theirs, ok2 := g.Find(op, contender)
 	if !ok || !ok2 {
 		return 0
 	}
-	return theirs.NS.Median / mine.NS.Median
+	return theirs.DeviceNS.Median / mine.DeviceNS.Median
 }
 
 // table writes every measurement of ours beside PyTorch's and the ceiling.
-func table(w io.Writer, r *results.Run) {
+func table(w io.Writer, r *measure.Result) {
 	fmt.Fprintf(w, "### All of it\n\nfloat32, beta 1. GB/s by the bytes that the operation must move, 12 an element (forward mean: 8). "+
 		"×: PyTorch's median by ours.\n\n")
 	fmt.Fprintln(w, "| | elements | threads | median µs | p10 | p90 | GB/s | of the ceiling | × PyTorch | × preallocated | the ceiling |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")
-	for _, op := range results.Ops {
+	for _, op := range measure.Ops {
 		for i := range r.Groups {
 			g := &r.Groups[i]
-			ours, ok := g.Find(op, results.Ours)
+			ours, ok := g.Find(op, measure.Ours)
 			if !ok {
 				continue
 			}
 			part, loop := "–", "–"
 			if s := share(g, op); s > 0 {
-				speed, name := g.Ceiling(op)
-				part, loop = fmt.Sprintf("%.2f", s), fmt.Sprintf("%.0f GB/s, %s", speed, name)
+				speed, fastest := g.Ceiling(op)
+				part, loop = fmt.Sprintf("%.2f", s), fmt.Sprintf("%.0f GB/s, %s", speed, fastest)
 			}
-			fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s | %.1f | %s | %.1f | %.1f | %s |\n", op, size(g.N), g.Threads,
-				micros(ours.NS.Median), micros(ours.NS.P10), micros(ours.NS.P90), ours.GBs(), part,
-				ratio(g, op, results.Ours, results.PyTorch), ratio(g, op, results.Ours, results.PyTorchPreallocated), loop)
+			fmt.Fprintf(w, "| %s | %s | %d | %s | %s | %s | %.1f | %s | %.1f | %.1f | %s |\n", name(op), size(g.N), g.Threads,
+				micros(ours.DeviceNS.Median), micros(ours.DeviceNS.P10), micros(ours.DeviceNS.P90), ours.GBs(), part,
+				ratio(g, op, measure.Ours, measure.Eager), ratio(g, op, measure.Ours, measure.Preallocated), loop)
 		}
 	}
 	fmt.Fprintln(w)

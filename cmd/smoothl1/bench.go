@@ -41,8 +41,8 @@ func newBench() *cobra.Command {
 share of the speed of a copy in the same run, and the time of one call until its result is there. It checks every answer
 first, bit for bit. Buffers rotate through more than four times the device's cache.
 
-With --torch it has PyTorch do the same work in turns, eagerly and compiled, and compares PyTorch's loss terms and
-gradients with ours bit for bit.`,
+With --torch it has PyTorch do the same work in turns, eagerly and compiled, and on the CPU with its memory allocated
+beforehand too, and compares PyTorch's loss terms and gradients with ours bit for bit.`,
 		Example: `  smoothl1 bench
   smoothl1 bench --device cuda --sizes 1048576,268435456 --dtype float32,float64 --beta 1,0.1
   smoothl1 bench --device cuda --full --torch python3 -o results.json`,
@@ -153,8 +153,8 @@ func (b *benchmark) complete(r *measure.Result) error {
 	switch {
 	case len(r.Groups) == 0:
 		return errors.New("nothing was measured: every size was left out")
-	case b.python != "" && r.PyTorch == nil:
-		return fmt.Errorf("--torch %s: %s", b.python, r.NoTorch)
+	case b.python != "" && r.Peer(measure.Eager) == nil:
+		return fmt.Errorf("--torch %s: %s", b.python, r.Absent(measure.Eager))
 	}
 	return nil
 }

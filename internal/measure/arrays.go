@@ -3,11 +3,14 @@ package measure
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
 // rotation is memory for several sets of arrays of n elements, which calls use in turn.
@@ -18,6 +21,9 @@ type rotation[T smoothl1.Float] struct {
 	next      int               // the set that the next call uses
 	nextCopy  int               // the place that the next copy uses
 	whole     [3]*gpu.Buffer[T] // pred, target, out
+	host      [3][]T            // the same on the CPU, nil elsewhere
+	shared    *shared           // where host lies, nil where it is this process's alone
+	made      []set[T]          // the sets, where they are few
 }
 
 // aligned is the number of elements that a set's arrays begin at a multiple of: 256 bytes of the smaller type.
@@ -27,12 +33,22 @@ const aligned = 64
 func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
 	r := &rotation[T]{dev: dev, n: n}
 	r.sets, r.stride = setsFor(n, uint64(smoothl1.DTypeOf[T]().Size()), bytes)
+	if dev.Backend() == "cpu" {
+		if err := r.allocateHost(); err != nil {
+			return nil, err
+		}
+	}
 	var err error
 	for i := range r.whole {
 		if err := ctx.Err(); err != nil {
 			return nil, errors.Join(err, r.close())
 		}
-		if r.whole[i], err = gpu.Alloc[T](dev, r.sets*r.stride); err != nil {
+		if r.host[i] != nil {
+			r.whole[i], err = gpu.WrapHost(dev, r.host[i])
+		} else {
+			r.whole[i], err = gpu.Alloc[T](dev, r.sets*r.stride)
+		}
+		if err != nil {
 			return nil, errors.Join(err, r.close())
 		}
 	}
@@ -46,6 +62,27 @@ func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, 
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
+}
+
+// allocateHost makes the arrays in the host's memory, shared with peers where the system can do it.
+func (r *rotation[T]) allocateHost() (err error) {
+	n, size := r.sets*r.stride, smoothl1.DTypeOf[T]().Size()
+	if err := memory.Check(uint64(3 * n * size)); err != nil {
+		return fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+	}
+	if r.shared, err = newShared(3 * n * size); err == nil {
+		all := unsafe.Slice((*T)(unsafe.Pointer(&r.shared.bytes[0])), 3*n)
+		for i := range r.host {
+			r.host[i] = all[i*n : (i+1)*n : (i+1)*n]
+		}
+		return nil
+	}
+	for i := range r.host {
+		if r.host[i], err = memory.Make[T](n); err != nil {
+			return fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+		}
+	}
+	return nil
 }
 
 // setsFor returns how many sets of n elements make more than so many bytes, of the two arrays that each operation touches at
@@ -65,6 +102,9 @@ func (r *rotation[T]) close() error {
 	var errs []error
 	for _, w := range r.whole {
 		errs = append(errs, w.Close())
+	}
+	if r.shared != nil {
+		errs = append(errs, r.shared.close())
 	}
 	return errors.Join(errs...)
 }
@@ -119,18 +159,32 @@ type set[T smoothl1.Float] struct {
 	pred, target, out *gpu.Buffer[T]
 }
 
-// take returns the arrays of so many calls, each the next set.
-func (r *rotation[T]) take(calls int) ([]set[T], error) {
-	all := make([]set[T], calls)
-	for i := range all {
-		s, err := r.at(r.next)
+// take returns the arrays of so many calls, by the number of the call, each the next set.
+func (r *rotation[T]) take(calls int) (func(i int) set[T], error) {
+	first := r.next
+	r.next = (first + calls) % r.sets
+	if calls < r.sets { // there may be millions of sets
+		some := make([]set[T], calls)
+		for i := range some {
+			s, err := r.at((first + i) % r.sets)
+			if err != nil {
+				return nil, err
+			}
+			some[i] = s
+		}
+		return func(i int) set[T] { return some[i] }, nil
+	}
+	for len(r.made) < r.sets {
+		s, err := r.at(len(r.made))
 		if err != nil {
 			return nil, err
 		}
-		all[i] = s
-		r.next = (r.next + 1) % r.sets
+		r.made = append(r.made, s)
 	}
-	return all, nil
+	if r.sets == 1 {
+		return func(int) set[T] { return r.made[0] }, nil
+	}
+	return func(i int) set[T] { return r.made[(first+i)%r.sets] }, nil
 }
 
 func (r *rotation[T]) at(k int) (s set[T], err error) {
@@ -143,27 +197,32 @@ func (r *rotation[T]) at(k int) (s set[T], err error) {
 	return s, nil
 }
 
-// pair are source and destination of a copy.
-type pair[T smoothl1.Float] struct{ from, to *gpu.Buffer[T] }
-
 // copied returns how many elements a copy has that moves as many bytes as so many arrays, or as near to it as the memory goes.
 func (r *rotation[T]) copied(arrays int) int { return min(arrays*r.n/2, r.sets*r.stride) }
 
-// takeCopies returns the buffers of so many copies of m elements.
-func (r *rotation[T]) takeCopies(m, calls int) (all []pair[T], err error) {
+// takeCopies returns copies of m elements for so many calls, to be made in turn: fewer where there is no room for so many.
+func (r *rotation[T]) takeCopies(m, calls int) (all []func() error, err error) {
 	stride := (m + aligned - 1) / aligned * aligned
 	places := max(1, r.sets*r.stride/stride)
-	for range calls {
+	for range min(calls, places) {
 		first := min(r.nextCopy%places*stride, r.sets*r.stride-m)
 		r.nextCopy++
-		var p pair[T]
-		if p.from, err = r.whole[0].Slice(first, first+m); err != nil {
+		if r.host[0] != nil {
+			all = append(all, func() error {
+				copyParts(r.host[2][first:first+m], r.host[0][first:first+m])
+				return nil
+			})
+			continue
+		}
+		from, err := r.whole[0].Slice(first, first+m)
+		if err != nil {
 			return nil, err
 		}
-		if p.to, err = r.whole[2].Slice(first, first+m); err != nil {
+		to, err := r.whole[2].Slice(first, first+m)
+		if err != nil {
 			return nil, err
 		}
-		all = append(all, p)
+		all = append(all, func() error { return to.CopyFrom(from) })
 	}
 	return all, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// A BitsRow compares one array of PyTorch's results with ours, bit for bit; any NaN equals any NaN.
+// A BitsRow compares one array of a peer's results with ours, bit for bit; any NaN equals any NaN.
 type BitsRow struct {
 	Contender string             `json:"contender"`
 	DType     smoothl1.DType     `json:"dtype"`
@@ -53,50 +53,50 @@ func bitsOrder(n int) (all []difftest.Case) {
 	return all
 }
 
-// compareBits has PyTorch compute losses and gradients and compares them with the device's.
-func (r *Result) compareBits(ctx context.Context, c *Config, peers []*peer, until time.Time, save func() error) (err error) {
+// compareBits has a peer compute losses and gradients and compares them with the device's.
+func (r *Result) compareBits(ctx context.Context, c *Config, p *peer, until time.Time, save func() error) (err error) {
 	dir, remove, err := files.TempDir()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, remove()) }()
-	for _, p := range peers {
-		for i, k := range bitsOrder(c.BitsSize) {
-			if p.contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Loss.Kind != smoothl1.SmoothL1 || k.Data != difftest.Normal) {
-				continue // each is compiled anew
-			}
-			if past(until) {
-				r.leave(c, "%s's bits from %v on: time was up", p.contender, k)
+	for i, k := range bitsOrder(c.BitsSize) {
+		if p.Contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Loss.Kind != smoothl1.SmoothL1 || k.Data != difftest.Normal) {
+			continue // each is compiled anew
+		}
+		if past(until) {
+			r.leave(c, "%s's bits from %v on: time was up", p.Contender, k)
+			break
+		}
+		if !until.IsZero() { // what is compiled now is not waited for much longer than that
+			p.patience = min(p.patience, time.Until(until)+time.Second)
+		}
+		var rows []BitsRow
+		switch k.DType {
+		case smoothl1.Float32:
+			rows, err = bitsOf[float32](ctx, p, c.Device, dir, k)
+		case smoothl1.Float64:
+			rows, err = bitsOf[float64](ctx, p, c.Device, dir, k)
+		default:
+			err = fmt.Errorf("elements of type %v are not compared", k.DType)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if refused := refusal(""); p.gone || errors.As(err, &refused) {
+			r.leave(c, "%s's bits of %v: %s", p.Contender, k, oneLine(err))
+			if p.gone {
 				break
 			}
-			if !until.IsZero() { // what is compiled now is not waited for much longer than that
-				p.patience = min(p.patience, time.Until(until)+time.Second)
-			}
-			var rows []BitsRow
-			if k.DType == smoothl1.Float32 {
-				rows, err = bitsOf[float32](ctx, p, c.Device, dir, k)
-			} else {
-				rows, err = bitsOf[float64](ctx, p, c.Device, dir, k)
-			}
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			if refused := refusal(""); p.gone || errors.As(err, &refused) {
-				r.leave(c, "%s's bits of %v: %s", p.contender, k, oneLine(err))
-				err = nil
-				if p.gone {
-					break
-				}
-				continue
-			}
-			if err != nil {
-				return fmt.Errorf("%s, %v: %w", p.contender, k, err)
-			}
-			r.Bits = append(r.Bits, rows...)
-			if i%12 == 0 || p.contender == Compiled {
-				if err := save(); err != nil {
-					return err
-				}
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("%s, %v: %w", p.Contender, k, err)
+		}
+		r.Bits = append(r.Bits, rows...)
+		if i%12 == 0 || p.Contender == Compiled {
+			if err := save(); err != nil {
+				return err
 			}
 		}
 	}
@@ -138,7 +138,7 @@ func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir
 		if err != nil {
 			return nil, err
 		}
-		row := BitsRow{Contender: p.contender, DType: c.DType, Kind: c.Loss.Kind, Beta: c.Loss.Beta, Reduction: c.Loss.Reduction, Data: c.Data.String(), What: name}
+		row := BitsRow{Contender: p.Contender, DType: c.DType, Kind: c.Loss.Kind, Beta: c.Loss.Beta, Reduction: c.Loss.Reduction, Data: c.Data.String(), What: name}
 		if name == "loss" {
 			row.What = "terms"
 		}
@@ -152,7 +152,7 @@ func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir
 
 func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.Inputs[T]) error {
 	if len(ours) != len(theirs) {
-		return fmt.Errorf("%s: PyTorch gave %d elements, not %d", row.What, len(theirs), len(ours))
+		return fmt.Errorf("%s: the peer gave %d elements, not %d", row.What, len(theirs), len(ours))
 	}
 	row.Elements = len(ours)
 	for i := range ours {
@@ -166,13 +166,13 @@ func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.In
 		}
 		row.MaxULPs = max(row.MaxULPs, difftest.ULPs(ours[i], theirs[i]))
 		if row.First == "" {
-			row.First = fmt.Sprintf("element %d: pred %v, target %v: ours %v, PyTorch's %v", i, in.Pred[i], in.Target[i], ours[i], theirs[i])
+			row.First = fmt.Sprintf("element %d: pred %v, target %v: ours %v, the peer's %v", i, in.Pred[i], in.Target[i], ours[i], theirs[i])
 		}
 	}
 	return nil
 }
 
-// The arrays travel as their bytes, so that PyTorch needs no NumPy to read and write them.
+// The arrays travel as their bytes, so that a peer needs no NumPy to read and write them.
 
 func writeAll[T smoothl1.Float](path string, x []T) error {
 	text, err := binary.Append(nil, binary.LittleEndian, x)

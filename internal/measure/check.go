@@ -128,3 +128,48 @@ func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smo
 		return nil
 	})
 }
+
+// checkPeer has a peer compute each operation on the first set, which is shared with it, and finds its results near ours: that it
+// does the same work on the same arrays. How near they are, compareBits says.
+func checkPeer[T smoothl1.Float](ctx context.Context, p *peer, r *rotation[T], l smoothl1.Loss) error {
+	loss, err := expect[T](ctx, r.n, 0, l)
+	if err != nil {
+		return err
+	}
+	out := r.host[2][:r.n]
+	near := func(got, want float64) bool { return math.Abs(got-want) <= 1e-5*math.Abs(want) }
+	for _, op := range Ops {
+		clear(out)
+		var answer struct{ Loss *float64 }
+		if err := p.ask(&answer, map[string]any{"do": "check", "op": op}); err != nil {
+			return fmt.Errorf("%s: %w", op, err)
+		}
+		if answer.Loss != nil && !near(*answer.Loss, loss) {
+			return fmt.Errorf("wrong answer: %s: the loss is %v, ours %v", op, *answer.Loss, loss)
+		}
+		if op == ForwardReduced {
+			continue
+		}
+		err := pieces(ctx, r.n, 0, func(at int, x answers[T]) error {
+			a := cpu.Args[T]{Pred: x.pred, Target: x.target, Terms: x.terms, GradPred: x.grad, Count: r.n}
+			if err := errors.Join(cpu.ForwardTerms(l, a), cpu.Backward(l, a)); err != nil {
+				return err
+			}
+			want := x.grad
+			if op == ForwardNone {
+				want = x.terms
+			}
+			for i := range want {
+				atKink := l.Beta == 0 && x.pred[i] == x.target[i] // where PyTorch 1.13 has another gradient
+				if got := out[at+i]; !near(float64(got), float64(want[i])) && !atKink {
+					return fmt.Errorf("wrong answer: %s: element %d is %v, ours %v", op, at+i, got, want[i])
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}

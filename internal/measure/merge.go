@@ -10,7 +10,7 @@ func Merge(parts ...*Result) *Result {
 		if all.Device == (Device{}) {
 			left := all.Left
 			*all = *r
-			all.Groups, all.Left, all.Bits, all.Seconds, all.PyTorch = nil, left, nil, 0, nil
+			all.Groups, all.Left, all.Bits, all.Seconds, all.Peers = nil, left, nil, 0, nil
 		}
 		for _, g := range r.Groups {
 			if !seen[g.Name()] {
@@ -23,14 +23,18 @@ func Merge(parts ...*Result) *Result {
 				all.Left = append(all.Left, line)
 			}
 		}
-		if all.PyTorch == nil {
-			all.PyTorch = r.PyTorch
+		for _, p := range r.Peers {
+			if known := all.peer(p.Contender); known == nil {
+				all.Peers = append(all.Peers, p)
+			} else if known.Absent != "" {
+				*known = p
+			}
 		}
 		all.Bits = append(all.Bits, r.Bits...)
 		all.Seconds += r.Seconds
 	}
-	if all.PyTorch != nil {
-		all.NoTorch = ""
+	if len(all.Peers) > 0 {
+		all.NoPeers = ""
 	}
 	return all
 }

@@ -1,9 +1,3 @@
-// Package bench measures what the loss takes on a device, against a copy on the same device in the same run and, where there
-// is one, against PyTorch on it. It checks every answer before it measures.
-//
-// A device's time is taken by its own events, with the calls queued behind other work, so that nothing of it is the time to
-// queue them; the wall time is that of one call until its result is there. Buffers rotate through more memory than the caches
-// hold. Clocks are left as they are.
 package measure
 
 import (
@@ -12,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -22,12 +17,13 @@ type Result struct {
 	Commit   string    `json:"commit"`
 	Date     string    `json:"date"` // RFC 3339, UTC
 	Go       string    `json:"go"`
-	Samples  int       `json:"samples"` // of each time, where a group says nothing else
+	Samples  int       `json:"samples"`               // of each time, where a group or an entry says nothing else
+	One      *One      `json:"one_element,omitempty"` // nil: not measured
 	Groups   []Group   `json:"groups"`
 	Left     []string  `json:"left_out,omitempty"` // what was not measured, and why
-	PyTorch  *PyTorch  `json:"pytorch,omitempty"`
-	NoTorch  string    `json:"no_pytorch,omitempty"` // why there is none
-	Bits     []BitsRow `json:"bits,omitempty"`       // PyTorch's results compared with ours
+	Peers    []Peer    `json:"peers,omitempty"`    // the contenders in Python
+	NoPeers  string    `json:"no_peers,omitempty"` // why there are none
+	Bits     []BitsRow `json:"bits,omitempty"`     // peers' results compared with ours
 	Seconds  float64   `json:"seconds"`
 	Rotating uint64    `json:"rotating_bytes"` // the least memory that the buffers rotate through
 }
@@ -38,18 +34,29 @@ type Device struct {
 	Name            string `json:"name"`
 	Architecture    string `json:"architecture"`
 	Multiprocessors int    `json:"multiprocessors,omitempty"`
-	Threads         int    `json:"threads,omitempty"` // of a CPU
+	Threads         int    `json:"threads,omitempty"`         // of a CPU
+	InstructionSet  string `json:"instruction_set,omitempty"` // of a CPU
 	MemoryBytes     uint64 `json:"memory_bytes,omitempty"`
 	CacheBytes      uint64 `json:"cache_bytes"` // L2 of a GPU, last level of a CPU
 	Driver          string `json:"driver,omitempty"`
+	Kernel          string `json:"kernel,omitempty"`      // the operating system's release
+	LoadBefore      string `json:"load_before,omitempty"` // the averages of 1, 5 and 15 minutes
+	LoadAfter       string `json:"load_after,omitempty"`
 }
 
-// PyTorch says which PyTorch took part.
-type PyTorch struct {
-	Version  string `json:"version"`
-	CUDA     string `json:"cuda,omitempty"`
-	Device   string `json:"device"`
-	Compiles string `json:"no_compile,omitempty"` // why torch.compile took no part
+// A Peer is a contender in a process of its own.
+type Peer struct {
+	Contender string `json:"contender"`
+	Version   string `json:"version,omitempty"` // of its library
+	CUDA      string `json:"cuda,omitempty"`
+	Device    string `json:"device,omitempty"`
+	Absent    string `json:"absent,omitempty"` // why it took no part
+}
+
+// One is the time of the smallest call: forward and backward of one element.
+type One struct {
+	NS          Times   `json:"ns"`
+	Allocations float64 `json:"allocations"`
 }
 
 // A Group is one loss on arrays of one size: everything in it was measured in turns.
@@ -61,6 +68,7 @@ type Group struct {
 	Kind      smoothl1.Kind      `json:"kind"`
 	Beta      float64            `json:"beta"`
 	Reduction smoothl1.Reduction `json:"reduction"`
+	Threads   int                `json:"threads,omitempty"` // of the CPU, where the workload says how many
 	Samples   int                `json:"samples,omitempty"` // where time was up before all were taken
 	Entries   []Entry            `json:"entries"`
 }
@@ -69,33 +77,43 @@ type Group struct {
 type Entry struct {
 	Op        string `json:"op"`
 	Contender string `json:"contender"`
-	Bytes     int    `json:"bytes"`     // that the operation must move
-	DeviceNS  Times  `json:"device_ns"` // of one of several queued calls, on the device
-	NS        Times  `json:"ns"`        // of one call until its result is there
+	Bytes     int    `json:"bytes"`             // that the operation must move
+	Samples   int    `json:"samples,omitempty"` // where they are fewer than the group's
+	DeviceNS  Times  `json:"device_ns"`         // of one of several queued calls, on the device
+	NS        Times  `json:"ns,omitzero"`       // of one call until its result is there
 }
 
-// The operations. A copy reads as many bytes as it writes.
+// The operations: those of the loss, and those that only move memory. A copy reads as many bytes as it writes.
 const (
 	ForwardNone     = "forward none"
 	ForwardReduced  = "forward"
 	Backward        = "backward"
 	ForwardBackward = "forward+backward"
 	Copy            = "copy"
+	Read            = "read"    // of two arrays
+	Combine         = "combine" // two arrays to a third
 )
 
 // Ops are the operations of the loss, in the order of the tables.
 var Ops = []string{ForwardNone, ForwardReduced, Backward, ForwardBackward}
 
 // arrays is how many arrays an operation reads and writes.
-var arrays = map[string]int{ForwardNone: 3, ForwardReduced: 2, Backward: 3, ForwardBackward: 3}
+var arrays = map[string]int{ForwardNone: 3, ForwardReduced: 2, Backward: 3, ForwardBackward: 3, Copy: 2, Read: 2, Combine: 3}
 
-// The contenders.
+// BytesOf returns the bytes that an operation of a workload must move.
+func BytesOf(op string, w Workload) int { return arrays[op] * w.N() * w.DType.Size() }
+
+// The contenders that reports know by name.
 const (
-	Ours     = "smoothl1"
-	Plain    = "copy" // of a Copy
-	Eager    = "pytorch"
-	Compiled = "pytorch, compiled"
+	Ours         = "smoothl1"
+	Direct       = "smoothl1, package cpu" // without package gpu
+	Eager        = "pytorch"
+	Compiled     = "pytorch, compiled"
+	Preallocated = "pytorch, preallocated"
 )
+
+// copyOf is the contender of a Copy that moves as many bytes as an operation on so many arrays.
+func copyOf(arrays int) string { return fmt.Sprintf("as %d arrays", arrays) }
 
 // Times are quantiles of samples, in nanoseconds.
 type Times struct {
@@ -104,8 +122,8 @@ type Times struct {
 	P90    float64 `json:"p90"`
 }
 
-// timesOf returns the quantiles of samples, between the two samples next to each.
-func timesOf(samples []float64) Times {
+// Quantiles returns those of samples, between the two samples next to each.
+func Quantiles(samples []float64) Times {
 	if len(samples) == 0 {
 		return Times{}
 	}
@@ -145,6 +163,48 @@ func (g *Group) Share(e Entry) float64 {
 	return share
 }
 
+// Ceiling returns the speed of the fastest loop that moves memory as an operation does, in GB/s, and its name: for a forward
+// pass with reduction one that reads two arrays; for the others one that combines two into a third, or copies one, whichever
+// is faster. It is 0 where no loop was run.
+func (g *Group) Ceiling(op string) (speed float64, name string) {
+	for _, e := range g.Entries {
+		reads := e.Op == Read
+		writes := e.Op == Copy || e.Op == Combine
+		if (op == ForwardReduced && reads || op != ForwardReduced && writes) && e.GBs() > speed {
+			speed, name = e.GBs(), e.Contender
+			if !strings.HasPrefix(name, e.Op) {
+				name = e.Op + " " + name
+			}
+		}
+	}
+	return speed, name
+}
+
+// Peer returns a peer that took part, or nil.
+func (r *Result) Peer(contender string) *Peer {
+	if p := r.peer(contender); p != nil && p.Absent == "" {
+		return p
+	}
+	return nil
+}
+
+// Absent returns why a peer took no part, "" if it did.
+func (r *Result) Absent(contender string) string {
+	if p := r.peer(contender); p != nil {
+		return p.Absent
+	}
+	return r.NoPeers
+}
+
+func (r *Result) peer(contender string) *Peer {
+	for i := range r.Peers {
+		if r.Peers[i].Contender == contender {
+			return &r.Peers[i]
+		}
+	}
+	return nil
+}
+
 // Load reads a result from a file.
 func Load(path string) (*Result, error) {
 	text, err := os.ReadFile(path)
@@ -156,4 +216,16 @@ func Load(path string) (*Result, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return r, nil
+}
+
+// Save puts the result in the place of a file, at any moment of a run.
+func (r *Result) Save(path string) error {
+	text, err := json.MarshalIndent(r, "", " ")
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", append(text, '\n'), 0o666); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"strconv"
 	"strings"
@@ -19,14 +18,17 @@ type Config struct {
 	Device    *gpu.Device
 	Workloads []Workload
 	Samples   int
-	Python    string // the python3 with PyTorch; "": without it
-	BitsSize  int    // elements of the arrays on which PyTorch's bits are compared with ours; 0: they are not
+	Locals    []func(Workload) []Call // other contenders in this process, on the CPU
+	Python    string                  // the python3 that has the contenders' libraries; "": without them
+	BitsSize  int                     // elements of the arrays on which peers' bits are compared with ours; 0: they are not
 	Commit    string
 	// Rotate is the least memory, in bytes, that buffers rotate through; 0: more than four times the device's cache.
 	Rotate uint64
+	// GuestsEvery has peers measured in one round of so many, since they are slow; 0: in each.
+	GuestsEvery int
 	// For is how long it may take: what is not done then is left out, but for a group that is being measured; 0: as long as it takes.
 	For time.Duration
-	// Patience is how long PyTorch may take over an answer, which is compiling now and then; 0: two minutes.
+	// Patience is how long a peer may take over an answer, which is compiling now and then; 0: two minutes.
 	Patience time.Duration
 	// Save is given the result each time that there is more of it; nil: only Run returns it.
 	Save func(*Result) error
@@ -38,7 +40,7 @@ type Config struct {
 func Run(ctx context.Context, c Config) (*Result, error) {
 	r, err := run(ctx, c)
 	if ctx.Err() != nil {
-		return nil, ctx.Err() // and not that PyTorch, which it ended too, does not answer
+		return nil, ctx.Err() // and not that a peer, which it ended too, does not answer
 	}
 	return r, err
 }
@@ -62,17 +64,14 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	if c.For > 0 {
 		until = begin.Add(c.For)
 	}
-	peers, compiled, err := r.startTorch(ctx, c)
+	begun := r.startPeers(ctx, &c)
 	defer func() {
-		for _, p := range append(peers, compiled()) {
-			if p != nil {
-				_ = p.close()
+		for _, s := range begun {
+			if <-s.done; s.peer != nil {
+				_ = s.peer.close()
 			}
 		}
 	}()
-	if err != nil {
-		return nil, err
-	}
 	save := func() error {
 		r.Seconds = time.Since(begin).Seconds()
 		if c.Save == nil {
@@ -83,34 +82,38 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	if err := save(); err != nil {
 		return nil, err
 	}
-	compare := func(peers []*peer) error {
-		if c.BitsSize == 0 {
-			return nil
+	var peers []*peer
+	for _, s := range begun { // a compiler has its time while another is compared
+		p := r.met(&c, s)
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
 		}
-		return r.compareBits(ctx, &c, peers, until, save)
+		if p == nil {
+			continue
+		}
+		peers = append(peers, p)
+		if c.BitsSize > 0 && p.Bits {
+			if err := r.compareBits(ctx, &c, p, until, save); err != nil {
+				return nil, err
+			}
+		}
 	}
-	if len(peers) > 0 { // the compiler has its time while the other is compared
-		err := compare(peers)
-		if p := compiled(); p != nil {
-			err = errors.Join(err, compare([]*peer{p}))
-			peers = append(peers, p)
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(r.Bits) > 0 {
-			c.report(BitsSummary(r.Bits))
-		}
+	if len(r.Bits) > 0 {
+		c.report(BitsSummary(r.Bits))
 	}
 	for i := 0; i < len(c.Workloads); {
 		same := i + 1 // workloads on the same arrays
 		for same < len(c.Workloads) && c.Workloads[same].N() == c.Workloads[i].N() && c.Workloads[same].DType == c.Workloads[i].DType {
 			same++
 		}
-		if c.Workloads[i].DType == smoothl1.Float32 {
+		var err error
+		switch t := c.Workloads[i].DType; t {
+		case smoothl1.Float32:
 			err = measure[float32](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
-		} else {
+		case smoothl1.Float64:
 			err = measure[float64](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+		default:
+			err = fmt.Errorf("measure: elements of type %v are not measured", t)
 		}
 		if err == nil {
 			err = save()
@@ -120,6 +123,7 @@ func run(ctx context.Context, c Config) (*Result, error) {
 		}
 		i = same
 	}
+	r.Device.LoadAfter = load()
 	return r, save()
 }
 
@@ -144,7 +148,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 		return nil
 	}
 	what := fmt.Sprintf("%d elements of %v", n, same[0].DType)
-	if need, have := rotationBytes(n, uint64(same[0].DType.Size()), r.Rotating), memory(c.Device); need > have {
+	if need, have := rotationBytes(n, uint64(same[0].DType.Size()), r.Rotating), roomOn(c.Device); need > have {
 		r.leave(c, "%s: they need %.1f GiB, and there are %.1f", what, float64(need)/(1<<30), float64(have)/(1<<30))
 		return nil
 	}
@@ -158,48 +162,93 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 	}
 	defer func() { err = errors.Join(err, arrays.close()) }()
 	for _, w := range same {
-		g := Group{Workload: w.Name, Shape: w.Shape, N: n, DType: w.DType, Kind: w.Loss.Kind, Beta: w.Loss.Beta, Reduction: w.Loss.Reduction}
-		op, err := gpu.NewSmoothL1[T](c.Device, w.Loss)
-		if err != nil {
+		if err := measureOne(ctx, c, r, clock, peers, until, arrays, w); err != nil {
 			return err
 		}
-		if err := check(ctx, arrays, op); err != nil {
-			return errors.Join(err, op.Close())
-		}
-		all := ours(arrays, op, clock)
-		for _, p := range peers {
-			if p.gone {
-				continue
-			}
-			if err := p.prepare(w, r.Rotating); err == nil {
-				all = append(all, p.contenders(w)...)
-			} else if ctx.Err() == nil {
-				r.leave(c, "%s on %s: %s", p.contender, what, oneLine(err))
-			}
-		}
-		rounds := 0
-		g.Entries, rounds, err = contest(ctx, all, c.Samples, until, func(lost *contender, err error) {
-			r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
-		})
-		if err := errors.Join(err, op.Close()); err != nil {
-			return err
-		}
-		if rounds < c.Samples {
-			g.Samples = rounds
-		}
-		r.Groups = append(r.Groups, g)
-		c.report(g.String())
 	}
 	return nil
+}
+
+// measureOne measures a workload on arrays that there are.
+func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
+	w Workload) (err error) {
+	if w.Threads > 0 {
+		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
+	}
+	g := Group{Workload: w.Name, Shape: w.Shape, N: w.N(), DType: w.DType, Kind: w.Loss.Kind, Beta: w.Loss.Beta, Reduction: w.Loss.Reduction,
+		Threads: w.Threads}
+	op, err := gpu.NewSmoothL1[T](c.Device, w.Loss)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, op.Close()) }()
+	if err := check(ctx, arrays, op); err != nil {
+		return err
+	}
+	what := fmt.Sprintf("%d elements of %v", g.N, w.DType)
+	all := append(ours(arrays, op, clock), locals(c, arrays, w, clock)...)
+	for _, p := range peers {
+		if p.gone {
+			continue
+		}
+		guests, err := invite(ctx, c, p, arrays, w)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.leave(c, "%s on %s: %s", p.Contender, what, oneLine(err))
+		}
+		all = append(all, guests...)
+	}
+	rounds := 0
+	g.Entries, rounds, err = contest(ctx, all, c.Samples, until, func(lost *contender, err error) {
+		r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
+	})
+	if err != nil {
+		return err
+	}
+	if rounds < c.Samples {
+		g.Samples = rounds
+	}
+	r.Groups = append(r.Groups, g)
+	c.report(g.String())
+	return nil
+}
+
+// invite has a peer prepare a workload, checks its answers where they can be seen, and returns its contenders.
+func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload) ([]*contender, error) {
+	memory, most := "", 50
+	if arrays.shared != nil {
+		memory = arrays.shared.path()
+	}
+	if arrays.sets == 1 && memory != "" {
+		most = 1 << 15
+	}
+	if err := p.prepare(w, arrays.sets, arrays.stride, memory); err != nil {
+		return nil, err
+	}
+	if memory != "" {
+		if err := checkPeer(ctx, p, arrays, w.Loss); err != nil {
+			return nil, err
+		}
+	}
+	guests := p.contenders(w, most)
+	for _, g := range guests {
+		g.every = c.GuestsEvery
+		if c.Device.Backend() == "cpu" && runtime.GOMAXPROCS(0) > 1 {
+			g.rest = 5 * time.Millisecond
+		}
+	}
+	return guests, nil
 }
 
 // String is the group in a line: how fast its main operation is.
 func (g *Group) String() string {
 	e, _ := g.Find(ForwardBackward, Ours)
 	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
-	for _, name := range []string{Eager, Compiled} {
-		if theirs, ok := g.Find(ForwardBackward, name); ok {
-			s += fmt.Sprintf("; %s %.2f times as long", name, theirs.DeviceNS.Median/e.DeviceNS.Median)
+	for _, theirs := range g.Entries {
+		if theirs.Op == ForwardBackward && theirs.Contender != Ours {
+			s += fmt.Sprintf("; %s %.2f times as long", theirs.Contender, theirs.DeviceNS.Median/e.DeviceNS.Median)
 		}
 	}
 	return s
@@ -212,77 +261,14 @@ func (g *Group) Name() string {
 		shape[i] = strconv.Itoa(d)
 	}
 	name := fmt.Sprintf("%s %v %v", strings.Join(shape, "×"), g.DType, smoothl1.Loss{Kind: g.Kind, Beta: g.Beta, Reduction: g.Reduction})
+	switch {
+	case g.Threads == 1:
+		name += ", one thread"
+	case g.Threads > 1:
+		name += fmt.Sprintf(", %d threads", g.Threads)
+	}
 	if g.Workload != "" {
 		name = g.Workload + ", " + name
 	}
 	return name
-}
-
-// describe is the device as a result keeps it.
-func describe(dev *gpu.Device) Device {
-	i := dev.Info()
-	d := Device{Backend: i.Backend, Name: i.Name, MemoryBytes: i.MemoryBytes, Multiprocessors: i.Multiprocessors, CacheBytes: i.L2Bytes}
-	switch i.Backend {
-	case "cpu":
-		d.Name, d.Architecture, d.Threads = cpuName(), runtime.GOARCH, runtime.GOMAXPROCS(0)
-		d.CacheBytes, d.MemoryBytes = lastCache(), memory(dev)
-	default:
-		d.Architecture = fmt.Sprintf("sm_%d%d", i.Major, i.Minor)
-		if i.DriverVersion != 0 {
-			d.Driver = fmt.Sprintf("CUDA %d.%d", i.DriverVersion/1000, i.DriverVersion%1000/10)
-		}
-	}
-	if d.CacheBytes == 0 && i.Backend != "sim" {
-		d.CacheBytes = 64 << 20 // it does not say: more than most have
-	}
-	return d
-}
-
-// memory is what the arrays may take.
-func memory(dev *gpu.Device) uint64 {
-	if dev.Backend() != "cpu" {
-		return dev.Info().MemoryBytes / 10 * 9
-	}
-	if available := field("/proc/meminfo", "MemAvailable"); available != "" {
-		if kilobytes, err := strconv.ParseUint(strings.TrimSuffix(available, " kB"), 10, 64); err == nil {
-			return kilobytes << 10 / 2
-		}
-	}
-	return 1 << 30 // the system does not say
-}
-
-func cpuName() string {
-	if name := field("/proc/cpuinfo", "model name"); name != "" {
-		return name
-	}
-	return runtime.GOOS + "/" + runtime.GOARCH
-}
-
-// field returns the value of the first line "key: value" of a file, "" if there is none.
-func field(path, key string) string {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return ""
-	}
-	for line := range strings.Lines(string(text)) {
-		if name, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(name) == key {
-			return strings.TrimSpace(value)
-		}
-	}
-	return ""
-}
-
-// lastCache returns the bytes of the largest cache of the first processor, 0 where the system does not say.
-func lastCache() (largest uint64) {
-	for i := range 8 {
-		text, err := os.ReadFile(fmt.Sprintf("/sys/devices/system/cpu/cpu0/cache/index%d/size", i))
-		if err != nil {
-			break
-		}
-		var kilobytes uint64
-		if _, err := fmt.Sscanf(string(text), "%dK", &kilobytes); err == nil {
-			largest = max(largest, kilobytes<<10)
-		}
-	}
-	return largest
 }

@@ -31,8 +31,13 @@ func (r *Result) Print(out io.Writer) error {
 	for _, l := range r.Left {
 		fmt.Fprintf(&b, "left out: %s\n", l)
 	}
-	if r.PyTorch == nil && r.NoTorch != "" {
-		fmt.Fprintf(&b, "PyTorch took no part: %s\n", r.NoTorch)
+	for _, p := range r.Peers {
+		if p.Absent != "" {
+			fmt.Fprintf(&b, "%s took no part: %s\n", p.Contender, p.Absent)
+		}
+	}
+	if r.NoPeers != "" {
+		fmt.Fprintf(&b, "PyTorch took no part: %s\n", r.NoPeers)
 	}
 	_, err := io.WriteString(out, b.String())
 	return err
@@ -53,7 +58,7 @@ func (g *Group) print(b *strings.Builder) {
 	t.Flush()
 }
 
-// BitsSummary says in a few words how PyTorch's results compare with ours.
+// BitsSummary says in a few words how peers' results compare with ours.
 func BitsSummary(rows []BitsRow) string {
 	type count struct{ arrays, equal, elements, different int }
 	counts := map[string]*count{}

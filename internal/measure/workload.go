@@ -12,6 +12,8 @@ type Workload struct {
 	Shape []int
 	DType smoothl1.DType
 	Loss  smoothl1.Loss
+	// Threads is how many of the CPU are used; 0: as many as Go has.
+	Threads int
 }
 
 // N returns the number of elements.
@@ -27,16 +29,16 @@ func (w Workload) N() int {
 func Named() []Workload {
 	smooth := func(beta float64, r smoothl1.Reduction) smoothl1.Loss { return smoothl1.Loss{Beta: beta, Reduction: r} }
 	return []Workload{
-		{"DQN", []int{32, 1}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
-		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(0, smoothl1.Sum)},
-		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(1.0/9, smoothl1.Sum)},
-		{"Faster R-CNN", []int{256, 4}, smoothl1.Float32, smooth(1, smoothl1.Sum)},
-		{"KernelBench 96, old form", []int{128, 4096}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
-		{"SSD300", []int{32, 8732, 4}, smoothl1.Float32, smooth(1, smoothl1.Sum)},
-		{"QR-DQN", []int{32, 200, 200}, smoothl1.Float32, smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Mean}},
-		{"PSMNet", []int{12, 256, 512}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
-		{"RetinaNet", []int{2, 201600, 4}, smoothl1.Float32, smooth(0.1, smoothl1.Sum)},
-		{"KernelBench 96", []int{32768, 32768}, smoothl1.Float32, smooth(1, smoothl1.Mean)},
+		{Name: "DQN", Shape: []int{32, 1}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Mean)},
+		{Name: "Faster R-CNN", Shape: []int{256, 4}, DType: smoothl1.Float32, Loss: smooth(0, smoothl1.Sum)},
+		{Name: "Faster R-CNN", Shape: []int{256, 4}, DType: smoothl1.Float32, Loss: smooth(1.0/9, smoothl1.Sum)},
+		{Name: "Faster R-CNN", Shape: []int{256, 4}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Sum)},
+		{Name: "KernelBench 96, old form", Shape: []int{128, 4096}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Mean)},
+		{Name: "SSD300", Shape: []int{32, 8732, 4}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Sum)},
+		{Name: "QR-DQN", Shape: []int{32, 200, 200}, DType: smoothl1.Float32, Loss: smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Mean}},
+		{Name: "PSMNet", Shape: []int{12, 256, 512}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Mean)},
+		{Name: "RetinaNet", Shape: []int{2, 201600, 4}, DType: smoothl1.Float32, Loss: smooth(0.1, smoothl1.Sum)},
+		{Name: "KernelBench 96", Shape: []int{32768, 32768}, DType: smoothl1.Float32, Loss: smooth(1, smoothl1.Mean)},
 	}
 }
 

@@ -125,15 +125,16 @@ func readBits(r *runner, s *bundle.Step, _ int) {
 	if !r.decode("bits.json", &b) {
 		return
 	}
-	if b.PyTorch == nil {
+	eager := b.Peer(measure.Eager)
+	if eager == nil {
 		if s.Outcome == bundle.Passed {
-			s.Outcome, s.Note = bundle.Skipped, b.NoTorch
+			s.Outcome, s.Note = bundle.Skipped, b.Absent(measure.Eager)
 		}
 		return
 	}
-	r.keeper.run.Machine.PyTorch = b.PyTorch.Version
+	r.keeper.run.Machine.PyTorch = eager.Version
 	s.Cases = len(b.Bits)
-	s.Note = "PyTorch " + b.PyTorch.Version + ": " + strings.ReplaceAll(measure.BitsSummary(b.Bits), "\n", "; ")
+	s.Note = "PyTorch " + eager.Version + ": " + strings.ReplaceAll(measure.BitsSummary(b.Bits), "\n", "; ")
 	if s.Outcome == bundle.Passed && len(b.Bits) == 0 {
 		s.Outcome, s.Note = bundle.Failed, "no array was compared: "+strings.Join(firstLines(strings.Join(b.Left, "\n"), 1), "")
 	}
@@ -160,8 +161,8 @@ func readBenchmarks(what string) func(*runner, *bundle.Step, int) {
 		if s.Outcome.Bad() {
 			return
 		}
-		if b.PyTorch != nil {
-			r.keeper.run.Machine.PyTorch = b.PyTorch.Version
+		if eager := b.Peer(measure.Eager); eager != nil {
+			r.keeper.run.Machine.PyTorch = eager.Version
 		}
 		for i := range b.Groups {
 			s.Note += b.Groups[i].String() + "; "

@@ -33,9 +33,9 @@ const (
 	testWrong    = `echo '{"columns": {"CUDA": {"cases": 9, "kernels": 20, "failed": ["op=forward"]}}}' >"$out"; exit 1`
 	testPanics   = `echo 'panic: oh'; exit 2`
 	testHangs    = testOK + `; trap "" TERM; sleep 100 & sleep 100`
-	figuresOK    = `echo '{"device": {"backend": "cuda"}, "groups": [{"n": 32, "shape": [32]}], "pytorch": {"version": "2.11"}, "bits": [{"what": "terms", "contender": "pytorch", "elements": 4}]}' >"$out"`
-	figuresWrong = `echo '{"bits": [{"what": "terms", "contender": "pytorch", "elements": 4, "different": 2, "zero_signs": 1, "max_ulps": 3}], "pytorch": {"version": "2.11"}}' >"$out"; echo "wrong answer: forward"; [ "$2" = bits ]`
-	noPyTorch    = `echo '{"no_pytorch": "none here"}' >"$out"`
+	figuresOK    = `echo '{"device": {"backend": "cuda"}, "groups": [{"n": 32, "shape": [32]}], "peers": [{"contender": "pytorch", "version": "2.11"}], "bits": [{"what": "terms", "contender": "pytorch", "elements": 4}]}' >"$out"`
+	figuresWrong = `echo '{"bits": [{"what": "terms", "contender": "pytorch", "elements": 4, "different": 2, "zero_signs": 1, "max_ulps": 3}], "peers": [{"contender": "pytorch", "version": "2.11"}]}' >"$out"; echo "wrong answer: forward"; [ "$2" = bits ]`
+	noPyTorch    = `echo '{"no_peers": "none here"}' >"$out"`
 	vectorsOK    = `echo "  cuda_test.go:1: 12 of 13 instructions"`
 	vectorsWrong = vectorsOK + `; echo "    --- FAIL: TestCUDADevice/bits.txt"; exit 1`
 )

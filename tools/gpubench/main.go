@@ -8,7 +8,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -39,7 +38,7 @@ func main() {
 func run(what, out, python string, limit, patience time.Duration, samples int) (err error) {
 	c := measure.Config{Samples: samples, Python: python, Commit: commit, For: limit, Patience: patience,
 		Report: func(line string) { fmt.Println(line) },
-		Save:   func(r *measure.Result) error { return save(out, r) }}
+		Save:   func(r *measure.Result) error { return r.Save(out) }}
 	switch what {
 	case "bits":
 		c.BitsSize = 100_003
@@ -59,16 +58,4 @@ func run(what, out, python string, limit, patience time.Duration, samples int) (
 	defer func() { err = errors.Join(err, c.Device.Close()) }()
 	_, err = measure.Run(context.Background(), c)
 	return err
-}
-
-// save puts the result in the place of the last one.
-func save(path string, r *measure.Result) error {
-	text, err := json.MarshalIndent(r, "", " ")
-	if err != nil {
-		return err
-	}
-	if err := os.WriteFile(path+".new", append(text, '\n'), 0o666); err != nil {
-		return err
-	}
-	return os.Rename(path+".new", path)
 }

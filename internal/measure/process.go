@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	_ "embed" // for the script
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,34 +17,38 @@ import (
 	"time"
 )
 
-//go:embed pytorch.py
-var torchScript string
-
-// peer is a Python process that measures PyTorch, eager or compiled, when it is told to. The two are processes of their own, so
-// that a compiler that fails or hangs takes nothing else along.
+// peer is a Python process that measures one contender when it is told to. Contenders have processes of their own, so that a
+// compiler that fails or hangs takes nothing else along.
 type peer struct {
-	contender string // Eager or Compiled
-	patience  time.Duration
-	command   *exec.Cmd
-	in        io.WriteCloser
-	pipe      io.Closer
-	out       *bufio.Reader
-	noise     tail
-	scratch   string       // a folder for its compiler
-	wait      func() error // of the process, once it is to end
-	gone      bool         // it answers no more
-	PyTorch   PyTorch
+	hello
+	patience time.Duration
+	command  *exec.Cmd
+	in       io.WriteCloser
+	pipe     io.Closer
+	out      *bufio.Reader
+	noise    tail
+	scratch  string       // a folder for its compiler
+	wait     func() error // of the process, once it is to end
+	gone     bool         // it answers no more
 }
 
-// startPeer starts it, on the device "cuda" or "cpu". The error says why there is no PyTorch, or none that compiles. A peer that
-// takes longer than patience over an answer is ended.
+// hello is what a peer says first.
+type hello struct {
+	Peer
+	Bits bool // it is asked for its bits
+}
+
+// startPeer starts a contender, on the device "cuda" or "cpu". The error says why it takes no part. A peer that takes longer than
+// patience over an answer is ended.
 func startPeer(ctx context.Context, python, device, contender string, patience time.Duration) (*peer, error) {
-	how := map[string]string{Eager: "eager", Compiled: "compiled"}[contender]
-	p := &peer{contender: contender, patience: patience, command: exec.CommandContext(ctx, python, "-u", "-c", torchScript, device, how)}
+	script, variant, err := scriptOf(contender)
+	if err != nil {
+		return nil, err
+	}
+	p := &peer{patience: patience, command: exec.CommandContext(ctx, python, "-u", "-c", script, device, variant)}
 	p.command.Stderr = &p.noise
 	p.command.WaitDelay = time.Second // for processes that it leaves behind
-	var err error
-	if p.scratch, err = os.MkdirTemp("", "smoothl1-pytorch-"); err != nil {
+	if p.scratch, err = os.MkdirTemp("", "smoothl1-peer-"); err != nil {
 		return nil, err
 	}
 	// Compiling in the process itself: nothing to wait for, and nothing left behind. And in a place that can be written to.
@@ -53,7 +56,7 @@ func startPeer(ctx context.Context, python, device, contender string, patience t
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(p.scratch, "inductor"), "TRITON_CACHE_DIR="+filepath.Join(p.scratch, "triton"))
 	out, err := p.start()
 	if err != nil {
-		return nil, errors.Join(fmt.Errorf("PyTorch: %w", err), os.RemoveAll(p.scratch))
+		return nil, errors.Join(err, os.RemoveAll(p.scratch))
 	}
 	p.pipe, p.out = out, bufio.NewReader(out)
 	p.wait = sync.OnceValue(func() error {
@@ -61,10 +64,11 @@ func startPeer(ctx context.Context, python, device, contender string, patience t
 		defer kill.Stop()
 		return p.command.Wait()
 	})
-	if err := p.read(&p.PyTorch); err != nil {
+	if err := p.read(&p.hello); err != nil {
 		_ = p.close() // the first error says it
 		return nil, err
 	}
+	p.Contender = contender
 	return p, nil
 }
 
@@ -81,7 +85,7 @@ func (p *peer) start() (out io.ReadCloser, err error) {
 // refusal is what the peer says of a command that it could not do. It goes on.
 type refusal string
 
-func (r refusal) Error() string { return "PyTorch: " + string(r) }
+func (r refusal) Error() string { return string(r) }
 
 // ask sends a command and reads its answer into to, which may be nil.
 func (p *peer) ask(to any, command map[string]any) error {
@@ -95,26 +99,29 @@ func (p *peer) ask(to any, command map[string]any) error {
 	return p.read(to)
 }
 
+// afterFunc calls a function when a process has had so much time, unless it is stopped before. Tests let the time pass when they want it to.
+var afterFunc = func(_ *exec.Cmd, d time.Duration, f func()) (stop func() bool) { return time.AfterFunc(d, f).Stop }
+
 func (p *peer) read(to any) error {
 	var late atomic.Bool
-	end := time.AfterFunc(p.patience, func() {
+	end := afterFunc(p.command, p.patience, func() {
 		late.Store(true)
 		_ = p.command.Process.Kill()
 		_ = p.pipe.Close()
 	})
 	line, err := p.out.ReadBytes('\n')
-	end.Stop()
+	end()
 	if late.Load() {
 		p.gone = true
 		_ = p.close()
-		return fmt.Errorf("PyTorch: no answer within %v", p.patience)
+		return fmt.Errorf("no answer within %v", p.patience)
 	}
 	if err != nil {
 		return p.ended(err)
 	}
 	var refused struct{ Error string }
 	if err := json.Unmarshal(line, &refused); err != nil {
-		return fmt.Errorf("PyTorch: answer %q: %w", line, err)
+		return fmt.Errorf("answer %q: %w", line, err)
 	}
 	if refused.Error != "" {
 		return refusal(refused.Error)
@@ -129,7 +136,7 @@ func (p *peer) read(to any) error {
 func (p *peer) ended(err error) error {
 	p.gone = true
 	_ = p.close()
-	return fmt.Errorf("PyTorch: no answer: %w%s", err, p.noise.last())
+	return fmt.Errorf("no answer: %w%s", err, p.noise.last())
 }
 
 // close ends the process.
@@ -139,7 +146,7 @@ func (p *peer) close() error {
 		err = nil
 	}
 	if waited := p.wait(); waited != nil {
-		err = errors.Join(err, fmt.Errorf("PyTorch: %w%s", waited, p.noise.last()))
+		err = errors.Join(err, fmt.Errorf("%w%s", waited, p.noise.last()))
 	}
 	return errors.Join(err, os.RemoveAll(p.scratch))
 }
@@ -171,17 +178,17 @@ func (t *tail) last() string {
 	return ": " + lines[len(lines)-1]
 }
 
-// prepare has the peer make the arrays of a workload.
-func (p *peer) prepare(w Workload, bytes uint64) error {
-	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(),
-		"beta": w.Loss.Beta, "reduction": w.Loss.Reduction.String(), "bytes": bytes})
+// prepare has the peer make the arrays of a workload, or take those that are shared with it.
+func (p *peer) prepare(w Workload, sets, stride int, memory string) error {
+	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(), "beta": w.Loss.Beta,
+		"reduction": w.Loss.Reduction.String(), "sets": sets, "stride": stride, "memory": memory, "threads": w.Threads})
 }
 
-// contenders are PyTorch's, for a workload that has been prepared.
-func (p *peer) contenders(w Workload) (all []*contender) {
+// contenders are the peer's operations on a workload that has been prepared.
+func (p *peer) contenders(w Workload, most int) (all []*contender) {
 	for _, op := range Ops {
 		all = append(all, &contender{
-			entry: Entry{Op: op, Contender: p.contender, Bytes: arrays[op] * w.N() * w.DType.Size()}, most: 50, guest: true,
+			entry: Entry{Op: op, Contender: p.Contender, Bytes: BytesOf(op, w)}, most: most, guest: true,
 			sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
 				var took struct{ Device, Wall float64 }
 				err := p.ask(&took, map[string]any{"do": "sample", "op": op, "calls": calls})

@@ -1,0 +1,24 @@
+package main
+
+import (
+	"runtime"
+
+	"github.com/smoothl1/smoothl1/bench/ceiling"
+	"github.com/smoothl1/smoothl1/internal/measure"
+)
+
+func init() { contenders = append(contenders, ceilings) }
+
+// ceilings are loops that move memory as the operations do, and compute nothing.
+func ceilings(w measure.Workload) (all []measure.Call) {
+	if n := w.N(); n%ceiling.Granule != 0 || n < 1024 {
+		return nil
+	}
+	for _, l := range ceiling.Loops() {
+		all = append(all, measure.Call{Op: string(l.Kind), Contender: l.Name, Run: func(pred, target, out []float32) error {
+			l.Run(out, pred, target, runtime.GOMAXPROCS(0))
+			return nil
+		}})
+	}
+	return all
+}

@@ -1,0 +1,121 @@
+// Command peers measures the loss on the CPU against other libraries, and all against what the machine's memory allows, on the
+// same arrays and in turns. It leaves a JSON file; command report makes a table and a picture of it. It installs nothing: what is
+// missing it names.
+//
+//	make bench-cpu-peers
+//
+// A minute's run is -rounds 3 -largest 1048576 -o FILE.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/measure"
+)
+
+// sizes are the lengths of the arrays: a batch of DQN's, a vector, KernelBench's old form, and powers of two in the last
+// cache, larger than it, and much larger.
+var sizes = []int{32, 1024, 128 * 4096, 1 << 20, 1 << 24, 1 << 26}
+
+// contenders are those in this process beside the op on the CPU device. Each has a file of its own, which adds it.
+var contenders []func(measure.Workload) []measure.Call
+
+func main() {
+	rounds := flag.Int("rounds", 15, "how often everything is measured, in turns; what is in this process, which is faster, three times as often")
+	largest := flag.Int("largest", 1<<26, "leave out arrays of more elements")
+	python := flag.String("python", "/usr/bin/python3", "the Python that has PyTorch; Debian's has python3-torch")
+	out := flag.String("o", "", "the file to write; default: results/cpu-DATE.json")
+	flag.Parse()
+	if err := run(*rounds, *largest, *python, *out); err != nil {
+		fmt.Fprintln(os.Stderr, "peers:", err)
+		os.Exit(1)
+	}
+}
+
+func run(rounds, largest int, python, out string) (err error) {
+	if rounds < 1 {
+		return fmt.Errorf("-rounds = %d: want at least 1", rounds)
+	}
+	use := slices.DeleteFunc(slices.Clone(sizes), func(n int) bool { return n > largest })
+	if len(use) == 0 {
+		return fmt.Errorf("-largest = %d: no size is left of %v", largest, sizes)
+	}
+	if err := findTorch(python); err != nil {
+		return err
+	}
+	dev, err := gpu.Open(gpu.CPU())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, dev.Close()) }()
+	smallest, err := one(dev, rounds)
+	if err != nil {
+		return err
+	}
+	r, err := measure.Run(context.Background(), measure.Config{Device: dev, Workloads: workloads(use), Samples: 3 * rounds, GuestsEvery: 3,
+		Locals: contenders, Python: python, Commit: commit(), Rotate: 1, // one set of arrays: caches take part
+		Report: func(line string) { fmt.Fprintln(os.Stderr, line) }})
+	if err != nil {
+		return err
+	}
+	r.One = smallest
+	if out == "" {
+		date, _, _ := strings.Cut(r.Date, "T")
+		out = filepath.Join("results", "cpu-"+date+".json")
+	}
+	fmt.Fprintln(os.Stderr, "writing", out)
+	return errors.Join(os.MkdirAll(filepath.Dir(out), 0o755), r.Save(out))
+}
+
+// workloads are PyTorch's default loss of each size, with one thread and with all.
+func workloads(sizes []int) (all []measure.Workload) {
+	loss := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}
+	for _, n := range sizes {
+		for _, threads := range slices.Compact([]int{1, runtime.GOMAXPROCS(0)}) {
+			all = append(all, measure.Workload{Shape: []int{n}, Loss: loss, Threads: threads})
+		}
+	}
+	return all
+}
+
+// findTorch says which Debian packages are missing, before anything is measured.
+func findTorch(python string) error {
+	const packages = "python3-torch"
+	how := fmt.Sprintf("the Debian packages python3 and %s are needed: apt-get install --no-install-recommends %[1]s", packages)
+	path, err := exec.LookPath(python)
+	if err != nil {
+		return fmt.Errorf("%w\n%s", err, how)
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+	defer cancel()
+	if text, err := exec.CommandContext(ctx, path, "-c", "import torch").CombinedOutput(); err != nil {
+		lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+		return fmt.Errorf("%s has no PyTorch: %w: %s\n%s", python, err, lines[len(lines)-1], how)
+	}
+	return nil
+}
+
+// commit returns the repository's, as git has it.
+func commit() string {
+	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
+	if err != nil {
+		return "unknown"
+	}
+	name := strings.TrimSpace(string(head))
+	if changes, err := exec.Command("git", "status", "--porcelain").Output(); err != nil || len(changes) > 0 {
+		name += "+changes"
+	}
+	return name
+}

@@ -1,0 +1,111 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"runtime"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/measure"
+)
+
+// stand is a program in the place of Python, which does what the shell script says.
+func stand(t *testing.T, script string) string {
+	path := filepath.Join(t.TempDir(), "python")
+	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
+	return path
+}
+
+func TestWhatIsMissingIsNamed(t *testing.T) {
+	for _, python := range []string{stand(t, "echo 'ModuleNotFoundError: torch' >&2; exit 1"), filepath.Join(t.TempDir(), "none")} {
+		err := run(1, 32, python, filepath.Join(t.TempDir(), "r.json"))
+		assert.ErrorContains(t, err, "apt-get install --no-install-recommends python3-torch")
+	}
+	assert.ErrorContains(t, run(0, 32, "", ""), "-rounds = 0: want at least 1")
+	assert.ErrorContains(t, run(1, 31, "", ""), "-largest = 31: no size is left")
+}
+
+// TestRun measures the smallest size, with a Python whose contenders do not answer.
+func TestRun(t *testing.T) {
+	out := filepath.Join(t.TempDir(), "results", "r.json")
+	require.NoError(t, run(1, 32, stand(t, "exit 0"), out))
+	r, err := measure.Load(out)
+	require.NoError(t, err)
+	require.NotNil(t, r.One)
+	assert.Positive(t, r.One.NS.Median)
+	assert.Zero(t, r.One.Allocations)
+	assert.Contains(t, r.Absent(measure.Eager), "no answer")
+	require.Equal(t, len(workloads([]int{32})), len(r.Groups))
+	for _, g := range r.Groups {
+		assert.Equal(t, 32, g.N)
+		for _, op := range measure.Ops {
+			for _, contender := range []string{measure.Ours, measure.Direct} {
+				e, ok := g.Find(op, contender)
+				require.True(t, ok, "%s, %s", op, contender)
+				assert.Positive(t, e.DeviceNS.Median)
+			}
+		}
+	}
+}
+
+// TestEveryOpIsCalledDirectlyToo holds the calls of package cpu to what the reference gives.
+func TestEveryOpIsCalledDirectlyToo(t *testing.T) {
+	w := measure.Workload{Shape: []int{4096}, Loss: smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}}
+	pred, target, out := make([]float32, 4096), make([]float32, 4096), make([]float32, 4096)
+	for i := range pred {
+		pred[i] = float32(i%7) - 3
+	}
+	want := cpu.Args[float32]{Pred: pred, Target: target, Terms: make([]float32, 4096), GradPred: make([]float32, 4096)}
+	require.NoError(t, cpu.RefForwardTerms(w.Loss, want))
+	require.NoError(t, cpu.RefBackward(w.Loss, want))
+	calls := direct(w)
+	require.Len(t, calls, len(measure.Ops))
+	for _, c := range calls {
+		clear(out)
+		require.NoError(t, c.Run(pred, target, out))
+		switch c.Op {
+		case measure.ForwardReduced:
+			assert.Equal(t, make([]float32, 4096), out)
+		case measure.ForwardNone:
+			assert.Equal(t, want.Terms, out)
+		default:
+			assert.Equal(t, want.GradPred, out)
+		}
+	}
+}
+
+// TestCeilings sees the loops move what their operation says.
+func TestCeilings(t *testing.T) {
+	const n = 1 << 16
+	r, err := measure.Run(t.Context(), measure.Config{Device: openCPU(t), Samples: 1, Rotate: 1, Locals: contenders, Workloads: workloads([]int{n})})
+	require.NoError(t, err)
+	g := &r.Groups[0]
+	if runtime.GOARCH == "amd64" {
+		for _, op := range measure.Ops {
+			speed, name := g.Ceiling(op)
+			assert.Positive(t, speed)
+			assert.NotEmpty(t, name)
+		}
+	}
+	for _, c := range ceilings(measure.Workload{Shape: []int{1000}}) {
+		assert.Fail(t, "a length that is no multiple of the loops' step", c.Contender)
+	}
+	for _, e := range g.Entries {
+		if e.Op == measure.Combine {
+			assert.Equal(t, 12*n, e.Bytes)
+		}
+	}
+}
+
+func openCPU(t *testing.T) *gpu.Device {
+	dev, err := gpu.Open(gpu.CPU())
+	require.NoError(t, err)
+	t.Cleanup(func() { assert.NoError(t, dev.Close()) })
+	return dev
+}

@@ -1,0 +1,179 @@
+"""PyTorch as users call it; compiled; and, which no training loop does, with all its memory allocated beforehand. It keeps to what
+PyTorch has had from 1.13 to 2.11, and needs no NumPy.
+"""
+# on cuda: pytorch; pytorch, compiled
+# on cpu: pytorch; pytorch, compiled; pytorch, preallocated
+import ctypes
+
+try:
+    import torch
+    import torch.nn.functional as F
+except Exception as e:  # there may be one that does not load
+    torch, why = None, e
+
+REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # at::Reduction
+
+
+class Contender(Clock):
+    def __init__(self, where, variant):
+        if torch is None:
+            raise Missing("python3 has no PyTorch: %s" % why)
+        if where == "cuda" and not torch.cuda.is_available():
+            raise Missing("PyTorch %s has no CUDA device (it was built %s)" % (
+                torch.__version__, "for CUDA " + torch.version.cuda if torch.version.cuda else "without CUDA"))
+        self.where, self.compiled, self.preallocated = torch.device(where), variant == "compiled", variant == "preallocated"
+        self.dtypes = {"float32": torch.float32, "float64": torch.float64}
+        self.version, self.cuda = str(torch.__version__), torch.version.cuda or ""
+        self.device = torch.cuda.get_device_name() if where == "cuda" else "CPU"
+        if self.preallocated:
+            self.bits = None  # they are those of PyTorch as it is
+        if self.compiled:
+            self.try_to_compile()
+
+    def try_to_compile(self):
+        if not hasattr(torch, "compile"):
+            raise Missing("PyTorch %s has no torch.compile" % torch.__version__)
+        try:
+            x = torch.ones(64, device=self.where, requires_grad=True)
+            self.as_asked(self.loss_of("smooth_l1", 1.0, "mean"))(x, torch.zeros(64, device=self.where)).backward()
+        except Exception as e:  # whatever it was, the others go on without it
+            raise Missing("torch.compile failed: " + first_line(e))
+
+    def loss_of(self, kind, beta, reduction):
+        if kind == "huber":
+            return lambda p, t: F.huber_loss(p, t, reduction=reduction, delta=beta)
+        return lambda p, t: F.smooth_l1_loss(p, t, reduction=reduction, beta=beta)
+
+    def as_asked(self, function):
+        """The function itself, or compiled."""
+        return torch.compile(function, dynamic=False) if self.compiled else function
+
+    def forget(self):
+        """Lets go of what was compiled before."""
+        if self.compiled and hasattr(torch, "_dynamo"):
+            torch._dynamo.reset()
+
+    # Arrays.
+
+    def prepare(self, n, dtype, kind, beta, reduction, count, memory, threads):
+        self.pred = self.target = self.out = None  # the last workload's memory goes first
+        if self.where.type == "cuda":
+            torch.cuda.empty_cache()
+        if threads:
+            torch.set_num_threads(threads)
+        self.n, self.kind, self.beta, self.reduction = n, kind, beta, reduction
+        kinds = self.dtypes[dtype]
+        if memory is not None:
+            self.pred, self.target, self.out = (torch.frombuffer(memory, dtype=kinds, count=count, offset=k * len(memory) // 3) for k in range(3))
+        else:
+            self.pred, self.target = (torch.rand(count, device=self.where, dtype=kinds).mul_(4).sub_(2) for _ in range(2))
+            if self.preallocated:
+                self.out = torch.empty_like(self.pred)
+        if self.preallocated:
+            self.one, self.sum = (torch.ones((), device=self.where, dtype=kinds) for _ in range(2))
+            self.room = torch.empty(n, device=self.where, dtype=kinds)  # a loss with a mean allocates its terms, so it is made of two operations
+        self.forget()
+        self.terms, self.reduced = self.as_asked(self.loss_of(kind, beta, "none")), self.as_asked(self.loss_of(kind, beta, reduction))
+
+    # Operations.
+
+    def call(self, op, first):
+        p, t = self.pred[first:first + self.n], self.target[first:first + self.n]
+        if self.preallocated:
+            return self.call_into(op, p, t, self.out[first:first + self.n])
+        if op in ("forward none", "forward"):
+            function = self.terms if op == "forward none" else self.reduced
+            return lambda: function(p, t)
+        leaf = p.detach().requires_grad_()  # the same memory
+        if op == "backward":
+            graph = self.reduced(leaf, t)
+
+            def backward():
+                leaf.grad = None
+                graph.backward(retain_graph=True)
+            backward.leaf = leaf
+            return backward
+
+        def both():
+            leaf.grad = None
+            loss = self.reduced(leaf, t)
+            loss.backward()
+            return loss
+        both.leaf = leaf
+        return both
+
+    def call_into(self, op, p, t, out):
+        aten, beta = torch.ops.aten, self.beta
+        forward, backward = aten.smooth_l1_loss.out, aten.smooth_l1_loss_backward.grad_input
+        if self.kind == "huber":
+            forward, backward = aten.huber_loss.out, aten.huber_loss_backward.out
+        reduce, reduction = torch.mean if self.reduction == "mean" else torch.sum, REDUCTIONS[self.reduction]
+
+        def terms():
+            forward(p, t, 0, beta, out=out)
+
+        def reduced():
+            forward(p, t, 0, beta, out=self.room)
+            reduce(self.room, dim=0, out=self.sum)
+            return self.sum
+
+        def gradient():
+            backward(self.one, p, t, reduction, beta, grad_input=out)
+
+        def both():
+            reduced()
+            gradient()
+            return self.sum
+        return {"forward none": terms, "forward": reduced, "backward": gradient, "forward+backward": both}[op]
+
+    def keep(self, call, first, outcome):
+        if hasattr(call, "leaf"):
+            outcome = call.leaf.grad
+        if not self.preallocated and outcome.dim() > 0:
+            self.out[first:first + self.n].copy_(outcome)
+
+    def value(self, outcome):
+        return outcome.item() if outcome is not None and outcome.dim() == 0 else None
+
+    # Time.
+
+    def wait(self):
+        if self.where.type == "cuda":
+            torch.cuda.synchronize()
+
+    def timed(self, calls):
+        if self.where.type != "cuda":
+            return super().timed(calls)
+        start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+        self.wait()
+        if hasattr(torch.cuda, "_sleep"):  # keeps the device busy while calls are queued: 60 µs each, in cycles of at most 2 GHz
+            torch.cuda._sleep(120000 * len(calls))
+        start.record()
+        for call in calls:
+            call()
+        end.record()
+        self.wait()
+        return start.elapsed_time(end) * 1e6
+
+    # Bits.
+
+    def bits(self, directory, dtype, kind, beta, reduction, upstream=1.0):
+        path = lambda name: os.path.join(directory, name)
+        pred, target = (self.load(path(name), dtype).requires_grad_() for name in ("pred", "target"))
+        self.forget()
+        loss = self.as_asked(self.loss_of(kind, beta, reduction))(pred, target)
+        if reduction == "none":
+            loss.backward(self.load(path("upstream"), dtype))
+        else:
+            loss.backward(torch.tensor(upstream, dtype=loss.dtype, device=self.where))
+        for name, x in ("loss", loss), ("grad_pred", pred.grad), ("grad_target", target.grad):
+            x = x.detach().cpu().contiguous()
+            with open(path(name), "wb") as f:
+                f.write(ctypes.string_at(x.data_ptr(), x.numel() * x.element_size()))
+
+    def load(self, path, dtype):
+        with open(path, "rb") as f:
+            text = f.read()
+        x = torch.empty(len(text) // (8 if dtype == "float64" else 4), dtype=self.dtypes[dtype])
+        ctypes.memmove(x.data_ptr(), text, len(text))
+        return x.to(self.where)

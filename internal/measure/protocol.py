@@ -1,0 +1,137 @@
+"""What every contender in Python does in the same way. The program that measures runs this text and then that of a contender, a
+file in the folder peers; it sends commands to standard input, a JSON object a line, and gets one for each from standard output;
+one with "error" says why the command was not done. The first answer comes by itself and says what takes part.
+
+usage: python3 -c TEXTS cuda|cpu VARIANT
+
+  prepare  n, dtype, kind, beta, reduction: the loss; sets, stride: how many sets of arrays, and the elements from one to the next;
+           memory: the file in which pred, target and out lie, all sets of each; "": the peer has arrays of its own; threads, or 0
+  sample   op, calls: answers with the nanoseconds of one of so many calls on the device, and of one by itself
+  check    op: computes on the first set and leaves terms or gradient in out; answers with the loss where there is one
+  bits     directory, dtype, kind, beta, reduction: computes from files pred, target, upstream to files loss, grad_pred, grad_target
+
+A contender is a class Contender with
+
+  __init__(device, variant)   raises Missing where it cannot take part
+  version, cuda, device       texts
+  bits(...)                   as the command; None where there is nothing to compare
+  prepare(n, dtype, kind, beta, reduction, count, memory, threads)    memory: a buffer of three times count elements, or None
+  call(op, first)             a function without arguments that does the operation on the arrays that begin at an element; it is called
+                              again and again, and returns the loss, the terms or nothing
+  keep(call, first, outcome)  puts terms or gradient, of a call that has returned the outcome, into out
+  value(outcome)              the loss as a number, None where there is none
+  wait()                      until the device is done
+  timed(calls)                calls them in turn and returns the nanoseconds on the device; Clock has it for a CPU
+"""
+import json
+import mmap
+import os
+import sys
+import time
+
+sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # a torch.py that lies here is not meant
+
+# What libraries print does not belong among the answers.
+answers = os.fdopen(os.dup(1), "w", buffering=1)
+os.dup2(2, 1)
+
+
+def answer(**what):
+    answers.write(json.dumps(what) + "\n")
+
+
+class Missing(Exception):
+    """Why a contender takes no part."""
+
+
+def first_line(e):
+    lines = str(e).strip().splitlines()
+    return type(e).__name__ + (": " + lines[0] if lines else "")
+
+
+class Clock:
+    """The clock of a device that does what it is told at once."""
+
+    def wait(self):
+        pass
+
+    def timed(self, calls):
+        begin = time.perf_counter_ns()
+        for call in calls:
+            call()
+        return time.perf_counter_ns() - begin
+
+
+class Rotation:
+    """The sets of arrays of a workload, which calls use in turn."""
+
+    def __init__(self, contender, n, dtype, kind, beta, reduction, sets, stride, memory, threads):
+        self.contender, self.sets, self.stride, self.next, self.only = contender, sets, stride, 0, {}
+        buffer = None
+        if memory:
+            with open(memory, "r+b") as f:
+                size = os.fstat(f.fileno()).st_size
+                buffer = mmap.mmap(f.fileno(), size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
+        self.here = buffer is not None
+        contender.prepare(n, dtype, kind, beta, reduction, sets * stride, buffer, threads)
+
+    def calls(self, op, count):
+        """The calls of an operation, each on the next arrays; of a backward pass alone, the forward pass is done here."""
+        if self.here and self.sets == 1:
+            if op not in self.only:
+                self.only[op] = self.contender.call(op, 0)
+            return [self.only[op]] * count
+        all = []
+        for _ in range(count):
+            all.append(self.contender.call(op, self.next * self.stride))
+            self.next = (self.next + 1) % self.sets
+        return all
+
+    def sample(self, op, calls):
+        contender = self.contender
+        queued = self.calls(op, calls + 1)
+        last = queued.pop()
+        if self.here:
+            last()  # finds in the caches what the last contender has left there
+        took = contender.timed(queued)
+        begin = time.perf_counter_ns()
+        contender.value(last())  # as callers get the loss
+        contender.wait()
+        return took / calls, time.perf_counter_ns() - begin
+
+    def check(self, op):
+        call = self.contender.call(op, 0)
+        outcome = call()
+        self.contender.wait()
+        self.contender.keep(call, 0, outcome)
+        return self.contender.value(outcome)
+
+
+def serve(make):
+    """Answers commands until there are no more."""
+    try:
+        contender = make(sys.argv[1], sys.argv[2])
+    except Missing as e:
+        return answer(error=str(e))
+    answer(version=contender.version, cuda=contender.cuda, device=contender.device, bits=contender.bits is not None)
+    rotation = None
+    for line in sys.stdin:
+        command = json.loads(line)
+        do = command.pop("do")
+        try:
+            if do == "prepare":
+                rotation = None  # its memory goes first
+                rotation = Rotation(contender, **command)
+                answer()
+            elif do == "sample":
+                took, wall = rotation.sample(**command)
+                answer(device=took, wall=wall)
+            elif do == "check":
+                answer(loss=rotation.check(**command))
+            elif do == "bits":
+                contender.bits(**command)
+                answer()
+            else:
+                answer(error="no such command: " + do)
+        except Exception as e:  # such as no memory: the others go on without this
+            answer(error=first_line(e))

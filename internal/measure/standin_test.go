@@ -1,0 +1,124 @@
+package measure
+
+import (
+	"bufio"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+)
+
+// hangs is the file that a process makes when it begins to hang.
+func hangs(pid int) string { return filepath.Join(os.Getenv(hanging), strconv.Itoa(pid)) }
+
+func hang() {
+	if err := os.WriteFile(hangs(os.Getpid()), nil, 0o600); err != nil {
+		os.Exit(8)
+	}
+	time.Sleep(time.Hour)
+}
+
+// standIn speaks the protocol in the place of a contender in Python.
+func standIn(how string) {
+	compiles := os.Args[len(os.Args)-1] == "compiled"
+	switch {
+	case how == "compiler hangs" && compiles:
+		hang()
+	case how == "does not compile" && compiles:
+		fmt.Println(`{"error": "torch.compile failed: no compiler"}`)
+		return
+	}
+	switch how {
+	case "missing":
+		fmt.Println(`{"error": "python3 has no PyTorch"}`)
+		return
+	case "garbage":
+		fmt.Println("Python 2.7")
+		return
+	case "dies":
+		fmt.Fprintln(os.Stderr, "Traceback\nImportError: libcudart.so")
+		os.Exit(1)
+	}
+	fmt.Println(`{"version": "9.9", "cuda": "", "device": "stand-in", "bits": true}`)
+	var work prepared
+	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
+		var command struct {
+			Do, Op string
+			prepared
+		}
+		if err := json.Unmarshal(in.Bytes(), &command); err != nil {
+			os.Exit(7)
+		}
+		switch {
+		case how == "hangs" && command.Do == "sample" || how == "compiling hangs" && compiles && command.Do == "sample":
+			hang()
+		case how == "no memory for the backward pass" && command.Op == Backward && command.Do == "sample":
+			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
+		case how == "no memory" && command.Do == "prepare":
+			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
+		case how == "dies later" && command.Do == "sample":
+			fmt.Fprintln(os.Stderr, "Segmentation fault")
+			os.Exit(139)
+		case how == "has a wrong loss" && command.Op == ForwardReduced:
+			fmt.Println(`{"loss": 17}`)
+		case how == "has wrong terms" && command.Op == ForwardNone:
+			fmt.Println(`{"loss": null}`)
+		case command.Do == "prepare":
+			work = command.prepared
+			fmt.Println(`{}`)
+		case command.Do == "check":
+			fmt.Println(work.check(command.Op))
+		case command.Do == "sample":
+			fmt.Println(`{"device": 5000, "wall": 7000}`)
+		case command.Do == "bits":
+			fmt.Println(`{"error": "no bits here"}`)
+		default:
+			fmt.Println(`{"error": "no such command"}`)
+		}
+	}
+}
+
+// prepared is a workload of float32 with a mean of smooth L1, whose arrays are shared.
+type prepared struct {
+	N, Sets, Stride int
+	Beta            float64
+	Memory          string
+}
+
+// check computes on the first set, reading and writing the file that is the memory of the other process.
+func (p prepared) check(op string) string {
+	f, err := os.OpenFile(p.Memory, os.O_RDWR, 0)
+	if err != nil {
+		return fmt.Sprintf(`{"error": %q}`, err)
+	}
+	defer f.Close()
+	from := func(k int) io.Reader {
+		return io.NewSectionReader(f, int64(4*k*p.Sets*p.Stride), int64(4*p.N))
+	}
+	a := cpu.Args[float32]{Pred: make([]float32, p.N), Target: make([]float32, p.N), Terms: make([]float32, p.N), GradPred: make([]float32, p.N)}
+	l := smoothl1.Loss{Beta: p.Beta, Reduction: smoothl1.Mean}
+	err = errors.Join(binary.Read(from(0), binary.LittleEndian, a.Pred), binary.Read(from(1), binary.LittleEndian, a.Target), cpu.RefForwardTerms(l, a))
+	loss, err2 := cpu.RefForwardBackward(l, a)
+	out := a.GradPred
+	if op == ForwardNone {
+		out = a.Terms
+	}
+	if op != ForwardReduced {
+		err = errors.Join(err, binary.Write(io.NewOffsetWriter(f, int64(4*2*p.Sets*p.Stride)), binary.LittleEndian, out))
+	}
+	if err = errors.Join(err, err2); err != nil {
+		return fmt.Sprintf(`{"error": %q}`, err)
+	}
+	if op == ForwardNone || op == Backward {
+		return `{"loss": null}`
+	}
+	return fmt.Sprintf(`{"loss": %v}`, loss)
+}
