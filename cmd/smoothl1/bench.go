@@ -120,7 +120,7 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, dev.Close()) }()
+	defer func() { err = errors.Join(err, closeDevice(dev)) }()
 	if dev.Backend() == "sim" && !b.full && !c.Flags().Changed("sizes") {
 		workloads = slices.DeleteFunc(workloads, func(w measure.Workload) bool { return w.N() > 1<<16 })
 	}

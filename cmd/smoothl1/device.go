@@ -55,17 +55,23 @@ func (f *deviceFlag) backend() string {
 	return name
 }
 
+// How devices are opened and closed. Tests look at what commands leave on theirs.
+var (
+	openDevice  = gpu.Open
+	closeDevice = (*gpu.Device).Close
+)
+
 // open opens the device.
 func (f *deviceFlag) open() (*gpu.Device, error) {
 	switch f.backend() {
 	case "cpu":
-		return gpu.Open(gpu.CPU())
+		return openDevice(gpu.CPU())
 	case "cuda":
-		return gpu.Open(gpu.CUDA(f.ordinal))
+		return openDevice(gpu.CUDA(f.ordinal))
 	case "sim":
-		return gpu.Open(gpu.On(sim.New(sim.Fast())))
+		return openDevice(gpu.On(sim.New(sim.Fast())))
 	}
-	return gpu.Open()
+	return openDevice()
 }
 
 // addDevice adds the flag --device to a command.

@@ -85,12 +85,12 @@ func takeInventory() *inventory {
 	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // what the environment says of it may be wrong
 		found.SimError = err.Error()
 	}
-	dev, err := gpu.Open()
+	dev, err := openDevice()
 	if err != nil {
 		found.AutoError = err.Error()
 		return found
 	}
-	defer dev.Close()
+	defer closeDevice(dev)
 	found.Auto = dev.Backend()
 	if found.Auto == "cuda" {
 		found.Auto = fmt.Sprintf("cuda:%d", dev.Info().Ordinal)
@@ -113,13 +113,13 @@ func takeCUDA() (c cudaDevices) {
 }
 
 func takeDevice(ordinal int) cudaDevice {
-	dev, err := gpu.Open(gpu.CUDA(ordinal))
+	dev, err := openDevice(gpu.CUDA(ordinal))
 	if err != nil {
 		return cudaDevice{Ordinal: ordinal, Error: err.Error()}
 	}
 	i := dev.Info()
 	d := cudaDevice{ordinal, i.Name, fmt.Sprintf("sm_%d%d", i.Major, i.Minor), i.Multiprocessors, i.MemoryBytes, i.L2Bytes, ""}
-	if err := dev.Close(); err != nil {
+	if err := closeDevice(dev); err != nil {
 		d.Error = err.Error()
 	}
 	return d

@@ -65,7 +65,7 @@ written as it goes. Where an array goes to the standard output, the loss is prin
 		if err != nil {
 			return err
 		}
-		defer dev.Close()
+		defer closeDevice(dev)
 		bar := newProgress(c.ErrOrStderr())
 		defer bar.end()
 		result, err := job.run(c.Context(), dev, bar, c.OutOrStdout())

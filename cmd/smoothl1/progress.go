@@ -13,8 +13,22 @@ import (
 // progress is a bar on a terminal, for work that takes a while; nothing elsewhere.
 type progress struct {
 	w    *os.File // nil: no terminal
-	bar  *progressbar.ProgressBar
+	bar  steps    // nil: there is none now
 	what string
+}
+
+// steps are what a bar counts.
+type steps interface {
+	Add(n int) error
+	Finish() error
+}
+
+// newBar begins a bar. Tests count what it is told.
+var newBar = func(p *progress, total int) steps {
+	if p.w == nil {
+		return nil
+	}
+	return p.draw(total)
 }
 
 // newProgress returns a progress on w, if that is a terminal.
@@ -26,13 +40,13 @@ func newProgress(w io.Writer) *progress {
 }
 
 // start begins the bar, of total steps.
-func (p *progress) start(total int) {
-	if p.w == nil {
-		return
-	}
+func (p *progress) start(total int) { p.bar = newBar(p, total) }
+
+// draw draws a bar on the terminal.
+func (p *progress) draw(total int) *progressbar.ProgressBar {
 	options := []progressbar.Option{progressbar.OptionSetWriter(&oneRow{w: p.w, width: func() int { return terminalWidth(p.w) }}),
 		progressbar.OptionClearOnFinish(), progressbar.OptionThrottle(100e6), progressbar.OptionSetItsString(p.what)}
-	p.bar = progressbar.NewOptions(total, append(options, parts(terminalWidth(p.w), total, p.what)...)...)
+	return progressbar.NewOptions(total, append(options, parts(terminalWidth(p.w), total, p.what)...)...)
 }
 
 // parts are what a row has room for beside a bar: the time first, then the count, then the rate.

@@ -137,7 +137,7 @@ func (v *verification) choose() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return describe(dev), dev.Close()
+	return describe(dev), closeDevice(dev)
 }
 
 // describe is the device in words; of a simulated one, without what changes from block to block.

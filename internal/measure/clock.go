@@ -26,8 +26,13 @@ var holdElements = 16 << 20
 // queueing is more than the host takes to queue a call, so that the device has the next one when it has done one.
 const queueing = 10 * time.Microsecond
 
-func newClock(dev *gpu.Device) (*clock, error) {
+func newClock(dev *gpu.Device) (_ *clock, err error) {
 	c := &clock{dev: dev, most: 200}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, c.close())
+		}
+	}()
 	var err1, err2 error
 	c.start, err1 = dev.NewEvent()
 	c.end, err2 = dev.NewEvent()

@@ -1,0 +1,158 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/sim"
+)
+
+// watched has commands open simulated devices, whatever they ask for, and requires that they have given everything back when they
+// close them, and close them all.
+type watched struct {
+	t      *testing.T
+	opened []*sim.Device
+	closed int
+	plan   func(*sim.Device) // what is to fail on the next
+}
+
+func watch(t *testing.T) *watched {
+	w := &watched{t: t}
+	oldOpen, oldClose := openDevice, closeDevice
+	t.Cleanup(func() { openDevice, closeDevice = oldOpen, oldClose })
+	openDevice = func(...gpu.OpenOption) (*gpu.Device, error) {
+		d := sim.New(sim.Fast())
+		if w.plan != nil {
+			w.plan(d)
+		}
+		dev, err := gpu.Open(gpu.On(d))
+		if err == nil {
+			w.opened = append(w.opened, d)
+		}
+		return dev, err
+	}
+	closeDevice = func(dev *gpu.Device) error {
+		w.closed++
+		use := dev.Usage()
+		assert.Equal(t, gpu.Usage{}, use, "what a command leaves on a device")
+		return dev.Close()
+	}
+	return w
+}
+
+// tinyPieces has the test see several pieces of a few chunks.
+func tinyPieces(t *testing.T) {
+	smallPieces(t)
+	simPiece = cpu.Chunk
+}
+
+// call runs a command and looks at its devices. It returns them.
+func (w *watched) call(arguments ...string) (devices []*sim.Device, stderr string, code int) {
+	w.t.Helper()
+	w.opened, w.closed = nil, 0
+	var out, text bytes.Buffer
+	code = run(w.t.Context(), arguments, &out, &text)
+	require.Equal(w.t, len(w.opened), w.closed, "devices opened and closed by %v: %s", arguments, &text)
+	return w.opened, text.String(), code
+}
+
+// onDevices are commands that use devices, all that there are, with files in dir.
+func onDevices(t *testing.T, dir string) map[string][]string {
+	n := 2*simPiece + 5
+	p, q, u := save(t, dir, "p.npy", make([]float32, n), n), save(t, dir, "t.npy", make([]float32, n), n), save(t, dir, "u.npy", make([]float32, n), n)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	eval := func(flags ...string) []string { return append([]string{"eval", p, q, "--device", "sim"}, flags...) }
+	return map[string][]string{
+		"eval":             eval(),
+		"eval, gradients":  eval("--out", at("o.npy"), "--grad-pred", at("g.npy"), "--grad-target", at("h.npy")),
+		"eval, terms":      eval("--reduction", "none", "--out", at("o.npy"), "--grad-target", at("h.npy")),
+		"eval, upstream":   eval("--upstream", u, "--grad-pred", at("g.npy")),
+		"bench":            {"bench", "--device", "sim", "--sizes", "64", "--samples", "1", "--rotate", "1000", "-o", at("r.json")},
+		"verify":           {"verify", "--device", "sim", "--cases", "2"},
+		"verify, one case": {"verify", "--device", "sim", "--case", "op=forward,dtype=float32,loss=smooth_l1,beta=1,reduction=mean,n=20,data=normal,seed=1"},
+		"devices":          {"devices"},
+	}
+}
+
+// TestDevicesAreLeftEmpty runs every command that uses devices.
+func TestDevicesAreLeftEmpty(t *testing.T) {
+	tinyPieces(t)
+	w := watch(t)
+	for name, arguments := range onDevices(t, t.TempDir()) {
+		t.Run(name, func(t *testing.T) {
+			opened, stderr, code := w.call(arguments...)
+			require.Zero(t, code, stderr)
+			require.NotEmpty(t, opened)
+		})
+	}
+	for _, c := range newRoot().Commands() { // those that have a device to choose
+		found := c.Flags().Lookup("device") == nil
+		for name := range onDevices(t, t.TempDir()) {
+			found = found || strings.HasPrefix(name, c.Name())
+		}
+		assert.True(t, found, "%s is not run here", c.Name())
+	}
+}
+
+// TestDevicesAreLeftEmptyAfterErrors has each of the calls of a device fail in turn.
+func TestDevicesAreLeftEmptyAfterErrors(t *testing.T) {
+	tinyPieces(t)
+	kinds := map[string]sim.CallKind{"alloc": sim.AllocCall, "copy": sim.CopyCall, "load": sim.LoadCall, "launch": sim.LaunchCall, "wait": sim.WaitCall, "event": sim.EventCall}
+	w := watch(t)
+	dir := t.TempDir()
+	all := onDevices(t, dir)
+	for _, name := range []string{"eval, gradients", "eval, terms", "eval, upstream", "bench", "devices"} {
+		arguments := all[name]
+		before := names(t, dir)
+		w.plan = nil
+		devices, stderr, code := w.call(arguments...)
+		require.Zero(t, code, stderr)
+		files := names(t, dir)
+		failed := 0
+		for kind, k := range kinds {
+			calls := devices[0].Calls(k)
+			for n := uint64(1); n <= calls; n += 1 + n/2 { // the first ones, and fewer of those that repeat
+				w.plan = func(d *sim.Device) { d.FailNext(k, int(n), false) }
+				_, stderr, code := w.call(arguments...)
+				if code == 0 {
+					continue // it was the device's own end, or the call was made again
+				}
+				failed++
+				require.Equal(t, exitFailed, code, fmt.Sprint(name, kind, n))
+				require.Regexp(t, `smoothl1: [^\n]+\n$`, stderr)
+				require.Subset(t, files, names(t, dir), "nothing but its outputs")
+			}
+		}
+		if name != "devices" { // which says so, and goes on
+			assert.Greater(t, failed, 5, name)
+		}
+		require.Subset(t, names(t, dir), before)
+	}
+}
+
+// TestBadFilesLeaveDevicesEmpty ends evaluations by their files, at the beginning and half way.
+func TestBadFilesLeaveDevicesEmpty(t *testing.T) {
+	tinyPieces(t)
+	w := watch(t)
+	dir := t.TempDir()
+	n := 2*simPiece + 5
+	p, small := save(t, dir, "p.npy", make([]float32, n), n), save(t, dir, "s.npy", []float32{1}, 1)
+	before := names(t, dir)
+	for _, arguments := range [][]string{
+		{p, small}, {p, filepath.Join(dir, "none.npy")}, {p, p, "--scale", "1e300", "--grad-pred", filepath.Join(dir, "g.npy")},
+		{p, p, "--grad-pred", filepath.Join(dir, "no folder", "g.npy")}, {p, p, "--beta", "1e-300"},
+		{p, p, "--reduction", "none", "--out", "/dev/full"},
+	} {
+		_, stderr, code := w.call(append([]string{"eval", "--device", "sim"}, arguments...)...)
+		require.NotZero(t, code, "%v: %s", arguments, stderr)
+		require.Equal(t, before, names(t, dir))
+	}
+}
