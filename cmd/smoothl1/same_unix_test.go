@@ -1,0 +1,95 @@
+//go:build unix
+
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestTwoNamesOfOneFile gives every two outputs of eval, and every output and input, names that differ and lead to one file: one
+// that is there or one that is not. The command refuses them and writes nothing.
+func TestTwoNamesOfOneFile(t *testing.T) {
+	dir := t.TempDir()
+	at := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
+	require.NoError(t, os.Mkdir(at("folder"), 0o777))
+	p, q := save(t, dir, "p.npy", []float32{1}, 1), save(t, dir, "t.npy", []float32{1}, 1)
+	u := save(t, dir, "u.npy", []float32{1}, 1)
+	save(t, at("folder"), "old.npy", []float32{7}, 1)
+	require.NoError(t, os.Symlink("folder", at("link")))
+	require.NoError(t, os.Symlink(at("folder", "new.npy"), at("to-new.npy")))
+	require.NoError(t, os.Symlink("to-new.npy", at("to-link.npy")))
+	require.NoError(t, os.Symlink("folder/old.npy", at("to-old.npy")))
+	require.NoError(t, os.Link(at("folder", "old.npy"), at("hard.npy")))
+	t.Chdir(dir)
+	there := []string{"folder/old.npy", at("folder", "old.npy"), "./link/../folder/old.npy", "link/old.npy", "to-old.npy", "hard.npy"}
+	fresh := []string{"folder/new.npy", at("folder", "new.npy"), "./folder//new.npy", "link/new.npy", "to-new.npy", "to-link.npy"}
+	before := tree(t, dir)
+	for _, names := range [][]string{there, fresh} {
+		for i, first := range names {
+			second := names[(i+1)%len(names)]
+			for _, flags := range [][2]string{{"--out", "--grad-pred"}, {"--out", "--grad-target"}, {"--grad-pred", "--grad-target"}} {
+				stdout, stderr, code := call("eval", p, q, flags[0], first, flags[1], second)
+				requireRefused(t, exitUsage, flags[0]+" and "+flags[1]+" would write the same file: take two names", stdout, stderr, code)
+			}
+		}
+	}
+	for _, input := range there {
+		for _, output := range there {
+			for _, arguments := range [][]string{
+				{input, q, "--out", output}, {p, input, "--grad-pred", output}, {p, q, "--upstream", input, "--grad-target", output},
+			} {
+				stdout, stderr, code := call(append([]string{"eval"}, arguments...)...)
+				requireRefused(t, exitUsage, " would replace an input: take another name", stdout, stderr, code)
+			}
+		}
+	}
+	require.Equal(t, before, tree(t, dir))
+	stdout, stderr, code := call("eval", p, q, "--upstream", u, "--out", "folder/new.npy", "--grad-pred", "new.npy", "--grad-target", "link/newer.npy")
+	require.Zero(t, code, stderr)
+	assert.Equal(t, "0\n", stdout)
+}
+
+// TestOutputIsTheFileOfStandardOutput names the file that the standard output is redirected to, which would be replaced under it.
+func TestOutputIsTheFileOfStandardOutput(t *testing.T) {
+	dir := t.TempDir()
+	p := save(t, dir, "p.npy", []float32{1}, 1)
+	for _, arguments := range [][]string{
+		{"eval", p, p, "--out"}, {"eval", p, p, "--grad-pred"}, {"eval", p, p, "--grad-target"}, {"plot", "-o"},
+		{"bench", "--device", "cpu", "--sizes", "8", "--samples", "1", "--rotate", "1", "-o"},
+	} {
+		path := filepath.Join(dir, "r.svg")
+		log, err := os.Create(path)
+		require.NoError(t, err)
+		c := command(append(arguments, path)...)
+		var stderr bytes.Buffer
+		c.Stdout, c.Stderr = log, &stderr
+		require.Error(t, c.Run(), arguments)
+		require.NoError(t, log.Close())
+		require.Equal(t, exitUsage, c.ProcessState.ExitCode())
+		require.Contains(t, stderr.String(), "would replace the file that the standard output goes to")
+		text, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Empty(t, text)
+	}
+}
+
+// tree returns the contents of all files below a folder.
+func tree(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	all := map[string]string{}
+	require.NoError(t, filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(path)
+		all[path] = string(text)
+		return err
+	}))
+	return all
+}
