@@ -37,6 +37,8 @@ func TestTwoNamesOfOneFile(t *testing.T) {
 				stdout, stderr, code := call("eval", p, q, flags[0], first, flags[1], second)
 				requireRefused(t, exitUsage, flags[0]+" and "+flags[1]+" would write the same file: take two names", stdout, stderr, code)
 			}
+			stdout, stderr, code := call("eval", p, q, "--out", "another.npy", "--grad-pred", first, "--grad-target", second)
+			requireRefused(t, exitUsage, "--grad-pred and --grad-target would write the same file", stdout, stderr, code)
 		}
 	}
 	for _, input := range there {
