@@ -151,7 +151,10 @@ func checkPeer[T smoothl1.Float](ctx context.Context, p *peer, r *rotation[T], l
 			continue
 		}
 		err := pieces(ctx, r.n, 0, func(at int, x answers[T]) error {
-			a := cpu.Args[T]{Pred: x.pred, Target: x.target, Terms: x.terms, GradPred: x.grad, Count: r.n}
+			a := cpu.Args[T]{Pred: x.pred, Target: x.target, Terms: x.terms, GradPred: x.grad}
+			if l.Reduction == smoothl1.Mean {
+				a.Divisor = smoothl1.DivideBy(float64(r.n))
+			}
 			if err := errors.Join(cpu.ForwardTerms(l, a), cpu.Backward(l, a)); err != nil {
 				return err
 			}
