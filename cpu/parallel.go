@@ -8,7 +8,6 @@ import (
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/cpu/internal/core"
 )
 
 // job is a pass that is made in batches, by several goroutines. Jobs are kept and used again, so that a call allocates
@@ -66,8 +65,8 @@ func (j *job[T]) batches() {
 			return
 		}
 		start := first * Chunk
-		p := j.pass.Part(start, min(j.batch*Chunk, j.pass.N-start))
-		core.Call(&p)
+		p := j.pass.part(start, min(j.batch*Chunk, j.pass.N-start))
+		p.compute()
 	}
 }
 
@@ -86,7 +85,7 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 	j.pass, j.chunks = *p, chunks
 	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several for each, since they will not be equally fast
 	j.next.Store(0)
-	if p.Kernel.Reduces() {
+	if p.kind.Reduces() {
 		if sums == nil {
 			if len(j.sums) < chunks {
 				j.sums = make([]float64, chunks)

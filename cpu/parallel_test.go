@@ -144,6 +144,8 @@ func TestNothingIsAllocated(t *testing.T) {
 		for _, n := range []int{1, 100, Chunk, Chunk + 1, 16 * Chunk, 17 * Chunk, maxSerialLimit * Chunk, severalBatches} {
 			a := randomArgs[float32](n)
 			d := randomArgs[float64](n)
+			each := a
+			each.Upstream = Elements(a.Pred)
 			allocations := testing.AllocsPerRun(10, func() {
 				_, err := ForwardBackward(l, a)
 				require.NoError(t, err)
@@ -153,6 +155,8 @@ func TestNothingIsAllocated(t *testing.T) {
 				require.NoError(t, err)
 				require.NoError(t, Backward(l, a))
 				require.NoError(t, ForwardTerms(l, a))
+				_, err = ForwardBackward(l, each)
+				require.NoError(t, err)
 			})
 			assert.Zero(t, allocations, "%v n=%d", l, n)
 		}

@@ -8,9 +8,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// pass is a walk over the arrays of an operation: the parameters of the core kernel that makes it.
+// pass is a walk over the arrays of an operation: the parameters of the core kernel that makes it, or makes its last stage.
 type pass[T smoothl1.Float] struct {
 	core.Params[T]
+	kind op.Pass
 }
 
 // set makes p, which is zero, the pass of that kind over the arrays of a, but for the chunk sums.
@@ -25,6 +26,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	case c.Inverse != 1 || c.Threshold == 0:
 		p.Quotient = core.Mul
 	}
+	p.kind = kind
 	switch kind {
 	case op.Forward:
 		p.Kernel = core.Forward
@@ -59,7 +61,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	}
 	if a.Upstream.elements != nil {
 		p.Upstream = unsafe.SliceData(a.Upstream.elements)
-		p.Kernel++ // its elementwise sister
+		p.Kernel = core.BackwardElementwise
 		return
 	}
 	p.G = a.Upstream.number()
@@ -68,3 +70,29 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 		p.Quotient = core.Unit
 	}
 }
+
+// part returns the pass over n elements from element start, a multiple of Chunk below p.N.
+func (p *pass[T]) part(start, n int) pass[T] { return pass[T]{p.Part(start, n), p.kind} }
+
+// arrays returns the number of arrays that the pass reads and writes.
+func (p *pass[T]) arrays() int {
+	arrays := 2
+	for _, x := range []*T{p.Upstream, p.Out, p.Negated} {
+		if x != nil {
+			arrays++
+		}
+	}
+	return arrays
+}
+
+// compute makes the pass: by one core kernel, or in stages.
+func (p *pass[T]) compute() {
+	if p.staged() {
+		p.inStages()
+		return
+	}
+	core.Call(&p.Params)
+}
+
+// staged says that no core kernel makes the pass alone.
+func (p *pass[T]) staged() bool { return p.kind == op.ForwardBackward && p.Upstream != nil }

@@ -34,7 +34,11 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	case chunks == 0:
 		return 0
 	case chunks == 1:
-		core.Call(&p.Params)
+		if p.staged() { // p.compute(), but for a call that would show
+			p.stages()
+		} else {
+			core.Call(&p.Params)
+		}
 		if sums != nil {
 			sums[0] = p.Sum
 		}
@@ -45,10 +49,10 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	case chunks > serialLimit[T]():
 		p.stream()
 		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
-	case sums == nil && p.Kernel.Reduces() && chunks <= 16:
+	case sums == nil && p.kind.Reduces() && chunks <= 16:
 		var room [16]float64 // clearing more would show
 		return runSerial(p, room[:chunks])
-	case sums == nil && p.Kernel.Reduces():
+	case sums == nil && p.kind.Reduces():
 		var room [maxSerialLimit]float64
 		return runSerial(p, room[:chunks])
 	default:
@@ -60,7 +64,7 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	q := *p // what points to sums on the stack must not be what can go to the heap
 	q.Sums = unsafe.SliceData(sums)
-	core.Call(&q.Params)
+	q.compute()
 	return total(sums)
 }
 
@@ -76,11 +80,7 @@ func (p *pass[T]) prefetch() {
 
 // exceeds says whether the pass's arrays are larger than so many bytes together.
 func (p *pass[T]) exceeds(bytes int) bool {
-	arrays := p.Kernel.Arrays()
-	if p.Negated != nil {
-		arrays++
-	}
-	return arrays*p.N > bytes/int(unsafe.Sizeof(T(0)))
+	return p.arrays()*p.N > bytes/int(unsafe.Sizeof(T(0)))
 }
 
 // stream has the pass store past the caches where its arrays exceed them: a store to memory that is in no cache would read it

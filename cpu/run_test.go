@@ -30,7 +30,7 @@ func TestStreamsOnlyWhereItGains(t *testing.T) {
 	}{
 		{"fits", core.Params[float32]{Kernel: core.Backward, Out: out, N: third}, false},
 		{"exceeds", core.Params[float32]{Kernel: core.Backward, Out: out, N: third + 1}, true},
-		{"a fourth array", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, N: third}, true},
+		{"a fourth array", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: in, N: third}, true},
 		{"a second gradient", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: out, N: third}, true},
 		{"out of place", core.Params[float32]{Kernel: core.Backward, Out: off, N: 2 * third}, false},
 		{"second gradient out of place", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: off, N: 2 * third}, false},
@@ -39,7 +39,7 @@ func TestStreamsOnlyWhereItGains(t *testing.T) {
 		{"in place of upstream", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: out, N: 2 * third}, false},
 		{"nothing to store", core.Params[float32]{Kernel: core.Forward, N: 9 * third}, false},
 	} {
-		p := pass[float32]{c.params}
+		p := pass[float32]{Params: c.params}
 		p.stream()
 		assert.Equal(t, c.want, p.Stores&core.StoreStreaming != 0, c.name)
 	}

@@ -28,7 +28,6 @@ var families = []family{
 	{name: "Backward", gradient: true},
 	{name: "BackwardElementwise", gradient: true, elementwise: true},
 	{name: "ForwardBackward", sum: true, gradient: true},
-	{name: "ForwardBackwardElementwise", sum: true, gradient: true, elementwise: true},
 }
 
 // quotient is how a kernel gets the quotients of the formula.
@@ -49,7 +48,7 @@ func specs(set string, double bool) []spec {
 	for _, f := range families {
 		for _, q := range quotients {
 			// A few operations less matter where there are the most, in the passes with a sum.
-			if q != unit || f.sum && !f.elementwise {
+			if q != unit || f.sum {
 				all = append(all, spec{f, q, double, set})
 			}
 		}

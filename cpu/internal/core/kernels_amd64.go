@@ -91,12 +91,6 @@ func callF32AVX2(p *Params[float32]) {
 		forwardBackwardDivF32AVX2(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF32AVX2(p)
-	case Kernels*Kernel(One) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseOneF32AVX2(p)
-	case Kernels*Kernel(Mul) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseMulF32AVX2(p)
-	case Kernels*Kernel(Div) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseDivF32AVX2(p)
 	}
 }
 
@@ -302,51 +296,6 @@ func forwardBackwardDivF32AVX2(p *Params[float32])
 //go:noescape
 func forwardBackwardUnitF32AVX2(p *Params[float32])
 
-// forwardBackwardElementwiseOneF32AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseOneF32AVX2(p *Params[float32])
-
-// forwardBackwardElementwiseMulF32AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseMulF32AVX2(p *Params[float32])
-
-// forwardBackwardElementwiseDivF32AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseDivF32AVX2(p *Params[float32])
-
 // callF64AVX2 runs the kernel that p asks for; generic is the same in Go.
 func callF64AVX2(p *Params[float64]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
@@ -384,12 +333,6 @@ func callF64AVX2(p *Params[float64]) {
 		forwardBackwardDivF64AVX2(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF64AVX2(p)
-	case Kernels*Kernel(One) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseOneF64AVX2(p)
-	case Kernels*Kernel(Mul) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseMulF64AVX2(p)
-	case Kernels*Kernel(Div) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseDivF64AVX2(p)
 	}
 }
 
@@ -595,51 +538,6 @@ func forwardBackwardDivF64AVX2(p *Params[float64])
 //go:noescape
 func forwardBackwardUnitF64AVX2(p *Params[float64])
 
-// forwardBackwardElementwiseOneF64AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseOneF64AVX2(p *Params[float64])
-
-// forwardBackwardElementwiseMulF64AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseMulF64AVX2(p *Params[float64])
-
-// forwardBackwardElementwiseDivF64AVX2 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseDivF64AVX2(p *Params[float64])
-
 // callF32AVX512 runs the kernel that p asks for; generic is the same in Go.
 func callF32AVX512(p *Params[float32]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
@@ -677,12 +575,6 @@ func callF32AVX512(p *Params[float32]) {
 		forwardBackwardDivF32AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF32AVX512(p)
-	case Kernels*Kernel(One) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseOneF32AVX512(p)
-	case Kernels*Kernel(Mul) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseMulF32AVX512(p)
-	case Kernels*Kernel(Div) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseDivF32AVX512(p)
 	}
 }
 
@@ -888,51 +780,6 @@ func forwardBackwardDivF32AVX512(p *Params[float32])
 //go:noescape
 func forwardBackwardUnitF32AVX512(p *Params[float32])
 
-// forwardBackwardElementwiseOneF32AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseOneF32AVX512(p *Params[float32])
-
-// forwardBackwardElementwiseMulF32AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseMulF32AVX512(p *Params[float32])
-
-// forwardBackwardElementwiseDivF32AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseDivF32AVX512(p *Params[float32])
-
 // callF64AVX512 runs the kernel that p asks for; generic is the same in Go.
 func callF64AVX512(p *Params[float64]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
@@ -970,12 +817,6 @@ func callF64AVX512(p *Params[float64]) {
 		forwardBackwardDivF64AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF64AVX512(p)
-	case Kernels*Kernel(One) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseOneF64AVX512(p)
-	case Kernels*Kernel(Mul) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseMulF64AVX512(p)
-	case Kernels*Kernel(Div) + ForwardBackwardElementwise:
-		forwardBackwardElementwiseDivF64AVX512(p)
 	}
 }
 
@@ -1180,48 +1021,3 @@ func forwardBackwardDivF64AVX512(p *Params[float64])
 //
 //go:noescape
 func forwardBackwardUnitF64AVX512(p *Params[float64])
-
-// forwardBackwardElementwiseOneF64AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseOneF64AVX512(p *Params[float64])
-
-// forwardBackwardElementwiseMulF64AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseMulF64AVX512(p *Params[float64])
-
-// forwardBackwardElementwiseDivF64AVX512 is
-//
-//	for each chunk c of 2048 elements (the last may be short):
-//		lane[0:128] = +0
-//		for each element i of the chunk:
-//			d = pred[i] - target[i]; a = |d|
-//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
-//			negated[i] = -out[i]
-//			lane[i mod 128] += float64(term)
-//		sums[c] = the lanes folded by halves
-//
-//go:noescape
-func forwardBackwardElementwiseDivF64AVX512(p *Params[float64])

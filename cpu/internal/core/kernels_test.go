@@ -140,7 +140,7 @@ func paramsOf[T Float](c kernelCase, in [3][]T) (p Params[T], o outcome[T]) {
 			p.Norm, p.Flip = -p.Norm, SignBit[T]()
 		}
 	}
-	if c.kernel == BackwardElementwise || c.kernel == ForwardBackwardElementwise {
+	if c.kernel == BackwardElementwise {
 		p.Upstream = unsafe.SliceData(in[2])
 	} else {
 		p.G = T(c.upstream)

@@ -26,17 +26,11 @@ const (
 	Backward
 	BackwardElementwise // of an upstream gradient per element
 	ForwardBackward
-	ForwardBackwardElementwise
 	Kernels = iota
 )
 
 // Reduces says whether the kernel writes chunk sums.
-func (k Kernel) Reduces() bool {
-	return k == Forward || k == ForwardBackward || k == ForwardBackwardElementwise
-}
-
-// Arrays returns the number of arrays that the kernel reads and writes, but for a second gradient.
-func (k Kernel) Arrays() int { return [Kernels]int{3, 2, 3, 4, 3, 4}[k] }
+func (k Kernel) Reduces() bool { return k == Forward || k == ForwardBackward }
 
 // Differentiates says whether the kernel writes gradients.
 func (k Kernel) Differentiates() bool { return k >= Backward }
@@ -56,7 +50,7 @@ const (
 // knows its layout; a file beside it refuses to compile when the two disagree.
 type Params[T Float] struct {
 	Pred, Target *T
-	Upstream     *T       // of the elementwise kernels
+	Upstream     *T       // of BackwardElementwise
 	Out          *T       // the loss terms or a gradient
 	Negated      *T       // nil, or the other gradient: the negative of Out
 	Sums         *float64 // of the kernels that reduce: a chunk sum for each chunk; nil: there is one, which goes to Sum
@@ -91,19 +85,17 @@ const Line = 64
 func (p *Params[T]) Part(start, n int) Params[T] {
 	q := *p
 	q.N = n
-	for _, array := range []**T{&q.Pred, &q.Target, &q.Upstream, &q.Out, &q.Negated} {
-		if *array != nil {
-			*array = at(*array, start)
-		}
-	}
-	if q.Sums != nil {
-		q.Sums = at(q.Sums, start/op.Chunk)
-	}
+	q.Pred, q.Target, q.Upstream = at(p.Pred, start), at(p.Target, start), at(p.Upstream, start)
+	q.Out, q.Negated = at(p.Out, start), at(p.Negated, start)
+	q.Sums = at(p.Sums, start/op.Chunk)
 	return q
 }
 
-// at returns the i-th element from x.
+// at returns the i-th element from x; nil has none.
 func at[E any](x *E, i int) *E {
+	if x == nil {
+		return nil
+	}
 	return (*E)(unsafe.Add(unsafe.Pointer(x), uintptr(i)*unsafe.Sizeof(*x)))
 }
 

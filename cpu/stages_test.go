@@ -1,0 +1,55 @@
+package cpu
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// What is done in stages gives the bits of the reference, for counts around the pieces and the batches of goroutines, and also where
+// a gradient takes the place of an input that another stage reads.
+func testStages[T smoothl1.Float](t *testing.T) {
+	losses := []smoothl1.Loss{{Beta: 1}, {Beta: 0.25, Reduction: smoothl1.Sum}, {Beta: 0.1}, {}, {Kind: smoothl1.Huber, Beta: 0.3}}
+	for i, n := range []int{1, 5, 128, piece - 1, piece, piece + 1, 3*piece + 200, severalBatches} {
+		for k, l := range losses {
+			if n == severalBatches && k != 2 {
+				continue
+			}
+			in := randomArgs[T](n)
+			upstream := randomArgs[T](n + 1).Pred[1:]
+			want := in
+			want.Upstream, want.ChunkSums = Elements(upstream), make([]float64, Chunks(n))
+			value, err := RefForwardBackward(l, want)
+			require.NoError(t, err)
+			for place := range 7 {
+				a := Args[T]{Pred: slices.Clone(in.Pred), Target: slices.Clone(in.Target)}
+				g := slices.Clone(upstream)
+				a.Upstream = Elements(g)
+				if (i+place)%2 == 0 {
+					a.ChunkSums = make([]float64, Chunks(n))
+				}
+				a.GradPred = [][]T{make([]T, n), a.Pred, a.Target, g, nil, nil, g}[place]
+				a.GradTarget = [][]T{make([]T, n), nil, a.Pred, nil, g, a.Pred, a.Target}[place]
+				got, err := ForwardBackward(l, a)
+				require.NoError(t, err)
+				message := fmt.Sprintf("%v n=%d place=%d", l, n, place)
+				require.Equal(t, math.Float64bits(value), math.Float64bits(got), message)
+				require.True(t, a.GradPred == nil || slices.Equal(want.GradPred, a.GradPred), message)
+				require.True(t, a.GradTarget == nil || slices.Equal(want.GradTarget, a.GradTarget), message)
+				require.True(t, a.ChunkSums == nil || slices.Equal(want.ChunkSums, a.ChunkSums), message)
+			}
+		}
+	}
+}
+
+func TestStages(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testStages[float32])
+		t.Run("float64", testStages[float64])
+	})
+}
