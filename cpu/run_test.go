@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"slices"
 	"testing"
 	"unsafe"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // Streaming stores are for arrays that exceed the last cache together, in their place for vectors of 64 bytes, and not for an
@@ -45,18 +47,78 @@ func TestStreamsOnlyWhereItGains(t *testing.T) {
 	}
 }
 
-// The arrays that Go allocates at that size are in place: a whole pass over some of them, and over unaligned and overlapping
-// ones, gives the bits of the reference.
-func TestArraysLargerThanTheCache(t *testing.T) {
-	if testing.Short() || isa.LastLevelCache() > 64<<20 {
-		t.Skip("slow with so large a cache, or a tool looking on")
+// Streaming stores to an output that is not in its place are a fault. All outputs lie at all places that their elements can lie at.
+func TestStreamingStoresAtEveryOffset(t *testing.T) {
+	defer isa.UseCache(0)() // so that everything exceeds it
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testOffsets[float32])
+		t.Run("float64", testOffsets[float64])
+	})
+}
+
+// behind returns n elements that begin offset elements behind a multiple of core.Line bytes.
+func behind[T smoothl1.Float](offset, n int) []T {
+	line := core.Line / int(unsafe.Sizeof(T(0)))
+	whole := make([]T, n+2*line)
+	from := 0
+	for uintptr(unsafe.Pointer(&whole[from]))%core.Line != 0 {
+		from++
 	}
-	n := isa.LastLevelCache()/4/3 + 5*Chunk + 3
+	return whole[from+offset:][:n]
+}
+
+func testOffsets[T smoothl1.Float](t *testing.T) {
+	const n = 2*Chunk + 77
+	line := core.Line / int(unsafe.Sizeof(T(0)))
+	l := smoothl1.Loss{Beta: 0.7}
+	want := randomArgs[T](n)
+	upstream := Elements(want.Pred)
+	require.NoError(t, RefForwardTerms(l, want))
+	require.NoError(t, RefBackward(l, want))
+	each := want
+	each.GradPred, each.GradTarget, each.Upstream = make([]T, n), make([]T, n), upstream
+	require.NoError(t, RefBackward(l, each))
+
+	check := func(kind op.Pass, a, want Args[T], streams bool) {
+		var p pass[T]
+		p.set(kind, l, &a)
+		p.stream()
+		require.Equal(t, streams, p.Stores&core.StoreStreaming != 0)
+		p.Sums = unsafe.SliceData(make([]float64, Chunks(n)))
+		p.compute()
+		for _, x := range []struct{ got, want []T }{{a.Terms, want.Terms}, {a.GradPred, want.GradPred}, {a.GradTarget, want.GradTarget}} {
+			if x.got != nil && !slices.Equal(x.got, x.want) {
+				t.Fatalf("%v: outputs at %p, %p and %p differ from the reference", kind, a.Terms, a.GradPred, a.GradTarget)
+			}
+		}
+	}
+	for i := range line {
+		check(op.Terms, Args[T]{Pred: want.Pred, Target: want.Target, Terms: behind[T](i, n)}, want, i == 0)
+		for _, kind := range []op.Pass{op.Backward, op.ForwardBackward} {
+			for _, w := range []Args[T]{want, each} {
+				a := Args[T]{Pred: w.Pred, Target: w.Target, Upstream: w.Upstream, GradPred: behind[T](i, n)}
+				check(kind, a, w, i == 0)
+				a.GradPred, a.GradTarget = nil, behind[T](i, n)
+				check(kind, a, w, i == 0)
+				for j := range line {
+					a.GradPred = behind[T](j, n)
+					check(kind, a, w, i == 0 && j == 0)
+				}
+			}
+		}
+	}
+}
+
+// A whole operation on arrays that exceed the cache, in their place for streaming stores and out of it, by half a vector of
+// AVX-512 too, gives the bits of the reference.
+func TestArraysLargerThanTheCache(t *testing.T) {
+	defer isa.UseCache(1 << 20)()
+	n := (maxSerialLimit+5)*Chunk + 3
 	l := smoothl1.Loss{Beta: 0.1}
-	for _, shift := range []int{0, 1} {
-		a := randomArgs[float32](n + shift)
-		for _, x := range []*[]float32{&a.Pred, &a.Target, &a.Terms, &a.GradPred, &a.GradTarget} {
-			*x = (*x)[shift:]
+	for _, shift := range []int{0, 1, core.Line / 2 / 4} {
+		a := randomArgs[float32](n)
+		for _, x := range []*[]float32{&a.Terms, &a.GradPred, &a.GradTarget} {
+			*x = behind[float32](shift, n)
 		}
 		want := Args[float32]{Pred: a.Pred, Target: a.Target, GradPred: make([]float32, n), GradTarget: make([]float32, n)}
 		wantValue, err := RefForwardBackward(l, want)

@@ -85,6 +85,13 @@ func Use(s Set) (restore func()) {
 // processor does not report it.
 func LastLevelCache() int { return lastLevelCache }
 
+// UseCache changes what LastLevelCache returns, for tests. It returns a function that changes it back.
+func UseCache(bytes int) (restore func()) {
+	old := lastLevelCache
+	lastLevelCache = bytes
+	return func() { lastLevelCache = old }
+}
+
 var lastLevelCache = func() int {
 	if bytes := detectCache(); bytes > 0 {
 		return bytes

@@ -64,4 +64,8 @@ func TestLastLevelCache(t *testing.T) {
 	cache := LastLevelCache()
 	assert.GreaterOrEqual(t, cache, 256<<10)
 	assert.LessOrEqual(t, cache, 1<<30)
+	restore := UseCache(5)
+	assert.Equal(t, 5, LastLevelCache())
+	restore()
+	assert.Equal(t, cache, LastLevelCache())
 }
