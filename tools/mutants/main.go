@@ -1,9 +1,12 @@
 // Command mutants changes the PTX of the kernels, one instruction at a time and in every way that an operator fits, and runs
 // the differential test on the simulated device until it catches the change. What survives is a hole in the tests, or a change
-// that changes nothing: each kind of those is listed in equivalent.go with the reason. Any other fails the command, and so does
-// one of those kinds that is caught.
+// that changes nothing: those are listed in survivors.txt, each with a reason. Any other fails the command, and so does one of the
+// list that is caught, has no reason, or is not there.
 //
-// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-v] FILE.ptx
+// With -update the list becomes what the drawn mutants show: survivors that are not in it are added, without a reason, which is to
+// be given by hand; those that are caught, or that the PTX no longer has, are taken out.
+//
+// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE] FILE.ptx...
 package main
 
 import (
@@ -32,13 +35,16 @@ func main() {
 	n := flag.Int("n", 400, "how many mutants are drawn; 0: all")
 	seed := flag.Uint64("seed", 1, "of the draw")
 	only := flag.String("operator", "", "draw mutants of this operator alone")
+	kernel := flag.String("kernel", "", "draw mutants of this kernel alone")
 	verbose := flag.Bool("v", false, "print every mutant")
+	update := flag.Bool("update", false, "write the list anew, of what the drawn mutants show")
+	list := flag.String("list", "mutants/survivors.txt", "the list of survivors")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-v] FILE.ptx")
+	if flag.NArg() == 0 {
+		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE] FILE.ptx...")
 		os.Exit(2)
 	}
-	ok, err := run(flag.Arg(0), *n, *seed, *only, *verbose)
+	ok, err := run(flag.Args(), *list, *update, *verbose, func(all []mutant) []mutant { return draw(all, *n, *seed, *only, *kernel) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 	}
@@ -62,23 +68,30 @@ const (
 	refused    = "does not load"
 	equivalent = "equivalent"
 	survived   = "survives"
-	misjudged  = "a rule is wrong" // it was to be equivalent, and is caught
+	misjudged  = "the list is wrong" // it was to be equivalent, and is caught
 )
 
-func run(file string, n int, seed uint64, only string, verbose bool) (bool, error) {
-	text, err := os.ReadFile(file)
+func run(files []string, list string, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
+	known, err := readSurvivors(list)
 	if err != nil {
 		return false, err
 	}
-	ptx := string(text)
-	mutants := draw(all(ptx), n, seed, only)
+	var everything []mutant
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return false, err
+		}
+		everything = append(everything, all(string(text))...)
+	}
+	name(everything)
+	mutants := draw(slices.Clone(everything))
 	if len(mutants) == 0 {
 		return false, fmt.Errorf("no operator fits")
 	}
-	fmt.Printf("%d mutants of %d, seed %d\n", len(mutants), len(all(ptx)), seed)
+	fmt.Printf("%d mutants of %d\n", len(mutants), len(everything))
 	cases := casesByKernel()
-	o := &original{lines: strings.Split(ptx, "\n"), never: map[int]bool{}, otherwise: map[string]map[int]bool{}}
-	if err := o.study(ptx, cases); err != nil {
+	if err := study(everything, cases); err != nil {
 		return false, err
 	}
 	bar := progressbar.NewOptions(len(mutants), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
@@ -91,7 +104,7 @@ func run(file string, n int, seed uint64, only string, verbose bool) (bool, erro
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for i := range next {
-				verdicts[i] = judge(o, mutants[i], cases)
+				verdicts[i] = known.judged(try(mutants[i].text(), mutants[i], cases[mutants[i].kernel]))
 				_ = bar.Add(1)
 			}
 		})
@@ -101,34 +114,39 @@ func run(file string, n int, seed uint64, only string, verbose bool) (bool, erro
 	}
 	close(next)
 	group.Wait()
-	return report(verdicts, time.Since(start), verbose), nil
+	ok := report(verdicts, time.Since(start), verbose)
+	if update {
+		known.update(everything, verdicts)
+		if err := known.write(list); err != nil {
+			return false, err
+		}
+	}
+	return ok, known.check(everything)
 }
 
-// study runs the PTX as it is, which must pass, and learns what it never does.
-func (o *original) study(ptx string, cases map[string][]difftest.Case) error {
+// study runs the PTX as it is, which must pass.
+func study(all []mutant, cases map[string][]difftest.Case) error {
 	var mu sync.Mutex
 	var errs []error
 	var group sync.WaitGroup
-	kernels := make(chan string)
+	kernels := make(chan mutant)
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for kernel := range kernels {
-				v := try(ptx, mutant{kernel: kernel}, cases[kernel], func(c sim.Coverage) {
+			for m := range kernels {
+				if v := try(m.original, m, cases[m.kernel]); v.how != survived {
 					mu.Lock()
-					defer mu.Unlock()
-					o.learn(kernel, c)
-				})
-				if v.how != survived {
-					err := fmt.Errorf("%s as it is: %s: %s", kernel, v.how, v.detail)
-					mu.Lock()
-					errs = append(errs, err)
+					errs = append(errs, fmt.Errorf("%s as it is: %s: %s", m.kernel, v.how, v.detail))
 					mu.Unlock()
 				}
 			}
 		})
 	}
-	for kernel := range cases {
-		kernels <- kernel
+	seen := map[string]bool{}
+	for _, m := range all {
+		if !seen[m.kernel] {
+			seen[m.kernel] = true
+			kernels <- m
+		}
 	}
 	close(kernels)
 	group.Wait()
@@ -136,12 +154,12 @@ func (o *original) study(ptx string, cases map[string][]difftest.Case) error {
 }
 
 // draw picks n mutants at random, as many of each operator as there are as far as that goes.
-func draw(list []mutant, n int, seed uint64, only string) []mutant {
+func draw(list []mutant, n int, seed uint64, only, kernel string) []mutant {
 	r := rand.New(rand.NewPCG(seed, 0))
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
 	byOperator := map[string][]mutant{}
 	for _, m := range list {
-		if only == "" || m.operator == only {
+		if (only == "" || m.operator == only) && (kernel == "" || m.kernel == kernel) {
 			byOperator[m.operator] = append(byOperator[m.operator], m)
 		}
 	}
@@ -177,30 +195,13 @@ func casesByKernel() map[string][]difftest.Case {
 	return cases
 }
 
-// judge runs a mutant, also one that is to be equivalent: if it is caught, it is not.
-func judge(o *original, m mutant, cases map[string][]difftest.Case) verdict {
-	changed := slices.Clone(o.lines)
-	changed[m.line-1] = m.to
-	v := try(strings.Join(changed, "\n"), m, cases[m.kernel], nil)
-	reason := o.equivalence(m)
-	switch {
-	case reason == "", reason == everyLane && v.how == stopped:
-		return v
-	case v.how == survived:
-		return verdict{m, equivalent, reason}
-	default:
-		return verdict{m, misjudged, fmt.Sprintf("%s, and was to be equivalent: %s: %s", v.how, reason, v.detail)}
-	}
-}
-
 // stepLimit ends a mutant that runs in circles; no case needs a hundredth of it.
 const stepLimit = 1 << 28
 
-// try runs the cases of a kernel on a PTX until one fails. learn, if there is one, gets the coverage.
-func try(ptx string, m mutant, cases []difftest.Case, learn func(sim.Coverage)) verdict {
+// try runs the cases of a kernel on a PTX until one fails.
+func try(ptx string, m mutant, cases []difftest.Case) verdict {
 	// Few multiprocessors give blocks of many warps, some without work; many give many blocks, and at last those of one warp.
-	var coverage sim.Coverage
-	for _, step := range []struct {
+	for i, step := range []struct {
 		multiprocessors int
 		cases           []difftest.Case
 	}{
@@ -224,15 +225,11 @@ func try(ptx string, m mutant, cases []difftest.Case, learn func(sim.Coverage)) 
 		if err := dev.Close(); err != nil {
 			return verdict{m, wayOf(err), err.Error()}
 		}
-		if coverage == nil {
+		if i == 0 {
 			if text := narrowAccess(device.Coverage(), m.kernel); text != "" {
 				return verdict{m, narrower, text}
 			}
 		}
-		coverage = coverage.Merge(device.Coverage())
-	}
-	if learn != nil {
-		learn(coverage)
 	}
 	return verdict{m, survived, ""}
 }

@@ -13,6 +13,15 @@ type mutant struct {
 	kernel   string
 	line     int // from 1
 	from, to string
+	original string // the whole text
+	id       id
+}
+
+// text is the whole PTX with the change.
+func (m mutant) text() string {
+	lines := strings.Split(m.original, "\n")
+	lines[m.line-1] = m.to
+	return strings.Join(lines, "\n")
 }
 
 func (m mutant) String() string {
@@ -145,7 +154,7 @@ func all(ptx string) []mutant {
 		}
 		for _, o := range operators {
 			for _, to := range o.make(line) {
-				list = append(list, mutant{o.name, kernel, i + 1, line, to})
+				list = append(list, mutant{operator: o.name, kernel: kernel, line: i + 1, from: line, to: to, original: ptx})
 			}
 		}
 	}

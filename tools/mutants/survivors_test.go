@@ -1,0 +1,118 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// a text of which each kernel has two halves that look alike.
+const tried = `.visible .entry one(
+	mul.rn.f32 	%f1, %f2, 0f3F000000;
+	mul.rn.f32 	%f7, %f8, 0f3F000000;
+.visible .entry two(
+	mul.rn.f32 	%f3, %f4, 0f3F000000;
+`
+
+// half returns the mutants that round to zero.
+func halves(t *testing.T, text string) (list []mutant) {
+	list = all(text)
+	name(list)
+	return draw(list, 0, 1, "round to zero", "")
+}
+
+func TestSurvivors(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "list")
+	const text = `# A list.
+
+reason exact: a half is exact
+reason twice (may be stopped): it does so twice
+
+exact	round to zero	mul.rn.f32 %f, %f, 0f3F000000; => mul.rz.f32 %f, %f, 0f3F000000;
+	one	1
+	two	1
+
+twice	round to zero	mul.rn.f32 %f, %f, 0f3F000000; => mul.rz.f32 %f, %f, 0f3F000000;
+	one	2
+`
+	require.NoError(t, os.WriteFile(file, []byte(text), 0o666))
+	s, err := readSurvivors(file)
+	require.NoError(t, err)
+	require.NoError(t, s.write(file))
+	again, err := os.ReadFile(file)
+	require.NoError(t, err)
+	assert.Equal(t, text, string(again))
+
+	mutants := halves(t, tried)
+	require.Len(t, mutants, 3)
+	require.NoError(t, s.check(mutants))
+	ways := func(how string) (got []string) {
+		for _, m := range []id{mutants[0].id, mutants[1].id, mutants[2].id} {
+			for _, x := range mutants {
+				if x.id == m {
+					got = append(got, s.judged(verdict{mutant: x, how: how}).how+" "+s.why[m])
+				}
+			}
+		}
+		return got
+	}
+	assert.ElementsMatch(t, []string{equivalent + " exact", equivalent + " twice", equivalent + " exact"}, ways(survived))
+	assert.ElementsMatch(t, []string{misjudged + " exact", stopped + " twice", misjudged + " exact"}, ways(stopped))
+	assert.ElementsMatch(t, []string{misjudged + " exact", misjudged + " twice", misjudged + " exact"}, ways(differs))
+
+	// The second kernel is gone, and the first has a third half, which survives; its first is caught, and its second was not judged.
+	changed := halves(t, ".visible .entry one(\n\tmul.rn.f32 	%f1, %f2, 0f3F000000;\n\tmul.rn.f32 	%f1, %f2, 0f3F000000;\n\tmul.rn.f32 	%f9, %f9, 0f3F000000;\n")
+	require.ErrorContains(t, s.check(changed), "1 survivors are listed that the text has no place for")
+	var verdicts []verdict
+	for _, m := range changed {
+		switch m.id.ordinal {
+		case 1:
+			verdicts = append(verdicts, s.judged(verdict{mutant: m, how: differs}))
+		case 3:
+			verdicts = append(verdicts, s.judged(verdict{mutant: m, how: survived}))
+		}
+	}
+	s.update(changed, verdicts)
+	assert.Len(t, s.why, 2)
+	require.EqualError(t, s.check(changed), "1 survivors are listed without a reason")
+	require.NoError(t, s.write(file))
+	s, err = readSurvivors(file)
+	require.NoError(t, err)
+	for k, why := range s.why {
+		assert.Equal(t, map[int]string{2: "twice", 3: unknown}[k.ordinal], why)
+	}
+
+	for _, bad := range []string{"reason exact", "exact\tround to zero\tx => y", "\tone\t1 x", "\tone\t1\n\tone\t1", "exact"} {
+		require.NoError(t, os.WriteFile(file, []byte(bad+"\n"), 0o666))
+		_, err := readSurvivors(file)
+		assert.Error(t, err, bad)
+	}
+}
+
+// TestTheListIsOfTheKernels holds the committed list to the text that it is of, and to its own form.
+func TestTheListIsOfTheKernels(t *testing.T) {
+	files, err := filepath.Glob("../../kernels/*.ptx")
+	require.NoError(t, err)
+	more, err := filepath.Glob("../../kernels/ptx/*.ptx")
+	require.NoError(t, err)
+	var everything []mutant
+	for _, file := range append(files, more...) {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		everything = append(everything, all(string(text))...)
+	}
+	name(everything)
+	s, err := readSurvivors("survivors.txt")
+	require.NoError(t, err)
+	require.NoError(t, s.check(everything))
+	file := filepath.Join(t.TempDir(), "list")
+	require.NoError(t, s.write(file))
+	want, err := os.ReadFile("survivors.txt")
+	require.NoError(t, err)
+	got, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), string(got), "write it with -update")
+}
