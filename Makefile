@@ -29,6 +29,10 @@ asm-check: ## fail if the assembly is not what its generator writes
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
+test-long: ## the tests that take minutes, or take less in full: -long
+	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
+	$(GO) test -count=1 ./sim -run '^Test(ManyAllocations|LongTexts|StrictMemory)$$' -long
+
 test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers)
 	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/... ./internal/testkit/difftest
 
@@ -80,7 +84,7 @@ roofline-check: ## fail if docs/roofline.md is not what the kernels give (needs 
 bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
 
-verify: ## the long differential test: more than 20,000 cases on the GPU, or else on the simulated device; and on the CPU
+verify: ## the long differential test: all fixed cases and four random ones for each, on the GPU, or else on the simulated device; and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
 	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive

@@ -8,6 +8,7 @@ cd "$(dirname "$0")/.."
 . scripts/step.sh
 
 [ "${1:-}" != --tests ] || step 600 "tests" make test
+step 900 "the long tests" make test-long
 step 300 "lint" make lint
 step 600 "each instruction set of the CPU" make test-cpu-sets
 step 600 "GOAMD64=v3" make test-v3

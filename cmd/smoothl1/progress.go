@@ -14,7 +14,7 @@ import (
 type progress struct {
 	w    *os.File // nil: no terminal
 	bar  steps    // nil: there is none now
-	what string
+	what string   // the unit of the steps; "": they are not counted
 }
 
 // steps are what a bar counts.
@@ -49,12 +49,12 @@ func (p *progress) draw(total int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total, append(options, parts(terminalWidth(p.w), total, p.what)...)...)
 }
 
-// parts are what a row has room for beside a bar: the time first, then the count, then the rate.
+// parts are what a row has room for beside a bar: the time first, then the count, then the rate, if there is something to be counted.
 func parts(width, total int, what string) (options []progressbar.Option) {
 	const shortest = 8 // of bars that have something beside them
 	digits := len(strconv.Itoa(total))
 	bar := width - 1 - len(" 100% || ")
-	for _, part := range []struct {
+	for i, part := range []struct {
 		length int // the longest that is likely
 		option progressbar.Option
 	}{
@@ -62,7 +62,7 @@ func parts(width, total int, what string) (options []progressbar.Option) {
 		{len("(/)") + 2*digits, progressbar.OptionShowCount()},
 		{len(", /min") + digits + len(what), progressbar.OptionShowIts()},
 	} {
-		if bar-part.length < shortest {
+		if bar-part.length < shortest || i > 0 && what == "" {
 			break
 		}
 		bar -= part.length

@@ -88,9 +88,7 @@ func (v *verification) run(c *cobra.Command) error {
 		return v.runOne(*one, out)
 	}
 	bar := newProgress(c.ErrOrStderr())
-	bar.what = "cases"
-	bar.start(v.sweep.Cases)
-	v.sweep.Progress = func() { bar.add(1) }
+	v.show(bar)
 	found, err := v.sweepFor(c.Context())
 	bar.end()
 	if v.asJSON {
@@ -109,6 +107,25 @@ func (v *verification) run(c *cobra.Command) error {
 		return fmt.Errorf("--for %v is over before the first case was done", v.limit)
 	}
 	return err
+}
+
+// show has the sweep move the bar: by cases, or where time ends it by time.
+func (v *verification) show(bar *progress) {
+	if v.limit == 0 {
+		bar.what = "cases"
+		bar.start(v.sweep.Cases)
+		v.sweep.Progress = func() { bar.add(1) }
+		return
+	}
+	const steps = 1000
+	begin, shown := time.Now(), 0
+	bar.what = ""
+	bar.start(steps)
+	v.sweep.Progress = func() {
+		passed := min(steps, int(steps*time.Since(begin)/v.limit))
+		bar.add(passed - shown)
+		shown = passed
+	}
 }
 
 // maxCases keeps indices of cases far from the ends of an int.

@@ -61,7 +61,7 @@ func differential(r *runner, limit time.Duration) (string, []string, string) {
 	if r.keeper.run.Machine.GPU == "" { // that it works at all
 		return difftestDir, append(arguments, "-test.short", "-test.run", "^TestTable$"), ""
 	}
-	return difftestDir, append(arguments, "-only", "CUDA", "-test.run", "^Test(Table|Contract|ContractOfLargeArrays|PyTorch|Article|Random|Large|Levels)$"), ""
+	return difftestDir, append(arguments, "-long", "-only", "CUDA", "-test.run", "^Test(Table|Contract|ContractOfLargeArrays|PyTorch|Article|Random|Large|Levels)$"), ""
 }
 
 func bits(r *runner, limit time.Duration) (string, []string, string) {

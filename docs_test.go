@@ -1,0 +1,47 @@
+package smoothl1_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+// TestGoVersions holds what the documents say that Go must be to what the modules ask for.
+func TestGoVersions(t *testing.T) {
+	version := func(module string) string {
+		text, err := os.ReadFile(filepath.Join(module, "go.mod"))
+		if os.IsNotExist(err) {
+			t.Skip("no module but this one is here")
+		}
+		require.NoError(t, err)
+		m := regexp.MustCompile(`(?m)^go (1\.\d+)`).FindSubmatch(text)
+		require.NotNil(t, m, module)
+		return string(m[1])
+	}
+	users, developers := version("."), version("tools")
+	require.Equal(t, developers, version("bench"))
+	for _, file := range []string{"README.md", "CONTRIBUTING.md"} {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var said []string
+		for _, m := range regexp.MustCompile(`\bGo (1\.\d+)`).FindAllSubmatch(text, -1) {
+			said = append(said, string(m[1]))
+		}
+		assert.Equal(t, []string{users, developers}, said, file)
+	}
+}
+
+// TestNumbersOfCases sees that no document counts the cases of verify: the command does, which has them.
+func TestNumbersOfCases(t *testing.T) {
+	files, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	for _, file := range append(files, "README.md", "CONTRIBUTING.md", "Makefile") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		assert.NotRegexp(t, `\d[\d,]{3,} (random )?cases`, string(text), file)
+	}
+}
