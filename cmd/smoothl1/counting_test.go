@@ -72,8 +72,7 @@ func TestProgressCounts(t *testing.T) {
 	for _, n := range []int{2*simPiece + 77, 3 * simPiece, simPiece + 1} {
 		x := save(t, dir, fmt.Sprint(n, ".npy"), make([]float32, n), n)
 		var atAdd []uint64
-		var counted *[]*bar
-		counted = countBars(t, func(b *bar) {
+		counted := countBars(t, func(b *bar) {
 			assert.Zero(t, w.opened[0].Calls(sim.LaunchCall), "begins before the first piece")
 			assert.LessOrEqual(t, w.opened[0].Calls(sim.CopyCall), uint64(1), "before it is loaded, too; an op clears its ticket")
 			b.onAdd = func() { atAdd = append(atAdd, w.opened[0].Calls(sim.LaunchCall)) }

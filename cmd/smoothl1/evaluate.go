@@ -144,7 +144,7 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 		result.DType = smoothl1.Float64
 		value, err = evaluate[float64](ctx, e, dev, in, bar, stdout)
 	default:
-		err = fmt.Errorf("%s holds %v, which is not computed", in.pred.Name(), h.DType)
+		err = fmt.Errorf("%s holds %v, which is not computed", in.pred.Name(), h.DType) // agree has refused it
 	}
 	if err != nil {
 		return nil, err

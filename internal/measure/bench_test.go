@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -14,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/sim"
@@ -106,6 +108,19 @@ func TestRotation(t *testing.T) {
 	_, err = r.takeCopies(r.copied(3), 3)
 	require.NoError(t, err)
 	require.NoError(t, r.close())
+}
+
+// TestCopyParts copies what one goroutine takes at a time, several times that, and what is left over.
+func TestCopyParts(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
+	const part = 64 * cpu.Chunk
+	for _, n := range []int{0, 1, part, part + 1, 3*part - 1, 5*part + 17} {
+		from, to := make([]float32, n), make([]float32, n+1)
+		generate(from, 3, 0)
+		copyParts(to[:n], from)
+		require.Equal(t, from, to[:n])
+		require.Zero(t, to[n], "behind the end")
+	}
 }
 
 func TestGenerate(t *testing.T) {
