@@ -23,6 +23,7 @@ import (
 //
 //	go test ./internal/measure -run TestGradientsOfPyTorch -v
 func TestGradientsOfPyTorch(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	p, err := startPeer(ctx, realPython(t, ctx), "cpu", Eager, time.Minute)

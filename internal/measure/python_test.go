@@ -217,6 +217,7 @@ func realPython(t *testing.T, ctx context.Context) string {
 
 // TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
 func TestRealPyTorch(t *testing.T) {
+	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
 	defer cancel()
 	python := realPython(t, ctx)
