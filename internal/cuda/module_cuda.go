@@ -23,9 +23,10 @@ type module struct {
 }
 
 type function struct {
-	fn         cu.Function
-	name       string
-	parameters int // how many the PTX declares; -1: not known
+	fn        cu.Function
+	name      string
+	arguments int   // how many Launch takes; -1: not known
+	layout    error // why the parameters cannot be passed as Launch passes them
 }
 
 // Load has the driver compile PTX. The compiler's complaints are in the error.
@@ -102,39 +103,20 @@ func (d *device) Function(h driver.Module, name string) (f driver.Function, err 
 		e.(*driver.Error).Detail += ": " + name
 		return 0, e
 	}
-	f = driver.Function(d.functions.add(function{fn: fn, name: name, parameters: parameters(m.ptx, name)}))
+	arguments, layout := driver.Arguments(m.ptx, name)
+	f = driver.Function(d.functions.add(function{fn: fn, name: name, arguments: arguments, layout: layout}))
 	m.functions[name] = f
 	return f, nil
 }
 
-// parameters counts the parameters that PTX declares for a kernel; -1 where the text is not as compilers write it.
-func parameters(ptx, name string) int {
-	for rest := ptx; ; {
-		_, after, ok := strings.Cut(rest, ".entry")
-		if !ok {
-			return -1
-		}
-		rest = after
-		head, body, ok := strings.Cut(rest, "(")
-		if !ok {
-			return -1
-		}
-		if strings.TrimSpace(head) != name {
-			continue
-		}
-		list, _, ok := strings.Cut(body, ")")
-		if !ok || strings.Contains(list, "//") || strings.Contains(list, "/*") {
-			return -1
-		}
-		return strings.Count(list, ".param")
-	}
-}
+// maxArguments is the largest number of arguments of a launch: a struct of 1 KiB.
+const maxArguments = 128
 
 // boxes holds the arguments of one launch in the form that cu reads them, a pointer to 8 bytes for each. They are bound to
 // each other once and used for many launches.
 type boxes struct {
-	values   [32]uint64
-	pointers [32]unsafe.Pointer
+	values   [maxArguments]uint64
+	pointers [maxArguments]unsafe.Pointer
 }
 
 var pool = sync.Pool{New: func() any {
@@ -145,7 +127,8 @@ var pool = sync.Pool{New: func() any {
 	return b
 }}
 
-// Launch allocates nothing in Go; cu allocates and frees two blocks in C.
+// Launch allocates nothing in Go; cu allocates and frees two blocks in C. It copies the arguments one after another into the one
+// and gives the driver the address of each, so that the driver finds a struct passed by value at the address of its first word.
 func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, args []uint64) (err error) {
 	const call = "cuLaunchKernel"
 	s, err := d.enterStream(call, on)
@@ -159,9 +142,12 @@ func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, 
 	}
 	defer e.users.Done()
 	f := &e.value
+	if f.layout != nil {
+		return refused(call, driver.CodeInvalidValue, "%v", f.layout)
+	}
 	// The driver reads as many arguments as the kernel has, wherever the caller's end.
-	if f.parameters >= 0 && len(args) != f.parameters {
-		return refused(call, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.parameters, len(args))
+	if f.arguments >= 0 && len(args) != f.arguments {
+		return refused(call, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.arguments, len(args))
 	}
 	b := pool.Get().(*boxes)
 	defer pool.Put(b)

@@ -64,7 +64,8 @@ type Device interface {
 	Unload(m Module) error
 	Function(m Module, name string) (Function, error)
 	// Launch starts a kernel. args holds one parameter each, in the order of the PTX: integers and addresses as they are,
-	// a float64 as its bits, a float32 as its bits in the low half. The device has read args when Launch returns.
+	// a float64 as its bits, a float32 as its bits in the low half. The last parameter may be a struct, passed by value: its
+	// words of 8 bytes, as it lies in memory, are the last arguments. The device has read args when Launch returns.
 	Launch(f Function, g Geometry, on Stream, args []uint64) error
 
 	// Close waits for the device's work and releases the device with everything still allocated on it. A second Close does nothing.

@@ -1,8 +1,9 @@
 package devicetest
 
-// PTX is a module of three kernels that tell what a launch hands over, in the oldest PTX that all devices in use take.
+// PTX is a module of four kernels that tell what a launch hands over, in the oldest PTX that all devices in use take.
 //
 //	echo(out u64, a f32, b f64, c u32, d u64)   out[0..4] = its arguments as 64-bit words, what is above 32 bits cleared
+//	block(struct {out u64; a f32; b f64; c, d u64})   the same of a struct passed by value
 //	shape(out u64)                              out[0..6] = grid x, y, z, block x, y, z, bytes of dynamic shared memory; by the first thread of all
 //	fault()                                     writes to address 0
 const PTX = `.version 6.0
@@ -36,6 +37,31 @@ const PTX = `.version 6.0
 	cvt.u64.u32 	%rd5, %r1;
 	st.global.u64 	[%rd3+24], %rd5;
 	st.global.u64 	[%rd3+32], %rd2;
+	ret;
+}
+
+.visible .entry block(
+	.param .align 8 .b8 block_p[40]
+)
+{
+	.reg .b32 %r<2>;
+	.reg .f32 %f<2>;
+	.reg .f64 %fd<2>;
+	.reg .b64 %rd<6>;
+
+	ld.param.u64 	%rd1, [block_p];
+	ld.param.f32 	%f1, [block_p+8];
+	ld.param.f64 	%fd1, [block_p+16];
+	ld.param.u64 	%rd2, [block_p+24];
+	ld.param.u64 	%rd3, [block_p+32];
+	cvta.to.global.u64 	%rd4, %rd1;
+	st.global.u64 	[%rd4], %rd1;
+	mov.b32 	%r1, %f1;
+	cvt.u64.u32 	%rd5, %r1;
+	st.global.u64 	[%rd4+8], %rd5;
+	st.global.f64 	[%rd4+16], %fd1;
+	st.global.u64 	[%rd4+24], %rd2;
+	st.global.u64 	[%rd4+32], %rd3;
 	ret;
 }
 

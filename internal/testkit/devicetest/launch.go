@@ -62,19 +62,22 @@ func testLoad(t *testing.T, fresh func(*testing.T) driver.Device) {
 
 func testLaunchArguments(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
-	echo := kernel(t, d, "echo")
+	kernels := map[string]driver.Function{"echo": kernel(t, d, "echo"), "block": kernel(t, d, "block")}
 	p := alloc(t, d, 40)
 	s, err := d.NewStream()
 	require.NoError(t, err)
 	for _, on := range []driver.Stream{0, s} {
 		for _, a := range []float64{0, math.Copysign(0, -1), 1.5, math.Inf(-1), math.Pi, math.SmallestNonzeroFloat64} {
 			want := []uint64{uint64(p), uint64(math.Float32bits(float32(a))), math.Float64bits(a), 0xfedcba98, 0xfedcba9876543210}
-			args := append([]uint64(nil), want...)
-			require.NoError(t, d.Launch(echo, driver.Linear(1, 1), on, args))
-			clear(args) // the device has read them
-			out := make([]byte, 40)
-			require.NoError(t, d.CopyOut(out, p, on))
-			require.Equal(t, want, words(out))
+			for name, f := range kernels {
+				require.NoError(t, d.Zero(p, 40, on))
+				args := append([]uint64(nil), want...)
+				require.NoError(t, d.Launch(f, driver.Linear(1, 1), on, args), name)
+				clear(args) // the device has read them
+				out := make([]byte, 40)
+				require.NoError(t, d.CopyOut(out, p, on))
+				require.Equal(t, want, words(out), name)
+			}
 		}
 	}
 }
@@ -113,6 +116,11 @@ func testLaunchErrors(t *testing.T, fresh func(*testing.T) driver.Device) {
 	for _, bad := range [][]uint64{nil, {uint64(p), 1}, make([]uint64, 1000)} {
 		e := requireCode(t, driver.CodeInvalidValue, d.Launch(shape, driver.Linear(1, 1), 0, bad))
 		assert.Contains(t, e.Error(), "shape")
+	}
+	block := kernel(t, d, "block")
+	for _, n := range []int{0, 1, 4, 6} { // words of a struct that has 5
+		e := requireCode(t, driver.CodeInvalidValue, d.Launch(block, driver.Linear(1, 1), 0, make([]uint64, n)))
+		assert.Contains(t, e.Error(), "block")
 	}
 	require.NoError(t, d.Launch(shape, driver.Linear(1, 1), 0, args), "an error of an argument leaves the device usable")
 	require.NoError(t, d.Wait(0))

@@ -7,7 +7,7 @@ package fakedriver
 // #include <stdint.h>
 // #include <stdlib.h>
 //
-// struct launch { char name[128]; unsigned grid[3], block[3], shared; int stream, count; uint64_t args[32]; };
+// struct launch { char name[128]; unsigned grid[3], block[3], shared; int stream, count; uint64_t args[128]; };
 //
 // // The library that the code under test has loaded; RTLD_NOLOAD takes no other.
 // static void *find(const char *name) {
@@ -146,7 +146,7 @@ type Launch struct {
 	Grid, Block [3]uint32
 	Shared      uint32
 	Stream      string   // "default", "non-blocking" or "blocking"
-	Args        []uint64 // parameters of 4 bytes in the low half
+	Args        []uint64 // parameters of 4 bytes in the low half; of a struct passed by value, its words
 }
 
 // LastLaunch returns the latest launch.

@@ -17,7 +17,6 @@ package main
 import "C"
 
 import (
-	"strings"
 	"sync"
 	"unsafe"
 
@@ -92,8 +91,8 @@ func cuEventElapsedTime(ms *C.float, start, end C.handle) C.CUresult {
 	return give(ms, C.float(took), err)
 }
 
-// parameters is the number of parameters of each function.
-var parameters sync.Map
+// arguments is the number of arguments of each function.
+var arguments sync.Map
 
 // texts are the modules' PTX.
 var texts sync.Map
@@ -118,17 +117,20 @@ func cuModuleGetFunction(f *C.handle, m C.handle, name *C.char) C.CUresult {
 		return code(err)
 	}
 	text, _ := texts.Load(m)
-	_, after, _ := strings.Cut(text.(string), ".entry "+C.GoString(name)+"(")
-	list, _, _ := strings.Cut(after, ")")
-	parameters.Store(C.handle(found), strings.Count(list, ".param"))
+	n, err := driver.Arguments(text.(string), C.GoString(name))
+	if err != nil || n < 0 {
+		return driver.CodeInvalidPTX
+	}
+	arguments.Store(C.handle(found), n)
 	return give(f, C.handle(found), nil)
 }
 
-// cuLaunchKernel reads 8 bytes of each parameter, also of those that have 4: package cuda keeps them in as many.
+// cuLaunchKernel reads 8 bytes of each parameter, also of those that have 4: package cuda keeps them in as many, and gives an
+// address for each word of a struct.
 //
 //export cuLaunchKernel
 func cuLaunchKernel(f C.handle, gx, gy, gz, bx, by, bz, shared C.uint, on C.handle, params **uint64, _ unsafe.Pointer) C.CUresult {
-	count, ok := parameters.Load(f)
+	count, ok := arguments.Load(f)
 	if !ok {
 		return driver.CodeInvalidHandle
 	}

@@ -14,7 +14,7 @@ struct fake_launch {
 	unsigned grid[3], block[3], shared;
 	int stream; // 0: the default stream; 1: a stream that was created non-blocking; 2: one that was created otherwise
 	int count;
-	uint64_t args[32]; // 4-byte parameters in the low half
+	uint64_t args[128]; // 4-byte parameters in the low half; of a struct passed by value, its words
 };
 
 void fake_reset(void);                                  // forgets calls and planned failures

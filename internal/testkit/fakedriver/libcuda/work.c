@@ -2,6 +2,7 @@
 #include "fake.h"
 #include <ctype.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static struct fake_launch last;
@@ -146,6 +147,19 @@ CUresult cuModuleGetFunction(CUfunction *f, CUmodule m, const char *name) {
 	return leave(CUDA_ERROR_NOT_FOUND);
 }
 
+// The size of the parameter whose declaration is at *p, as .param .u64 x or .param .align 8 .b8 x[24], and moves *p behind it.
+static size_t parameter_bytes(const char **p, const char *close) {
+	const char *type = strchr(*p + 6, '.');
+	if (strncmp(type, ".align", 6) == 0) type = strchr(type + 1, '.');
+	size_t bits = strtoul(type + 2, NULL, 10), count = 1;
+	const char *end = strchr(type, ',');
+	if (end == NULL || end > close) end = close;
+	const char *bracket = strchr(type, '[');
+	if (bracket != NULL && bracket < end) count = strtoul(bracket + 1, NULL, 10);
+	*p = end;
+	return bits / 8 * count;
+}
+
 // Reads the arguments at once, each in the size that the PTX declares, as CUDA does.
 CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned shared, CUstream stream, void **params, void **extra) {
 	CUresult r = in_context("cuLaunchKernel");
@@ -158,10 +172,12 @@ CUresult cuLaunchKernel(CUfunction f, unsigned gx, unsigned gy, unsigned gz, uns
 	l.stream = stream == NULL || stream == CU_STREAM_LEGACY ? 0 : s->flags == CU_STREAM_NON_BLOCKING ? 1 : 2;
 	snprintf(l.name, sizeof l.name, "%s", fn->name);
 	const char *close = strchr(fn->text, ')');
-	for (const char *p = fn->text; (p = strstr(p, ".param")) != NULL && p < close && l.count < 32; l.count++) {
-		p = strchr(p + 6, '.'); // its type, .u64 and the like
-		size_t bytes = (size_t)(p[2] == '8' ? 1 : (p[2] - '0') * 10 + (p[3] - '0')) / (p[2] == '8' ? 1 : 8);
-		memcpy(&l.args[l.count], params[l.count], bytes);
+	int parameter = 0;
+	for (const char *p = fn->text; (p = strstr(p, ".param")) != NULL && p < close; parameter++) {
+		size_t bytes = parameter_bytes(&p, close), words = (bytes + 7) / 8;
+		if (l.count + words > sizeof l.args / sizeof l.args[0]) return leave(CUDA_ERROR_INVALID_VALUE);
+		memcpy(&l.args[l.count], params[parameter], bytes);
+		l.count += words;
 	}
 	last = l;
 	op *o = fake_push(s, OP_LAUNCH);
