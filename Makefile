@@ -8,14 +8,14 @@ GO ?= go
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-ptx: ## compile kernels/smoothl1.cu to kernels/smoothl1.ptx (needs nvcc)
-	scripts/ptx.sh kernels/smoothl1.ptx
+ptx: ## compile kernels/smoothl1.cu to kernels/ptx, a file for each element type (needs nvcc)
+	scripts/ptx.sh kernels/ptx
 
 ptx-check: ## compile it again and fail on a difference (needs nvcc V11.8.89)
 	scripts/ptx-check.sh
 
 ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte accesses in the loops (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./ptxcheck ../kernels/smoothl1.ptx
+	cd tools && $(GO) run ./ptxcheck
 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
@@ -76,10 +76,10 @@ hardware: ## add a run of the bundle on a GPU to bench/results, docs/hardware.md
 	cd bench && $(GO) run ./report -add "$(abspath $(RESULTS))"
 
 roofline: ## docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./roofline ../kernels/smoothl1.ptx ../docs/roofline.md
+	cd tools && $(GO) run ./roofline ../docs/roofline.md
 
 roofline-check: ## fail if docs/roofline.md is not what the kernels give (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./roofline -check ../kernels/smoothl1.ptx ../docs/roofline.md
+	cd tools && $(GO) run ./roofline -check ../docs/roofline.md
 
 bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
@@ -90,7 +90,7 @@ verify: ## the long differential test: all fixed cases and four random ones for 
 	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive
 
 mutants: ## change the kernels' PTX in 300 places, one at a time, and see the differential test catch each; N, SEED
-	cd tools && $(GO) run ./mutants -n $(or $(N),300) -seed $(or $(SEED),1) ../kernels/smoothl1.ptx
+	cd tools && $(GO) run ./mutants -n $(or $(N),300) -seed $(or $(SEED),1)
 
 soak: ## a million steps on the CPU and on the simulated device, with flat memory; STEPS for fewer
 	cd tools && $(GO) run ./soak -device cpu -steps $(or $(STEPS),1000000)

@@ -39,7 +39,7 @@ var table = map[string]struct{ ours, others string }{
 	"cpu":                         {forCPU + " cpu/internal/core", ""},
 	"cpu/internal/core":           {forCPU, ""},
 	"gpu":                         {forGPU, binding},
-	"kernels":                     {".", ""},
+	"kernels":                     {". internal/op", ""},
 	"sim":                         {forSim, ""},
 	"sim/internal/ieee":           {},
 	"sim/internal/ptx":            {},

@@ -5,7 +5,6 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/op"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // Args is what an operation has: its arrays, all of pred's length, and what it is to give. An output may be the very buffer of an
@@ -61,7 +60,7 @@ func (u *Upstream[T]) number() float64 {
 // operands are the arrays of an operation that has been checked; nil where it has none.
 type operands struct {
 	op                          string
-	kernel                      kernels.Op
+	pass                        op.Pass
 	pred, target, elements      *array
 	terms, gradPred, gradTarget *array
 	upstream                    float64
@@ -70,17 +69,12 @@ type operands struct {
 
 // reduces says whether the operation gives a reduced loss.
 func (o *operands) reduces() bool {
-	return o.kernel == kernels.Forward || o.kernel == kernels.ForwardBackward
+	return o.pass.Reduces()
 }
 
 // differentiates says whether it gives gradients.
 func (o *operands) differentiates() bool {
-	return o.kernel == kernels.Backward || o.kernel == kernels.ForwardBackward
-}
-
-// kernelOf is the kernel of a pass, but for the elementwise ones.
-var kernelOf = [op.Passes]kernels.Op{
-	op.Terms: kernels.ForwardTerms, op.Forward: kernels.Forward, op.Backward: kernels.Backward, op.ForwardBackward: kernels.ForwardBackward,
+	return o.pass.Differentiates()
 }
 
 // choose stands for the pass that computes what the arguments have places for.
@@ -112,7 +106,7 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 	if err := c.Check(name, p); err != nil {
 		return err
 	}
-	o.kernel, o.upstream, o.divisor = kernelOf[p], a.Upstream.number(), op.Divisor(s.loss.Reduction, a.Divisor, c.N)
+	o.pass, o.upstream, o.divisor = p, a.Upstream.number(), op.Divisor(s.loss.Reduction, a.Divisor, c.N)
 	return nil
 }
 

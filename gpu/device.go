@@ -12,7 +12,6 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // A Device computes: a CUDA device, a simulated one, or the CPU. It may be used from any goroutine.
@@ -21,7 +20,7 @@ type Device struct {
 	info   driver.Info
 	reason string // why the CPU
 
-	functions [kernels.Entries]driver.Function
+	modules modules
 
 	// closing is held for reading by every call on the device or on what belongs to it, and for writing by Close. The calls
 	// on ops do not hold it: they take turns, which look at closed.
@@ -62,7 +61,7 @@ func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv
 
 // Open opens a device: without options CUDA device 0, and where there is none the CPU; String says which it took and why.
 //
-// Opening a CUDA device compiles the kernels for it, which takes about a second the first time and is cached by the driver.
+// Opening a device does not compile the kernels: NewSmoothL1 does, for the first op of an element type.
 func Open(options ...OpenOption) (*Device, error) {
 	const op = "Open"
 	if len(options) > 1 {
@@ -125,18 +124,10 @@ func openCPU(reason string) (*Device, error) {
 }
 
 func openDriver(drv driver.Device) (*Device, error) {
-	d := &Device{drv: drv, info: drv.Info(), ops: map[*turns]struct{}{}}
-	module, err := drv.Load(kernels.PTX)
-	if err != nil {
-		return nil, errors.Join(opError("load the kernels", "", 0, err), drv.Close())
+	if err := probe(drv); err != nil {
+		return nil, errors.Join(err, drv.Close())
 	}
-	d.held = map[holding]struct{}{&heldModule{module}: {}}
-	for _, e := range kernels.All() {
-		if d.functions[e.Index()], err = drv.Function(module, e.Name()); err != nil {
-			return nil, errors.Join(opError("find the kernel", e.Name(), 0, err), d.Close())
-		}
-	}
-	return d, nil
+	return &Device{drv: drv, info: drv.Info(), holdings: holdings{held: map[holding]struct{}{}}, ops: map[*turns]struct{}{}}, nil
 }
 
 // String says which device it is, and of the CPU why it was taken.
@@ -189,7 +180,7 @@ func (d *Device) Close() error {
 	d.waitForTurns()
 	errs := []error{d.releaseAll()}
 	if d.drv != nil {
-		errs = append(errs, d.drv.Close())
+		errs = append(errs, d.unloadAll(), d.drv.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return opError("close", "", 0, err)

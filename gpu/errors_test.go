@@ -249,16 +249,14 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 }
 
 func TestOpenReleasesWhatItCannotUse(t *testing.T) {
-	for _, call := range []string{"Load", "Function"} {
-		s := newStub()
-		s.faults.Before(call, 0, func(string) error {
-			return &driver.Error{Call: "cuModuleLoadDataEx", Code: driver.CodeInvalidPTX, Name: "CUDA_ERROR_INVALID_PTX", Detail: "ptxas application ptx input, line 9"}
-		})
-		_, err := Open(On(s.faults))
-		require.ErrorContains(t, err, "CUDA_ERROR_INVALID_PTX (218) from cuModuleLoadDataEx: ptxas application ptx input, line 9")
-		assert.Equal(t, nothingAlive, s.alive(), call)
-		assert.Equal(t, 1, s.closes, call)
-	}
+	s := newStub()
+	s.faults.Before("Load", 0, func(string) error {
+		return &driver.Error{Call: "cuModuleLoadDataEx", Code: driver.CodeUnsupportedPTX, Name: "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", Detail: "it takes a newer driver"}
+	})
+	_, err := Open(On(s.faults))
+	require.EqualError(t, err, "gpu: load the kernels: CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222) from cuModuleLoadDataEx: it takes a newer driver")
+	assert.Equal(t, nothingAlive, s.alive())
+	assert.Equal(t, 1, s.closes)
 }
 
 func TestOpenOptionsAreRefused(t *testing.T) {

@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A holding is what the driver has given for an object of this package, and wants back: memory, a stream, an event, a module. It
+// A holding is what the driver has given for an object of this package, and wants back: memory, a stream, an event. It
 // does not know the object, so that the garbage collector can take one that the program has dropped without closing it; the
 // holding is then released by the next call that allocates or waits. On the CPU there are none.
 type holding interface {
@@ -44,7 +44,7 @@ func (d *Device) Usage() Usage {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return Usage{Objects: max(len(d.held)-1, 0), Bytes: d.bytes, Collected: d.collected} // less the module
+	return Usage{Objects: len(d.held), Bytes: d.bytes, Collected: d.collected}
 }
 
 // hold has Close release h, or the garbage collector, once nothing refers to its object. The caller has entered.
@@ -205,10 +205,4 @@ type heldEvent struct{ e driver.Event }
 
 func (h *heldEvent) release(d *Device) error {
 	return opError("destroy an event", "", 0, d.drv.CloseEvent(h.e))
-}
-
-type heldModule struct{ m driver.Module }
-
-func (h *heldModule) release(d *Device) error {
-	return opError("unload the kernels", "", 0, d.drv.Unload(h.m))
 }

@@ -1,17 +1,12 @@
 package gpu
 
 import (
-	"math"
-
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/kernels"
 )
-
-// maxArgs is the largest number of parameters of a kernel.
-const maxArgs = 14
 
 // launch queues one kernel for the whole operation.
 func (s *SmoothL1[T]) launch(o *operands, c *call) error {
@@ -37,14 +32,11 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 // start queues the kernel.
 func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	n := o.pred.n
-	e := kernels.Entry{Op: o.kernel, DType: smoothl1.DTypeOf[T](), Divide: s.constants.Divides()}
-	if o.elements != nil {
-		e.Op = kernels.BackwardElementwise
-	}
-	args := s.pack(o)
+	elementwise := o.elements != nil
+	s.pack(o)
 	g := geometry(n, s.dev.info.Multiprocessors, c.maxBlocks)
-	if err := s.dev.drv.Launch(s.dev.functions[e.Index()], g, c.stream.handle(), args); err != nil {
-		return opError("launch", e.Name(), n, err)
+	if err := s.dev.drv.Launch(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words()); err != nil {
+		return opError("launch", s.variant(o.pass, elementwise).Name(), n, err)
 	}
 	return nil
 }
@@ -64,48 +56,60 @@ func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
 	return nil
 }
 
-// pack writes the arguments in the order of kernels.Entry.Params.
-func (s *SmoothL1[T]) pack(o *operands) []uint64 {
-	k := 0
-	put := func(x uint64) {
-		s.args[k] = x
-		k++
+// functions are the kernels of an op's element type and quotient, by pass; that of an elementwise upstream gradient is the last.
+type functions [op.Passes + 1]driver.Function
+
+func (f *functions) of(pass op.Pass, elementwise bool) driver.Function {
+	if elementwise {
+		return f[op.Passes]
 	}
-	address := func(b *array) {
-		if b == nil {
-			put(0)
-		} else {
-			put(uint64(b.ptr))
-		}
+	return f[pass]
+}
+
+// variant is the kernel of a pass of the op.
+func (s *SmoothL1[T]) variant(pass op.Pass, elementwise bool) kernels.Variant {
+	return kernels.Variant{DType: smoothl1.DTypeOf[T](), Pass: pass, Elementwise: elementwise, Divide: s.constants.Divides()}
+}
+
+// ready finds the op's kernels, and writes the parameters that are the same in all of its launches.
+func (s *SmoothL1[T]) ready() error {
+	m, err := s.dev.module(smoothl1.DTypeOf[T]())
+	if err != nil {
+		return err
 	}
-	switch {
-	case o.kernel == kernels.ForwardTerms:
-		address(o.terms)
-	case o.differentiates():
-		address(o.gradPred)
-		address(o.gradTarget)
+	for pass := range op.Pass(op.Passes) {
+		s.functions[pass] = m.functions[s.variant(pass, false)]
 	}
-	address(o.pred)
-	address(o.target)
-	put(uint64(o.pred.n))
-	put(bitsOf(s.constants.Threshold))
-	put(bitsOf(s.constants.Inverse))
-	put(bitsOf(s.constants.Outer))
+	s.functions[op.Passes] = m.functions[s.variant(op.Backward, true)]
+	s.params.Threshold = op.NumberOf(s.constants.Threshold)
+	s.params.Inverse = op.NumberOf(s.constants.Inverse)
+	s.params.Outer = op.NumberOf(s.constants.Outer)
+	return nil
+}
+
+// pack writes the parameters of a launch. Those that its kernel does not read are 0, so that none is left of another launch.
+func (s *SmoothL1[T]) pack(o *operands) {
+	p := &s.params
+	p.N = uint64(o.pred.n)
+	p.Pred, p.Target, p.Upstream = address(o.pred), address(o.target), address(o.elements)
+	p.Terms, p.GradPred, p.GradTarget = address(o.terms), address(o.gradPred), address(o.gradTarget)
+	p.Norm, p.G = 0, 0
 	if o.differentiates() {
-		put(bitsOf(op.Norm[T](o.divisor)))
-		if o.elements != nil {
-			address(o.elements)
-		} else {
-			put(bitsOf(T(o.upstream)))
-		}
+		p.Norm, p.G = op.NumberOf(op.Norm[T](o.divisor)), op.NumberOf(T(o.upstream))
 	}
+	p.Divisor, p.Sums, p.Value, p.Ticket = 0, 0, 0, 0
 	if o.reduces() {
-		put(uint64(s.scratch.sumsAt()))
-		put(math.Float64bits(o.divisor))
-		put(uint64(s.scratch.valueAt()))
-		put(uint64(s.scratch.ticketAt()))
+		p.Divisor = o.divisor
+		p.Sums, p.Value, p.Ticket = uint64(s.scratch.sumsAt()), uint64(s.scratch.valueAt()), uint64(s.scratch.ticketAt())
 	}
-	return s.args[:k]
+}
+
+// address is where an array lies; 0 of one that there is not.
+func address(b *array) uint64 {
+	if b == nil {
+		return 0
+	}
+	return uint64(b.ptr)
 }
 
 // blocksPerMultiprocessor fills a multiprocessor with 16 warps of at most 128 registers a thread. Not measured yet.

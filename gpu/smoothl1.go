@@ -2,7 +2,6 @@ package gpu
 
 import (
 	"fmt"
-	"math"
 	"runtime"
 
 	"github.com/smoothl1/smoothl1"
@@ -23,9 +22,10 @@ type SmoothL1[T smoothl1.Float] struct {
 	constants op.Constants[T]
 	turns     *turns // apart from the op, which the device's list of them does not keep
 
-	scratch *scratch        // on a device, of an op that reduces
-	args    [maxArgs]uint64 // of a launch
-	cell    [8]byte         // where the loss is read to
+	functions functions // on a device
+	params    op.Params // of a launch
+	scratch   *scratch  // on a device, of an op that reduces
+	cell      [8]byte   // where the loss is read to
 
 	hasValue bool      // a reduced loss has been asked for
 	chunks   int       // and has so many chunk sums
@@ -37,6 +37,9 @@ type SmoothL1[T smoothl1.Float] struct {
 }
 
 // NewSmoothL1 returns the op that computes l on d. Beta, kind and reduction are checked here, once.
+//
+// The first op of an element type on a CUDA device has the driver compile the type's kernels, which takes about a second the first
+// time and is cached by the driver.
 func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], error) {
 	if err := d.enter("NewSmoothL1"); err != nil {
 		return nil, err
@@ -46,6 +49,11 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 		return nil, err
 	}
 	s := &SmoothL1[T]{dev: d, loss: l, constants: op.Of[T](l), turns: new(turns)}
+	if d.drv != nil {
+		if err := s.ready(); err != nil {
+			return nil, err
+		}
+	}
 	if l.Reduction != smoothl1.None && d.drv != nil {
 		var err error
 		if s.scratch, err = newScratch(d, firstChunks); err != nil {
@@ -263,15 +271,4 @@ func (s *SmoothL1[T]) take(op string) error {
 		return smoothl1.NewArgError(op, "op", s.loss, err)
 	}
 	return nil
-}
-
-// bitsOf returns a kernel argument. The type has been found to be one that is computed when the op was made.
-func bitsOf[T smoothl1.Float](x T) uint64 {
-	switch smoothl1.DTypeOf[T]() {
-	case smoothl1.Float32:
-		return uint64(math.Float32bits(float32(x)))
-	case smoothl1.Float64:
-		return math.Float64bits(float64(x))
-	}
-	return 0
 }

@@ -2,14 +2,16 @@ package gpu
 
 import (
 	"fmt"
+	"reflect"
+	"strings"
 	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/internal/testkit/faults"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // stub is a driver.Device that computes nothing: it keeps count of what is alive, and records launches. Opened by openStub, its calls fail on demand.
@@ -20,6 +22,7 @@ type stub struct {
 	streams  map[driver.Stream]bool
 	events   map[driver.Event]bool
 	modules  map[driver.Module]bool
+	loads    []string // the texts, in the order of the calls
 	names    []string // of functions, by handle − 1
 	launches []launched
 	record   bool
@@ -202,13 +205,18 @@ func (s *stub) Elapsed(start, end driver.Event) (float32, error) {
 	return 1, nil
 }
 
-func (s *stub) Load(string) (driver.Module, error) {
+func (s *stub) Load(ptx string) (driver.Module, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.loads = append(s.loads, ptx)
 	m := driver.Module(s.handle())
 	s.modules[m] = true
 	return m, nil
 }
 
 func (s *stub) Unload(m driver.Module) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	delete(s.modules, m)
 	return nil
 }
@@ -254,19 +262,11 @@ func (s *stub) logged(f func()) []string {
 // last returns the last launch.
 func (s *stub) last() launched { return s.launches[len(s.launches)-1] }
 
-// arg returns the argument of a launch by the name of its parameter.
+// arg returns the parameter of a launch by its name in the kernels' source.
 func (l launched) arg(t testing.TB, name string) uint64 {
-	for _, e := range kernels.All() {
-		if e.Name() != l.kernel {
-			continue
-		}
-		require.Len(t, l.args, len(e.Params()))
-		for i, p := range e.Params() {
-			if p.Name == name {
-				return l.args[i]
-			}
-		}
-	}
-	require.Failf(t, "no parameter", "%s of %s", name, l.kernel)
-	return 0
+	p := reflect.TypeFor[op.Params]()
+	require.Len(t, l.args, p.NumField())
+	f, ok := p.FieldByNameFunc(func(field string) bool { return strings.EqualFold(field, strings.ReplaceAll(name, "_", "")) })
+	require.Truef(t, ok, "no parameter %s", name)
+	return l.args[f.Index[0]]
 }

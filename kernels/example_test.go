@@ -8,14 +8,15 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// Who launches the kernels himself finds their names and parameters here.
-func ExampleEntry() {
-	e := kernels.Entry{Op: kernels.Forward, DType: smoothl1.Float32, Divide: true}
-	fmt.Println(e.Name(), strings.Contains(kernels.PTX, ".entry "+e.Name()+"("))
-	for _, p := range e.Params() {
-		fmt.Print(p.Name, " ", p.Type, "; ")
+// A program that launches the kernels itself loads the text of its element type and finds a kernel by its name.
+func ExamplePTX() {
+	text, err := kernels.PTX(smoothl1.Float32)
+	if err != nil {
+		fmt.Println(err)
+		return
 	}
+	v := kernels.Variant{DType: smoothl1.Float32, Pass: kernels.Forward, Divide: true}
+	fmt.Println(v.Name(), strings.Contains(text, ".entry "+v.Name()+"("))
 	// Output:
 	// smoothl1_forward_f32_div true
-	// pred u64; target u64; n u64; threshold f32; inverse f32; outer f32; sums u64; divisor f64; value u64; ticket u64;
 }

@@ -1,72 +1,74 @@
 package kernels
 
 import (
-	_ "embed" // for the source
-	"fmt"
+	"io/fs"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
 )
 
-//go:embed smoothl1.cu
-var source string
-
-// entriesOf reads the entry points that a PTX text declares, with the types of their parameters.
-func entriesOf(ptx string) map[string][]string {
-	entries := map[string][]string{}
-	for _, m := range regexp.MustCompile(`(?s)\.visible \.entry (\w+)\(\n(.*?)\n\)`).FindAllStringSubmatch(ptx, -1) {
-		var types []string
-		for i, line := range strings.Split(m[2], "\n") {
-			p := regexp.MustCompile(`^\t\.param \.(\w+) ` + m[1] + fmt.Sprintf(`_param_%d,?$`, i)).FindStringSubmatch(line)
-			if p == nil {
-				types = append(types, "unread: "+line)
-				continue
-			}
-			types = append(types, p[1])
-		}
-		entries[m[1]] = types
-	}
-	return entries
+// ptx returns the text of a type's file.
+func ptx(t *testing.T, dtype smoothl1.DType) string {
+	t.Helper()
+	text, err := PTX(dtype)
+	require.NoError(t, err)
+	return text
 }
 
-func TestEntriesAreThoseOfThePTX(t *testing.T) {
-	declared := entriesOf(PTX)
-	require.Len(t, declared, Entries)
-	require.Len(t, All(), Entries)
-	for i, e := range All() {
-		require.Equal(t, i, e.Index())
-		types, ok := declared[e.Name()]
-		if !assert.Truef(t, ok, "the PTX has no entry %s", e.Name()) {
-			continue
-		}
+// TestVariantsAreTheEntries holds the list to the kernels that there are: each file has the variants of its type and no other entry,
+// and there is a file for each type and no other.
+func TestVariantsAreTheEntries(t *testing.T) {
+	var names, read []string
+	for _, dtype := range DTypes() {
+		name, err := File(dtype)
+		require.NoError(t, err)
+		names = append(names, name)
 		var want []string
-		for _, p := range e.Params() {
-			want = append(want, p.Type)
+		for _, v := range Of(dtype) {
+			assert.Equal(t, dtype, v.DType)
+			want = append(want, v.Name())
 		}
-		assert.Equal(t, want, types, e.Name())
+		var got []string
+		for _, m := range regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`).FindAllStringSubmatch(ptx(t, dtype), -1) {
+			got = append(got, m[1])
+		}
+		assert.ElementsMatch(t, want, got, name)
+		assert.Equal(t, len(got), strings.Count(ptx(t, dtype), ".entry"), name)
+	}
+	entries, err := fs.ReadDir(files, "ptx")
+	require.NoError(t, err)
+	for _, e := range entries {
+		read = append(read, e.Name())
+	}
+	assert.ElementsMatch(t, names, read)
+	assert.Equal(t, slices.Concat(Of(smoothl1.Float32), Of(smoothl1.Float64)), All())
+}
+
+func TestName(t *testing.T) {
+	for name, v := range map[string]Variant{
+		"smoothl1_forward_terms_f32_mul":        {},
+		"smoothl1_backward_elementwise_f64_mul": {DType: smoothl1.Float64, Pass: Backward, Elementwise: true},
+		"smoothl1_forward_backward_f32_div":     {Pass: ForwardBackward, Divide: true},
+	} {
+		assert.Equal(t, name, v.Name())
+		assert.Contains(t, All(), v)
 	}
 }
 
-func TestParamNamesAreThoseOfTheSource(t *testing.T) {
-	// The order of two addresses cannot be read from the PTX, whose parameters have numbers only.
-	declared := map[string]string{}
-	for _, m := range regexp.MustCompile(`(?s)smoothl1_(\w+)_##type##_##quotient\((.*?)\) \{`).FindAllStringSubmatch(source, -1) {
-		var names []string
-		for _, p := range strings.Split(strings.ReplaceAll(m[2], "\\", ""), ",") {
-			words := strings.Fields(strings.ReplaceAll(p, "*", "* "))
-			names = append(names, words[len(words)-1])
-		}
-		declared[m[1]] = strings.Join(names, " ")
-	}
-	require.Len(t, declared, int(opCount))
-	for _, e := range All() {
-		var names []string
-		for _, p := range e.Params() {
-			names = append(names, p.Name)
-		}
-		assert.Equal(t, declared[opNames[e.Op]], strings.Join(names, " "), e.Name())
+// An element type without kernels is nobody else's.
+func TestUnknownType(t *testing.T) {
+	const unknown = smoothl1.DType(200)
+	_, err := PTX(unknown)
+	require.ErrorIs(t, err, smoothl1.ErrDType)
+	assert.EqualError(t, err, "smoothl1: File: dtype = DType(200): no such element type, or not that of the operation: there are kernels for [float32 float64]")
+	assert.Empty(t, Of(unknown))
+	for _, v := range All() {
+		assert.NotEqual(t, v.Name(), Variant{unknown, v.Pass, v.Elementwise, v.Divide}.Name())
 	}
 }

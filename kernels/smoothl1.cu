@@ -1,4 +1,4 @@
-// Smooth L1, Huber and L1 loss: forward, backward, and both in one pass, float32 and float64.
+// Smooth L1, Huber and L1 loss: forward, backward, and both in one pass. The file is compiled once for each storage type.
 //
 // With d = pred - target, a = |d|, upstream gradient g and norm n (1, or 1/count for a mean):
 //
@@ -8,7 +8,7 @@
 //   L1         a                                              d > 0 ? n*g : d < 0 ? -(n*g) : d == 0 ? +0 : d
 //
 // The gradient with respect to target is its negative. The order of operations of smooth L1 is that of PyTorch's CUDA
-// kernels. Every operation is rounded once, to nearest even, in the type of the arrays: this file is compiled with
+// kernels. Every operation is rounded once, to nearest even, in the computing type: this file is compiled with
 // -fmad=false (a fused multiply-add rounds once where the formula rounds twice) and nvcc's IEEE division; subnormals stay.
 //
 // One formula serves all three rows. Multiplying by 1 is exact, so with
@@ -36,9 +36,10 @@
 // forward_backward 12; each 4 more where both gradients are asked for, and 8 per 2048 elements for the chunk sums.
 //
 // Launch. Grid: any number of blocks >= 1, one-dimensional; block: whole warps, 32 to 256 threads; no dynamic shared
-// memory. The grid changes the speed and never a bit of the result. Pointers are aligned to the element type; where all of
-// a launch's arrays are aligned to 16 bytes, full rows are read and written 16 bytes at a time. An output may be the very
-// array of an input (each thread reads what it overwrites before it writes), but must not overlap one in part.
+// memory. The grid changes the speed and never a bit of the result. The one argument is a Params. Pointers are aligned to the
+// element type; where all of a launch's arrays are aligned to 16 bytes, full rows are read and written 16 bytes at a time. An
+// output may be the very array of an input (each thread reads what it overwrites before it writes), but must not overlap one
+// in part.
 
 typedef unsigned long long u64;
 
@@ -49,8 +50,39 @@ constexpr int kRows = 16;    // rows of a chunk
 constexpr int kChunk = kLanes * kRows;
 constexpr int kOwn = kLanes / kWarp;  // lanes that one thread keeps
 
+// ------------------------------------------------------------------------------------------------------------- parameters
+
+// A word of 8 bytes that holds a number of the computing type T: a float in its low 4 bytes.
+template <typename T>
+struct alignas(8) Number {
+  T value;
+};
+
+// What every kernel takes, by value: words of 8 bytes, the same whatever T is. A kernel reads those that its pass needs, the
+// others may hold anything. internal/op.Params is its twin in Go. The arrays come last, where more can follow.
+template <typename T>
+struct Params {
+  u64 n;  // elements
+  Number<T> threshold;
+  Number<T> inverse;
+  Number<T> outer;
+  Number<T> norm;
+  Number<T> g;       // the upstream gradient, where it is not by element
+  double divisor;    // of the sum: the count for a mean, else 1
+  double* sums;      // the chunk sums, and behind them those of each further level
+  double* value;     // the reduced loss
+  unsigned* ticket;  // 0 before and after
+  const void* pred;
+  const void* target;
+  const void* upstream;
+  void* terms;
+  void* grad_pred;  // null: not wanted
+  void* grad_target;
+};
+
 // ---------------------------------------------------------------------------------------------------------------- formula
 
+// T is the computing type.
 template <typename T>
 struct Formula {
   T threshold;  // beta or delta; 0 for L1
@@ -86,75 +118,81 @@ struct Formula {
 
 // ----------------------------------------------------------------------------------------------------------------- memory
 
-// How the 128 lanes of a row are dealt to the 32 threads of a warp, four to each.
+// A storage type says what lies in memory and what it is computed in. Everything below is written for any of them.
 //
-// Whole rows of aligned arrays: in pieces of 16 bytes, so that a warp's load is one run of 512 bytes. float: thread t owns
-// lanes 4t .. 4t+3. double: lanes 2t, 2t+1 and 64+2t, 64+2t+1.
-template <typename T>
-struct Pieces;
+// The 128 lanes of a row are dealt to the 32 threads of a warp, four to each. Whole rows of aligned arrays are read and written
+// in pieces of 16 bytes, so that a warp's load is one run of 512 bytes. f32: thread t owns lanes 4t .. 4t+3. f64: lanes 2t, 2t+1
+// and 64+2t, 64+2t+1.
 
-template <>
-struct Pieces<float> {
+struct f32 {
+  typedef float Element;  // in memory
+  typedef float Compute;  // what it widens to and narrows from
   typedef float4 Piece;
   static constexpr int kPer = 4;    // elements of a piece
   static constexpr int kBatch = 8;  // rows loaded before the first use: with two arrays, 16 loads of 16 bytes in flight
+  static __device__ Compute widen(Element x) { return x; }
+  static __device__ Element narrow(Compute x) { return x; }
+  static __device__ void widen(Piece v, Compute* x) { x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w; }
+  static __device__ Piece narrow(const Compute* x) { return make_float4(x[0], x[1], x[2], x[3]); }
 };
 
-template <>
-struct Pieces<double> {
+struct f64 {
+  typedef double Element;
+  typedef double Compute;
   typedef double2 Piece;
   static constexpr int kPer = 2;
   static constexpr int kBatch = 4;
+  static __device__ Compute widen(Element x) { return x; }
+  static __device__ Element narrow(Compute x) { return x; }
+  static __device__ void widen(Piece v, Compute* x) { x[0] = v.x, x[1] = v.y; }
+  static __device__ Piece narrow(const Compute* x) { return make_double2(x[0], x[1]); }
 };
-
-__device__ inline void unpack(float4 v, float* x) { x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w; }
-__device__ inline void unpack(double2 v, double* x) { x[0] = v.x, x[1] = v.y; }
-__device__ inline float4 pack(const float* x) { return make_float4(x[0], x[1], x[2], x[3]); }
-__device__ inline double2 pack(const double* x) { return make_double2(x[0], x[1]); }
 
 // Everything else, that is a short last chunk, or arrays aligned to their elements only: one element at a time, thread t owns
 // lanes t, t+32, t+64, t+96, so that a warp's load is still one run.
 
-// The lane that is the thread's k-th.
-template <bool Whole, typename T>
+// The lane that is the thread's k-th, where it owns runs of Per neighbours.
+template <int Per>
 __device__ inline int own_lane(int k) {
-  constexpr int per = Whole ? Pieces<T>::kPer : 1;
-  return k / per * (kWarp * per) + threadIdx.x % kWarp * per + k % per;
+  return k / Per * (kWarp * Per) + threadIdx.x % kWarp * Per + k % Per;
 }
 
-// The elements of one row that this thread owns; the row's lane 0 is element `start`, and what lies at or past n reads as 0.
-// Plain loads, not the read-only path: an output may be the array of an input.
-template <bool Whole, typename T>
-__device__ inline void load_row(T (&x)[kOwn], const T* base, u64 start, u64 n) {
+// The elements of one row that this thread owns, widened; the row's lane 0 is element `start`, and what lies at or past n reads
+// as 0. Plain loads, not the read-only path: an output may be the array of an input.
+template <bool Whole, typename S>
+__device__ inline void load_row(typename S::Compute (&x)[kOwn], const typename S::Element* base, u64 start, u64 n) {
   if (Whole) {
 #pragma unroll
-    for (int k = 0; k < kOwn; k += Pieces<T>::kPer)
-      unpack(*reinterpret_cast<const typename Pieces<T>::Piece*>(base + start + own_lane<Whole, T>(k)), &x[k]);
+    for (int k = 0; k < kOwn; k += S::kPer)
+      S::widen(*reinterpret_cast<const typename S::Piece*>(base + start + own_lane<S::kPer>(k)), &x[k]);
   } else {
 #pragma unroll
     for (int k = 0; k < kOwn; ++k) {
-      const u64 i = start + own_lane<Whole, T>(k);
-      x[k] = i < n ? base[i] : T(0);
+      const u64 i = start + own_lane<1>(k);
+      x[k] = i < n ? S::widen(base[i]) : typename S::Compute(0);
     }
   }
 }
 
-template <bool Whole, typename T>
-__device__ inline void store_row(T* base, const T (&x)[kOwn], u64 start, u64 n) {
+template <bool Whole, typename S>
+__device__ inline void store_row(typename S::Element* base, const typename S::Compute (&x)[kOwn], u64 start, u64 n) {
   if (Whole) {
 #pragma unroll
-    for (int k = 0; k < kOwn; k += Pieces<T>::kPer)
-      *reinterpret_cast<typename Pieces<T>::Piece*>(base + start + own_lane<Whole, T>(k)) = pack(&x[k]);
+    for (int k = 0; k < kOwn; k += S::kPer)
+      *reinterpret_cast<typename S::Piece*>(base + start + own_lane<S::kPer>(k)) = S::narrow(&x[k]);
   } else {
 #pragma unroll
     for (int k = 0; k < kOwn; ++k) {
-      const u64 i = start + own_lane<Whole, T>(k);
-      if (i < n) base[i] = x[k];
+      const u64 i = start + own_lane<1>(k);
+      if (i < n) base[i] = S::narrow(x[k]);
     }
   }
 }
 
-__device__ inline bool aligned16(const void* p) { return reinterpret_cast<u64>(p) % 16 == 0; }
+template <typename S>
+__device__ inline bool aligned(const void* p) {
+  return reinterpret_cast<u64>(p) % sizeof(typename S::Piece) == 0;
+}
 
 // ---------------------------------------------------------------------------------------------------------- canonical sum
 
@@ -196,7 +234,7 @@ __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
     for (int r = 0; r < batch; ++r)
 #pragma unroll
       for (int k = 0; k < kOwn; ++k) {
-        const u64 i = start + (row + r) * kLanes + own_lane<false, double>(k);
+        const u64 i = start + (row + r) * kLanes + own_lane<1>(k);
         x[r][k] = i < n ? __ldcg(sums + i) : 0.0;
       }
 #pragma unroll
@@ -236,55 +274,63 @@ __device__ inline void finish(double* sums, u64 count, double divisor, double* v
 
 // ------------------------------------------------------------------------------------------------------------------ walks
 
-// What a launch computes; unused arrays are null, and gradients may be either or both.
-template <typename T>
+// What one walk over the arrays computes, as internal/op.Pass has it.
+enum Pass { kForwardTerms, kForward, kBackward, kForwardBackward };
+
+__device__ constexpr bool reduces(Pass p) { return p == kForward || p == kForwardBackward; }
+__device__ constexpr bool differentiates(Pass p) { return p == kBackward || p == kForwardBackward; }
+
+// The parameters in the types of a storage; the arrays that a pass does not have are null.
+template <typename S>
 struct Work {
+  typedef typename S::Compute T;
   Formula<T> formula;
-  const T* pred;
-  const T* target;
-  const T* upstream;  // elementwise upstream gradient; null: the number g
-  T* terms;
-  T* grad_pred;
-  T* grad_target;
+  const typename S::Element* pred;
+  const typename S::Element* target;
+  const typename S::Element* upstream;  // by element
+  typename S::Element* terms;
+  typename S::Element* grad_pred;
+  typename S::Element* grad_target;
   T norm;
   T g;
   u64 n;
 };
 
 // One chunk: loss terms, gradients, and, for a reduction, the terms added to this thread's lanes.
-template <bool Whole, bool Div, bool Terms, bool Sum, bool Gradient, bool Elementwise, typename T>
-__device__ inline void chunk_of(const Work<T>& w, u64 start, double (&lane)[kOwn]) {
-  constexpr int batch = Pieces<T>::kBatch / (Whole ? 1 : 2) / (Elementwise ? 2 : 1);
+template <bool Whole, typename S, Pass P, bool Div, bool Elementwise>
+__device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[kOwn]) {
+  typedef typename S::Compute T;
+  constexpr int batch = S::kBatch / (Whole ? 1 : 2) / (Elementwise ? 2 : 1);
 #pragma unroll 1
   for (int row = 0; row < kRows && (Whole || start + row * kLanes < w.n); row += batch) {
     const u64 first = start + row * kLanes;
     T pred[batch][kOwn], target[batch][kOwn], upstream[batch][kOwn];
 #pragma unroll
     for (int r = 0; r < batch; ++r) {
-      load_row<Whole>(pred[r], w.pred, first + r * kLanes, w.n);
-      load_row<Whole>(target[r], w.target, first + r * kLanes, w.n);
-      if (Elementwise) load_row<Whole>(upstream[r], w.upstream, first + r * kLanes, w.n);
+      load_row<Whole, S>(pred[r], w.pred, first + r * kLanes, w.n);
+      load_row<Whole, S>(target[r], w.target, first + r * kLanes, w.n);
+      if (Elementwise) load_row<Whole, S>(upstream[r], w.upstream, first + r * kLanes, w.n);
     }
 #pragma unroll
     for (int r = 0; r < batch; ++r) {
       T out[kOwn];
-      if (Terms || Sum) {
+      if (P == kForwardTerms || reduces(P)) {
 #pragma unroll
         for (int k = 0; k < kOwn; ++k) {
           out[k] = w.formula.template term<Div>(pred[r][k] - target[r][k]);
-          if (Sum) lane[k] += double(out[k]);
+          if (reduces(P)) lane[k] += double(out[k]);
         }
-        if (Terms) store_row<Whole>(w.terms, out, first + r * kLanes, w.n);
+        if (P == kForwardTerms) store_row<Whole, S>(w.terms, out, first + r * kLanes, w.n);
       }
-      if (Gradient) {
+      if (differentiates(P)) {
 #pragma unroll
         for (int k = 0; k < kOwn; ++k)
           out[k] = w.formula.template gradient<Div>(pred[r][k] - target[r][k], w.norm, Elementwise ? upstream[r][k] : w.g);
-        if (w.grad_pred) store_row<Whole>(w.grad_pred, out, first + r * kLanes, w.n);
+        if (w.grad_pred) store_row<Whole, S>(w.grad_pred, out, first + r * kLanes, w.n);
         if (w.grad_target) {
 #pragma unroll
           for (int k = 0; k < kOwn; ++k) out[k] = -out[k];
-          store_row<Whole>(w.grad_target, out, first + r * kLanes, w.n);
+          store_row<Whole, S>(w.grad_target, out, first + r * kLanes, w.n);
         }
       }
     }
@@ -292,72 +338,68 @@ __device__ inline void chunk_of(const Work<T>& w, u64 start, double (&lane)[kOwn
 }
 
 // All chunks, dealt to the warps of the grid in turn.
-template <bool Div, bool Terms, bool Sum, bool Gradient, bool Elementwise, typename T>
-__device__ inline void walk(const Work<T>& w, double* sums) {
-  const bool aligned = aligned16(w.pred) && aligned16(w.target) && aligned16(w.upstream) && aligned16(w.terms) &&
-                       aligned16(w.grad_pred) && aligned16(w.grad_target);
+template <typename S, Pass P, bool Div, bool Elementwise>
+__device__ inline void walk(const Work<S>& w, double* sums) {
+  const bool whole = aligned<S>(w.pred) && aligned<S>(w.target) && aligned<S>(w.upstream) && aligned<S>(w.terms) &&
+                     aligned<S>(w.grad_pred) && aligned<S>(w.grad_target);
   const u64 warps = u64(gridDim.x) * warps_of_block();
 #pragma unroll 1
   for (u64 chunk = u64(blockIdx.x) * warps_of_block() + warp_of_block(); chunk < chunks_of(w.n); chunk += warps) {
     const u64 start = chunk * kChunk;
     double lane[kOwn] = {0, 0, 0, 0};
     double sum;
-    if (aligned && w.n - start >= kChunk) {
-      chunk_of<true, Div, Terms, Sum, Gradient, Elementwise>(w, start, lane);
-      if (Sum) sum = fold<Pieces<T>::kPer>(lane);
+    if (whole && w.n - start >= kChunk) {
+      chunk_of<true, S, P, Div, Elementwise>(w, start, lane);
+      if (reduces(P)) sum = fold<S::kPer>(lane);
     } else {
-      chunk_of<false, Div, Terms, Sum, Gradient, Elementwise>(w, start, lane);
-      if (Sum) sum = fold<1>(lane);
+      chunk_of<false, S, P, Div, Elementwise>(w, start, lane);
+      if (reduces(P)) sum = fold<1>(lane);
     }
-    if (Sum && threadIdx.x % kWarp == 0) sums[chunk] = sum;
+    if (reduces(P) && threadIdx.x % kWarp == 0) sums[chunk] = sum;
   }
 }
 
 // ---------------------------------------------------------------------------------------------------------------- kernels
 
+// A whole launch.
+template <typename S, Pass P, bool Div, bool Elementwise>
+__device__ inline void launch(const Params<typename S::Compute>& p) {
+  typedef typename S::Compute T;
+  typedef typename S::Element E;
+  constexpr bool gradient = differentiates(P);
+  const Work<S> w = {
+      {p.threshold.value, p.inverse.value, p.outer.value},
+      static_cast<const E*>(p.pred),
+      static_cast<const E*>(p.target),
+      Elementwise ? static_cast<const E*>(p.upstream) : nullptr,
+      P == kForwardTerms ? static_cast<E*>(p.terms) : nullptr,
+      gradient ? static_cast<E*>(p.grad_pred) : nullptr,
+      gradient ? static_cast<E*>(p.grad_target) : nullptr,
+      gradient ? p.norm.value : T(1),
+      gradient && !Elementwise ? p.g.value : T(1),
+      p.n,
+  };
+  walk<S, P, Div, Elementwise>(w, p.sums);
+  if (reduces(P)) finish(p.sums, chunks_of(p.n), p.divisor, p.value, p.ticket);
+}
 
-// SMOOTHL1_KERNELS(T, type, quotient, Div) defines the five kernels of one element type and one way to the quotient.
+// The kernels of one storage type, SMOOTHL1_STORAGE, each with both ways to the quotient. Package kernels lists them in Go.
 //
 //   forward_terms         terms[i], the loss without reduction
 //   forward               *value, the reduced loss
-//   backward              grad_pred and/or grad_target (null: not wanted) for the upstream gradient g, a number
+//   backward              grad_pred and/or grad_target for the upstream gradient g, a number
 //   backward_elementwise  the same for upstream[i]
 //   forward_backward      *value and the gradients in one pass
-//
-// `sums` has room for the chunk sums of n and of each further level.
-#define SMOOTHL1_KERNELS(T, type, quotient, Div)                                                                            \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_forward_terms_##type##_##quotient(                     \
-      T* terms, const T* pred, const T* target, u64 n, T threshold, T inverse, T outer) {                                   \
-    const Work<T> w = {{threshold, inverse, outer}, pred, target, nullptr, terms, nullptr, nullptr, T(1), T(1), n};         \
-    walk<Div, true, false, false, false>(w, nullptr);                                                                       \
-  }                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_forward_##type##_##quotient(                           \
-      const T* pred, const T* target, u64 n, T threshold, T inverse, T outer, double* sums, double divisor, double* value,  \
-      unsigned* ticket) {                                                                                                   \
-    const Work<T> w = {{threshold, inverse, outer}, pred, target, nullptr, nullptr, nullptr, nullptr, T(1), T(1), n};       \
-    walk<Div, false, true, false, false>(w, sums);                                                                          \
-    finish(sums, chunks_of(n), divisor, value, ticket);                                                                     \
-  }                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_backward_##type##_##quotient(                          \
-      T* grad_pred, T* grad_target, const T* pred, const T* target, u64 n, T threshold, T inverse, T outer, T norm, T g) {  \
-    const Work<T> w = {{threshold, inverse, outer}, pred, target, nullptr, nullptr, grad_pred, grad_target, norm, g, n};    \
-    walk<Div, false, false, true, false>(w, nullptr);                                                                       \
-  }                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_backward_elementwise_##type##_##quotient(              \
-      T* grad_pred, T* grad_target, const T* pred, const T* target, u64 n, T threshold, T inverse, T outer, T norm,         \
-      const T* upstream) {                                                                                                  \
-    const Work<T> w = {{threshold, inverse, outer}, pred, target, upstream, nullptr, grad_pred, grad_target, norm, T(1), n}; \
-    walk<Div, false, false, true, true>(w, nullptr);                                                                        \
-  }                                                                                                                         \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_forward_backward_##type##_##quotient(                  \
-      T* grad_pred, T* grad_target, const T* pred, const T* target, u64 n, T threshold, T inverse, T outer, T norm, T g,    \
-      double* sums, double divisor, double* value, unsigned* ticket) {                                                      \
-    const Work<T> w = {{threshold, inverse, outer}, pred, target, nullptr, nullptr, grad_pred, grad_target, norm, g, n};    \
-    walk<Div, false, true, true, false>(w, sums);                                                                           \
-    finish(sums, chunks_of(n), divisor, value, ticket);                                                                     \
+#define KERNEL(name, storage, quotient, ...)                                                                                \
+  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_##name##_##storage##_##quotient(const Params<storage::Compute> p) { \
+    launch<storage, __VA_ARGS__>(p);                                                                                        \
   }
+#define KERNELS(storage, quotient, Div)                                            \
+  KERNEL(forward_terms, storage, quotient, kForwardTerms, Div, false)              \
+  KERNEL(forward, storage, quotient, kForward, Div, false)                         \
+  KERNEL(backward, storage, quotient, kBackward, Div, false)                       \
+  KERNEL(backward_elementwise, storage, quotient, kBackward, Div, true)            \
+  KERNEL(forward_backward, storage, quotient, kForwardBackward, Div, false)
 
-SMOOTHL1_KERNELS(float, f32, mul, false)
-SMOOTHL1_KERNELS(float, f32, div, true)
-SMOOTHL1_KERNELS(double, f64, mul, false)
-SMOOTHL1_KERNELS(double, f64, div, true)
+KERNELS(SMOOTHL1_STORAGE, mul, false)
+KERNELS(SMOOTHL1_STORAGE, div, true)

@@ -8,5 +8,5 @@ import (
 )
 
 func TestNilAndZeroValues(t *testing.T) {
-	testkit.Zero(t, ".", new(kernels.Entry), new(kernels.Op), new(kernels.Param), kernels.All)
+	testkit.Zero(t, ".", new(kernels.Variant), new(kernels.Pass), kernels.All, kernels.DTypes, kernels.File, kernels.Of, kernels.PTX)
 }

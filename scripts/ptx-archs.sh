@@ -6,6 +6,6 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
-for arch in compute_70 compute_80 compute_90; do scripts/ptx.sh "$dir/$arch.ptx" $arch; done
+for arch in compute_70 compute_80 compute_90; do scripts/ptx.sh "$dir/$arch" $arch; done
 go test -count=1 -short ./internal/testkit/difftest -run 'TestTable|TestRandom|TestContract|TestPyTorch' -v \
-  -ptx "$dir/compute_70.ptx,$dir/compute_80.ptx,$dir/compute_90.ptx" | grep -vE '^=== (RUN|PAUSE|CONT)'
+  -ptx "$dir/compute_70,$dir/compute_80,$dir/compute_90" | grep -vE '^=== (RUN|PAUSE|CONT)'

@@ -1,10 +1,17 @@
 #!/usr/bin/env bash
-# Compiles kernels/smoothl1.cu to PTX. Without -lineinfo and anonymous namespaces, nvcc's output does not depend on the folder.
+# Compiles kernels/smoothl1.cu to PTX, one file for each of its storage types: FOLDER/smoothl1_f32.ptx and so on. Without -lineinfo
+# and anonymous namespaces, nvcc's output does not depend on the folder.
 #
-# usage: scripts/ptx.sh OUT [compute_NN]     default: compute_50, the lowest architecture supported, which is shipped
+# usage: scripts/ptx.sh FOLDER [compute_NN]     default: compute_50, the lowest architecture supported, which is shipped
 set -euo pipefail
-out=$(realpath -m "$1") arch=${2:-compute_50}
+to=$(realpath -m "$1") arch=${2:-compute_50}
 cd "$(dirname "$0")/.."
 command -v nvcc >/dev/null || { echo "ptx: no nvcc on the PATH (on Debian: scripts/install-cuda.sh)" >&2; exit 1; }
-# -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
-exec nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -ptx -o "$out" kernels/smoothl1.cu
+# A storage type is a struct that says what its Element is.
+storages=$(awk '/^struct [a-z0-9]+ \{/ { name = $2 } / Element;/ && name { print name; name = "" }' kernels/smoothl1.cu)
+[ -n "$storages" ] || { echo "ptx: kernels/smoothl1.cu has no storage types" >&2; exit 1; }
+mkdir -p "$to"
+for storage in $storages; do
+  # -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
+  nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -DSMOOTHL1_STORAGE="$storage" -ptx -o "$to/smoothl1_$storage.ptx" kernels/smoothl1.cu
+done

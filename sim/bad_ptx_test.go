@@ -8,8 +8,8 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -227,11 +227,12 @@ func TestTruncated(t *testing.T) {
 	if testing.Short() {
 		return
 	}
-	for n := 0; n < len(kernels.PTX); n += len(kernels.PTX)/24 + 1 {
-		if _, err := d.Load(kernels.PTX[:n]); err != nil {
+	text := shipped(t, smoothl1.Float32)
+	for n := 0; n < len(text); n += len(text)/24 + 1 {
+		if _, err := d.Load(text[:n]); err != nil {
 			code(t, driver.CodeInvalidPTX, err, "line ")
 		} else {
-			between := strings.TrimSpace(kernels.PTX[strings.LastIndex(kernels.PTX[:n], "\n}"):n])
+			between := strings.TrimSpace(text[strings.LastIndex(text[:n], "\n}"):n])
 			require.Truef(t, strings.HasPrefix(between, "}") && !strings.Contains(between, ";"), "cut behind %q the text loads", between)
 		}
 	}

@@ -2,10 +2,10 @@ package sim_test
 
 import (
 	"fmt"
-	"math"
 	"testing"
 
-	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -19,18 +19,18 @@ func BenchmarkForwardBackward(b *testing.B) {
 
 func forwardBackward(b *testing.B, d *sim.Device) {
 	const n = 1_000_000
-	f := kernel(b, d, kernels.PTX, "smoothl1_forward_backward_f32_mul")
+	f := kernel(b, d, shipped(b, smoothl1.Float32), "smoothl1_forward_backward_f32_mul")
 	pred, target := make([]float32, n), make([]float32, n)
 	for i := range n {
 		pred[i], target[i] = float32(int32(mix(uint32(i))))/(1<<30), float32(int32(mix(uint32(i+n))))/(1<<30)
 	}
 	grad, sums := room[float32](b, d, n), room[float64](b, d, 1024)
 	value, ticket := room[float64](b, d, 1), upload(b, d, uint32(0))
-	one := uint64(math.Float32bits(1))
-	args := []uint64{grad, 0, upload(b, d, pred), upload(b, d, target), n, one, one, uint64(math.Float32bits(0.5)),
-		uint64(math.Float32bits(1. / n)), one, sums, math.Float64bits(n), value, ticket}
+	one := op.NumberOf(float32(1))
+	p := op.Params{N: n, Threshold: one, Inverse: one, Outer: op.NumberOf(float32(0.5)), Norm: op.NumberOf(float32(1. / n)), G: one,
+		Divisor: n, Sums: sums, Value: value, Ticket: ticket, Pred: upload(b, d, pred), Target: upload(b, d, target), GradPred: grad}
 	for b.Loop() {
-		launch(b, d, f, sim.Linear(16, 256), args...)
+		launch(b, d, f, sim.Linear(16, 256), p.Words()...)
 		if err := d.Wait(0); err != nil {
 			b.Fatal(err)
 		}

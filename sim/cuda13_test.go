@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -103,7 +103,7 @@ func TestTargets(t *testing.T) {
 		}
 	}
 	d := device(t, sim.ComputeCapability(12, 1))
-	_, rest, ok := strings.Cut(kernels.PTX, ".address_size 64\n")
+	_, rest, ok := strings.Cut(shipped(t, smoothl1.Float32), ".address_size 64\n")
 	require.True(t, ok)
 	_, err := d.Load(".version 9.5\n.target sm_121f\n.address_size 64\n" + rest)
 	require.NoError(t, err)

@@ -10,7 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -31,14 +31,14 @@ func seeds(t testing.TB) []string {
 		list = append(list, body(prologue+instructions))
 	}
 	entry := regexp.MustCompile(`(?s)\.visible \.entry .*?\n}\n`)
-	shortest := ""
-	for _, e := range entry.FindAllString(kernels.PTX, -1) {
+	shortest, text := "", shipped(t, smoothl1.Float64)
+	for _, e := range entry.FindAllString(text, -1) {
 		if shortest == "" || len(e) < len(shortest) {
 			shortest = e
 		}
 	}
 	require.NotEmpty(t, shortest)
-	head, _, _ := strings.Cut(kernels.PTX, ".visible")
+	head, _, _ := strings.Cut(text, ".visible")
 	head = head[strings.Index(head, ".version"):]
 	// Its loads, stores and arithmetic, without all its rows.
 	lines := strings.Split(shortest, "\n")

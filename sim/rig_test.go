@@ -13,6 +13,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -92,6 +94,14 @@ func kernel(t testing.TB, d *sim.Device, ptx, name string) sim.Function {
 	f, err := d.Function(m, name)
 	require.NoError(t, err)
 	return f
+}
+
+// shipped returns the text of the project's kernels for an element type.
+func shipped(t testing.TB, dtype smoothl1.DType) string {
+	t.Helper()
+	text, err := kernels.PTX(dtype)
+	require.NoError(t, err)
+	return text
 }
 
 // launch runs a kernel on the default stream.

@@ -1,13 +1,13 @@
 package sim_test
 
 import (
-	"fmt"
-	"math"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -127,46 +127,35 @@ func TestStats(t *testing.T) {
 }
 
 // traffic returns the counts of a launch of one of the project's kernels, with all arrays aligned.
-func traffic(t *testing.T, name string, n int, wide bool, blocks uint32) sim.KernelStats {
+func traffic(t *testing.T, v kernels.Variant, n int, blocks uint32) sim.KernelStats {
 	t.Helper()
 	d := device(t, sim.Seed(1))
-	size := 4
-	if wide {
-		size = 8
-	}
-	array := func() uint64 { return upload(t, d, make([]byte, size*n)) }
-	number := func(v float64) uint64 {
-		if wide {
-			return math.Float64bits(v)
+	array := func() uint64 { return upload(t, d, make([]byte, v.DType.Size()*n)) }
+	number := func(x float64) op.Number {
+		if v.DType == smoothl1.Float32 {
+			return op.NumberOf(float32(x))
 		}
-		return uint64(math.Float32bits(float32(v)))
+		return op.NumberOf(x)
 	}
-	formula := []uint64{uint64(n), number(0.5), number(2), number(1)}
-	sums, value, ticket := upload(t, d, make([]float64, n/2048+8)), upload(t, d, make([]float64, 1)), upload(t, d, make([]uint32, 1))
-	var args []uint64
-	reduce := []uint64{sums, math.Float64bits(1), value, ticket}
-	switch name {
-	case "forward_terms":
-		args = append([]uint64{array(), array(), array()}, formula...)
-	case "forward":
-		args = append(append([]uint64{array(), array()}, formula...), reduce...)
-	case "backward":
-		args = append(append([]uint64{array(), 0, array(), array()}, formula...), number(1), number(1))
-	case "backward_elementwise":
-		args = append(append([]uint64{array(), 0, array(), array()}, formula...), number(1), array())
-	case "forward_backward":
-		args = append(append(append([]uint64{array(), 0, array(), array()}, formula...), number(1), number(1)), reduce...)
+	p := op.Params{N: uint64(n), Threshold: number(0.5), Inverse: number(2), Outer: number(1), Norm: number(1), G: number(1), Divisor: 1,
+		Pred: array(), Target: array()}
+	switch {
+	case v.Elementwise:
+		p.Upstream = array()
+	case v.Pass == kernels.ForwardTerms:
+		p.Terms = array()
 	}
-	typ := "f32"
-	if wide {
-		typ = "f64"
+	if v.Pass.Differentiates() {
+		p.GradPred = array()
 	}
-	full := fmt.Sprintf("smoothl1_%s_%s_mul", name, typ)
-	launch(t, d, kernel(t, d, kernels.PTX, full), sim.Linear(blocks, 256), args...)
+	if v.Pass.Reduces() {
+		p.Sums, p.Value, p.Ticket = upload(t, d, make([]float64, n/2048+8)), upload(t, d, make([]float64, 1)), upload(t, d, make([]uint32, 1))
+	}
+	launch(t, d, kernel(t, d, shipped(t, v.DType), v.Name()), sim.Linear(blocks, 256), p.Words()...)
 	require.NoError(t, d.Wait(0))
 	s := d.Stats()
 	require.Equal(t, uint64(1), s.Launches)
-	return s.Kernel(full)
+	return s.Kernel(v.Name())
 }
 
 // The kernels of this project move no more data than they must: each element of each array once, 16 bytes at a time, in fully used
@@ -174,40 +163,39 @@ func traffic(t *testing.T, name string, n int, wide bool, blocks uint32) sim.Ker
 func TestKernelTraffic(t *testing.T) {
 	const chunks = 64
 	const n = 2048 * chunks
-	for _, wide := range []bool{false, true} {
-		size, rows := uint64(4), uint64(16*chunks) // requests of one array: a row of 128 elements each, 16 bytes a lane
-		if wide {
-			size, rows = 8, 2*rows
+	for _, v := range kernels.All() {
+		if v.Divide {
+			continue // its loads and stores are the same
 		}
-		for _, c := range []struct {
-			name          string
-			loads, stores uint64 // arrays
-			reduces       bool
-		}{
-			{"forward_terms", 2, 1, false}, {"forward", 2, 0, true}, {"backward", 2, 1, false},
-			{"backward_elementwise", 3, 1, false}, {"forward_backward", 2, 1, true},
-		} {
-			t.Run(fmt.Sprintf("%s/%d bytes", c.name, size), func(t *testing.T) {
-				k := traffic(t, c.name, n, wide, 5)
-				loads, stores := k.Global.Loads, k.Global.Stores
-				assert.Equal(t, c.loads*rows, loads.Widths[4], "loads of 16 bytes")
-				assert.Equal(t, c.stores*rows, stores.Widths[4], "stores of 16 bytes")
-				var sumLoads, sumStores sim.Traffic
-				if c.reduces { // the last block reads the chunk sums, which fill 64 of the 128 lanes of a row, and the result that it wrote after them
-					sumLoads = sim.Traffic{Requests: 3, Bytes: 8*chunks + 8, Sectors: 8*chunks/32 + 1}
-					sumStores = sim.Traffic{Requests: chunks + 2, Bytes: 8 * (chunks + 2), Sectors: chunks + 2}
-					assert.Equal(t, sim.Traffic{Requests: 5, Bytes: 20, Sectors: 5, Widths: [5]uint64{2: 5}}, k.Global.Atomics, "a ticket for each block")
-				} else {
-					assert.Zero(t, k.Global.Atomics)
-				}
-				assert.Equal(t, c.loads*size*n+sumLoads.Bytes, loads.Bytes)
-				assert.Equal(t, c.loads*size*n/32+sumLoads.Sectors, loads.Sectors)
-				assert.Equal(t, c.loads*rows+sumLoads.Requests, loads.Requests)
-				assert.Equal(t, c.stores*size*n+sumStores.Bytes, stores.Bytes)
-				assert.Equal(t, c.stores*size*n/32+sumStores.Sectors, stores.Sectors)
-				assert.Equal(t, c.stores*rows+sumStores.Requests, stores.Requests)
-				assert.Zero(t, k.Local, "no registers are spilled to local memory")
-			})
-		}
+		t.Run(v.Name(), func(t *testing.T) {
+			size := uint64(v.DType.Size())
+			rows := 16 * chunks * size / 4        // requests of one array: for each row of 128 elements, of 16 bytes a lane
+			reads, writes := uint64(2), uint64(1) // arrays
+			if v.Elementwise {
+				reads++
+			}
+			if v.Pass == kernels.Forward {
+				writes = 0
+			}
+			k := traffic(t, v, n, 5)
+			loads, stores := k.Global.Loads, k.Global.Stores
+			assert.Equal(t, reads*rows, loads.Widths[4], "loads of 16 bytes")
+			assert.Equal(t, writes*rows, stores.Widths[4], "stores of 16 bytes")
+			var sumLoads, sumStores sim.Traffic
+			if v.Pass.Reduces() { // the last block reads the chunk sums, 64 of the 128 lanes of a row; and the result, which it wrote behind them
+				sumLoads = sim.Traffic{Requests: 3, Bytes: 8*chunks + 8, Sectors: 8*chunks/32 + 1}
+				sumStores = sim.Traffic{Requests: chunks + 2, Bytes: 8 * (chunks + 2), Sectors: chunks + 2}
+				assert.Equal(t, sim.Traffic{Requests: 5, Bytes: 20, Sectors: 5, Widths: [5]uint64{2: 5}}, k.Global.Atomics, "a ticket for each block")
+			} else {
+				assert.Zero(t, k.Global.Atomics)
+			}
+			assert.Equal(t, reads*size*n+sumLoads.Bytes, loads.Bytes)
+			assert.Equal(t, reads*size*n/32+sumLoads.Sectors, loads.Sectors)
+			assert.Equal(t, reads*rows+sumLoads.Requests, loads.Requests)
+			assert.Equal(t, writes*size*n+sumStores.Bytes, stores.Bytes)
+			assert.Equal(t, writes*size*n/32+sumStores.Sectors, stores.Sectors)
+			assert.Equal(t, writes*rows+sumStores.Requests, stores.Requests)
+			assert.Zero(t, k.Local, "no registers are spilled to local memory")
+		})
 	}
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/kernels"
@@ -79,7 +80,7 @@ func takeInventory() *inventory {
 	found := &inventory{
 		CUDA:    takeCUDA(),
 		CPU:     cpuDevice{runtime.GOARCH, runtime.GOMAXPROCS(0)},
-		Kernels: readKernels(kernels.PTX),
+		Kernels: readKernels(),
 	}
 	simulated := sim.New()
 	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // what the environment says of it may be wrong
@@ -133,8 +134,12 @@ func cudaVersion(v int) string {
 	return fmt.Sprintf("%d.%d", v/1000, v%1000/10)
 }
 
-// readKernels reads the head of a PTX text.
-func readKernels(ptx string) (k kernelsBuild) {
+// readKernels reads the head of the kernels' PTX, which is the same for all element types.
+func readKernels() (k kernelsBuild) {
+	ptx, err := kernels.PTX(smoothl1.Float32)
+	if err != nil {
+		return k
+	}
 	find := func(pattern string) string {
 		if m := regexp.MustCompile(pattern).FindStringSubmatch(ptx); m != nil {
 			return m[1]

@@ -1,6 +1,8 @@
 // Package op says what an operation on the loss is, for packages cpu and gpu alike: its arrays and the only check of them, which
-// outputs one pass can give, the constants of the formula, the levels of the canonical sum.
+// outputs one pass can give, the constants of the formula, the levels of the canonical sum, the parameters of a kernel.
 package op
+
+import "fmt"
 
 // A Pass is what one walk over the arrays computes.
 type Pass uint8
@@ -15,10 +17,15 @@ const (
 )
 
 // names are those of the kernels; the functions of packages cpu and gpu have them in camel case.
-var names = [Passes]string{"terms", "forward", "backward", "forward_backward"}
+var names = [Passes]string{"forward_terms", "forward", "backward", "forward_backward"}
 
-// String returns "terms", "forward", "backward" or "forward_backward".
-func (p Pass) String() string { return names[p] }
+// String returns "forward_terms", "forward", "backward" or "forward_backward".
+func (p Pass) String() string {
+	if p >= Passes {
+		return fmt.Sprintf("Pass(%d)", uint8(p))
+	}
+	return names[p]
+}
 
 // Reduces says whether the pass gives the reduced loss.
 func (p Pass) Reduces() bool { return p == Forward || p == ForwardBackward }

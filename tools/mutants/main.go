@@ -6,7 +6,7 @@
 // With -update the list becomes what the drawn mutants show: survivors that are not in it are added, without a reason, which is to
 // be given by hand; those that are caught, or that the PTX no longer has, are taken out.
 //
-// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE] FILE.ptx...
+// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE]
 package main
 
 import (
@@ -26,8 +26,10 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
+	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -40,11 +42,11 @@ func main() {
 	update := flag.Bool("update", false, "write the list anew, of what the drawn mutants show")
 	list := flag.String("list", "mutants/survivors.txt", "the list of survivors")
 	flag.Parse()
-	if flag.NArg() == 0 {
-		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE] FILE.ptx...")
+	if flag.NArg() != 0 {
+		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE]")
 		os.Exit(2)
 	}
-	ok, err := run(flag.Args(), *list, *update, *verbose, func(all []mutant) []mutant { return draw(all, *n, *seed, *only, *kernel) })
+	ok, err := run(*list, *update, *verbose, func(all []mutant) []mutant { return draw(all, *n, *seed, *only, *kernel) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 	}
@@ -71,18 +73,18 @@ const (
 	misjudged  = "the list is wrong" // it was to be equivalent, and is caught
 )
 
-func run(files []string, list string, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
+func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
 	known, err := readSurvivors(list)
 	if err != nil {
 		return false, err
 	}
 	var everything []mutant
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	for _, t := range kernels.DTypes() {
+		ptx, err := kernels.PTX(t)
 		if err != nil {
 			return false, err
 		}
-		everything = append(everything, all(string(text))...)
+		everything = append(everything, all(t, ptx)...)
 	}
 	name(everything)
 	mutants := draw(slices.Clone(everything))
@@ -129,10 +131,10 @@ func study(all []mutant, cases map[string][]difftest.Case) error {
 	var mu sync.Mutex
 	var errs []error
 	var group sync.WaitGroup
-	kernels := make(chan mutant)
+	first := make(chan mutant) // of each kernel
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
-			for m := range kernels {
+			for m := range first {
 				if v := try(m.original, m, cases[m.kernel]); v.how != survived {
 					mu.Lock()
 					errs = append(errs, fmt.Errorf("%s as it is: %s: %s", m.kernel, v.how, v.detail))
@@ -145,10 +147,10 @@ func study(all []mutant, cases map[string][]difftest.Case) error {
 	for _, m := range all {
 		if !seen[m.kernel] {
 			seen[m.kernel] = true
-			kernels <- m
+			first <- m
 		}
 	}
-	close(kernels)
+	close(first)
 	group.Wait()
 	return errors.Join(errs...)
 }
@@ -211,7 +213,7 @@ func try(ptx string, m mutant, cases []difftest.Case) verdict {
 		{4096, ofKernel(m.kernel, slices.Concat(difftest.Deep(), difftest.Levels()))},
 	} {
 		device := sim.New(sim.Seed(1), sim.StepLimit(stepLimit))
-		dev, err := gpu.Open(gpu.On(difftest.Modified{Device: device, PTX: ptx, Multiprocessors: step.multiprocessors}))
+		dev, err := gpu.Open(gpu.On(difftest.Modified{Device: device, PTX: map[smoothl1.DType]string{m.dtype: ptx}, Multiprocessors: step.multiprocessors}))
 		if err != nil {
 			return verdict{m, refused, err.Error()}
 		}

@@ -5,13 +5,16 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/smoothl1/smoothl1"
 )
 
 // A mutant is one change to one line of the PTX.
 type mutant struct {
 	operator string
+	dtype    smoothl1.DType // of the PTX file
 	kernel   string
-	line     int // from 1
+	line     int // of the file, from 1
 	from, to string
 	original string // the whole text
 	id       id
@@ -143,7 +146,7 @@ func addresses(pattern string) func(string) []string {
 }
 
 // all returns every mutant of a PTX text.
-func all(ptx string) []mutant {
+func all(dtype smoothl1.DType, ptx string) []mutant {
 	var list []mutant
 	kernel := ""
 	entry := regexp.MustCompile(`^\.visible \.entry (\w+)\(`)
@@ -154,7 +157,7 @@ func all(ptx string) []mutant {
 		}
 		for _, o := range operators {
 			for _, to := range o.make(line) {
-				list = append(list, mutant{operator: o.name, kernel: kernel, line: i + 1, from: line, to: to, original: ptx})
+				list = append(list, mutant{operator: o.name, dtype: dtype, kernel: kernel, line: i + 1, from: line, to: to, original: ptx})
 			}
 		}
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1"
 )
 
 // a text of which each kernel has two halves that look alike.
@@ -19,7 +21,7 @@ const tried = `.visible .entry one(
 
 // half returns the mutants that round to zero.
 func halves(t *testing.T, text string) (list []mutant) {
-	list = all(text)
+	list = all(smoothl1.Float32, text)
 	name(list)
 	return draw(list, 0, 1, "round to zero", "")
 }
@@ -102,7 +104,7 @@ func TestTheListIsOfTheKernels(t *testing.T) {
 	for _, file := range append(files, more...) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		everything = append(everything, all(string(text))...)
+		everything = append(everything, all(smoothl1.Float32, string(text))...)
 	}
 	name(everything)
 	s, err := readSurvivors("survivors.txt")

@@ -7,10 +7,17 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
 func TestCheckRounding(t *testing.T) {
-	require.NoError(t, checkRounding(kernels.PTX))
+	var both string // float32 and float64
+	for _, dtype := range kernels.DTypes() {
+		text, err := kernels.PTX(dtype)
+		require.NoError(t, err)
+		both += text
+	}
+	require.NoError(t, checkRounding(both))
 	for _, c := range []struct{ from, to, complaint string }{
 		{"mul.rn.f32", "mul.f32", "has no rounding: mul.f32"},
 		{"add.rn.f64", "add.f64", "has no rounding: add.f64"},
@@ -18,7 +25,7 @@ func TestCheckRounding(t *testing.T) {
 		{"mul.rn.f64", "fma.rn.f64", "is fused: fma.rn.f64"},
 		{"div.rn.f32", "div.approx.f32", "has no rounding: div.approx.f32"},
 	} {
-		err := checkRounding(strings.Replace(kernels.PTX, c.from, c.to, 1))
+		err := checkRounding(strings.Replace(both, c.from, c.to, 1))
 		require.ErrorContains(t, err, c.complaint)
 	}
 	require.ErrorContains(t, checkRounding("ret;"), "no float arithmetic")
@@ -36,8 +43,8 @@ func TestCheckResources(t *testing.T) {
 	require.ErrorContains(t, checkResources("sm_90", ""), "spoke of 0 kernels")
 }
 
-// code is a kernel with a body loop, a loop of single elements, and the loop over chunks around both.
-func code(load, store string) string {
+// dump is a kernel with a body loop, a loop of single elements, and the loop over chunks around both, as cuobjdump prints it.
+func dump(load, store string) string {
 	return "Function : smoothl1_forward_terms_f32_mul\n" + strings.Join([]string{
 		"/*0000*/ MOV R1, c[0x0][0x28] ;",
 		"/*0010*/ @P0 BRA 0x60 ;", // chunk: whole or not
@@ -56,9 +63,18 @@ func code(load, store string) string {
 }
 
 func TestCheckLoops(t *testing.T) {
-	require.ErrorContains(t, checkLoops(code("LDG.E.128", "STG.E.128")), "has 1 float32 kernels, want 10")
-	require.ErrorContains(t, checkLoops(code("LDG.E.64", "STG.E.128")), "the body loop has 1 × LDG.E.64")
-	require.ErrorContains(t, checkLoops(code("LDG.E.128", "STG.E")), "the body loop has 1 × STG.E")
-	require.ErrorContains(t, checkLoops(strings.ReplaceAll(code("LDG.E", "STG.E"), ".128", "")), "found no loop with 16-byte loads")
-	require.ErrorContains(t, checkLoops(strings.ReplaceAll(code("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 ")), "which is no instruction")
+	check := func(dump string) error {
+		code, err := sass.Kernels(dump)
+		require.NoError(t, err)
+		return checkLoops(code)
+	}
+	require.EqualError(t, check(dump("LDG.E.128", "STG.E.128")), "smoothl1_forward_terms_f32_div: is not in the code")
+	require.ErrorContains(t, check(dump("LDG.E.64", "STG.E.128")), "smoothl1_forward_terms_f32_mul: the body loop has 1 × LDG.E.64")
+	require.ErrorContains(t, check(dump("LDG.E.128", "STG.E")), "the body loop has 1 × STG.E")
+	require.ErrorContains(t, check(strings.ReplaceAll(dump("LDG.E", "STG.E"), ".128", "")), "smoothl1_forward_terms_f32_mul: found no loop with 16-byte loads")
+	_, err := sass.Kernels(strings.ReplaceAll(dump("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 "))
+	if err == nil {
+		err = check(strings.ReplaceAll(dump("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 "))
+	}
+	require.ErrorContains(t, err, "which is no instruction")
 }

@@ -1,7 +1,7 @@
 // Command roofline writes docs/roofline.md: for each kernel the bytes it moves and the instructions it executes, counted on the
 // simulated device, and what the compiler made of it, read from ptxas and the machine code.
 //
-// usage: roofline [-check] FILE.ptx docs/roofline.md        with ptxas and cuobjdump on the PATH
+// usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
 package main
 
 import (
@@ -9,14 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
 
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 	"github.com/smoothl1/smoothl1/kernels"
+	"github.com/smoothl1/smoothl1/tools/ptxas"
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
@@ -41,18 +40,18 @@ func (a architecture) occupancy(registers int) int {
 func main() {
 	check := flag.Bool("check", false, "compare the file, write nothing")
 	flag.Parse()
-	if flag.NArg() != 2 {
-		fmt.Fprintln(os.Stderr, "usage: roofline [-check] FILE.ptx docs/roofline.md")
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: roofline [-check] docs/roofline.md")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), flag.Arg(1), *check); err != nil {
+	if err := run(flag.Arg(0), *check); err != nil {
 		fmt.Fprintln(os.Stderr, "roofline:", err)
 		os.Exit(1)
 	}
 }
 
-func run(ptx, file string, check bool) error {
-	page, err := write(ptx)
+func run(file string, check bool) error {
+	page, err := write()
 	if err != nil {
 		return err
 	}
@@ -72,33 +71,23 @@ func run(ptx, file string, check bool) error {
 // chunks of the measured arrays: 131,072 elements.
 const chunks = 64
 
-func write(ptx string) ([]byte, error) {
+func write() ([]byte, error) {
 	traffic, err := difftest.MeasureTraffic(chunks)
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "roofline")
-	if err != nil {
-		return nil, err
-	}
-	defer os.RemoveAll(dir)
 	registers := map[string]map[string]int{} // by architecture and kernel
-	cubin := filepath.Join(dir, "smoothl1.cubin")
 	for _, a := range architectures {
-		out, err := exec.Command("ptxas", "-v", "-arch="+a.name, ptx, "-o", cubin).CombinedOutput()
+		log, err := ptxas.Assemble(a.name)
 		if err != nil {
-			return nil, fmt.Errorf("ptxas -arch=%s: %w\n%s", a.name, err, out)
+			return nil, err
 		}
 		registers[a.name] = map[string]int{}
-		for _, m := range regexp.MustCompile(`Compiling entry function '(\w+)'(?s:.*?)Used (\d+) registers`).FindAllStringSubmatch(string(out), -1) {
-			registers[a.name][m[1]], _ = strconv.Atoi(m[2]) // digits
+		for _, e := range ptxas.Entries(log) {
+			registers[a.name][e.Kernel] = e.Registers
 		}
 	}
-	dump, err := exec.Command("cuobjdump", "-sass", cubin).Output() // of sm_90, the last
-	if err != nil {
-		return nil, fmt.Errorf("cuobjdump -sass: %w", err)
-	}
-	code, err := sass.Kernels(string(dump))
+	_, code, err := ptxas.Code("sm_90")
 	if err != nil {
 		return nil, err
 	}
@@ -121,11 +110,11 @@ Beside the arrays a reduction writes and reads 8 bytes a chunk of 2048. Instruct
 	for _, t := range traffic {
 		k := t.Stats
 		n := float64(t.Elements) * float64(k.Launches)
-		inFlight, err := loadsInFlight(code[t.Entry.Name()])
+		inFlight, err := loadsInFlight(code[t.Variant.Name()])
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Entry.Name(), err)
+			return nil, fmt.Errorf("%s: %w", t.Variant.Name(), err)
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × 16 bytes |\n", short(t.Entry), (t.FloorLoads+t.FloorStores)/t.Elements,
+		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × 16 bytes |\n", short(t.Variant), (t.FloorLoads+t.FloorStores)/t.Elements,
 			float64(k.Global.Loads.Bytes+k.Global.Stores.Bytes)/n, 32*float64(k.Global.Loads.Sectors+k.Global.Stores.Sectors)/n,
 			float64(k.Instructions.Total())/n, float64(k.Instructions["float32"]+k.Instructions["float64"])/n, inFlight)
 	}
@@ -139,12 +128,12 @@ Registers a thread, and the warps that are at once on a multiprocessor in blocks
 		fmt.Fprintf(&b, " %s |", a.name)
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---:|", len(architectures)) + "\n")
-	for _, e := range kernels.All() {
-		fmt.Fprintf(&b, "| %s |", short(e))
+	for _, v := range kernels.All() {
+		fmt.Fprintf(&b, "| %s |", short(v))
 		for _, a := range architectures {
-			r := registers[a.name][e.Name()]
+			r := registers[a.name][v.Name()]
 			if r == 0 {
-				return nil, fmt.Errorf("ptxas -arch=%s did not speak of %s", a.name, e.Name())
+				return nil, fmt.Errorf("ptxas -arch=%s did not speak of %s", a.name, v.Name())
 			}
 			fmt.Fprintf(&b, " %d: %d of %d |", r, a.occupancy(r), a.warps)
 		}
@@ -153,7 +142,7 @@ Registers a thread, and the warps that are at once on a multiprocessor in blocks
 	return b.Bytes(), nil
 }
 
-func short(e kernels.Entry) string { return strings.TrimPrefix(e.Name(), "smoothl1_") }
+func short(v kernels.Variant) string { return strings.TrimPrefix(v.Name(), "smoothl1_") }
 
 // loadsInFlight counts the 16-byte loads of the body loop that are issued before a register of one of them is read.
 func loadsInFlight(code []sass.Instruction) (int, error) {

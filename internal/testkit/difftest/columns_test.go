@@ -12,6 +12,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -24,7 +25,7 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 		t.Cleanup(func() { assert.NoError(t, dev.Close()) })
 		return On(name, dev)
 	}
-	simulate := func(name, ptx string) (devices []*sim.Device) {
+	simulate := func(name string, ptx map[smoothl1.DType]string) (devices []*sim.Device) {
 		var sizes [len(Multiprocessors)]Column
 		for i, n := range Multiprocessors {
 			d := sim.New(sim.Seed(*seed))
@@ -36,11 +37,17 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 	}
 	all = append(append(all, Fallback()), OtherSets()...)
 	all = append(all, open("gpu on the CPU", gpu.CPU()))
-	simulated = simulate("sim", "")
-	for _, file := range strings.FieldsFunc(*ptxFiles, func(r rune) bool { return r == ',' }) {
-		text, err := os.ReadFile(file)
-		require.NoError(t, err)
-		simulate("sim with "+filepath.Base(file), string(text))
+	simulated = simulate("sim", nil)
+	for _, folder := range strings.FieldsFunc(*ptxFolders, func(r rune) bool { return r == ',' }) {
+		ptx := map[smoothl1.DType]string{}
+		for _, dtype := range kernels.DTypes() {
+			name, err := kernels.File(dtype)
+			require.NoError(t, err)
+			text, err := os.ReadFile(filepath.Join(folder, name))
+			require.NoError(t, err)
+			ptx[dtype] = string(text)
+		}
+		simulate("sim with "+filepath.Base(folder), ptx)
 	}
 	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
 		require.NoError(t, dev.Close())

@@ -11,14 +11,18 @@ import (
 // Modified is a device on which gpu finds another PTX than the one it embeds, or another number of multiprocessors.
 type Modified struct {
 	driver.Device
-	PTX             string // empty: as it is
-	Multiprocessors int    // 0: as it is
+	PTX             map[smoothl1.DType]string // by element type; none: as it is
+	Multiprocessors int                       // 0: as it is
 }
 
 // Load implements driver.Device.
 func (m Modified) Load(ptx string) (driver.Module, error) {
-	if m.PTX != "" {
-		ptx = m.PTX
+	for t, other := range m.PTX {
+		if shipped, err := kernels.PTX(t); err != nil {
+			return 0, err
+		} else if ptx == shipped {
+			return m.Device.Load(other)
+		}
 	}
 	return m.Device.Load(ptx)
 }
@@ -32,26 +36,17 @@ func (m Modified) Info() driver.Info {
 	return info
 }
 
+// passes are those of the operations.
+var passes = map[Op]kernels.Pass{ForwardTerms: kernels.ForwardTerms, Forward: kernels.Forward, Backward: kernels.Backward, ForwardBackward: kernels.ForwardBackward}
+
 // Kernel returns the name of the kernel that the case runs on a device.
 func (c Case) Kernel() string {
-	e := kernels.Entry{DType: c.DType}
-	switch c.DType {
+	v := kernels.Variant{DType: c.DType, Pass: passes[c.Op], Elementwise: c.Op == Backward && c.Elementwise}
+	switch c.DType.Computing() {
 	case smoothl1.Float32:
-		e.Divide = op.Of[float32](c.Loss).Divides()
+		v.Divide = op.Of[float32](c.Loss).Divides()
 	case smoothl1.Float64:
-		e.Divide = op.Of[float64](c.Loss).Divides()
+		v.Divide = op.Of[float64](c.Loss).Divides()
 	}
-	switch {
-	case c.Op == ForwardTerms:
-		e.Op = kernels.ForwardTerms
-	case c.Op == Forward:
-		e.Op = kernels.Forward
-	case c.Op == ForwardBackward:
-		e.Op = kernels.ForwardBackward
-	case c.Elementwise:
-		e.Op = kernels.BackwardElementwise
-	default:
-		e.Op = kernels.Backward
-	}
-	return e.Name()
+	return v.Name()
 }

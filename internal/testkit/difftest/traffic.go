@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -12,7 +13,7 @@ import (
 
 // Traffic is what one launch of a kernel moves, as the simulated device counts it, and the least that it has to.
 type Traffic struct {
-	Entry    kernels.Entry
+	Variant  kernels.Variant
 	Elements int
 	Stats    sim.KernelStats
 	Launches uint64 // of the whole operation
@@ -22,7 +23,7 @@ type Traffic struct {
 
 // ChunkSumBytes is what a reduction writes beside the arrays: one number a chunk.
 func (t Traffic) ChunkSumBytes() int {
-	if t.Entry.Op == kernels.Forward || t.Entry.Op == kernels.ForwardBackward {
+	if t.Variant.Pass.Reduces() {
 		return 8 * cpu.Chunks(t.Elements)
 	}
 	return 0
@@ -31,21 +32,21 @@ func (t Traffic) ChunkSumBytes() int {
 // MeasureTraffic runs each kernel once on a simulated device, for the gradient of pred alone, on aligned arrays of whole chunks,
 // and returns what was counted, in the order of kernels.All.
 func MeasureTraffic(chunks int) (list []Traffic, err error) {
-	for _, e := range kernels.All() {
+	for _, v := range kernels.All() {
 		c := Case{
-			Op:       map[kernels.Op]Op{kernels.ForwardTerms: ForwardTerms, kernels.Forward: Forward, kernels.Backward: Backward, kernels.BackwardElementwise: Backward, kernels.ForwardBackward: ForwardBackward}[e.Op],
-			DType:    e.DType,
+			Op:       Ops[slices.IndexFunc(Ops, func(o Op) bool { return passes[o] == v.Pass })],
+			DType:    v.DType,
 			Loss:     smoothl1.Loss{Beta: 1},
 			N:        chunks * cpu.Chunk,
 			Grads:    GradPred,
-			Upstream: 1, Elementwise: e.Op == kernels.BackwardElementwise,
+			Upstream: 1, Elementwise: v.Elementwise,
 			Exact: true,
 		}
-		if e.Divide {
+		if v.Divide {
 			c.Loss.Beta = 0.1
 		}
-		if c.Kernel() != e.Name() {
-			return nil, fmt.Errorf("difftest: the case for %s runs %s", e.Name(), c.Kernel())
+		if c.Kernel() != v.Name() {
+			return nil, fmt.Errorf("difftest: the case for %s runs %s", v.Name(), c.Kernel())
 		}
 		device := sim.New(sim.Seed(1))
 		dev, err := gpu.Open(gpu.On(device))
@@ -59,11 +60,17 @@ func MeasureTraffic(chunks int) (list []Traffic, err error) {
 			return nil, err
 		}
 		stats := device.Stats()
-		arrays := map[kernels.Op][2]int{kernels.ForwardTerms: {2, 1}, kernels.Forward: {2, 0}, kernels.Backward: {2, 1}, kernels.BackwardElementwise: {3, 1}, kernels.ForwardBackward: {2, 1}}[e.Op]
-		bytes := c.N * e.DType.Size()
+		inputs, outputs := 2, 1
+		if v.Elementwise {
+			inputs++
+		}
+		if v.Pass == kernels.Forward {
+			outputs = 0
+		}
+		bytes := c.N * v.DType.Size()
 		list = append(list, Traffic{
-			Entry: e, Elements: c.N, Stats: stats.Kernel(e.Name()), Launches: stats.Launches,
-			FloorLoads: arrays[0] * bytes, FloorStores: arrays[1] * bytes,
+			Variant: v, Elements: c.N, Stats: stats.Kernel(v.Name()), Launches: stats.Launches,
+			FloorLoads: inputs * bytes, FloorStores: outputs * bytes,
 		})
 	}
 	return list, nil

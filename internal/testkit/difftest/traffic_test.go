@@ -16,7 +16,7 @@ func TestTrafficIsAtItsFloor(t *testing.T) {
 	list, err := MeasureTraffic(chunks)
 	require.NoError(t, err)
 	for _, m := range list {
-		t.Run(m.Entry.Name(), func(t *testing.T) {
+		t.Run(m.Variant.Name(), func(t *testing.T) {
 			k := m.Stats
 			const runs = 2 // a case runs its operation twice
 			require.EqualValues(t, runs, m.Launches)

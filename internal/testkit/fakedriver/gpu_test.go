@@ -3,7 +3,6 @@
 package fakedriver_test
 
 import (
-	"math"
 	"testing"
 	"unsafe"
 
@@ -14,6 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/internal/testkit/fakedriver"
 	"github.com/smoothl1/smoothl1/kernels"
 )
@@ -83,21 +83,18 @@ func TestGPU(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, crit.ForwardBackward(pred, target, grad))
 
-	entry := kernels.Entry{Op: kernels.ForwardBackward, DType: smoothl1.Float32, Divide: true}
+	const kernel = "smoothl1_forward_backward_f32_div"
 	launch := fakedriver.LastLaunch()
-	assert.Equal(t, entry.Name(), launch.Kernel)
-	require.Len(t, launch.Args, len(entry.Params()))
-	want := map[string]uint64{"n": n, "threshold": uint64(math.Float32bits(0.3)), "norm": uint64(math.Float32bits(1.0 / n)), "g": uint64(math.Float32bits(1)),
-		"divisor": math.Float64bits(n), "grad_target": 0}
-	for i, p := range entry.Params() {
-		if bits, ok := want[p.Name]; ok {
-			assert.Equalf(t, bits, launch.Args[i], "%s", p.Name)
-			delete(want, p.Name)
-		} else if p.Type == "u64" {
-			assert.NotZerof(t, launch.Args[i], "%s", p.Name)
-		}
+	assert.Equal(t, kernel, launch.Kernel)
+	var p op.Params
+	require.Len(t, launch.Args, len(p.Words()))
+	copy(p.Words(), launch.Args)
+	for _, address := range []*uint64{&p.Sums, &p.Value, &p.Ticket, &p.Pred, &p.Target, &p.GradPred} {
+		assert.NotZero(t, *address)
+		*address = 0
 	}
-	assert.Empty(t, want)
+	assert.Equal(t, op.Params{N: n, Threshold: op.NumberOf(float32(0.3)), Inverse: op.NumberOf(float32(1)), Outer: op.NumberOf(float32(1)),
+		Norm: op.NumberOf(float32(1.0 / n)), G: op.NumberOf(float32(1)), Divisor: n}, p)
 
 	stream, err := dev.NewStream()
 	require.NoError(t, err)
@@ -117,7 +114,7 @@ func TestGPU(t *testing.T) {
 	fakedriver.Fail("cuLaunchKernel", 1, driver.CodeOutOfResources)
 	err = crit.ForwardBackward(pred, target, grad)
 	require.Error(t, err)
-	assert.Contains(t, err.Error(), entry.Name())
+	assert.Contains(t, err.Error(), kernel)
 	assert.Contains(t, err.Error(), "5000")
 	assert.Contains(t, err.Error(), "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuLaunchKernel")
 	require.NoError(t, crit.ForwardBackward(pred, target, grad))
@@ -148,16 +145,21 @@ func TestDevices(t *testing.T) {
 	assert.Equal(t, "Fake GPU 1", all[1].Name)
 }
 
-// What a kernel of the shipped PTX takes is what package kernels says it takes, as this package counts it.
+// Every kernel of the shipped PTX takes the words of op.Params, and no other number of words.
 func TestShippedPTX(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
-	m, err := d.Load(kernels.PTX)
-	require.NoError(t, err)
-	for _, entry := range kernels.All() {
-		f, err := d.Function(m, entry.Name())
+	words := new(op.Params).Words()
+	for _, dtype := range kernels.DTypes() {
+		text, err := kernels.PTX(dtype)
 		require.NoError(t, err)
-		require.NoError(t, d.Launch(f, driver.Linear(1, 32), 0, make([]uint64, len(entry.Params()))), entry.Name())
-		require.Error(t, d.Launch(f, driver.Linear(1, 32), 0, make([]uint64, len(entry.Params())-1)), entry.Name())
+		m, err := d.Load(text)
+		require.NoError(t, err)
+		for _, v := range kernels.Of(dtype) {
+			f, err := d.Function(m, v.Name())
+			require.NoError(t, err)
+			require.NoError(t, d.Launch(f, driver.Linear(1, 32), 0, words), v.Name())
+			require.Error(t, d.Launch(f, driver.Linear(1, 32), 0, words[1:]), v.Name())
+		}
 	}
 }

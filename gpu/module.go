@@ -1,0 +1,96 @@
+package gpu
+
+import (
+	"errors"
+	"strings"
+	"sync"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/kernels"
+)
+
+// modules are the PTX files that a device has loaded: that of an element type is loaded when the first op of the type is made.
+type modules struct {
+	mu     sync.Mutex
+	loaded map[smoothl1.DType]*module
+}
+
+type module struct {
+	handle    driver.Module
+	functions map[kernels.Variant]driver.Function
+}
+
+// module returns the kernels of an element type, which it loads unless that has been done. The caller has entered.
+func (d *Device) module(t smoothl1.DType) (*module, error) {
+	d.modules.mu.Lock()
+	defer d.modules.mu.Unlock()
+	if m := d.modules.loaded[t]; m != nil {
+		return m, nil
+	}
+	file, err := kernels.File(t)
+	if err != nil {
+		return nil, err
+	}
+	text, err := kernels.PTX(t)
+	if err != nil {
+		return nil, opError("load", file, 0, err)
+	}
+	m := &module{functions: map[kernels.Variant]driver.Function{}}
+	if m.handle, err = d.drv.Load(text); err != nil {
+		return nil, opError("load", file, 0, err)
+	}
+	for _, v := range kernels.Of(t) {
+		if m.functions[v], err = d.drv.Function(m.handle, v.Name()); err != nil {
+			return nil, errors.Join(opError("find the kernel", v.Name(), 0, err), opError("unload", file, 0, d.drv.Unload(m.handle)))
+		}
+	}
+	if d.modules.loaded == nil {
+		d.modules.loaded = map[smoothl1.DType]*module{}
+	}
+	d.modules.loaded[t] = m
+	return m, nil
+}
+
+// unloadAll is for the device's Close.
+func (d *Device) unloadAll() error {
+	d.modules.mu.Lock()
+	defer d.modules.mu.Unlock()
+	var errs []error
+	for t, m := range d.modules.loaded {
+		file, _ := kernels.File(t) // it was loaded from there
+		errs = append(errs, opError("unload", file, 0, d.drv.Unload(m.handle)))
+	}
+	d.modules.loaded = nil
+	return errors.Join(errs...)
+}
+
+// probe says whether the driver takes PTX of the version and target of ours, by a kernel that does nothing. It finds out a driver
+// that is too old, or does not compile, when the device is opened, and not only when the first op is made.
+func probe(drv driver.Device) error {
+	for _, t := range kernels.DTypes() {
+		text, err := kernels.PTX(t)
+		if err != nil {
+			return err
+		}
+		m, err := drv.Load(header(text) + "\n.visible .entry smoothl1_probe()\n{\n\tret;\n}\n")
+		if err != nil {
+			return opError("load the kernels", "", 0, err)
+		}
+		if err := drv.Unload(m); err != nil {
+			return opError("unload", "", 0, err)
+		}
+		break // all files have the same header
+	}
+	return nil
+}
+
+// header returns the directives that a PTX text begins with.
+func header(ptx string) string {
+	const last = ".address_size 64\n"
+	before, _, ok := strings.Cut(ptx, last)
+	if !ok {
+		return ""
+	}
+	return before + last
+}
