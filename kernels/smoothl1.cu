@@ -108,7 +108,7 @@ struct Formula {
   __device__ T gradient(T d, T norm, T g) const {
     const T side = Div ? norm * g : (norm * g) * outer;
     T middle = over_beta<Div>((norm * d) * g);
-    if (!Div) {  // L1: +0 at d = 0, whatever g is; nothing equals the NaN that other losses compare with
+    if (!Div) {  // L1: +0 at d = 0, whatever g is. For the other losses flat is NaN, which compares equal to nothing
       const T flat = threshold == T(0) ? T(0) : T(__int_as_float(0x7fffffff));
       if (d == flat) middle = T(0);
     }
