@@ -10,8 +10,8 @@
 //	Huber       a < delta ? (0.5·a)·a : delta·(a − 0.5·delta)    d < −delta ? −(n·g)·delta : d > delta ? (n·g)·delta : (n·d)·g
 //	L1          a                                                d > 0 ? n·g : d < 0 ? −(n·g) : d == 0 ? +0 : d
 //
-// Every operation is rounded once, in the type of the arrays. The norm is 1, or for a mean 1/count, divided in float64 and
-// then rounded. The gradient with respect to target is the negative. NaN in pred or target gives NaN in the loss and in that
+// Every operation is rounded once, in the type of the arrays. The norm is 1, or for a mean 1/divisor, divided in float64
+// and then rounded; the divisor is the number of elements unless another is given. The gradient with respect to target is the negative. NaN in pred or target gives NaN in the loss and in that
 // element's gradient.
 //
 // # The canonical sum

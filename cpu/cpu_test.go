@@ -177,24 +177,24 @@ func TestArgumentsAreRefused(t *testing.T) {
 		text   string
 	}{
 		{"target", ones, Args[float32]{Pred: x(3), Target: x(2), Terms: x(3)}, ForwardTerms[float32], smoothl1.ErrLength,
-			"smoothl1: ForwardTerms: len(target) = 2: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: ForwardTerms: len(target) = 2: length does not fit: pred has 3"},
 		{"terms", ones, Args[float32]{Pred: x(3), Target: x(3)}, ForwardTerms[float32], smoothl1.ErrLength,
-			"smoothl1: ForwardTerms: len(terms) = 0: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: ForwardTerms: len(terms) = 0: length does not fit: pred has 3"},
 		{"no gradient", ones, Args[float32]{Pred: x(3), Target: x(3)}, Backward[float32], smoothl1.ErrNil,
 			"smoothl1: Backward: gradPred and gradTarget = nil: must not be nil"},
 		{"gradPred", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(4)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(gradPred) = 4: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: Backward: len(gradPred) = 4: length does not fit: pred has 3"},
 		{"gradTarget", ones, Args[float32]{Pred: x(3), Target: x(3), GradTarget: x(4)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(gradTarget) = 4: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: Backward: len(gradTarget) = 4: length does not fit: pred has 3"},
 		{"upstream", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(3), Upstream: Elements[float32](nil)}, Backward[float32], smoothl1.ErrLength,
-			"smoothl1: Backward: len(upstream) = 0: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: Backward: len(upstream) = 0: length does not fit: pred has 3"},
 		{"divisor", ones, Args[float32]{Pred: x(3), Target: x(3), GradPred: x(3), Divisor: smoothl1.DivideBy(-1)}, Backward[float32],
 			smoothl1.ErrDivisor, "smoothl1: Backward: divisor = -1: divisor must be positive and finite"},
 		{"overlap with an input", ones, Args[float32]{Pred: long[:8], Target: x(8), GradPred: long[4:]}, Backward[float32], smoothl1.ErrOverlap, ""},
 		{"overlap of outputs", ones, Args[float32]{Pred: x(8), Target: x(8), GradPred: long[:8], GradTarget: long[:8]}, Backward[float32], smoothl1.ErrOverlap, ""},
 		{"beta", smoothl1.Loss{Beta: -1}, Args[float32]{}, ForwardTerms[float32], smoothl1.ErrBeta, ""},
 		{"reference", ones, Args[float32]{Pred: x(3)}, RefBackward[float32], smoothl1.ErrLength,
-			"smoothl1: RefBackward: len(target) = 0: length does not fit: want 3, for 3 of pred"},
+			"smoothl1: RefBackward: len(target) = 0: length does not fit: pred has 3"},
 	} {
 		err := c.op(c.loss, c.args)
 		require.ErrorIs(t, err, c.reason, c.name)

@@ -2,39 +2,27 @@ package gpu
 
 import (
 	"errors"
-	"fmt"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Compute returns the reduced loss of host slices and, unless grad is nil, writes the gradient with respect to pred to it. It
-// copies to and from the device: for arrays that stay there, see SmoothL1. grad may be pred or target itself, but not overlap them
+// Compute returns the reduced loss of host slices and, unless gradPred is nil, writes the gradient with respect to pred to it. It
+// copies to and from the device: for arrays that stay there, see SmoothL1. gradPred may be pred or target itself, but not overlap them
 // otherwise.
-func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []T, options ...Option) (value float64, err error) {
-	const op = "Compute"
-	if err := d.enter(op); err != nil {
+func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, gradPred []T, options ...Option) (value float64, err error) {
+	const name = "Compute"
+	if err := d.enter(name); err != nil {
 		return 0, err
 	}
 	d.leave()
-	if len(target) != len(pred) {
-		return 0, smoothl1.NewArgError(op, "len(target)", len(target), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, len(pred)))
-	}
-	if grad != nil && len(grad) != len(pred) {
-		return 0, smoothl1.NewArgError(op, "len(grad)", len(grad), fmt.Errorf("%w: pred has %d", smoothl1.ErrLength, len(pred)))
-	}
-	for _, in := range []struct {
-		name string
-		x    []T
-	}{{"pred", pred}, {"target", target}} {
-		a, b := hostArray(grad), hostArray(in.x)
-		if a.overlaps(&b) && a.at() != b.at() {
-			return 0, smoothl1.NewArgError(op, "grad", "in the memory of "+in.name, smoothl1.ErrOverlap)
-		}
+	if err := checkHost(name, l, pred, target, gradPred); err != nil {
+		return 0, err
 	}
 	s, err := NewSmoothL1[T](d, l)
 	if err != nil {
-		return 0, asOf(op, err)
+		return 0, asOf(name, err)
 	}
 	var buffers [3]*Buffer[T]
 	defer func() {
@@ -56,35 +44,44 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, grad []
 			return 0, err
 		}
 	}
-	if grad == nil {
+	if gradPred == nil {
 		if err = s.Forward(buffers[0], buffers[1], options...); err != nil {
-			return 0, asOf(op, err)
+			return 0, asOf(name, err)
 		}
 		return s.Value()
 	}
 	if d.drv == nil {
-		buffers[2], err = WrapHost(d, grad)
+		buffers[2], err = WrapHost(d, gradPred)
 	} else {
-		buffers[2], err = Alloc[T](d, len(grad))
+		buffers[2], err = Alloc[T](d, len(gradPred))
 	}
 	if err != nil {
 		return 0, err
 	}
 	if err = s.ForwardBackward(buffers[0], buffers[1], buffers[2], options...); err != nil {
-		return 0, asOf(op, err)
+		return 0, asOf(name, err)
 	}
 	if value, err = s.Value(); err != nil {
 		return 0, err
 	}
 	if d.drv != nil {
-		err = buffers[2].Download(grad)
+		err = buffers[2].Download(gradPred)
 	}
 	return value, err
 }
 
-// hostArray is x as the checks of buffers see it.
-func hostArray[T smoothl1.Float](x []T) array {
-	return array{dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}
+// checkHost is the check of an operation on the slices themselves, which may overlap where their copies do not.
+func checkHost[T smoothl1.Float](name string, l smoothl1.Loss, pred, target, gradPred []T) error {
+	c := op.Call{Reduction: l.Reduction, N: len(pred), Size: smoothl1.DTypeOf[T]().Size()}
+	put := func(r op.Role, x []T) op.Found {
+		return c.Put(r, uint64(uintptr(unsafe.Pointer(unsafe.SliceData(x)))), len(x))
+	}
+	c.Has = put(op.RolePred, pred) | put(op.RoleTarget, target)
+	if gradPred == nil {
+		return c.Check(name, op.Forward)
+	}
+	c.Has |= put(op.RoleGradPred, gradPred)
+	return c.Check(name, op.ForwardBackward)
 }
 
 // asOf has an error of an argument name the operation that the program has called.

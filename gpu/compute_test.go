@@ -21,7 +21,7 @@ func TestOverlapOfHostSlicesIsRefused(t *testing.T) {
 			{"pred", x[:3], y[:3], x[1:4]}, {"pred", x[1:4], y[:3], x[:3]}, {"target", x[:3], y[:3], y[2:5]},
 		} {
 			_, err := Compute(d, smoothl1.Loss{Beta: 1}, c.pred, c.target, c.grad)
-			refused(t, err, smoothl1.ErrOverlap, "Compute", "grad", "in the memory of "+c.arg)
+			refused(t, err, smoothl1.ErrOverlap, "Compute", "gradPred", "in the memory of "+c.arg)
 		}
 		for _, grad := range [][]float32{x[:3], x[3:6], y[:3], nil} {
 			_, err := Compute(d, smoothl1.Loss{Beta: 1}, x[:3], y[:3], grad)

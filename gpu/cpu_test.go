@@ -57,7 +57,7 @@ func TestCompute(t *testing.T) {
 	_, err = Compute(d, smoothl1.Loss{}, pred, target[:3], nil)
 	refused(t, err, smoothl1.ErrLength, "Compute", "len(target)", 3)
 	_, err = Compute(d, smoothl1.Loss{}, pred, target, grad[:1])
-	refused(t, err, smoothl1.ErrLength, "Compute", "len(grad)", 1)
+	refused(t, err, smoothl1.ErrLength, "Compute", "len(gradPred)", 1)
 	_, err = Compute(nil, smoothl1.Loss{}, pred, target, grad)
 	refused(t, err, smoothl1.ErrNil, "Compute", "device", "nil")
 	_, err = Compute(d, smoothl1.Loss{Reduction: smoothl1.None}, pred, target, grad)

@@ -85,8 +85,10 @@ func (c *Call) Choose(name string) (Pass, error) {
 	terms, grads, loss := given.Has(RoleTerms), given&gradients != 0, c.Reduction != smoothl1.None && !c.NoLoss
 	var p Pass
 	switch {
-	case terms && (grads || loss):
-		return 0, smoothl1.NewArgError(name, "terms", "beside a reduced loss or gradients", smoothl1.ErrCombine)
+	case terms && grads:
+		return 0, smoothl1.NewArgError(name, "terms", "beside gradients", smoothl1.ErrCombine)
+	case terms && loss:
+		return 0, smoothl1.NewArgError(name, "terms", "beside a reduced loss", fmt.Errorf("%w; NoLoss leaves the loss out", smoothl1.ErrCombine))
 	case terms:
 		p = Terms
 	case grads && loss:
@@ -131,7 +133,7 @@ func (c *Call) Check(name string, p Pass) error {
 		}
 		if given.Has(RoleUpstream) && !c.Elementwise.Has(p) {
 			return smoothl1.NewArgError(name, "upstream", "by element",
-				fmt.Errorf("%w: loss and gradients in one pass take a number", smoothl1.ErrCombine))
+				fmt.Errorf("%w: the reduced loss, and gradients for such an upstream; NoLoss leaves the loss out", smoothl1.ErrCombine))
 		}
 	}
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
@@ -163,7 +165,11 @@ func (c *Call) refuse(name string, p Pass) error {
 			return smoothl1.NewArgError(name, r.String(), c.value, reasons[c.state])
 		}
 		n := int(c.arrays[r].to-c.arrays[r].from) / r.size(c.Size)
-		return smoothl1.NewArgError(name, "len("+r.String()+")", n, fmt.Errorf("%w: want %d, for %d of pred", smoothl1.ErrLength, r.lenFor(c.N), c.N))
+		want := fmt.Sprintf("pred has %d", c.N)
+		if r == RoleChunkSums {
+			want = fmt.Sprintf("%d elements have %d", c.N, Chunks(c.N))
+		}
+		return smoothl1.NewArgError(name, "len("+r.String()+")", n, fmt.Errorf("%w: %s", smoothl1.ErrLength, want))
 	}
 	if e, ok := c.Divisor.Validate(c.Reduction).(*smoothl1.ArgError); ok && p != Terms {
 		return smoothl1.NewArgError(name, e.Arg, e.Value, e.Err)
