@@ -238,33 +238,43 @@ func TestCloseOfTheDeviceWaitsForEveryCall(t *testing.T) {
 	})
 }
 
-// TestTurnsAreTakenOneByOne has many goroutines begin turns: no two may be in one.
+// TestTurnsAreTakenOneByOne has two goroutines begin a turn at the same moment, over and over: one of them gets it.
 func TestTurnsAreTakenOneByOne(t *testing.T) {
 	var all turns
-	var inside, taken, overlaps atomic.Int64
+	var arrived, left, got atomic.Int64
+	meet := func(at *atomic.Int64, round int64) { // spins, so that both go on within nanoseconds
+		at.Add(1)
+		for spins := 0; at.Load() < 2*round; spins++ {
+			if spins%1000 == 999 {
+				runtime.Gosched()
+			}
+		}
+	}
+	const rounds = 20_000
+	deadline := time.Now().Add(5 * time.Second)
+	var late atomic.Int64 // the round after which it is too late for more; 0: none
 	var group sync.WaitGroup
-	for range 8 {
+	for k := range 2 {
 		group.Go(func() {
-			for range 20_000 {
-				if all.begin() != nil {
-					continue
+			for round := int64(1); round <= rounds && (late.Load() == 0 || round <= late.Load()); round++ {
+				if k == 0 && round%100 == 0 && late.Load() == 0 && time.Now().After(deadline) {
+					late.Store(round) // before the other has begun it
 				}
-				if inside.Add(1) != 1 {
-					overlaps.Add(1)
+				meet(&arrived, round)
+				mine := all.begin() == nil
+				if mine {
+					got.Add(1)
 				}
-				taken.Add(1)
-				if taken.Load()%64 == 0 {
-					runtime.Gosched()
+				meet(&left, round)
+				if mine {
+					all.end()
 				}
-				inside.Add(-1)
-				all.end()
 			}
 		})
 	}
 	group.Wait()
-	assert.Positive(t, taken.Load())
-	assert.Zero(t, overlaps.Load())
-	assert.EqualValues(t, 2*taken.Load(), all.n.Load())
+	assert.Equal(t, arrived.Load()/2, got.Load(), "one turn in each round")
+	assert.EqualValues(t, 2*got.Load(), all.n.Load())
 }
 
 // TestNoTurnIsLeftOpen: a call that finds the device closed, whenever that happens, ends its turn, for Close waits for it.
@@ -282,17 +292,22 @@ func TestNoTurnIsLeftOpen(t *testing.T) {
 				calls[name] = func() error { return call() }
 			}
 		}
+		atRest := func(name string) {
+			if !assert.Zero(t, op.turns.n.Load()%2, name) {
+				op.turns.end() // or the test would not end either
+			}
+		}
 		for _, closed := range []bool{false, true} { // between a Close's beginning and its wait
 			d.closed.Store(closed)
 			for name, call := range calls {
 				err := call()
 				if closed {
-					require.ErrorIs(t, err, smoothl1.ErrClosed, name)
+					assert.ErrorIs(t, err, smoothl1.ErrClosed, name)
 				}
-				assert.Zero(t, op.turns.n.Load()%2, name)
+				atRest(name)
 			}
 			require.Error(t, op.Forward(b.pred, nil), "refused")
-			assert.Zero(t, op.turns.n.Load()%2)
+			atRest("refused")
 		}
 		d.closed.Store(false)
 	})
