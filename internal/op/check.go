@@ -33,10 +33,15 @@ type Call struct {
 	Size int // bytes of an element
 	Has  Found
 
-	state  State // of the first array that is unusable
-	first  Role  // which it is
-	value  any   // what its error shows
-	arrays [Roles]array
+	unusable *unusable // the first array that is; nil: none
+	arrays   [Roles]array
+}
+
+// unusable is an array that cannot be used in its role, and what its error shows.
+type unusable struct {
+	role  Role
+	state State
+	value any
 }
 
 // Found is which arrays a call has, and which of them cannot be used as they are: what Put returns, put together by "|". It is
@@ -64,8 +69,8 @@ func (c *Call) Put(r Role, address uint64, n int) Found {
 
 // PutUnusable has the call have an array in a role that it cannot be used in. value is what the error shows of it.
 func (c *Call) PutUnusable(r Role, s State, value any) Found {
-	if c.state == Usable || r < c.first {
-		c.state, c.value, c.first = s, value, r
+	if c.unusable == nil || r < c.unusable.role {
+		c.unusable = &unusable{r, s, value}
 	}
 	return 1<<r | 1<<(32+r)
 }
@@ -142,6 +147,9 @@ func (c *Call) Check(name string, p Pass) error {
 		for others := given &^ (rest & outputs); others != 0; others &= others - 1 {
 			other := others.first()
 			b := &c.arrays[other]
+			if a.to <= b.from || b.to <= a.from {
+				continue // as nearly always
+			}
 			if a.overlaps(b) && !(*a == *b && inPlace.Has(r) && !outputs.Has(other)) {
 				return smoothl1.NewArgError(name, r.String(), "in the memory of "+other.String(), smoothl1.ErrOverlap)
 			}
@@ -161,8 +169,8 @@ func (c *Call) refuse(name string, p Pass) error {
 	}
 	if wrong := c.Has.wrong() & used[p]; wrong != 0 {
 		r := wrong.first()
-		if c.state != Usable && c.first == r {
-			return smoothl1.NewArgError(name, r.String(), c.value, reasons[c.state])
+		if u := c.unusable; u != nil && u.role == r {
+			return smoothl1.NewArgError(name, r.String(), u.value, reasons[u.state])
 		}
 		n := int(c.arrays[r].to-c.arrays[r].from) / r.size(c.Size)
 		want := fmt.Sprintf("pred has %d", c.N)
