@@ -34,7 +34,8 @@ test-long: ## the tests that take minutes, or take less in full: -long
 	$(GO) test -count=1 ./sim -run '^Test(ManyAllocations|LongTexts|StrictMemory)$$' -long
 
 test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers)
-	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/... ./internal/testkit/difftest
+	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/...
+	$(GO) test -tags cuda -count=1 -timeout 30m ./internal/testkit/difftest -long
 
 race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the CUDA headers)
 	$(GO) test -tags cuda -race ./internal/cuda/...
