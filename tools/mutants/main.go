@@ -18,8 +18,6 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
-	"sort"
-	"strings"
 	"sync"
 	"time"
 
@@ -93,7 +91,7 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	}
 	fmt.Printf("%d mutants of %d\n", len(mutants), len(everything))
 	cases := casesByKernel()
-	if err := study(everything, cases); err != nil {
+	if err := study(mutants, cases); err != nil {
 		return false, err
 	}
 	bar := progressbar.NewOptions(len(mutants), progressbar.OptionSetWriter(os.Stderr), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
@@ -126,8 +124,8 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	return ok, known.check(everything)
 }
 
-// study runs the PTX as it is, which must pass.
-func study(all []mutant, cases map[string][]difftest.Case) error {
+// study runs the kernels of the mutants as they are, which must pass.
+func study(mutants []mutant, cases map[string][]difftest.Case) error {
 	var mu sync.Mutex
 	var errs []error
 	var group sync.WaitGroup
@@ -144,7 +142,7 @@ func study(all []mutant, cases map[string][]difftest.Case) error {
 		})
 	}
 	seen := map[string]bool{}
-	for _, m := range all {
+	for _, m := range mutants {
 		if !seen[m.kernel] {
 			seen[m.kernel] = true
 			first <- m
@@ -280,47 +278,4 @@ func wayOf(err error) string {
 		return stopped
 	}
 	return differs
-}
-
-// report prints the table and says whether every mutant was caught or is known to be equivalent.
-func report(verdicts []verdict, took time.Duration, verbose bool) bool {
-	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged}
-	counts := map[string]map[string]int{}
-	for _, v := range verdicts {
-		if counts[v.operator] == nil {
-			counts[v.operator] = map[string]int{}
-		}
-		counts[v.operator][v.how]++
-		counts[v.operator]["all"]++
-	}
-	fmt.Printf("%-28s %7s", "operator", "mutants")
-	for _, w := range ways {
-		fmt.Printf("  %s", w)
-	}
-	fmt.Println()
-	total := map[string]int{}
-	row := func(name string, c map[string]int) {
-		fmt.Printf("%-28s %7d", name, c["all"])
-		for _, w := range ways {
-			fmt.Printf("  %*d", len(w), c[w])
-		}
-		fmt.Println()
-	}
-	for _, o := range operators {
-		if c := counts[o.name]; c != nil {
-			row(o.name, c)
-			for k, n := range c {
-				total[k] += n
-			}
-		}
-	}
-	row("all", total)
-	sort.Slice(verdicts, func(i, j int) bool { return verdicts[i].line < verdicts[j].line })
-	for _, v := range verdicts {
-		if verbose || v.how == survived || v.how == refused || v.how == misjudged {
-			fmt.Printf("%s: %v: %s\n", v.how, v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
-		}
-	}
-	fmt.Printf("%d mutants in %.0f s: %d caught, %d equivalent, %d survive\n", total["all"], took.Seconds(), total[differs]+total[stopped]+total[narrower]+total[refused], total[equivalent], total[survived])
-	return total[survived]+total[misjudged] == 0
 }
