@@ -134,8 +134,9 @@ func study(mutants []mutant, cases map[string][]difftest.Case) error {
 		group.Go(func() {
 			for m := range first {
 				if v := try(m.original, m, cases[m.kernel]); v.how != survived {
+					err := fmt.Errorf("%s as it is: %s: %s", m.kernel, v.how, v.detail)
 					mu.Lock()
-					errs = append(errs, fmt.Errorf("%s as it is: %s: %s", m.kernel, v.how, v.detail))
+					errs = append(errs, err)
 					mu.Unlock()
 				}
 			}
