@@ -1,0 +1,93 @@
+package kernels
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+)
+
+// Faults that no simulator shows, since it has one coherent memory, or only with thousands of multiprocessors, are held by the text.
+
+var (
+	entry       = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
+	instruction = regexp.MustCompile(`(?m)^\t(?:@!?%p\d+ )?([a-z][\w.]*)[ \t]*([^;]*);`)
+	plain       = regexp.MustCompile(`^ld\.global(\.v[24])?\.f(32|64)$`)
+	cut         = regexp.MustCompile(`^cvt\.[us](8|16|32)\.[usb]64$`)
+	reducing    = regexp.MustCompile(`_forward(_backward)?_f\d+_`)
+)
+
+// textFaults returns what is wrong with the memory accesses, barriers and conversions of a PTX text.
+func textFaults(ptx string) (faults []string) {
+	starts := entry.FindAllStringSubmatchIndex(ptx, -1)
+	for i, at := range starts {
+		end := len(ptx)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		name, body := ptx[at[2]:at[3]], ptx[at[0]:end]
+		fault := func(format string, args ...any) { faults = append(faults, name+": "+fmt.Sprintf(format, args...)) }
+		tickets, sums := 0, 0
+		for _, m := range instruction.FindAllStringSubmatch(body, -1) {
+			op, operands := m[1], strings.TrimSpace(m[2])
+			word := strings.Split(op, ".")
+			switch word[0] {
+			case "atom":
+				tickets++
+			case "bar", "barrier":
+				// A thread count would leave out the other warps of a block.
+				if op+" "+operands != "bar.sync 0" {
+					fault("%s %s is not the barrier of all threads", op, operands)
+				}
+			case "ld", "ldu":
+				if word[1] == "param" || word[1] == "shared" {
+					break
+				}
+				// Before the ticket a kernel reads inputs, which an output may overwrite in place: not through the read-only path. After
+				// it, it reads what other blocks have written: from L2, for the L1 of a multiprocessor is not coherent.
+				cached := strings.HasPrefix(op, "ld.global.cg.")
+				switch {
+				case tickets == 0 && !plain.MatchString(op):
+					fault("an input is read by %s", op)
+				case tickets > 0 && !cached:
+					fault("chunk sums are read by %s", op)
+				case tickets > 0:
+					sums++
+				}
+			case "cvt":
+				// Numbers of elements and chunks have 64 bits.
+				if cut.MatchString(op) {
+					fault("%s cuts a number of 64 bits", op)
+				}
+			}
+		}
+		if reduces := reducing.MatchString(name); reduces != (tickets == 1 && sums > 0) {
+			fault("%d tickets, %d reads of chunk sums", tickets, sums)
+		}
+	}
+	return faults
+}
+
+func TestText(t *testing.T) {
+	for _, dtype := range DTypes() {
+		text := ptx(t, dtype)
+		assert.Empty(t, textFaults(text))
+		for from, to := range map[string]string{
+			"bar.sync \t0;":     "bar.sync \t0, 64;",
+			"ld.global.cg.f64":  "ld.global.ca.f64",
+			"ld.global.cg.f64 ": "ld.global.nc.f64 ",
+			"ld.global.v":       "ld.global.nc.v",
+			"ld.global.f":       "ld.global.nc.f",
+			"cvt.u64.u32 ":      "cvt.u32.u64 ",
+			"atom.global.inc":   "red.global.inc",
+		} {
+			first, last := strings.Index(text, from), strings.LastIndex(text, from)
+			assert.GreaterOrEqual(t, first, 0, from)
+			for _, at := range []int{first, last} {
+				assert.NotEmpty(t, textFaults(text[:at]+to+text[at+len(from):]), "%q at %d", from, at)
+			}
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Declares what kernels/smoothl1.cu uses of CUDA, so that a host compiler can read it: nvcc does not warn of conversions that lose
+// bits, such as of a 64-bit element number to 32 bits. See scripts/ptx-check.sh.
+#include <cmath>
+using std::fabs;
+#define __device__
+#define __global__
+#define __shared__ static
+#define __launch_bounds__(...)
+struct float4 { float x, y, z, w; };
+struct double2 { double x, y; };
+struct uint3 { unsigned x, y, z; };
+extern const uint3 threadIdx, blockIdx, blockDim, gridDim;
+float4 make_float4(float, float, float, float);
+double2 make_double2(double, double);
+float __int_as_float(int);
+double __ldcg(const double*);
+double __shfl_xor_sync(unsigned, double, int);
+unsigned atomicInc(unsigned*, unsigned);
+void __syncthreads();
+void __threadfence();
