@@ -59,16 +59,17 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 		if b.err != nil {
 			return r, b.err
 		}
-		run := func(pred *gpu.Buffer[T]) error {
+		run := func(pred *gpu.Buffer[T], options ...gpu.Option) error {
 			a.Pred = pred
 			return op.Run(&a, options...)
 		}
-		if !c.InPlace && c.Seed%4 == 0 { // a first time, for another result: what is looked at is the work of an op that has worked before
-			if err := run(target); err != nil {
+		if !c.InPlace && c.Seed%4 == 0 {
+			// A first call, with another result and on another grid: the op's scratch must be as good as new afterwards.
+			if err := run(target, gpu.MaxBlocks(c.Blocks%3+1)); err != nil {
 				return r, err
 			}
 		}
-		if err := run(pred); err != nil {
+		if err := run(pred, options...); err != nil {
 			return r, err
 		}
 		if c.Op.HasValue() {
