@@ -45,3 +45,21 @@ func TestNumbersOfCases(t *testing.T) {
 		assert.NotRegexp(t, `\d[\d,]{3,} (random )?cases`, string(text), file)
 	}
 }
+
+// TestLinks sees that the files that the documents link to are there.
+func TestLinks(t *testing.T) {
+	files, err := filepath.Glob("docs/*.md")
+	require.NoError(t, err)
+	links := 0
+	for _, file := range append(files, "README.md", "CONTRIBUTING.md", "CHANGELOG.md") {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		text = regexp.MustCompile("(?s)```.*?```|`[^`]*`").ReplaceAll(text, nil) // code has no links
+		for _, m := range regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)`).FindAllSubmatch(text, -1) {
+			links++
+			_, err := os.Stat(filepath.Join(filepath.Dir(file), string(m[1])))
+			assert.NoError(t, err, file)
+		}
+	}
+	assert.NotZero(t, links)
+}
