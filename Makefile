@@ -33,12 +33,13 @@ test-long: ## the tests that take minutes, or take less in full: -long
 	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
 	$(GO) test -count=1 ./sim -run '^Test(ManyAllocations|LongTexts|StrictMemory)$$' -long
 
-test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers)
-	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda/...
-	$(GO) test -tags cuda -count=1 -timeout 30m ./internal/testkit/difftest -long
+test-cuda: LONG = -long
+test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers); LONG= for less
+	$(GO) test -tags cuda -count=1 . ./gpu ./internal/cuda ./internal/testkit/devicetest ./internal/testkit/fakedriver
+	$(GO) test -tags cuda -count=1 -timeout 30m ./internal/testkit/difftest $(LONG)
 
 race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the CUDA headers)
-	$(GO) test -tags cuda -race ./internal/cuda/...
+	$(GO) test -tags cuda -race ./internal/cuda ./internal/testkit/devicetest ./internal/testkit/fakedriver
 
 cuda-symbols-check: ## the libcuda functions that are stood in for are those that cu imports (needs the CUDA headers)
 	scripts/cuda-symbols.sh --check
@@ -50,7 +51,7 @@ test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse mul
 	GOAMD64=v3 $(GO) test ./...
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./gpu ./kernels ./sim/... ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
 
 race: ## the concurrent tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...

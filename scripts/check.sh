@@ -19,7 +19,7 @@ step 180 "PTX and machine code" make ptxas-check
 step 180 "roofline" make roofline-check
 step 600 "PTX for newer architectures" make ptx-archs
 step 120 "stand-ins for libcuda" make cuda-symbols-check
-step 600 "with -tags cuda" make test-cuda
+step 600 "with -tags cuda" make test-cuda LONG=
 step 300 "with -tags cuda, race" make race-cuda
 step 180 "assembly is what its generator writes" make asm-check
 step 300 "modules for development" make test-modules
