@@ -96,7 +96,7 @@ func mixed(ordered []Case) []Case {
 }
 
 // Corners returns the cases of every corner of the code and of the numbers.
-func Corners() []Case { return slices.Concat(paths(), numbers()) }
+func Corners() []Case { return slices.Concat(paths(), numbers(), ends()) }
 
 // numbers returns cases for what shows in few numbers alone, on every path: which side of the formula beta itself is on, which
 // shows where the square overflows and the linear part does not, and so with a large upstream gradient; roundings to subnormal
@@ -130,12 +130,42 @@ func numbers() []Case {
 							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk - 1}
 							if x.data == Single {
 								counts = []int{16*cpu.Chunk + 1 + (k+i)*37%512}
+								if t == smoothl1.Float64 && op.HasValue() && g&GradTarget == 0 && shift <= 1 {
+									// A thread has 16 places in four rows, and one term in four shows how it was rounded there.
+									counts[0] += 240 * cpu.Chunk
+								}
 							}
 							for _, n := range counts {
 								c.N = n
 								cases = append(cases, c)
 							}
 						}
+					}
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// ends returns cases whose arrays end with the memory, after each of the 16 elements that a thread has in four rows: a kernel that
+// reads or writes one element more is stopped.
+func ends() []Case {
+	var cases []Case
+	for _, op := range Ops {
+		_, upstreams := asked(op)
+		for _, t := range Types {
+			for _, b := range []float64{1, 0.3} {
+				for _, elementwise := range upstreams {
+					for place := range 16 {
+						c := Case{
+							Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: 512 + 32*place + 1 + place%31, Seed: uint64(len(cases)),
+							Upstream: 1, Elementwise: elementwise, Shift: 1, Exact: true,
+						}
+						if op.HasGradients() {
+							c.Grads = GradPred | GradTarget
+						}
+						cases = append(cases, c)
 					}
 				}
 			}
@@ -228,7 +258,7 @@ func Levels() []Case {
 			c.Seed, c.Data = uint64(i), []Data{Normal, Wide}[i%2]
 			cases = append(cases, c)
 		}
-		for i := range 4 {
+		for i := range 12 { // three for each of a thread's lanes: three additions in four show how they round
 			c.N, c.Seed, c.Data = 512*cpu.Chunk, uint64(i), Sums
 			cases = append(cases, c)
 		}
