@@ -17,7 +17,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// benchmark is what bench is asked for.
+// benchmark holds the flags of bench.
 type benchmark struct {
 	device  deviceFlag
 	full    bool
@@ -28,7 +28,7 @@ type benchmark struct {
 	python  string
 	out     string
 	asJSON  bool
-	rotate  uint64 // 0: as the device's cache asks for
+	rotate  uint64 // 0: four times the device's cache
 	bits    int
 }
 
@@ -37,12 +37,12 @@ func newBench() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "bench",
 		Short: "Measure the loss on a device, against a copy in the same run",
-		Long: `bench measures every operation: its time on the device by the device's own events, GB/s by the bytes that it must move, its
-share of the speed of a copy in the same run, and the time of one call until its result is there. It checks every answer
-first, bit for bit. Buffers rotate through more than four times the device's cache.
+		Long: `bench measures every operation: its time on the device by the device's own events, GB/s counting the bytes that it must move, its
+share of the speed of a copy in the same run, and the time of one call until its result is there. It first checks every result,
+bit for bit. Buffers rotate through more than four times the device's cache.
 
-With --torch it has PyTorch do the same work in turns, eagerly and compiled, and on the CPU with its memory allocated
-beforehand too, and compares PyTorch's loss terms and gradients with ours bit for bit.`,
+With --torch, PyTorch does the same work, interleaved with ours: eagerly, compiled, and on the CPU also with its memory allocated
+beforehand. PyTorch's loss terms and gradients are compared with ours bit for bit.`,
 		Example: `  smoothl1 bench
   smoothl1 bench --device cuda --sizes 1048576,268435456 --dtype float32,float64 --beta 1,0.1
   smoothl1 bench --device cuda --full --torch python3 -o results.json`,
@@ -52,13 +52,13 @@ beforehand too, and compares PyTorch's loss terms and gradients with ours bit fo
 	}
 	f := c.Flags()
 	addDevice(c, &b.device, "auto", "what to measure: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
-	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30 by fours, both types, two betas, and the shapes of known models: many minutes")
-	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements")
+	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30, each four times the last, both types, two betas, and the shapes of known models: many minutes")
+	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements to measure")
 	addTypes(c, &b.types, "dtype", "`TYPES` of elements: float32, float64")
-	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` that beta is; powers of two are faster where the device divides")
+	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` to use as beta; powers of two are faster where the device would divide otherwise")
 	f.IntVar(&b.samples, "samples", 25, "`NUMBER` of samples of each time")
-	f.Uint64Var(&b.rotate, "rotate", 0, "`BYTES` that buffers rotate through at least; 0: four times the device's cache")
-	addName(c, &b.python, "torch", "", "the `PYTHON` that has PyTorch, to measure that as well")
+	f.Uint64Var(&b.rotate, "rotate", 0, "least number of `BYTES` that buffers rotate through; 0: four times the device's cache")
+	addName(c, &b.python, "torch", "", "also measure PyTorch, with this `PYTHON`")
 	addName(c, &b.out, "out", "o", "write the result to this `FILE`, as JSON; - for the standard output")
 	f.BoolVar(&b.asJSON, "json", false, "print the result as JSON instead of tables")
 	complete(c, "dtype", "float32", "float64")
@@ -68,7 +68,7 @@ beforehand too, and compares PyTorch's loss terms and gradients with ours bit fo
 // maxElements keeps the bytes of all arrays countable.
 const maxElements = math.MaxInt / 64
 
-// workloads are what is to be measured.
+// workloads returns what to measure.
 func (b *benchmark) workloads(changed func(flag string) bool) ([]measure.Workload, error) {
 	if b.full {
 		for _, flag := range []string{"sizes", "dtype", "beta"} {
@@ -110,7 +110,7 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 		}
 	}
 	var file *files.File
-	if b.out != "" && !out.Streamed() { // before what may take many minutes
+	if b.out != "" && !out.Streamed() { // fail before measuring for many minutes
 		if file, err = out.Create(c.Context()); err != nil {
 			return err
 		}
@@ -148,7 +148,8 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	return errors.Join(append(errs, err, b.complete(result))...)
 }
 
-// complete says what was asked for and not measured: a size that does not fit may be left out, but not everything.
+// complete returns an error if nothing was measured, or not PyTorch although it was asked for. Single sizes that do not fit may be left
+// out.
 func (b *benchmark) complete(r *measure.Result) error {
 	switch {
 	case len(r.Groups) == 0:

@@ -9,25 +9,25 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// curve is the visible part of one curve: points that straight lines join without a visible error.
+// curve is the visible part of one curve: points so dense that straight lines between them have no visible error.
 type curve struct {
 	points   plotter.XYs
 	critical plotter.XYs // those of the points where |pred − target| is beta
 }
 
-// curveParts is into how many lines the visible part of a parabola is divided. Their error is at most 1/curveParts² of the height of
-// the picture, a tenth of a pixel.
+// curveParts is the number of lines that approximate the visible part of a parabola. Their error is at most 1/curveParts² of the
+// height of the picture, a tenth of a pixel.
 const curveParts = 64
 
-// curve computes the curve of a beta by the library. Between the points that it chooses the loss is a parabola or a straight
-// line, and the gradient a straight line.
+// curve computes the curve of a beta with package cpu. Between the points that it chooses, the loss is a parabola or a straight line,
+// and the gradient a straight line.
 func (d *drawing) curve(beta float64) (c curve, err error) {
 	left, right := -beta, beta // the critical points
 	if beta == 0 && d.gradient {
 		left, right = -math.SmallestNonzeroFloat64, math.SmallestNonzeroFloat64 // the two ends of the jump
 	}
 	x := []float64{d.from, left, 0, right, d.to}
-	low, high := max(d.from, -beta), min(d.to, beta) // of the parabola that is visible
+	low, high := max(d.from, -beta), min(d.to, beta) // the visible part of the parabola
 	for i := range curveParts {
 		x = append(x, low+(high-low)*(float64(i)/curveParts))
 	}
@@ -56,8 +56,8 @@ func (d *drawing) curve(beta float64) (c curve, err error) {
 	return c, nil
 }
 
-// heights returns the ends of the vertical axis. It has 0 on it, unless the curves would then fill less than half of it; that of a
-// gradient has 0 in the middle.
+// heights returns the ends of the vertical axis. The axis includes 0 unless the curves would then fill less than half of it; for a
+// gradient, 0 is in the middle.
 func (d *drawing) heights(curves []curve) (low, high float64) {
 	low, high = math.Inf(1), math.Inf(-1)
 	for _, c := range curves {
@@ -81,10 +81,10 @@ func (d *drawing) heights(curves []curve) (low, high float64) {
 	return low - margin*(high-low), high + margin*(high-low)
 }
 
-// smallestHeight is what float64 still has all its digits for, with room for ticks.
+// smallestHeight is the smallest height at which float64 has its full precision, for ticks too.
 const smallestHeight = 1e-290
 
-// resolved reports whether float64 has enough numbers from low to high for a picture of them.
+// resolved reports whether float64 has enough numbers between low and high for a picture.
 func resolved(low, high float64) bool {
 	const steps = 4096
 	largest := max(math.Abs(low), math.Abs(high))

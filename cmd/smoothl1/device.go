@@ -55,7 +55,7 @@ func (f *deviceFlag) backend() string {
 	return name
 }
 
-// How devices are opened and closed. Tests look at what commands leave on theirs.
+// Variables, so that tests can check what commands leave on their devices.
 var (
 	openDevice  = gpu.Open
 	closeDevice = (*gpu.Device).Close
@@ -83,7 +83,7 @@ func addDevice(c *cobra.Command, f *deviceFlag, standard, use string) {
 
 // complete offers values of a flag to the shell.
 func complete(c *cobra.Command, flag string, values ...string) {
-	// The error is that there is no such flag, or that it was done before: a fault of the program, which a test would see.
+	// It fails only if there is no such flag, or if it has completions already: a bug, which every test would find.
 	if err := c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err)
 	}

@@ -16,9 +16,9 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// inventory is what devices finds.
+// inventory is the output of devices.
 type inventory struct {
-	Auto      string       `json:"auto"` // the device that is used where none is named; "" if that fails
+	Auto      string       `json:"auto"` // the device used by default; "" if it cannot be opened
 	AutoError string       `json:"auto_error,omitempty"`
 	CUDA      cudaDevices  `json:"cuda"`
 	CPU       cpuDevice    `json:"cpu"`
@@ -28,7 +28,7 @@ type inventory struct {
 
 type cudaDevices struct {
 	Library string       `json:"library,omitempty"` // the driver's
-	Version string       `json:"version,omitempty"` // of CUDA, the newest that the driver knows
+	Version string       `json:"version,omitempty"` // the newest version of CUDA that the driver supports
 	Reason  string       `json:"reason,omitempty"`  // why there are no devices
 	Devices []cudaDevice `json:"devices,omitempty"`
 }
@@ -49,7 +49,7 @@ type cpuDevice struct {
 }
 
 type kernelsBuild struct {
-	ISA    string `json:"ptx_isa"`    // the version of PTX that they are written in
+	ISA    string `json:"ptx_isa"`    // the version of PTX
 	Target string `json:"ptx_target"` // the lowest architecture
 	Driver string `json:"driver,omitempty"`
 }
@@ -58,9 +58,9 @@ func newDevices() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "devices",
-		Short: "What there is to compute on, and what would be used",
-		Long: `devices lists the CUDA devices, with their driver, and opens each, so that its driver compiles the kernels; where there is
-none, it says why. It says which device is used where none is named: CUDA device 0, or else the CPU.`,
+		Short: "List the devices, and the one that is used by default",
+		Long: `devices lists the CUDA devices and their driver, and opens each of them, which checks that the driver accepts the kernels' version
+of PTX. If there is no CUDA device, it says why. It also says which device is used by default: CUDA device 0, or else the CPU.`,
 		Example:           "  smoothl1 devices\n  smoothl1 devices --json",
 		Args:              usage(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -83,7 +83,7 @@ func takeInventory() *inventory {
 		Kernels: readKernels(),
 	}
 	simulated := sim.New()
-	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // what the environment says of it may be wrong
+	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // fails if SMOOTHL1_SIM_SEED is invalid
 		found.SimError = err.Error()
 	}
 	dev, err := openDevice()
@@ -156,7 +156,7 @@ func (v *inventory) print(out io.Writer) error {
 	w := &errorWriter{w: out}
 	used := func(name string) string {
 		if name == v.Auto {
-			return "; used where no device is named"
+			return "; used by default"
 		}
 		return ""
 	}
@@ -189,11 +189,11 @@ func (v *inventory) print(out io.Writer) error {
 	}
 	w.printf("kernels    PTX ISA %s for %s and newer", v.Kernels.ISA, v.Kernels.Target)
 	if v.Kernels.Driver != "" {
-		w.printf("; a driver takes them if it is for %s", v.Kernels.Driver)
+		w.printf("; needs a driver for %s", v.Kernels.Driver)
 	}
 	w.printf("\n")
 	if v.AutoError != "" {
-		w.printf("where no device is named: %s\n", oneLine(v.AutoError))
+		w.printf("default    cannot be opened: %s\n", oneLine(v.AutoError))
 	}
 	return w.err
 }

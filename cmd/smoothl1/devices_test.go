@@ -14,15 +14,15 @@ import (
 func TestDevices(t *testing.T) {
 	stdout, stderr, code := call("devices")
 	require.Zero(t, code, stderr)
-	assert.Regexp(t, `(?m)^cpu        \w+, \d+ threads(; used where no device is named)?$`, stdout)
+	assert.Regexp(t, `(?m)^cpu        \w+, \d+ threads(; used by default)?$`, stdout)
 	assert.Regexp(t, `(?m)^sim        a simulated CUDA device`, stdout)
-	assert.Regexp(t, `(?m)^kernels    PTX ISA 7\.8 for sm_50 and newer; a driver takes them if it is for CUDA 11\.8`, stdout)
+	assert.Regexp(t, `(?m)^kernels    PTX ISA 7\.8 for sm_50 and newer; needs a driver for CUDA 11\.8`, stdout)
 	if dev, err := gpu.Open(gpu.CUDA(0)); err == nil {
 		require.NoError(t, dev.Close())
-		assert.Regexp(t, `(?m)^cuda:0     .*; used where no device is named$`, stdout)
+		assert.Regexp(t, `(?m)^cuda:0     .*; used by default$`, stdout)
 	} else {
 		assert.Regexp(t, `(?m)^cuda       not available: .+$`, stdout)
-		assert.Contains(t, stdout, "threads; used where no device is named\n")
+		assert.Contains(t, stdout, "threads; used by default\n")
 	}
 
 	stdout, stderr, code = call("devices", "--json")
@@ -41,7 +41,7 @@ func TestDevicesOfACUDAHost(t *testing.T) {
 	var out bytes.Buffer
 	require.NoError(t, v.print(&out))
 	assert.Equal(t, `driver     /usr/lib/libcuda.so.1, for CUDA 12.4
-cuda:0     NVIDIA H100 (sm_90), 132 multiprocessors, 80.0 GiB, L2 cache of 50.0 MiB; used where no device is named
+cuda:0     NVIDIA H100 (sm_90), 132 multiprocessors, 80.0 GiB, L2 cache of 50.0 MiB; used by default
 cuda:1     cannot be used: gpu: load the kernels: no; log
 cpu        amd64, 16 threads
 sim        a simulated CUDA device, which executes the kernels' PTX
@@ -51,6 +51,6 @@ kernels    PTX ISA 8.4 for sm_90 and newer
 	out.Reset()
 	v = inventory{AutoError: "gpu: Open: CUDA device 0: no\nluck"}
 	require.NoError(t, v.print(&out))
-	assert.Contains(t, out.String(), "where no device is named: gpu: Open: CUDA device 0: no; luck\n")
-	assert.NotContains(t, out.String(), "used where no device")
+	assert.Contains(t, out.String(), "default    cannot be opened: gpu: Open: CUDA device 0: no; luck\n")
+	assert.NotContains(t, out.String(), "used by default")
 }

@@ -17,7 +17,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// palette are colours that people with any kind of colour vision tell apart (Okabe and Ito), on white.
+// palette holds colours that people with any kind of colour vision can tell apart on white (Okabe and Ito).
 var palette = []color.RGBA{
 	{0, 114, 178, 255}, {213, 94, 0, 255}, {0, 158, 115, 255}, {204, 121, 167, 255},
 	{230, 159, 0, 255}, {86, 180, 233, 255}, {0, 0, 0, 255},
@@ -28,16 +28,16 @@ const (
 	curveWidth                  = vg.Length(2)
 )
 
-// A picture is a function of what is drawn: a PDF does not have the time of its making.
+// Pictures are reproducible: a PDF does not record when it was made.
 func init() {
 	fpdf.SetDefaultCreationDate(time.Unix(0, 0).UTC())
 	fpdf.SetDefaultModificationDate(time.Unix(0, 0).UTC())
 }
 
-// draw writes the picture in a format.
+// draw writes the picture to w in a format.
 func (d *drawing) draw(w io.Writer, format string) error {
 	texts := strings.NewReplacer()
-	if format == "pdf" { // gonum's PDF writes the bytes of a text, for a font of one byte a letter
+	if format == "pdf" { // gonum writes the bytes of a text to a PDF, whose fonts have one byte per letter
 		texts = strings.NewReplacer("β", "beta", "δ", "delta", "−", "-", "±", "+/-")
 	}
 	f, err := d.figure(texts)
@@ -53,18 +53,18 @@ func (d *drawing) draw(w io.Writer, format string) error {
 	return err
 }
 
-// figure is where everything lies in a picture.
+// figure is the layout of a picture.
 type figure struct {
 	size   vg.Point
 	axes   *plot.Plot
-	area   vg.Rectangle // of the axes and what is written along them
+	area   vg.Rectangle // of the axes with their labels
 	curves [][]vg.Point
 	marks  []mark
 	legend *plot.Legend
-	place  vg.Rectangle // of the legend
+	place  vg.Rectangle // of legend
 }
 
-// figure lays out the picture, with its texts put through a replacer.
+// figure lays out the picture. texts is applied to everything that is written.
 func (d *drawing) figure(texts *strings.Replacer) (*figure, error) {
 	var curves []curve
 	for _, beta := range d.betas {
@@ -151,7 +151,7 @@ func (d *drawing) legend(texts *strings.Replacer, curves []curve) *plot.Legend {
 	return &l
 }
 
-// sample draws what the legend names.
+// sample draws an entry's symbol in the legend.
 type sample func(*draw.Canvas)
 
 func (s sample) Thumbnail(c *draw.Canvas) { s(c) }
@@ -183,7 +183,7 @@ func (d *drawing) axes(texts *strings.Replacer, curves []curve) *plot.Plot {
 	setScale(&p.X, texts, newScale(p.X.Min, p.X.Max, func(ticks []plot.Tick) bool { return beside(ticks, &p.X) }))
 	vertical := newScale(p.Y.Min, p.Y.Max, func([]plot.Tick) bool { return true })
 	for i := range vertical.ticks {
-		vertical.ticks[i].Label += " " // away from the axis also where another font is wider
+		vertical.ticks[i].Label += " " // keeps it off the axis even if the viewer's font is wider
 	}
 	setScale(&p.Y, texts, vertical)
 	grid := plotter.NewGrid()
@@ -200,7 +200,7 @@ func setScale(axis *plot.Axis, texts *strings.Replacer, s scale) {
 	axis.Tick.Marker = plot.ConstantTicks(s.ticks)
 }
 
-// beside reports whether the labels of the horizontal axis have room beside one another.
+// beside reports whether the labels of the horizontal axis fit side by side.
 func beside(ticks []plot.Tick, axis *plot.Axis) bool {
 	const axisWidth = 0.75 * pictureWidth // or more
 	room := vg.Length(axis.Norm(ticks[1].Value)-axis.Norm(ticks[0].Value)) * axisWidth

@@ -14,13 +14,13 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// Exit codes beside 0.
+// Exit codes other than 0.
 const (
 	exitFailed = 1
 	exitUsage  = 2
 )
 
-// usageError is the error of a command line that cannot be meant.
+// usageError is an error in the command line.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() error { return u.error }
@@ -37,12 +37,12 @@ func usage(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
-// oneLine puts a text of several lines into one.
+// oneLine joins the lines of a text.
 func oneLine(text string) string {
 	return strings.Join(strings.Fields(strings.ReplaceAll(text, "\n", "; ")), " ")
 }
 
-// explain returns an error in one line that says what to do, and the exit code for it.
+// explain returns an error in one line, with a hint at what to do about it, and its exit code.
 func explain(err error, command string) (text string, code int) {
 	text = oneLine(err.Error())
 	text = strings.TrimPrefix(strings.TrimPrefix(text, "smoothl1: "), "npy: ")
@@ -64,21 +64,21 @@ func explain(err error, command string) (text string, code int) {
 	return text, code
 }
 
-// hint says what can be done about an error.
+// hint returns what can be done about an error, or "".
 func hint(err error) string {
 	switch {
 	case errors.As(err, new(*npy.FormatError)):
-		return "wanted is what numpy.save writes of an array of float32 or float64"
+		return "expected a file that numpy.save wrote of a float32 or float64 array"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the path"
 	case errors.Is(err, fs.ErrPermission):
-		return "change the permissions or take another path"
+		return "change the permissions or use another path"
 	case errors.Is(err, syscall.ENOSPC):
 		return "make room on the disk or write elsewhere"
 	case errors.Is(err, syscall.EPIPE):
-		return "whoever was to read it has ended"
+		return "its reader has exited"
 	case errors.Is(err, smoothl1.ErrNoCUDA):
-		return "take --device auto, cpu or sim, or see 'smoothl1 devices'"
+		return "use --device auto, cpu or sim, or see 'smoothl1 devices'"
 	}
 	return ""
 }

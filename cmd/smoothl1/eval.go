@@ -18,18 +18,18 @@ func newEval() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "eval PRED.npy TARGET.npy",
-		Short: "The loss of two arrays, and its gradients",
-		Long: `eval computes the loss of two NumPy files of float32 or float64, of the same shape and type, and prints it: a float64, with as
-many digits as it takes to read the same bits back.
+		Short: "Compute the loss of two arrays, and its gradients",
+		Long: `eval computes the loss of two NumPy files of float32 or float64, of the same shape and type, and prints it: a float64, with
+enough digits to read the same bits back.
 
-With --reduction mean or sum, --out writes the loss as an array without dimensions, of float64. With none, --out writes
-the loss of each element, and nothing is printed. Gradients, and those losses, have the shape and type of the arrays.
+With --reduction mean or sum, --out writes the loss as a float64 array without dimensions. With --reduction none, --out writes
+the loss of each element, and nothing is printed. These losses, and gradients, have the shape and type of the arrays.
 
-Files may be larger than memory: they are read, computed and written in pieces, and the result has the bits of the
-whole. (Only files in Fortran order are loaded.) Output files appear, all of them, when everything is computed.
+Files may be larger than memory: they are read, computed and written in pieces, and the result has the same bits as if computed
+at once. (Files in Fortran order are read into memory.) The output files appear together, when everything has been computed.
 
-PRED and TARGET, and the files of flags, may be pipes, /dev/fd/N, and - for the standard input or output. These are read and
-written as it goes. Where an array goes to the standard output, the loss is printed on standard error.`,
+PRED, TARGET and the files of flags may be pipes, /dev/fd/N, or - for standard input or output. These are read and written
+piece by piece. If an array goes to standard output, the loss is printed on standard error.`,
 		Example: `  smoothl1 eval pred.npy target.npy
   smoothl1 eval pred.npy target.npy --beta 0.1 --reduction sum --json
   smoothl1 eval pred.npy target.npy --loss huber --beta 1.35 --grad-pred grad.npy
@@ -40,14 +40,14 @@ written as it goes. Where an array goes to the standard output, the loss is prin
 	}
 	f := c.Flags()
 	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1 or huber")
-	addFloat(c, &job.loss.Beta, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta); 0: the L1 loss")
-	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements become one: mean, sum or none")
-	addName(c, &job.upstream, "upstream", "", "`FILE.npy` of the upstream gradient of each element, of the arrays' shape and type")
-	addFloat(c, &job.scale, "scale", 1, "upstream gradient, as a number")
+	addFloat(c, &job.loss.Beta, "beta", 1, "where the loss changes from quadratic to linear (Huber: delta); 0: the L1 loss")
+	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements are combined: mean, sum or none")
+	addName(c, &job.upstream, "upstream", "", "`FILE.npy` with an upstream gradient for each element, of the arrays' shape and type")
+	addFloat(c, &job.scale, "scale", 1, "upstream gradient, one number for all elements")
 	addName(c, &job.out, "out", "", "write the loss to this `FILE.npy`")
 	addName(c, &job.gradPred, "grad-pred", "", "write the gradient with respect to pred to this `FILE.npy`")
 	addName(c, &job.gradTarget, "grad-target", "", "write the gradient with respect to target to this `FILE.npy`")
-	f.BoolVar(&asJSON, "json", false, "print an object with the loss, what it is of and where it was computed")
+	f.BoolVar(&asJSON, "json", false, "print the loss, its parameters and the device as a JSON object")
 	addDevice(c, &device, "auto", "where to compute: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
 	complete(c, "loss", "smooth_l1", "huber")
 	complete(c, "reduction", "mean", "sum", "none")
@@ -85,21 +85,21 @@ func twoFiles(_ *cobra.Command, arguments []string) error {
 	return nil
 }
 
-// check refuses flags that do not go together.
+// check rejects flags that exclude or need each other, and finds the files.
 func (e *evaluation) check(scaled bool) error {
 	gradients := e.gradPred != "" || e.gradTarget != ""
 	switch {
 	case e.upstream != "" && scaled:
 		return usagef("--upstream and --scale exclude each other")
 	case (e.upstream != "" || scaled) && !gradients:
-		return usagef("an upstream gradient scales the gradients, and none is asked for: name a file by --grad-pred or --grad-target")
+		return usagef("an upstream gradient scales the gradients, but none is requested: name a file with --grad-pred or --grad-target")
 	case e.loss.Reduction == smoothl1.None && e.out == "" && !gradients:
-		return usagef("--reduction none gives a loss per element: name a file for them by --out")
+		return usagef("--reduction none computes a loss for each element: name a file for them with --out")
 	}
 	return e.find()
 }
 
-// evaluated is what an evaluation gives.
+// evaluated is the result of an evaluation.
 type evaluated struct {
 	Loss      *number            `json:"loss"` // null without reduction
 	Kind      smoothl1.Kind      `json:"kind"`
@@ -122,7 +122,7 @@ func (e *evaluated) print(w io.Writer, asJSON bool) error {
 	return err
 }
 
-// printJSON prints a value as one object in one line.
+// printJSON prints a value as JSON on one line.
 func printJSON(w io.Writer, v any) error {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -132,7 +132,7 @@ func printJSON(w io.Writer, v any) error {
 	return err
 }
 
-// number is a float64 in JSON: what JSON has no number for, it writes as a string that Go, Python and JavaScript read.
+// number is a float64 in JSON. NaN and infinities, which JSON has no numbers for, become strings that Go, Python and JavaScript parse.
 type number float64
 
 // MarshalJSON implements json.Marshaler.

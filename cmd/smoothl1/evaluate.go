@@ -15,16 +15,16 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// evaluation is what eval is asked for: files, "" where there is none, and the loss.
+// evaluation holds the arguments of eval: the loss, and the names of files, "" if there is none.
 type evaluation struct {
 	loss                      smoothl1.Loss
 	pred, target, upstream    string
-	scale                     float64 // the upstream gradient where there is no file of it
+	scale                     float64 // the upstream gradient if there is no file
 	out, gradPred, gradTarget string
-	places                    struct{ pred, target, upstream, out, gradPred, gradTarget files.Place } // of the files, once they are found
+	places                    struct{ pred, target, upstream, out, gradPred, gradTarget files.Place } // set by find
 }
 
-// find finds the places of all files, and refuses those that do not go together.
+// find finds the places of all files, and rejects those that would spoil each other.
 func (e *evaluation) find() error {
 	p := &e.places
 	var inputs, outputs []named
@@ -57,7 +57,7 @@ func (e *evaluation) find() error {
 	return checkPlaces(inputs, outputs)
 }
 
-// outputs are the places that are written to, of which there may be fewer.
+// outputs returns the places that are written to; those of absent files are zero.
 func (e *evaluation) outputs() []files.Place {
 	return []files.Place{e.places.out, e.places.gradPred, e.places.gradTarget}
 }
@@ -98,16 +98,16 @@ func (in *inputs) openArray(p files.Place) (*npy.Array, error) {
 	return npy.Stream(p.String(), r)
 }
 
-// agree refuses an array that is not of pred's type and shape, or of a type that is not computed.
+// agree returns an error unless an array has pred's type and shape, and a supported type.
 func agree(a, pred *npy.Array) error {
 	h, want := a.Header(), pred.Header()
 	switch {
 	case h.DType != npy.Float32 && h.DType != npy.Float64:
-		return fmt.Errorf("%s holds %v, computed are float32 and float64: convert it with NumPy's astype", a.Name(), h.DType)
+		return fmt.Errorf("%s holds %v, want float32 or float64: convert it with NumPy's astype", a.Name(), h.DType)
 	case h.DType != want.DType:
-		return fmt.Errorf("%s holds %v, %s %v: convert one with NumPy's astype", a.Name(), h.DType, pred.Name(), want.DType)
+		return fmt.Errorf("%s holds %v, but %s holds %v: convert one with NumPy's astype", a.Name(), h.DType, pred.Name(), want.DType)
 	case !slices.Equal(h.Shape, want.Shape):
-		return fmt.Errorf("%s has the shape %v, %s %v: nothing is broadcast, give both the same", a.Name(), h.Shape, pred.Name(), want.Shape)
+		return fmt.Errorf("%s has the shape %v, but %s has %v: the shapes must be equal, nothing is broadcast", a.Name(), h.Shape, pred.Name(), want.Shape)
 	}
 	return nil
 }
@@ -115,7 +115,7 @@ func agree(a, pred *npy.Array) error {
 func (in *inputs) close() {
 	for _, a := range []*npy.Array{in.pred, in.target, in.upstream} {
 		if a != nil {
-			a.Close() // what was to be read has been read
+			a.Close() // only read from, so no error matters
 		}
 	}
 	for _, r := range in.streams {
@@ -144,7 +144,7 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 		result.DType = smoothl1.Float64
 		value, err = evaluate[float64](ctx, e, dev, in, bar, stdout)
 	default:
-		err = fmt.Errorf("%s holds %v, which is not computed", in.pred.Name(), h.DType) // agree has refused it
+		err = fmt.Errorf("%s holds %v, want float32 or float64", in.pred.Name(), h.DType) // agree has rejected it
 	}
 	if err != nil {
 		return nil, err
@@ -155,7 +155,7 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 	return result, nil
 }
 
-// The elements of a piece: enough to keep a device busy, few enough to see a signal soon.
+// Elements of a piece: enough to keep a device busy, few enough to react to a signal soon.
 var (
 	piece    = 1024 * cpu.Chunk
 	simPiece = 64 * cpu.Chunk
@@ -168,8 +168,7 @@ func pieceOf(dev *gpu.Device) int {
 	return piece
 }
 
-// evaluate goes through the arrays in pieces that are cut at multiples of cpu.Chunk, so that the chunk sums are those of the
-// whole.
+// evaluate processes the arrays in pieces cut at multiples of cpu.Chunk, so that the chunk sums are those of the whole arrays.
 func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Device, in inputs, bar *progress, stdout io.Writer) (value float64,
 	err error) {
 	if x := float64(T(e.scale)); x != e.scale && (x == 0 || math.IsInf(x, 0)) {
@@ -224,7 +223,7 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Dev
 	return value, npy.Commit(out.all()...)
 }
 
-// outputs are the files that are being written, nil where there is none. The terms and the reduced loss exclude each other.
+// outputs are the files being written, nil if not wanted. At most one of terms and loss is not nil.
 type outputs struct{ terms, loss, gradPred, gradTarget *npy.Writer }
 
 func (e *evaluation) create(ctx context.Context, h npy.Header, stdout io.Writer) (o outputs, err error) {
@@ -261,7 +260,7 @@ func (o *outputs) all() (all []*npy.Writer) {
 	return all
 }
 
-// close removes what has not been committed.
+// close removes the files that have not been committed.
 func (o *outputs) close() error {
 	var errs []error
 	for _, w := range o.all() {

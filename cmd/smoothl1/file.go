@@ -16,12 +16,12 @@ type named struct {
 	place files.Place
 }
 
-// checkPlaces refuses inputs that cannot all be read, and outputs that would spoil an input, each other, or what is printed.
+// checkPlaces rejects inputs that cannot all be read, and outputs that would overwrite an input, each other, or what is printed.
 func checkPlaces(inputs, outputs []named) error {
 	for i, in := range inputs {
 		for _, other := range inputs[:i] {
 			if readsAway(in.place, other.place) {
-				return usagef("%s and %s are both %v, which can be read once", other.what, in.what, in.place)
+				return usagef("%s and %s are both %v, which can be read only once", other.what, in.what, in.place)
 			}
 		}
 	}
@@ -31,31 +31,31 @@ func checkPlaces(inputs, outputs []named) error {
 			switch {
 			case !out.place.Same(in.place):
 			case out.place.Streamed():
-				return usagef("%s %v is also an input: take another name", out.what, out.place)
+				return usagef("%s %v is also an input: use another name", out.what, out.place)
 			default:
-				return usagef("%s %v would replace an input: take another name", out.what, out.place)
+				return usagef("%s %v would replace an input: use another name", out.what, out.place)
 			}
 		}
 		for _, other := range outputs[:i] {
 			if out.place.Same(other.place) {
-				return usagef("%s and %s would write the same file: take two names", other.what, out.what)
+				return usagef("%s and %s would write the same file: use two names", other.what, out.what)
 			}
 		}
 		if err == nil && !out.place.Streamed() && out.place.Same(stdout) {
-			return usagef("%s %v would replace the file that the standard output goes to: take another name, or -", out.what, out.place)
+			return usagef("%s %v would replace the file that standard output goes to: use another name, or -", out.what, out.place)
 		}
 	}
 	return nil
 }
 
-// readsAway says whether reading one place takes away what is read from the other.
+// readsAway reports whether reading one place consumes the input of the other.
 func readsAway(p, q files.Place) bool {
 	n, _ := p.Descriptor()
 	m, _ := q.Descriptor()
-	return p.Streamed() && q.Streamed() && p.Same(q) && (n == m || !p.Regular()) // two descriptors of a file have two positions
+	return p.Streamed() && q.Streamed() && p.Same(q) && (n == m || !p.Regular()) // two descriptors of a file have a position each
 }
 
-// printTo is where results are printed: on the standard output, or on standard error where an output goes to the former.
+// printTo returns where results are printed: standard output, or standard error if an output goes to standard output.
 func printTo(c *cobra.Command, outputs ...files.Place) io.Writer {
 	stdout, err := files.Output("-")
 	for _, p := range outputs {
@@ -66,7 +66,7 @@ func printTo(c *cobra.Command, outputs ...files.Place) io.Writer {
 	return c.OutOrStdout()
 }
 
-// create begins to write to a place.
+// create opens a place for writing.
 func create(ctx context.Context, p files.Place, stdout io.Writer) (*files.File, error) {
 	if n, ok := p.Descriptor(); ok && n == 1 {
 		return files.Stream(ctx, p.String(), stdout), nil
@@ -74,7 +74,7 @@ func create(ctx context.Context, p files.Place, stdout io.Writer) (*files.File, 
 	return p.Create(ctx)
 }
 
-// writeFile writes all there is to a place.
+// writeFile writes content to a place.
 func writeFile(ctx context.Context, p files.Place, stdout io.Writer, content []byte) error {
 	f, err := create(ctx, p, stdout)
 	if err != nil {
@@ -83,7 +83,7 @@ func writeFile(ctx context.Context, p files.Place, stdout io.Writer, content []b
 	return writeAll(f, content)
 }
 
-// writeAll writes all there is to a file, and puts it into its place.
+// writeAll writes content to a file and commits it.
 func writeAll(f *files.File, content []byte) error {
 	defer f.Close()
 	if _, err := f.Write(content); err != nil {

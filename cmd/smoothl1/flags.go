@@ -13,8 +13,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// nameFlag is the value of a flag that names a file, a program or a case. An empty one, as an unset variable of a shell makes
-// it, is an error: it would look as if the flag were not there.
+// nameFlag is the value of a flag that names a file, a program or a case. An empty name, such as the value of an unset shell variable,
+// is an error: otherwise it would look as if the flag were absent.
 type nameFlag string
 
 func (f *nameFlag) String() string { return string(*f) }
@@ -31,12 +31,12 @@ func (f *nameFlag) Set(text string) error {
 	return nil
 }
 
-// addName adds a flag that names something, of which short may be a letter.
+// addName adds a flag that names something. short is its one-letter form, or "".
 func addName(c *cobra.Command, to *string, name, short, use string) {
 	c.Flags().VarP((*nameFlag)(to), name, short, use)
 }
 
-// flagError says what a flag wants where the error is that of a parser.
+// flagError replaces a parser's error by one that says what the flag accepts.
 func flagError(err error) error {
 	var invalid *pflag.InvalidValueError
 	if !errors.As(err, &invalid) {
@@ -53,12 +53,12 @@ func flagError(err error) error {
 	case !ok:
 		return err
 	case errors.Is(err, strconv.ErrRange):
-		wanted += " that 64 bits hold"
+		wanted += ", within 64 bits"
 	}
 	return fmt.Errorf("invalid argument %q for \"--%s\" flag: want %s", invalid.GetValue(), invalid.GetFlag().Name, wanted)
 }
 
-// floatFlag is the value of a flag that is a number.
+// floatFlag is the value of a numeric flag.
 type floatFlag float64
 
 func (f *floatFlag) String() string { return strconv.FormatFloat(float64(*f), 'g', -1, 64) }
@@ -75,7 +75,7 @@ func (f *floatFlag) Set(text string) error {
 	return err
 }
 
-// listFlag is the value of a flag that is values with commas between them; given twice, those of both.
+// listFlag is the value of a flag that takes a comma-separated list. If the flag is given twice, the lists are joined.
 type listFlag[T any] struct {
 	to    *[]T
 	kind  string
@@ -110,19 +110,19 @@ func (f *listFlag[T]) Set(text string) error {
 	return nil
 }
 
-// addFloat adds a flag that is a number.
+// addFloat adds a numeric flag.
 func addFloat(c *cobra.Command, to *float64, name string, standard float64, use string) {
 	*to = standard
 	c.Flags().Var((*floatFlag)(to), name, use)
 }
 
-// addFloats adds a flag that is one number or several.
+// addFloats adds a flag that takes one or more numbers.
 func addFloats(c *cobra.Command, to *[]float64, name string, standard float64, use string) {
 	*to = []float64{standard}
 	c.Flags().Var(&listFlag[float64]{to: to, kind: "float64Slice", parse: difftest.ParseFloat}, name, use)
 }
 
-// addTypes adds a flag that is one type of elements or several.
+// addTypes adds a flag that takes one or more element types.
 func addTypes(c *cobra.Command, to *[]smoothl1.DType, name, use string) {
 	*to = []smoothl1.DType{smoothl1.Float32}
 	c.Flags().Var(&listFlag[smoothl1.DType]{to: to, kind: "strings", parse: func(text string) (t smoothl1.DType, err error) {

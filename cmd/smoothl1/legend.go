@@ -6,17 +6,17 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// legendMargin is what is left free around the legend.
+// legendMargin is the free space around the legend.
 const legendMargin = vg.Length(8)
 
-// legendSize returns the size of a legend. Another font than the one measured may be wider.
+// legendSize returns the size of a legend, with an allowance for viewers' fonts, which may be wider than the one measured.
 func legendSize(l *plot.Legend) (width, height vg.Length) {
 	r := l.Rectangle(draw.Canvas{})
 	const wider = 1.15
 	return wider * r.Size().X, r.Size().Y + 2*l.TextStyle.FontExtents().Descent
 }
 
-// legendPlace finds a place in an area where no line goes: at the edges if there is one, else anywhere.
+// legendPlace finds a place in an area that no line crosses, preferably at the edges.
 func legendPlace(l *plot.Legend, area vg.Rectangle, lines [][]vg.Point) (place vg.Rectangle, ok bool) {
 	width, height := legendSize(l)
 	free := area.Size().Sub(vg.Point{X: width + 2*legendMargin, Y: height + 2*legendMargin})

@@ -1,5 +1,5 @@
-// Command smoothl1 computes the smooth L1 loss of arrays in NumPy files, draws it, holds the implementations of this module to
-// the same bits, measures them, and says which devices there are.
+// Command smoothl1 computes the smooth L1 loss of arrays in NumPy files, draws it, compares the implementations of this module bit for
+// bit, measures them, and lists the devices.
 //
 //	smoothl1 eval pred.npy target.npy --beta 0.1 --grad-pred grad.npy
 //	smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
@@ -7,9 +7,9 @@
 //	smoothl1 bench
 //	smoothl1 devices
 //
-// It exits with 0 if all went well, with 1 after an error, with 2 where it was called wrongly, and with 130 or 143 where SIGINT or
-// SIGTERM ended it. An error is one line on standard error. Files are written whole or not at all, also when it is interrupted;
-// a pipe, a device, and - for the standard input or output, are read and written as it goes.
+// It exits with 0 on success, with 1 after an error, with 2 after a usage error, and with 130 or 143 if SIGINT or SIGTERM ended it. An
+// error is one line on standard error. Files are written completely or not at all, even if the command is interrupted. Pipes, devices,
+// and - for standard input or output are read and written piece by piece.
 package main
 
 import (
@@ -29,11 +29,11 @@ import (
 
 func main() { os.Exit(runWithSignals(os.Args[1:], os.Stdout, os.Stderr)) }
 
-// patience is how long a signal waits for the command to end by itself. It does not where it is blocked: by a pipe, a driver, a
-// long computation.
+// patience is how long the command has after a signal to end by itself. It cannot while it is blocked by a pipe, a driver or a long
+// computation.
 const patience = 300 * time.Millisecond
 
-// runWithSignals is run until a signal ends it.
+// runWithSignals is run, but returns early if a signal arrives.
 func runWithSignals(arguments []string, stdout, stderr io.Writer) int {
 	ctx, again, stop := withSignals(context.Background())
 	defer stop()
@@ -66,7 +66,7 @@ func runWithSignals(arguments []string, stdout, stderr io.Writer) int {
 	return signalCode(ctx)
 }
 
-// interrupted says that a signal ended the command, and what that left.
+// interrupted returns the message of a command that a signal ended. written are the files that had been written.
 func interrupted(written []string) string {
 	if len(written) == 0 {
 		return "smoothl1: interrupted; no file was written"
@@ -97,7 +97,7 @@ func run(ctx context.Context, arguments []string, stdout, stderr io.Writer) int 
 	return code
 }
 
-// checkedWriter remembers the first error, which those who print help do not look at.
+// checkedWriter remembers the first error, because cobra ignores errors when it prints help.
 type checkedWriter struct {
 	w   io.Writer
 	err error
@@ -114,8 +114,8 @@ func (c *checkedWriter) Write(p []byte) (int, error) {
 func newRoot() *cobra.Command {
 	root := &cobra.Command{
 		Use:   "smoothl1",
-		Short: "The smooth L1 and Huber losses of NumPy files, on a GPU or the CPU with the same bits",
-		Long: `The smooth L1, Huber and L1 losses and their gradients: on a CUDA device, on a simulated one, or on the CPU.
+		Short: "Compute the smooth L1 and Huber losses of NumPy files, with the same bits on a GPU and the CPU",
+		Long: `smoothl1 computes the smooth L1, Huber and L1 losses and their gradients on a CUDA device, on a simulated one, or on the CPU.
 All give the same bits.`,
 		Example: `  smoothl1 eval pred.npy target.npy
   smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
@@ -129,7 +129,7 @@ All give the same bits.`,
 	root.SetVersionTemplate("smoothl1 {{.Version}}\n")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	for _, c := range []*cobra.Command{newEval(), newPlot(), newVerify(), newBench(), newDevices()} {
-		c.PreRunE = func(*cobra.Command, []string) error { // the CPU has its part in all of them, if only as the reference
+		c.PreRunE = func(*cobra.Command, []string) error { // all of them use the CPU, if only for the reference
 			_, err := cpu.InstructionSet()
 			return err
 		}
@@ -138,8 +138,8 @@ All give the same bits.`,
 	return root
 }
 
-// refuseUnknown adds cobra's own commands, which write to root's output, and has them refuse what they do not know, which they would
-// only print help for.
+// refuseUnknown adds cobra's own commands, which write to root's output, and makes them reject unknown arguments instead of printing
+// help.
 func refuseUnknown(root *cobra.Command) {
 	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()

@@ -9,8 +9,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// The marks at critical points are ticks, on the side of the curve where it does not bend to: they hide no curve, and two that are
-// close are still two. Where they would be closer than markGap their ends are spread, as leaders are.
+// The marks at critical points are ticks, on the side that the curve bends away from, so that they hide no curve. Where they would be
+// closer than markGap, their ends are spread, so that they remain distinct.
 const (
 	markLength = vg.Length(8)
 	markWidth  = vg.Length(1.25)
@@ -26,7 +26,7 @@ type mark struct {
 // marks returns the marks of curves on a canvas.
 func (d *drawing) marks(c draw.Canvas, p *plot.Plot, curves []curve) (all []mark) {
 	x, y := p.Transforms(&c)
-	var below, above []mark // the curves
+	var below, above []mark // relative to the curves
 	for i, one := range curves {
 		for _, xy := range one.critical {
 			m := mark{from: vg.Point{X: x(xy.X), Y: y(xy.Y)}, curve: i}
@@ -42,10 +42,10 @@ func (d *drawing) marks(c draw.Canvas, p *plot.Plot, curves []curve) (all []mark
 	return append(below, above...)
 }
 
-// spread gives marks their ends at a height, each as near to its point as the others let it.
+// spread sets the ends of marks at a height above their points, at least markGap apart and otherwise as near to their points as possible.
 func spread(marks []mark, height vg.Length) {
 	slices.SortStableFunc(marks, func(a, b mark) int { return cmp.Compare(a.from.X, b.from.X) })
-	// With n·markGap taken from the nth mark, ends may be equal and must not fall: those that would are put at their mean.
+	// With n·markGap subtracted from the nth end, the ends must not decrease: groups that would are merged at their mean.
 	type group struct {
 		sum vg.Length
 		n   int

@@ -14,13 +14,13 @@ import (
 // pictureFormats are the kinds of file that plot writes.
 var pictureFormats = []string{"svg", "png", "pdf"}
 
-// picture is where a picture goes, and as what: "" as the name says.
+// picture is where a picture goes and its format, "" to derive it from the name.
 type picture struct{ out, format string }
 
 // addPicture adds the flags --out and --format.
 func addPicture(c *cobra.Command, p *picture) {
 	addName(c, &p.out, "out", "o", "`FILE` to write, .svg, .png or .pdf, or - for the standard output (required)")
-	c.Flags().Var((*formatFlag)(&p.format), "format", "svg, png or pdf, where the file's name doesn't say it; a pipe without one gets svg")
+	c.Flags().Var((*formatFlag)(&p.format), "format", "svg, png or pdf; by default the ending of the file's name, and svg for a pipe")
 	if err := c.MarkFlagFilename("out", pictureFormats...); err != nil {
 		panic(err)
 	}
@@ -30,7 +30,7 @@ func addPicture(c *cobra.Command, p *picture) {
 // find finds the place and the format.
 func (p *picture) find() (place files.Place, format string, err error) {
 	if p.out == "" {
-		return place, "", usagef("name the file to write by -o")
+		return place, "", usagef("name the file to write with -o")
 	}
 	if place, err = files.Output(p.out); err == nil {
 		err = checkPlaces(nil, []named{{"-o", place}})

@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// drawing is what plot is asked for.
+// drawing holds the arguments of plot.
 type drawing struct {
 	kind     smoothl1.Kind
 	betas    []float64
@@ -23,9 +23,10 @@ func newPlot() *cobra.Command {
 	var huber bool
 	c := &cobra.Command{
 		Use:   "plot -o FILE.svg",
-		Short: "Draw the loss, or its gradient, for one beta or several",
-		Long: `plot draws the loss of one element over pred − target, or with --gradient its derivative, a curve for each beta, and marks the
-critical points, where the loss turns from quadratic to linear. The file's name says what it becomes: .svg, .png or .pdf; or --format says it.`,
+		Short: "Draw the loss, or its gradient, for one or more betas",
+		Long: `plot draws the loss of one element over pred − target, or with --gradient its derivative, with a curve for each beta. It marks
+the critical points, where the loss changes from quadratic to linear. The ending of the file's name, .svg, .png or .pdf, or else
+--format, determines the format.`,
 		Example: `  smoothl1 plot -o curve.svg
   smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
   smoothl1 plot --beta 1,0.1,0.01 --gradient -o gradients.png
@@ -52,7 +53,7 @@ critical points, where the loss turns from quadratic to linear. The file's name 
 		},
 	}
 	f := c.Flags()
-	addFloats(c, &d.betas, "beta", 1, "where the loss turns from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
+	addFloats(c, &d.betas, "beta", 1, "where the loss changes from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
 	addFloat(c, &d.from, "from", -1, "left end, in pred − target")
 	addFloat(c, &d.to, "to", 1, "right end, in pred − target")
 	f.BoolVar(&d.gradient, "gradient", false, "draw the gradient with respect to pred")
@@ -64,11 +65,11 @@ critical points, where the loss turns from quadratic to linear. The file's name 
 	return c
 }
 
-// check refuses what cannot be drawn.
+// check rejects what cannot be drawn.
 func (d *drawing) check() error {
 	switch {
 	case !(d.from < d.to) || max(-d.from, d.to) > largestPlace || d.to-d.from < 1/largestPlace: // NaN too
-		return usagef("--from %v --to %v: want two numbers from %g to %g, the first below the second by %g or more", d.from, d.to, -largestPlace, largestPlace, 1/largestPlace)
+		return usagef("--from %v --to %v: want two numbers from %g to %g, the first at least %g below the second", d.from, d.to, -largestPlace, largestPlace, 1/largestPlace)
 	case !resolved(d.from, d.to):
 		return usagef("--from %v --to %v: too close together: float64 has too few numbers between them for a picture", d.from, d.to)
 	case len(d.betas) == 0 || len(d.betas) > len(palette):
@@ -82,7 +83,7 @@ func (d *drawing) check() error {
 	return nil
 }
 
-// largestPlace is the farthest from 0 that is drawn: the square of it, and of what is as close to 0, is far inside of float64.
+// largestPlace is the largest coordinate that is drawn. Its square and that of its reciprocal are well within float64's range.
 const largestPlace = 1e100
 
 func (d *drawing) loss(beta float64) smoothl1.Loss {

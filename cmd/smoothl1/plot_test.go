@@ -81,7 +81,7 @@ func TestPlotRefuses(t *testing.T) {
 		code      int
 		text      string
 	}{
-		{"", 2, "name the file to write by -o; see 'smoothl1 plot --help'"},
+		{"", 2, "name the file to write with -o; see 'smoothl1 plot --help'"},
 		{"-o x", 2, "want a name that ends in .svg, .png or .pdf"},
 		{"-o x.gif", 2, "want a name"},
 		{"-o x.svg extra", 2, "extra"},
@@ -90,7 +90,7 @@ func TestPlotRefuses(t *testing.T) {
 		{"-o x.svg --from nan", 2, "want two numbers"},
 		{"-o x.svg --to inf", 2, "want two numbers"},
 		{"-o x.svg --from -inf", 2, "want two numbers"},
-		{"-o x.svg --from -1e308 --to 1e308", 2, "--from -1e+308 --to 1e+308: want two numbers from -1e+100 to 1e+100, the first below the second by 1e-100 or more"},
+		{"-o x.svg --from -1e308 --to 1e308", 2, "--from -1e+308 --to 1e+308: want two numbers from -1e+100 to 1e+100, the first at least 1e-100 below the second"},
 		{"-o x.svg --from 0 --to 5e-324", 2, "want two numbers"},
 		{"-o x.svg --from 5e15 --to 5000000000000001", 2, "--from 5e+15 --to 5.000000000000001e+15: too close together: float64 has too few numbers between them for a picture"},
 		{"-o x.svg --from 1e7 --to 10000000.000000004", 2, "too close together"},

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/term"
 )
 
-// progress is a bar on a terminal, for work that takes a while; nothing elsewhere.
+// progress is a progress bar, shown only on a terminal.
 type progress struct {
 	w    *os.File // nil: no terminal
-	bar  steps    // nil: there is none now
-	what string   // the unit of the steps; "": they are not counted
+	bar  steps    // nil: none is shown
+	what string   // the unit of the steps; "": no count is shown
 }
 
-// steps are what a bar counts.
+// steps is the part of a progress bar that counts.
 type steps interface {
 	Add(n int) error
 	Finish() error
 }
 
-// newBar begins a bar. Tests count what it is told.
+// newBar begins a bar. Tests replace it to record the calls.
 var newBar = func(p *progress, total int) steps {
 	if p.w == nil {
 		return nil
@@ -31,7 +31,7 @@ var newBar = func(p *progress, total int) steps {
 	return p.draw(total)
 }
 
-// newProgress returns a progress on w, if that is a terminal.
+// newProgress returns a progress on w, which shows nothing unless w is a terminal.
 func newProgress(w io.Writer) *progress {
 	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 		return &progress{w: f, what: "elements"}
@@ -39,7 +39,7 @@ func newProgress(w io.Writer) *progress {
 	return &progress{}
 }
 
-// start begins the bar, of total steps.
+// start begins a bar of total steps.
 func (p *progress) start(total int) { p.bar = newBar(p, total) }
 
 // draw draws a bar on the terminal.
@@ -49,13 +49,13 @@ func (p *progress) draw(total int) *progressbar.ProgressBar {
 	return progressbar.NewOptions(total, append(options, parts(terminalWidth(p.w), total, p.what)...)...)
 }
 
-// parts are what a row has room for beside a bar: the time first, then the count, then the rate, if there is something to be counted.
+// parts returns options for what fits in a row beside a bar: the time first, then the count and the rate, if steps are counted.
 func parts(width, total int, what string) (options []progressbar.Option) {
-	const shortest = 8 // of bars that have something beside them
+	const shortest = 8 // bar with anything beside it
 	digits := len(strconv.Itoa(total))
 	bar := width - 1 - len(" 100% || ")
 	for i, part := range []struct {
-		length int // the longest that is likely
+		length int // the greatest likely
 		option progressbar.Option
 	}{
 		{len(" [10m10s:10m10s]"), progressbar.OptionSetPredictTime(true)},
@@ -69,12 +69,12 @@ func parts(width, total int, what string) (options []progressbar.Option) {
 		options = append(options, part.option)
 	}
 	if len(options) == 0 {
-		options = append(options, progressbar.OptionSetPredictTime(false)) // it is on otherwise
+		options = append(options, progressbar.OptionSetPredictTime(false)) // the default is true
 	}
 	return append(options, progressbar.OptionSetWidth(max(1, bar)))
 }
 
-// add does n steps. What the bar cannot write is no error of the work.
+// add advances the bar by n steps. Failing to draw it is not an error of the work.
 func (p *progress) add(n int) {
 	if p.bar != nil {
 		_ = p.bar.Add(n)
@@ -89,7 +89,7 @@ func (p *progress) end() {
 	}
 }
 
-// terminalWidth is the number of columns, 80 where the terminal does not know.
+// terminalWidth returns the number of columns, or 80 if it is unknown.
 func terminalWidth(f *os.File) int {
 	if width, _, err := term.GetSize(int(f.Fd())); err == nil && width > 0 {
 		return width
@@ -97,8 +97,8 @@ func terminalWidth(f *os.File) int {
 	return 80
 }
 
-// oneRow is a terminal on which a text between two carriage returns stays in its row, also where the row is shorter than when the
-// text was chosen: the rest is left out. The last column stays free, since some terminals wrap when it is written.
+// oneRow writes to a terminal and cuts the text between two carriage returns off at the end of the row, even if the terminal has become
+// narrower since the text was laid out. The last column stays free, since some terminals wrap when it is written.
 type oneRow struct {
 	w      io.Writer
 	width  func() int

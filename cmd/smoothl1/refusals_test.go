@@ -39,7 +39,7 @@ func TestFlagsSayWhatTheyWant(t *testing.T) {
 	stdout, stderr, code := call("bench", "--device", "cuda:x")
 	requireRefused(t, exitUsage, "want cuda:N, where N is the number of a device", stdout, stderr, code)
 	stdout, stderr, code = call("verify", "--cases", "99999999999999999999")
-	requireRefused(t, exitUsage, "want a whole number that 64 bits hold", stdout, stderr, code)
+	requireRefused(t, exitUsage, "want a whole number, within 64 bits", stdout, stderr, code)
 }
 
 // TestUnknownTopics asks the commands that cobra adds for what there is not.

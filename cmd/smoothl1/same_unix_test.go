@@ -35,7 +35,7 @@ func TestTwoNamesOfOneFile(t *testing.T) {
 			second := names[(i+1)%len(names)]
 			for _, flags := range [][2]string{{"--out", "--grad-pred"}, {"--out", "--grad-target"}, {"--grad-pred", "--grad-target"}} {
 				stdout, stderr, code := call("eval", p, q, flags[0], first, flags[1], second)
-				requireRefused(t, exitUsage, flags[0]+" and "+flags[1]+" would write the same file: take two names", stdout, stderr, code)
+				requireRefused(t, exitUsage, flags[0]+" and "+flags[1]+" would write the same file: use two names", stdout, stderr, code)
 			}
 			stdout, stderr, code := call("eval", p, q, "--out", "another.npy", "--grad-pred", first, "--grad-target", second)
 			requireRefused(t, exitUsage, "--grad-pred and --grad-target would write the same file", stdout, stderr, code)
@@ -47,7 +47,7 @@ func TestTwoNamesOfOneFile(t *testing.T) {
 				{input, q, "--out", output}, {p, input, "--grad-pred", output}, {p, q, "--upstream", input, "--grad-target", output},
 			} {
 				stdout, stderr, code := call(append([]string{"eval"}, arguments...)...)
-				requireRefused(t, exitUsage, " would replace an input: take another name", stdout, stderr, code)
+				requireRefused(t, exitUsage, " would replace an input: use another name", stdout, stderr, code)
 			}
 		}
 	}
@@ -74,7 +74,7 @@ func TestOutputIsTheFileOfStandardOutput(t *testing.T) {
 		require.Error(t, c.Run(), arguments)
 		require.NoError(t, log.Close())
 		require.Equal(t, exitUsage, c.ProcessState.ExitCode())
-		require.Contains(t, stderr.String(), "would replace the file that the standard output goes to")
+		require.Contains(t, stderr.String(), "would replace the file that standard output goes to")
 		text, err := os.ReadFile(path)
 		require.NoError(t, err)
 		require.Empty(t, text)

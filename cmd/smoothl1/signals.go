@@ -9,12 +9,12 @@ import (
 	"time"
 )
 
-// stopped is why the command's context ends.
+// stopped is the cause of the cancelled context: a signal.
 type stopped struct{ os.Signal }
 
 func (s stopped) Error() string { return s.String() }
 
-// signalCode is the exit code by which a shell knows which signal ended a command, 0 where none did.
+// signalCode returns the exit code by which a shell recognizes the signal that ended a command, or 0 if none did.
 func signalCode(ctx context.Context) int {
 	var by stopped
 	if !errors.As(context.Cause(ctx), &by) {
@@ -26,13 +26,13 @@ func signalCode(ctx context.Context) int {
 	return exitFailed
 }
 
-// settling is how long the same signal counts as one: some programs send it to a process and then to its group.
+// settling is the time within which a repeated signal counts as one: some programs send it to a process and then to its group.
 const settling = 100 * time.Millisecond
 
-// isSecond says whether a signal that comes so long after the first is another one.
+// isSecond reports whether a signal that arrives this long after the first counts as a second one.
 func isSecond(first, s os.Signal, after time.Duration) bool { return s != first || after > settling }
 
-// withSignals returns a context that the first signal to stop cancels, and a channel that is closed at the second.
+// withSignals returns a context that is cancelled by the first signal to stop, and a channel that is closed by the second.
 func withSignals(parent context.Context) (ctx context.Context, again <-chan struct{}, stop func()) {
 	ctx, cancel := context.WithCancelCause(parent)
 	signals, second := make(chan os.Signal, 2), make(chan struct{})

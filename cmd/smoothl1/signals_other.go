@@ -4,5 +4,5 @@ package main
 
 import "os"
 
-// stopping are the signals that end the command.
+// stopping returns the signals that end the command.
 func stopping() []os.Signal { return []os.Signal{os.Interrupt} }

@@ -8,10 +8,10 @@ import (
 	"syscall"
 )
 
-// stopping are the signals that end the command, without those that it was told to ignore when it was started: SIGHUP by nohup,
-// SIGINT by a shell that has no job control and runs it in the background.
+// stopping returns the signals that end the command, without those that were ignored when it started: nohup ignores SIGHUP, and a shell
+// without job control ignores SIGINT in background commands.
 func stopping() (all []os.Signal) {
-	// Writing to a pipe that nobody reads is then an error like any other, after which temporary files are removed.
+	// Without SIGPIPE, writing to a pipe without a reader is an ordinary error, after which temporary files are removed.
 	signal.Ignore(syscall.SIGPIPE)
 	for _, s := range []os.Signal{os.Interrupt, syscall.SIGTERM, syscall.SIGHUP} {
 		if !signal.Ignored(s) {

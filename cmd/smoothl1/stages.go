@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// stages are the places through which the pieces of all arrays go; nil where there is no such array.
+// stages are the staging buffers of all arrays, nil for absent arrays.
 type stages[T smoothl1.Float] struct {
 	pred, target, upstream      *stage[T]
 	terms, gradPred, gradTarget *stage[T]
@@ -43,7 +43,7 @@ func (s *stages[T]) close() {
 	}
 }
 
-// load takes the m elements from first on to the device.
+// load copies m elements, beginning with first, to the device.
 func (s *stages[T]) load(in inputs, first, m int) error {
 	for _, x := range s.all() {
 		if x != nil {
@@ -59,7 +59,7 @@ func (s *stages[T]) load(in inputs, first, m int) error {
 	return err
 }
 
-// compute does the work on the pieces, of an array of n elements, and appends their chunk sums to sums.
+// compute processes the loaded pieces of arrays of n elements, and appends their chunk sums to sums.
 func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []float64) ([]float64, error) {
 	a := gpu.Args[T]{Pred: s.pred.piece, Target: s.target.piece}
 	reduced := e.loss.Reduction != smoothl1.None
@@ -71,7 +71,7 @@ func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []
 	if e.loss.Reduction == smoothl1.Mean {
 		a.Divisor = smoothl1.DivideBy(float64(n))
 	}
-	if s.upstream != nil && reduced { // no kernel computes the loss beside gradients for it
+	if s.upstream != nil && reduced { // no kernel computes both the loss and gradients with it
 		if err := crit.Run(&a); err != nil {
 			return sums, err
 		}
@@ -100,7 +100,7 @@ func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []
 	return crit.ChunkSums(sums)
 }
 
-// save appends the pieces to the files.
+// save appends the output pieces to the files.
 func (s *stages[T]) save(out outputs) error {
 	var errs []error
 	for _, x := range []struct {
@@ -114,11 +114,11 @@ func (s *stages[T]) save(out outputs) error {
 	return errors.Join(errs...)
 }
 
-// stage is the place of a piece of one array, on the host and on the device; on the CPU these are one.
+// stage is a staging buffer for the pieces of one array: memory on the host and on the device, which on the CPU is the same.
 type stage[T smoothl1.Float] struct {
 	host   []T
 	room   *gpu.Buffer[T]
-	piece  *gpu.Buffer[T] // the part of the room that is in use
+	piece  *gpu.Buffer[T] // the part of room that is in use
 	shared bool
 }
 

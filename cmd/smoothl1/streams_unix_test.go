@@ -228,15 +228,15 @@ func TestInputsThatAreNoFiles(t *testing.T) {
 		text      string
 		arguments []string
 	}{
-		{pipe(), 2, "PRED and TARGET are both standard input, which can be read once", []string{"-", "-"}},
+		{pipe(), 2, "PRED and TARGET are both standard input, which can be read only once", []string{"-", "-"}},
 		{pipe(), 2, "PRED and --upstream are both /dev/stdin", []string{"-", "t.npy", "--upstream", "/dev/stdin", "--grad-pred", "g.npy"}},
-		{nil, 2, "are both ./fifo, which can be read once", []string{"fifo", "./fifo"}},
+		{nil, 2, "are both ./fifo, which can be read only once", []string{"fifo", "./fifo"}},
 		{nil, 2, "--out fifo is also an input", []string{"fifo", q, "--out", "fifo"}},
 		{onP, 2, "--out p.npy would replace an input", []string{"-", q, "--out", "p.npy"}},
 		{nil, 2, "--grad-pred /dev/fd/3 is also an input", []string{p, q, "--grad-pred", "/dev/fd/3"}},
 		{nil, 2, "--out and --grad-pred would write the same file", []string{p, q, "--out", "-", "--grad-pred", "/dev/stdout"}},
 		{nil, 1, "read nowhere/p.npy: no such file or directory; check the path", []string{"nowhere/p.npy", q}},
-		{pipe(), 1, "standard input has the shape [3], 2.npy [2]: nothing is broadcast", []string{save(t, t.TempDir(), "2.npy", make([]float32, 2), 2), "-"}},
+		{pipe(), 1, "standard input has the shape [3], but 2.npy has [2]: the shapes must be equal", []string{save(t, t.TempDir(), "2.npy", make([]float32, 2), 2), "-"}},
 	} {
 		var stdin io.Reader
 		if c.stdin != nil {

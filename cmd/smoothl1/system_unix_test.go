@@ -39,7 +39,7 @@ func TestEvalBrokenPipe(t *testing.T) {
 	var stderr bytes.Buffer
 	c.Stdout, c.Stderr = w, &stderr
 	require.Error(t, c.Run())
-	requireRefused(t, exitFailed, "broken pipe; whoever was to read it has ended", "", stderr.String(), c.ProcessState.ExitCode())
+	requireRefused(t, exitFailed, "broken pipe; its reader has exited", "", stderr.String(), c.ProcessState.ExitCode())
 	assert.Equal(t, []string{"g.npy", "p.npy", "t.npy"}, names(t, dir))
 	requireSame(t, []float32{0.5, 0}, load[float32](t, filepath.Join(dir, "g.npy"), 2))
 }

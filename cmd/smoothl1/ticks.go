@@ -10,22 +10,22 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// scale is what is written along an axis.
+// scale is the ticks and labels of an axis.
 type scale struct {
 	ticks []plot.Tick
-	base  string // what the labels leave out, with its sign, as " − 100000"; or nothing
+	base  string // subtracted from the labels and shown beside the axis's name, such as " − 100000"; or ""
 }
 
 const (
 	maxTicks      = 9
-	longestLabel  = 8   // in characters. Longer ones are written from a base
-	largestPlain  = 1e6 // what is less has no exponent, if its digits end at
-	smallestPlain = -5  // this power of ten or before
+	longestLabel  = 8   // in characters; longer ones are written relative to a base
+	largestPlain  = 1e6 // smaller numbers have no exponent, unless they have digits
+	smallestPlain = -5  // below this power of ten
 )
 
-// newScale puts ticks at round numbers from low to high, as many as there are labels that fit, and two or more in any case. A tick
-// is an integer multiple of a power of ten. It is computed and written as such, so ticks advance and labels differ however narrow
-// the range is beside its place.
+// newScale puts ticks at round numbers between low and high, as many as have labels that fit. A tick is an integer multiple of a power
+// of ten, and is computed and printed as such, so that ticks and labels are distinct however narrow the range is relative to its
+// position.
 func newScale(low, high float64, fit func([]plot.Tick) bool) (s scale) {
 	for exponent := int(math.Floor(math.Log10((high - low) / maxTicks))); ; exponent++ {
 		for _, factor := range []int64{1, 2, 5} {
@@ -44,7 +44,7 @@ func newScale(low, high float64, fit func([]plot.Tick) bool) (s scale) {
 	}
 }
 
-// multiplesIn returns the integers n that factor divides for which n times a power of ten is from low to high.
+// multiplesIn returns the multiples n of factor for which n·10^exponent is between low and high.
 func multiplesIn(low, high float64, factor int64, exponent int) (all []int64) {
 	first := int64(math.Floor(low/math.Pow10(exponent)/float64(factor))) - 1
 	for n := range int64(maxTicks + 4) {
@@ -56,16 +56,16 @@ func multiplesIn(low, high float64, factor int64, exponent int) (all []int64) {
 	return all
 }
 
-// decimal is the number nearest to n times a power of ten.
+// decimal returns the float64 nearest to n·10^exponent.
 func decimal(n int64, exponent int) float64 {
 	v, err := strconv.ParseFloat(fmt.Sprintf("%de%d", n, exponent), 64)
 	if err != nil {
-		panic(err) // it is a number, and far from the largest
+		panic(err) // unreachable: the text is a number, and far from overflow
 	}
 	return v
 }
 
-// labelTicks writes ticks, from a base if their labels would be long and are shorter so.
+// labelTicks labels ticks, relative to a base if the labels would be long otherwise and that makes them shorter.
 func labelTicks(multiples []int64, exponent int) scale {
 	s := labelFrom(multiples, 0, exponent)
 	if s.longest() <= longestLabel {
@@ -84,7 +84,7 @@ func labelTicks(multiples []int64, exponent int) scale {
 	return s
 }
 
-// longest is the length of the longest label, in characters.
+// longest returns the length of the longest label, in characters.
 func (s scale) longest() (n int) {
 	for _, t := range s.ticks {
 		n = max(n, utf8.RuneCountInString(t.Label))
@@ -112,7 +112,7 @@ func labelFrom(multiples []int64, base int64, exponent int) (s scale) {
 	return s
 }
 
-// printed writes a number with as many digits as it needs, and a minus sign as it is in print.
+// printed formats a number with as many digits as it needs, and with a typographic minus sign.
 func printed(v float64, plain bool) string {
 	format := byte('e')
 	if plain || v == 0 {

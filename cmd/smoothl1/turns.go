@@ -7,19 +7,19 @@ import (
 	"gonum.org/v1/plot/vg"
 )
 
-// Where curves lie on one another, as the tails of gradients do, the last would hide the others: there they take turns.
+// Where curves coincide, as the tails of gradients do, the last would hide the others. There they alternate like dashes.
 const (
-	turn     = vg.Length(8) // how long each is on top
-	together = vg.Length(1) // curves that are no farther apart lie on one another
+	turn     = vg.Length(8) // length for which each is on top
+	together = vg.Length(1) // greatest distance of curves that coincide
 )
 
-// path is a curve on the canvas, from left to right, in short lines.
+// path is a curve on the canvas, as short lines from left to right.
 type path struct {
 	points []vg.Point
 	length []vg.Length // of the curve up to each point
 }
 
-// newPath divides lines into ones of about a point.
+// newPath divides lines into pieces of at most one point, a 72nd of an inch.
 func newPath(points []vg.Point) (p path) {
 	var length vg.Length
 	for i, to := range points {
@@ -44,7 +44,7 @@ func distance(a, b vg.Point) vg.Length {
 	return vg.Length(math.Hypot(float64(a.X-b.X), float64(a.Y-b.Y)))
 }
 
-// near returns how long the curve is up to where it passes by a point, if it does.
+// near returns the length of the curve up to where it passes a point, if it comes near it.
 func (p path) near(at vg.Point) (length vg.Length, ok bool) {
 	nearest := together
 	for i := sort.Search(len(p.points), func(i int) bool { return p.points[i].X >= at.X-2*together }); i < len(p.points); i++ {
@@ -58,7 +58,7 @@ func (p path) near(at vg.Point) (length vg.Length, ok bool) {
 	return length, ok
 }
 
-// away is the distance of a point from the short line that ends at the ith point of the curve, or from the first point.
+// away returns the distance of a point from the short line that ends at the ith point of the curve, or from the first point.
 func (p path) away(i int, at vg.Point) vg.Length {
 	if i == 0 {
 		return distance(p.points[0], at)
@@ -68,7 +68,7 @@ func (p path) away(i int, at vg.Point) vg.Length {
 	return distance(from.Add(along.Scale(min(1, max(0, part)))), at)
 }
 
-// turns returns, for each curve, the pieces of it that are to be drawn once more on top of all curves.
+// turns returns, for each curve, the pieces to draw once more on top of all curves.
 func turns(curves []path) (pieces [][][]vg.Point) {
 	for i, c := range curves {
 		var mine [][]vg.Point
@@ -76,7 +76,7 @@ func turns(curves []path) (pieces [][][]vg.Point) {
 		for k := 1; k < len(c.points); k++ {
 			middle := c.points[k-1].Add(c.points[k]).Scale(0.5)
 			var here []int
-			var length vg.Length // of the first of those here
+			var length vg.Length // of the first curve here
 			for j, other := range curves {
 				if l, ok := other.near(middle); ok {
 					if len(here) == 0 {

@@ -7,14 +7,14 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// verified is what verify prints as JSON.
+// verified is the JSON output of verify.
 type verified struct {
 	Device     string           `json:"device"`
 	Commit     string           `json:"commit"`
 	Seed       uint64           `json:"seed"`
 	First      int              `json:"first"`
-	Asked      int              `json:"asked"` // cases
-	Cases      int              `json:"cases"` // that were done
+	Asked      int              `json:"asked"` // number of cases
+	Cases      int              `json:"cases"` // number of cases done
 	Mismatches int              `json:"mismatches"`
 	Columns    []difftest.Tally `json:"columns"`
 	Failures   []string         `json:"failures,omitempty"` // the first few
@@ -29,7 +29,7 @@ func (v *verification) verified(device string, found *difftest.Swept) verified {
 	return r
 }
 
-// sweepFor runs the cases until they are done or their time is up.
+// sweepFor runs the cases until they are done or the time is up.
 func (v *verification) sweepFor(ctx context.Context) (*difftest.Swept, error) {
 	limited := ctx
 	if v.limit > 0 {
@@ -39,7 +39,7 @@ func (v *verification) sweepFor(ctx context.Context) (*difftest.Swept, error) {
 	}
 	found, err := v.sweep.Run(limited)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = nil // as was asked for
+		err = nil // the time limit is not an error
 	}
 	return found, err
 }

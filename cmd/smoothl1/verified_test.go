@@ -27,7 +27,7 @@ func TestVerifyFor(t *testing.T) {
 
 	stdout, stderr, code = call("verify", "--device", "cpu", "--for", "1ns", "--cases", "3")
 	assert.Equal(t, exitFailed, code, stdout)
-	assert.Contains(t, stderr, "--for 1ns is over before the first case was done")
+	assert.Contains(t, stderr, "--for 1ns: the time was up before the first case was done")
 	stdout, stderr, code = call("verify", "--for", "-1s")
 	requireRefused(t, 2, "--for -1s: must not be negative", stdout, stderr, code)
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// verification is what verify is asked for.
+// verification holds the arguments of verify.
 type verification struct {
 	device deviceFlag
 	sweep  difftest.Sweep
@@ -30,13 +30,13 @@ func newVerify() *cobra.Command {
 	standard := 5 * difftest.Fixed()
 	c := &cobra.Command{
 		Use:   "verify",
-		Short: "Hold a device to the bits of the reference, in many cases",
+		Short: "Compare a device with the reference, bit for bit, in many cases",
 		Long: fmt.Sprintf(`verify computes many cases on a device and with the reference, and compares the bits of all results: losses, chunk sums,
-gradients, the inputs afterwards, and guard zones round every array. Every fifth case is one of %d fixed ones, around the
-counts where implementations differ; the others are random, drawn from the seed. It exits with 1 if any differs, and
-says how to run that case again.
+gradients, the inputs afterwards, and guard zones around every array. Every fifth case is one of %d fixed ones, with the
+numbers of elements at which implementations tend to differ; the others are random, drawn from the seed. If any case differs,
+it exits with 1 and prints the command that runs the case again.
 
-On the simulated device it runs the kernels' PTX, under that device's strict checks, and says how much of it was executed.`, difftest.Fixed()),
+On the simulated device it runs the kernels' PTX, under that device's strict checks, and says how much of it was covered.`, difftest.Fixed()),
 		Example: `  smoothl1 verify
   smoothl1 verify --device cuda --cases 100000 --seed 7
   smoothl1 verify --device cpu --case 'op=forward,dtype=float32,loss=smooth_l1,beta=1,reduction=mean,n=2049,data=normal,seed=1'`,
@@ -47,10 +47,10 @@ On the simulated device it runs the kernels' PTX, under that device's strict che
 	f := c.Flags()
 	addDevice(c, &v.device, "auto", "what to verify: auto (CUDA, or else the simulated device), cuda, cuda:N, sim, cpu")
 	f.IntVar(&v.sweep.Cases, "cases", standard, "`NUMBER` of cases")
-	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to run a part again")
-	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that the random cases, and what a simulated device draws, are drawn from")
-	addName(c, &v.one, "case", "", "run this `CASE` alone, as a failure prints it")
-	f.DurationVar(&v.limit, "for", 0, "begin no more cases after this `TIME`, such as 90s, and say how many were done; 0: no limit")
+	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to rerun a part")
+	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that seeds the random cases and the simulated device")
+	addName(c, &v.one, "case", "", "run only this `CASE`, in the form that a failure prints")
+	f.DurationVar(&v.limit, "for", 0, "start no more cases after this `TIME`, such as 90s, and print how many were done; 0: no limit")
 	f.BoolVar(&v.asJSON, "json", false, "print an object instead of tables")
 	f.BoolVar(&v.missed, "missed", false, "list the instructions and branches of the PTX that were not covered")
 	return c
@@ -104,12 +104,12 @@ func (v *verification) run(c *cobra.Command) error {
 	case errors.Is(err, context.Canceled):
 		return fmt.Errorf("interrupted after %d of %d cases, none of which differed", found.Done, v.sweep.Cases)
 	case err == nil && found.Done == 0:
-		return fmt.Errorf("--for %v is over before the first case was done", v.limit)
+		return fmt.Errorf("--for %v: the time was up before the first case was done", v.limit)
 	}
 	return err
 }
 
-// show has the sweep move the bar: by cases, or where time ends it by time.
+// show makes the sweep advance the bar by cases, or by time if there is a limit.
 func (v *verification) show(bar *progress) {
 	if v.limit == 0 {
 		bar.what = "cases"
@@ -128,7 +128,7 @@ func (v *verification) show(bar *progress) {
 	}
 }
 
-// maxCases keeps indices of cases far from the ends of an int.
+// maxCases keeps indices of cases from overflowing an int.
 const maxCases = 1 << 30
 
 // choose sets the sweep's target and describes its device.
@@ -157,7 +157,7 @@ func (v *verification) choose() (string, error) {
 	return describe(dev), closeDevice(dev)
 }
 
-// describe is the device in words; of a simulated one, without what changes from block to block.
+// describe describes a device; a simulated one without its seed, which changes from block to block.
 func describe(dev *gpu.Device) string {
 	if dev.Backend() == "sim" {
 		return "simulated, executing the kernels' PTX"
@@ -186,7 +186,7 @@ func (v *verification) report(out io.Writer, found *difftest.Swept) error {
 		if mismatch := (*difftest.Mismatch)(nil); errors.As(f.Err, &mismatch) {
 			w.printf("  alone: smoothl1 verify --device %s --case '%s'\n", v.device.name, mismatch.Case)
 		}
-		w.printf("  as it was: smoothl1 verify --device %s --seed %d --first %d --cases %d\n", v.device.name, v.sweep.Seed, first, cases)
+		w.printf("  in its block: smoothl1 verify --device %s --seed %d --first %d --cases %d\n", v.device.name, v.sweep.Seed, first, cases)
 	}
 	if rest := found.Mismatches() - len(found.Failures); rest > 0 {
 		w.printf("\nand %d more\n", rest)

@@ -57,7 +57,7 @@ func TestVerifyReports(t *testing.T) {
 	}))
 	assert.True(t, strings.HasPrefix(out.String(), "\ncase 517: context deadline exceeded\n"+
 		"  alone: smoothl1 verify --device cuda:1 --case '"+c.String()+"'\n"+
-		"  as it was: smoothl1 verify --device cuda:1 --seed 9 --first 500 --cases 18\n"+
+		"  in its block: smoothl1 verify --device cuda:1 --seed 9 --first 500 --cases 18\n"+
 		"\nand 2 more\n"), out.String())
 	assert.Regexp(t, ` CUDA +1000 +5 +3 *\n`, out.String())
 }

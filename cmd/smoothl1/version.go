@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// commit is set by the linker where the build has no version control to look at.
+// commit is set by the linker for builds without version control information.
 var commit string
 
-// version says what this binary was built from.
+// version describes what this binary was built from.
 func version() string {
 	build, ok := debug.ReadBuildInfo()
 	if !ok {
@@ -19,7 +19,7 @@ func version() string {
 	return versionOf(build, commit)
 }
 
-// revision returns the commit that this binary was built from, "unknown" where the build does not say.
+// revision returns the commit that this binary was built from, or "unknown".
 func revision() string {
 	if build, ok := debug.ReadBuildInfo(); ok {
 		if c := commitOf(build, commit); c != "" {
