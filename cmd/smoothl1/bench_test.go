@@ -80,7 +80,7 @@ func TestBenchSaysWhatIsMissing(t *testing.T) {
 		{"--device sim --sizes 100000000000000000,1000000000000000", "nothing was measured: every size was left out", 0},
 		{"--device cpu --sizes 64 --torch /bin/false", "--torch /bin/false: no answer: ", 1},
 		{"--device cpu --sizes 64 --torch /nowhere/python3", "--torch /nowhere/python3: fork/exec /nowhere/python3: no such file", 1},
-		{"--device sim --sizes 64 --torch /bin/false", "--torch /bin/false: there is none on a simulated device", 1},
+		{"--device sim --sizes 64 --torch /bin/false", "--torch /bin/false: not available on a simulated device", 1},
 	} {
 		out := filepath.Join(t.TempDir(), "r.json")
 		_, stderr, code := call(append(strings.Fields("bench --samples 1 --rotate 1 -o "+out), strings.Fields(c.arguments)...)...)

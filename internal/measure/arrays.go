@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// rotation is memory for several sets of arrays of n elements, which calls use in turn.
+// rotation is memory for several sets of arrays of n elements. Successive calls use successive sets.
 type rotation[T smoothl1.Float] struct {
 	dev       *gpu.Device
 	n, stride int // elements of an array, and from one to the next
@@ -22,14 +22,14 @@ type rotation[T smoothl1.Float] struct {
 	nextCopy  int               // the place that the next copy uses
 	whole     [3]*gpu.Buffer[T] // pred, target, out
 	host      [3][]T            // the same on the CPU, nil elsewhere
-	shared    *shared           // where host lies, nil where it is this process's alone
-	made      []set[T]          // the sets, where they are few
+	shared    *shared           // the memory of host, nil if it is not shared
+	made      []set[T]          // the sets made so far, kept if they are few
 }
 
-// aligned is the number of elements that a set's arrays begin at a multiple of: 256 bytes of the smaller type.
+// aligned is the alignment of a set's arrays, in elements: 256 bytes of the smaller type.
 const aligned = 64
 
-// newRotation makes sets until they take more than so many bytes, and fills them.
+// newRotation makes and fills as many sets as take more than the given bytes.
 func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
 	r := &rotation[T]{dev: dev, n: n}
 	r.sets, r.stride = setsFor(n, uint64(smoothl1.DTypeOf[T]().Size()), bytes)
@@ -57,14 +57,14 @@ func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, 
 			return nil, errors.Join(err, r.close())
 		}
 	}
-	// What is written is touched beforehand, too: the first touch of a page takes longer than the loss of what fits into it.
+	// Touch the output beforehand, too: a page fault takes longer than the loss of a page of elements.
 	if err := r.whole[2].CopyFrom(r.whole[0]); err != nil {
 		return nil, errors.Join(err, r.close())
 	}
 	return r, nil
 }
 
-// allocateHost makes the arrays in the host's memory, shared with peers where the system can do it.
+// allocateHost makes the arrays in host memory, shared with peers if the system supports it.
 func (r *rotation[T]) allocateHost() (err error) {
 	n, size := r.sets*r.stride, smoothl1.DTypeOf[T]().Size()
 	if err := memory.Check(uint64(3 * n * size)); err != nil {
@@ -85,14 +85,14 @@ func (r *rotation[T]) allocateHost() (err error) {
 	return nil
 }
 
-// setsFor returns how many sets of n elements make more than so many bytes, of the two arrays that each operation touches at
-// least, and the elements from one set to the next.
+// setsFor returns how many sets of n elements exceed the given bytes, counting only the two arrays that every operation reads, and the
+// distance in elements from one set to the next.
 func setsFor(n int, size, bytes uint64) (sets, stride int) {
 	stride = (n + aligned - 1) / aligned * aligned
 	return int(bytes/(2*uint64(stride)*size)) + 1, stride
 }
 
-// rotationBytes is the memory that the sets take.
+// rotationBytes returns the memory that the sets take.
 func rotationBytes(n int, size, bytes uint64) uint64 {
 	sets, stride := setsFor(n, size, bytes)
 	return 3 * uint64(sets) * uint64(stride) * size
@@ -109,10 +109,10 @@ func (r *rotation[T]) close() error {
 	return errors.Join(errs...)
 }
 
-// piece is what is generated, copied and checked in one go.
+// piece is the number of elements that are generated, copied and checked at a time.
 const piece = 2048 * cpu.Chunk
 
-// fill gives an array its content, a function of seed and position alone.
+// fill fills an array with content that depends on seed and position alone.
 func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) error {
 	host := make([]T, min(piece, w.Len()))
 	for first := 0; first < w.Len(); first += piece {
@@ -132,8 +132,8 @@ func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) e
 	return nil
 }
 
-// generate writes the content from position first on: multiples of 2^-22 in [-2, 2), in no order, so that both branches of the
-// formula are as likely as not.
+// generate writes the content that begins at position first: pseudo-random multiples of 2^-22 in [-2, 2), for which both branches of
+// the formula are likely.
 func generate[T smoothl1.Float](x []T, seed uint64, first int) {
 	const share = 1 << 18
 	var wait sync.WaitGroup
@@ -153,13 +153,13 @@ func generate[T smoothl1.Float](x []T, seed uint64, first int) {
 	wait.Wait()
 }
 
-// set are the arrays of one call.
+// set holds the arrays of one call.
 type set[T smoothl1.Float] struct {
 	first             int // position of its first element
 	pred, target, out *gpu.Buffer[T]
 }
 
-// take returns the arrays of so many calls, by the number of the call, each the next set.
+// take returns a function that maps the number of a call to its set, for the given number of calls.
 func (r *rotation[T]) take(calls int) (func(i int) set[T], error) {
 	first := r.next
 	r.next = (first + calls) % r.sets
@@ -197,10 +197,11 @@ func (r *rotation[T]) at(k int) (s set[T], err error) {
 	return s, nil
 }
 
-// copied returns how many elements a copy has that moves as many bytes as so many arrays, or as near to it as the memory goes.
+// copied returns the length, in elements, of a copy that moves as many bytes as an operation on the given number of arrays, or as many
+// as the memory allows.
 func (r *rotation[T]) copied(arrays int) int { return min(arrays*r.n/2, r.sets*r.stride) }
 
-// takeCopies returns copies of m elements for so many calls, to be made in turn: fewer where there is no room for so many.
+// takeCopies returns copies of m elements for the given number of calls, to be used cyclically: fewer if there is no room for all.
 func (r *rotation[T]) takeCopies(m, calls int) (all []func() error, err error) {
 	stride := (m + aligned - 1) / aligned * aligned
 	places := max(1, r.sets*r.stride/stride)

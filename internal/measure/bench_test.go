@@ -52,7 +52,7 @@ func TestShareIsOfTheCopyOfTheSameSize(t *testing.T) {
 	assert.False(t, ok)
 }
 
-// TestRotation sees that calls in turn use different memory, all of it filled, and more than was asked for.
+// TestRotation checks that successive calls use different memory, all of it filled, and more in total than was asked for.
 func TestRotation(t *testing.T) {
 	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast())))} {
 		const n, bytes = 1000, 50_000
@@ -89,7 +89,7 @@ func TestRotation(t *testing.T) {
 		require.Len(t, copies, 4)
 		from, to := make([]float32, r.whole[0].Len()), make([]float32, r.whole[0].Len())
 		require.NoError(t, r.whole[0].Download(from))
-		for i, run := range copies { // each is of the memory that follows
+		for i, run := range copies { // each copies the memory after the last one's
 			require.NoError(t, r.whole[2].Set(make([]float32, len(to))))
 			require.NoError(t, run())
 			require.NoError(t, r.whole[2].Download(to))
@@ -110,7 +110,7 @@ func TestRotation(t *testing.T) {
 	require.NoError(t, r.close())
 }
 
-// TestCopyParts copies what one goroutine takes at a time, several times that, and what is left over.
+// TestCopyParts copies one part, several parts, and a remainder.
 func TestCopyParts(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(3))
 	const part = 64 * cpu.Chunk
@@ -143,7 +143,7 @@ func TestGenerate(t *testing.T) {
 	assert.InDelta(t, 0.5, float64(near)/float64(len(whole)), 0.01)
 }
 
-// TestCheckFindsWrongAnswers changes one element of an input, so that the device answers another question.
+// TestCheckFindsWrongAnswers changes one element of an input, so that the device's results are wrong.
 func TestCheckFindsWrongAnswers(t *testing.T) {
 	dev := open(t, gpu.On(sim.New(sim.Fast())))
 	for _, l := range []smoothl1.Loss{{Beta: 0.1}, {Kind: smoothl1.Huber, Beta: 2, Reduction: smoothl1.Sum}} {
@@ -170,7 +170,7 @@ func TestCheckFindsWrongAnswers(t *testing.T) {
 	}
 }
 
-// likeCUDA is a simulated device that is taken for a real one.
+// likeCUDA is a simulated device that passes for a real one.
 type likeCUDA struct{ driver.Device }
 
 func (d likeCUDA) Info() driver.Info {
@@ -207,7 +207,7 @@ func TestRun(t *testing.T) {
 			assert.Equal(t, 3*g.N*g.DType.Size(), e.Bytes)
 		}
 		require.Len(t, r.Left, 1)
-		assert.Regexp(t, fmt.Sprintf(`^%d elements of float32: they need \d+\.\d GiB, and there are `, tooMany), r.Left[0])
+		assert.Regexp(t, fmt.Sprintf(`^%d elements of float32: need \d+\.\d GiB, have `, tooMany), r.Left[0])
 		assert.Equal(t, "left out: "+r.Left[0], lines[9])
 		assert.Regexp(t, `^1000 float32 smooth_l1\(beta=1, mean\): forward\+backward .* of a copy$`, lines[0])
 		assert.Regexp(t, `^DQN, 32×1 float32 smooth_l1`, lines[8])
@@ -241,7 +241,7 @@ func TestRunStops(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestRotatesThroughFourTimesTheCache takes what the device says of its cache.
+// TestRotatesThroughFourTimesTheCache uses the cache size that the device reports.
 func TestRotatesThroughFourTimesTheCache(t *testing.T) {
 	r, err := Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New(sim.Fast())})), Samples: 1})
 	require.NoError(t, err)

@@ -22,12 +22,12 @@ type BitsRow struct {
 	Kind      smoothl1.Kind      `json:"kind"`
 	Beta      float64            `json:"beta"`
 	Reduction smoothl1.Reduction `json:"reduction"`
-	Data      string             `json:"data"` // what the inputs are, as package difftest names it
+	Data      string             `json:"data"` // the kind of inputs, as package difftest names it
 	What      string             `json:"what"` // "terms", "grad_pred" or "grad_target"
 	Elements  int                `json:"elements"`
 	Different int                `json:"different"`
-	ZeroSigns int                `json:"zero_signs"` // of the different ones, zeros of the other sign
-	MaxULPs   uint64             `json:"max_ulps"`   // between any two; of the largest uint64 between NaN and a number
+	ZeroSigns int                `json:"zero_signs"` // how many of the different ones are zeros of the other sign
+	MaxULPs   uint64             `json:"max_ulps"`   // the largest difference; math.MaxUint64 between NaN and a number
 	First     string             `json:"first,omitempty"`
 }
 
@@ -36,8 +36,7 @@ var bitsLosses = []smoothl1.Loss{
 	{Beta: 1}, {Beta: 0.1}, {Beta: 0}, {Beta: 1.0 / 9}, {Kind: smoothl1.Huber, Beta: 1}, {Kind: smoothl1.Huber, Beta: 0.3},
 }
 
-// bitsOrder is every question, those first whose answers say most. The loss is asked for with its reductions, for a gradient may
-// depend on them.
+// bitsOrder returns all cases, the most informative first. Each loss has all reductions, because gradients may depend on them.
 func bitsOrder(n int) (all []difftest.Case) {
 	for _, reductions := range [][]smoothl1.Reduction{{smoothl1.None}, {smoothl1.Mean, smoothl1.Sum}} {
 		for _, data := range []difftest.Data{difftest.Normal, difftest.Special, difftest.Kinks} {
@@ -62,13 +61,13 @@ func (r *Result) compareBits(ctx context.Context, c *Config, p *peer, until time
 	defer func() { err = errors.Join(err, remove()) }()
 	for i, k := range bitsOrder(c.BitsSize) {
 		if p.Contender == Compiled && (k.Loss.Reduction != smoothl1.Mean || k.Loss.Kind != smoothl1.SmoothL1 || k.Data != difftest.Normal) {
-			continue // each is compiled anew
+			continue // each case is compiled, which takes long
 		}
 		if past(until) {
 			r.leave(c, "%s's bits from %v on: time was up", p.Contender, k)
 			break
 		}
-		if !until.IsZero() { // what is compiled now is not waited for much longer than that
+		if !until.IsZero() { // do not wait for a compilation much longer than that
 			p.patience = min(p.patience, time.Until(until)+time.Second)
 		}
 		var rows []BitsRow
@@ -172,7 +171,7 @@ func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.In
 	return nil
 }
 
-// The arrays travel as their bytes, so that a peer needs no NumPy to read and write them.
+// Arrays are exchanged as raw bytes, so that a peer does not need NumPy.
 
 func writeAll[T smoothl1.Float](path string, x []T) error {
 	text, err := binary.Append(nil, binary.LittleEndian, x)

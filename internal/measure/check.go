@@ -11,8 +11,8 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 )
 
-// check computes every operation on the first and the last set of the device and compares all results with what package cpu
-// makes of the same arrays, bit for bit. It goes through them in pieces, so that the host needs no room for whole arrays.
+// check computes every operation on the first and the last set of the device and compares all results, bit for bit, with those of
+// package cpu. It works in pieces, so that the host does not need memory for whole arrays.
 func check[T smoothl1.Float](ctx context.Context, r *rotation[T], op *gpu.SmoothL1[T]) error {
 	for k := 0; k < r.sets; k += max(1, r.sets-1) {
 		s, err := r.at(k)
@@ -64,10 +64,10 @@ func checkSet[T smoothl1.Float](ctx context.Context, n int, s set[T], op *gpu.Sm
 	return nil
 }
 
-// answers is what package cpu makes of a piece.
+// answers holds a piece of the inputs, and room for the results of package cpu.
 type answers[T smoothl1.Float] struct{ pred, target, terms, grad []T }
 
-// pieces goes through what package cpu makes of the arrays that begin at a position.
+// pieces visits the n elements that begin at position first, piece by piece.
 func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at int, p answers[T]) error) error {
 	room := func() []T { return make([]T, min(n, piece)) }
 	p := answers[T]{room(), room(), room(), room()}
@@ -86,7 +86,7 @@ func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at i
 	return nil
 }
 
-// expect returns the loss.
+// expect returns the loss that package cpu computes.
 func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss) (float64, error) {
 	var sums []float64
 	err := pieces(ctx, n, first, func(_ int, p answers[T]) error {
@@ -129,8 +129,8 @@ func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smo
 	})
 }
 
-// checkPeer has a peer compute each operation on the first set, which is shared with it, and finds its results near ours: that it
-// does the same work on the same arrays. How near they are, compareBits says.
+// checkPeer has a peer compute each operation on the first set, which is shared with it, and checks that the results are near ours, so
+// that it does the same work on the same arrays. compareBits measures how near they are.
 func checkPeer[T smoothl1.Float](ctx context.Context, p *peer, r *rotation[T], l smoothl1.Loss) error {
 	loss, err := expect[T](ctx, r.n, 0, l)
 	if err != nil {
@@ -163,7 +163,7 @@ func checkPeer[T smoothl1.Float](ctx context.Context, p *peer, r *rotation[T], l
 				want = x.terms
 			}
 			for i := range want {
-				atKink := l.Beta == 0 && x.pred[i] == x.target[i] // where PyTorch 1.13 has another gradient
+				atKink := l.Beta == 0 && x.pred[i] == x.target[i] // PyTorch 1.13 has another gradient there
 				if got := out[at+i]; !near(float64(got), float64(want[i])) && !atKink {
 					return fmt.Errorf("wrong answer: %s: element %d is %v, ours %v", op, at+i, got, want[i])
 				}

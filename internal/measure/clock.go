@@ -14,16 +14,16 @@ type clock struct {
 	start, end *gpu.Event
 	most       int                     // calls of a sample
 	hold       [2]*gpu.Buffer[float32] // copied to keep the device busy while calls are queued; nil: calls are not queued
-	holdTime   time.Duration           // what one such copy takes
+	holdTime   time.Duration           // duration of one such copy
 }
 
-// lookEvery is after how many calls a sample looks at its context: so seldom that it does not show in the time of the shortest.
+// lookEvery is the number of calls after which a sample checks its context: enough not to affect the time of the shortest call.
 const lookEvery = 16
 
-// holdElements takes a GPU tens of microseconds to copy. Tests have fewer.
+// holdElements is the length of a copy that takes a GPU tens of microseconds. Tests reduce it.
 var holdElements = 16 << 20
 
-// queueing is more than the host takes to queue a call, so that the device has the next one when it has done one.
+// queueing is more than the host takes to queue a call, so that the device never waits for the host.
 const queueing = 10 * time.Microsecond
 
 func newClock(dev *gpu.Device) (_ *clock, err error) {
@@ -44,7 +44,7 @@ func newClock(dev *gpu.Device) (_ *clock, err error) {
 			return c, err1
 		}
 	}
-	for range 3 { // the first time is not the usual one
+	for range 3 { // the first copy is not representative
 		if err := errors.Join(c.start.Record(), c.hold[0].CopyFrom(c.hold[1]), c.end.Record()); err != nil {
 			return c, err
 		}
@@ -59,8 +59,8 @@ func (c *clock) close() error {
 	return errors.Join(c.start.Close(), c.end.Close(), c.hold[0].Close(), c.hold[1].Close())
 }
 
-// sample times so many calls, numbered from 0, on the device, and one more by itself on the host. On the CPU one is made before,
-// which finds in the caches what the last contender has left there.
+// sample times the given number of calls, numbered from 0, on the device, and one more by itself on the host. On the CPU an untimed
+// call comes first, because it finds the caches as the last contender left them.
 func (c *clock) sample(ctx context.Context, calls int, call func(i int) error, finish func() error) (device, wall float64, err error) {
 	if c.dev.Backend() == "cpu" {
 		if err := call(calls); err != nil {

@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// contender is one of those that are measured in turns.
+// contender is one operation of one implementation, to be measured.
 type contender struct {
 	entry Entry
 	most  int           // calls of a sample
-	guest bool          // one that the others go on without
-	every int           // it is measured in one turn of so many; 0: in each
-	rest  time.Duration // that its threads go on spinning after a sample
-	// sample returns the nanoseconds of a call among so many queued ones, on the device, and of one by itself until its
-	// result is there.
+	guest bool          // if it fails, the others are measured without it
+	every int           // measure it only in every nth round; 0: in each
+	rest  time.Duration // for which its threads spin after a sample
+	// sample returns the nanoseconds that one of the given number of queued calls takes on the device, and those of a single call
+	// until its result is there.
 	sample func(ctx context.Context, calls int) (device, wall float64, err error)
 
 	calls        int
 	device, wall []float64
 }
 
-// calibrate chooses the calls of a sample, about a millisecond of them, and warms up.
+// calibrate chooses the number of calls of a sample, to take about a millisecond, and warms up.
 func (c *contender) calibrate(ctx context.Context) error {
 	const long = 1e6
 	c.calls = 1
@@ -51,9 +51,9 @@ func (c *contender) measure(ctx context.Context) error {
 	return nil
 }
 
-// contest measures all contenders in turns, so that whatever changes on the machine changes for all. A guest that fails is left
-// out from then on, of which lost is told; a guest that does not even answer takes the others of its name along. When the time
-// is up it ends with the rounds that it has, three at least, and returns how many.
+// contest measures all contenders interleaved, so that changes of the machine's speed affect all of them. A guest that fails is reported
+// to lost and left out from then on; if its process has ended, so are the others of its name. When the time is up, contest stops after
+// the current round, but not before the third. It returns the number of rounds.
 func contest(ctx context.Context, all []*contender, samples int, until time.Time, lost func(c *contender, err error)) ([]Entry, int, error) {
 	out := map[*contender]bool{}
 	attempt := func(c *contender, measure func(context.Context) error) error {
@@ -83,7 +83,8 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 			return nil, 0, err
 		}
 	}
-	// In an order drawn for each turn: the next contender finds caches and clock as the last left them, which costs 1 or 2 %.
+	// Each round has a random order, because each contender finds caches and clock frequency as the last one left them, an effect of 1
+	// or 2 %.
 	order := rand.New(rand.NewPCG(uint64(len(all)), uint64(samples)))
 	done := 0
 	for ; done < samples && (done < 3 || !past(until)); done++ {
@@ -108,5 +109,5 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 	return entries, done, nil
 }
 
-// past says whether it is later than that; the zero time never comes.
+// past reports whether until has passed. The zero time never does.
 func past(until time.Time) bool { return !until.IsZero() && time.Now().After(until) }

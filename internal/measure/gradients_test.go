@@ -18,8 +18,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// TestGradientsOfPyTorch measures how far PyTorch's gradients on the CPU are from ours where |d| < beta, and finds them bit for
-// bit in PyTorch's order, n·(d/beta)·g for our n·d·g/beta. docs/contract.md has its numbers:
+// TestGradientsOfPyTorch measures how far PyTorch's gradients on the CPU are from ours where |d| < beta, and checks that they have the
+// bits of PyTorch's order of operations, n·(d/beta)·g where ours is n·d·g/beta. docs/contract.md quotes its numbers:
 //
 //	go test ./internal/measure -run TestGradientsOfPyTorch -v
 func TestGradientsOfPyTorch(t *testing.T) {
@@ -39,8 +39,8 @@ func TestGradientsOfPyTorch(t *testing.T) {
 	}
 }
 
-// apart are the most ULP between PyTorch's gradients and ours, where every number on the way to either is normal, and where one
-// is subnormal; and between PyTorch's and what its own order gives.
+// apart returns the largest differences in ULP: between PyTorch's gradients and ours where all intermediate results are normal, and
+// where one is subnormal; and between PyTorch's and those computed in its own order.
 type apart struct{ normal, subnormal, order uint64 }
 
 func (a apart) String() string {
@@ -48,7 +48,7 @@ func (a apart) String() string {
 }
 
 func gradients[T smoothl1.Float](t *testing.T, ctx context.Context, p *peer) (most apart) {
-	const n = 105 << 7 // a multiple of every vector: PyTorch has another order for what is left of one
+	const n = 105 << 7 // a multiple of every vector length: PyTorch computes the remainder in another order
 	r := rand.New(rand.NewPCG(1, 1))
 	dtype, tiny := smoothl1.DTypeOf[T](), 0x1p-126
 	if dtype == smoothl1.Float64 {

@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// describe is the device as a result keeps it.
+// describe returns the description of a device in a result.
 func describe(dev *gpu.Device) Device {
 	i := dev.Info()
 	d := Device{Backend: i.Backend, Name: i.Name, MemoryBytes: i.MemoryBytes, Multiprocessors: i.Multiprocessors, CacheBytes: i.L2Bytes}
@@ -20,7 +20,7 @@ func describe(dev *gpu.Device) Device {
 	case "cpu":
 		d.Name, d.Architecture, d.Threads = cpuName(), runtime.GOARCH, runtime.GOMAXPROCS(0)
 		d.CacheBytes, d.MemoryBytes = uint64(isa.LastLevelCache()), roomOn(dev)
-		d.InstructionSet, _ = cpu.InstructionSet() // an error of it is one of every operation
+		d.InstructionSet, _ = cpu.InstructionSet() // every operation would fail with its error
 	default:
 		d.Architecture = fmt.Sprintf("sm_%d%d", i.Major, i.Minor)
 		if i.DriverVersion != 0 {
@@ -29,12 +29,12 @@ func describe(dev *gpu.Device) Device {
 	}
 	d.Kernel, d.LoadBefore = firstLine("/proc/sys/kernel/osrelease"), load()
 	if d.CacheBytes == 0 && i.Backend != "sim" {
-		d.CacheBytes = 64 << 20 // it does not say: more than most have
+		d.CacheBytes = 64 << 20 // unknown: assume more than most have
 	}
 	return d
 }
 
-// roomOn is what the arrays may take.
+// roomOn returns the number of bytes that the arrays may take.
 func roomOn(dev *gpu.Device) uint64 {
 	if dev.Backend() != "cpu" {
 		return dev.Info().MemoryBytes / 10 * 9
@@ -44,10 +44,10 @@ func roomOn(dev *gpu.Device) uint64 {
 			return kilobytes << 10 / 2
 		}
 	}
-	return 1 << 30 // the system does not say
+	return 1 << 30 // unknown
 }
 
-// cpuName tells also those processors apart whose name a virtual machine hides.
+// cpuName returns the name of the processor, with family and model, which distinguish processors whose name a virtual machine hides.
 func cpuName() string {
 	const info = "/proc/cpuinfo"
 	name := field(info, "model name")
@@ -84,7 +84,7 @@ func firstLine(path string) string {
 	return line
 }
 
-// load returns the load averages of 1, 5 and 15 minutes, "" where the system does not say.
+// load returns the load averages of 1, 5 and 15 minutes, or "" if they are unknown.
 func load() string {
 	averages := strings.Fields(firstLine("/proc/loadavg"))
 	return strings.Join(averages[:min(3, len(averages))], " ")

@@ -15,7 +15,7 @@ type shared struct {
 	bytes []byte
 }
 
-// newShared returns memory of so many bytes, all of it touched. It has no limit but the machine's memory, unlike /dev/shm.
+// newShared returns shared memory, with all its pages present. Unlike /dev/shm, it is limited only by the machine's memory.
 func newShared(bytes int) (*shared, error) {
 	number, ok := map[string]uintptr{"amd64": 319, "arm64": 279}[runtime.GOARCH]
 	if !ok {
@@ -38,7 +38,7 @@ func newShared(bytes int) (*shared, error) {
 	return s, nil
 }
 
-// path is the file that a child process of the same user opens.
+// path returns the name under which a child process of the same user can open the memory.
 func (s *shared) path() string {
 	return fmt.Sprintf("/proc/%d/fd/%d", os.Getpid(), s.file.Fd())
 }

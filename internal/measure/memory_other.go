@@ -4,7 +4,7 @@ package measure
 
 import "errors"
 
-// shared is memory that another process can map too: here there is none.
+// shared is memory that another process can map too, which is not supported on this system.
 type shared struct{ bytes []byte }
 
 func newShared(int) (*shared, error) { return nil, errors.ErrUnsupported }

@@ -2,7 +2,7 @@ package measure
 
 import "slices"
 
-// Merge returns several results of one device as one. Of groups that are measured more than once the first is kept.
+// Merge combines several results of one device. If a group was measured more than once, the first is kept.
 func Merge(parts ...*Result) *Result {
 	all := &Result{}
 	seen := map[string]bool{}
@@ -39,8 +39,8 @@ func Merge(parts ...*Result) *Result {
 	return all
 }
 
-// Disputed returns the rows in which PyTorch, not compiled, gives other bits than the contract says it does: of loss terms, and
-// for beta > 0 of gradients with respect to pred, other than in the sign of a zero.
+// Disputed returns the rows that contradict the contract: those in which eager PyTorch's loss terms, or for beta > 0 its gradients with
+// respect to pred, differ from ours in more than the signs of zeros.
 func Disputed(rows []BitsRow) (disputed []BitsRow) {
 	for _, r := range rows {
 		promised := r.What == "terms" || r.What == "grad_pred" && r.Beta > 0

@@ -11,14 +11,14 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 )
 
-// ours returns this module's operations, and copies that move as many bytes.
+// ours returns contenders for this module's operations, and for copies that move as many bytes.
 func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (all []*contender) {
 	size := smoothl1.DTypeOf[T]().Size()
 	value := func() error {
 		_, err := op.Value()
 		return err
 	}
-	// The loss is ready when a call on the CPU returns, so it is asked for there, as callers do; on other devices at the end.
+	// On the CPU the loss is ready when a call returns, so each call reads it, as callers do; on other devices it is read at the end.
 	reduced := func(call func(s set[T]) error) (func(s set[T]) error, func() error) {
 		if r.host[0] == nil {
 			return call, value
@@ -61,7 +61,7 @@ func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (
 	return all
 }
 
-// contender returns one that calls a function of this process on the sets in turn.
+// contender returns a contender that calls a function of this process on successive sets.
 func (r *rotation[T]) contender(clock *clock, e Entry, call func(s set[T]) error, finish func() error) *contender {
 	return &contender{entry: e, most: r.most(clock), sample: func(ctx context.Context, calls int) (float64, float64, error) {
 		at, err := r.take(calls + 1)
@@ -72,7 +72,7 @@ func (r *rotation[T]) contender(clock *clock, e Entry, call func(s set[T]) error
 	}}
 }
 
-// most is how many calls a sample has at most. Those on one set of arrays are many, for they may be short and need no memory.
+// most returns the largest number of calls of a sample. With a single set it is large, for the calls may be short and need no memory.
 func (r *rotation[T]) most(clock *clock) int {
 	if r.sets == 1 && r.host[0] != nil {
 		return 1 << 17
@@ -106,7 +106,7 @@ func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *cloc
 	return all
 }
 
-// copyParts copies with as many goroutines as a loss may use, in parts that are as large as theirs.
+// copyParts copies with as many goroutines, and in parts of the same size, as a loss on the CPU.
 func copyParts[T smoothl1.Float](to, from []T) {
 	const part = 64 * cpu.Chunk
 	workers := min(runtime.GOMAXPROCS(0), (len(to)+part-1)/part)

@@ -15,7 +15,7 @@ var protocol string
 //go:embed peers/*.py
 var peerFiles embed.FS
 
-// scriptOf returns the program of a contender, whose name is its file's, or that, a comma and a variant.
+// scriptOf returns the program of a contender. Its name is that of its file, perhaps followed by a comma and a variant.
 func scriptOf(contender string) (script, variant string, err error) {
 	file, variant, _ := strings.Cut(contender, ", ")
 	text, err := peerFiles.ReadFile("peers/" + file + ".py")
@@ -25,15 +25,15 @@ func scriptOf(contender string) (script, variant string, err error) {
 	return protocol + "\n" + string(text) + "\nserve(Contender)\n", variant, nil
 }
 
-// PeersOn returns the names of all contenders in Python on a device, "cpu" or "cuda": what the files in peers say after
-// "# on DEVICE: ", with semicolons between them.
+// PeersOn returns the names of all contenders in Python on a device, "cpu" or "cuda". The files in peers list them after
+// "# on DEVICE: ", separated by semicolons.
 func PeersOn(device string) (all []string) {
 	files, err := peerFiles.ReadDir("peers")
 	if err != nil {
-		return nil // it is part of the program
+		return nil // cannot happen: the folder is embedded
 	}
 	for _, f := range files {
-		text, _ := peerFiles.ReadFile("peers/" + f.Name()) // as is this
+		text, _ := peerFiles.ReadFile("peers/" + f.Name()) // nor can this
 		for line := range strings.Lines(string(text)) {
 			if names, ok := strings.CutPrefix(line, "# on "+device+": "); ok {
 				all = append(all, strings.Split(strings.TrimSpace(names), "; ")...)
@@ -43,7 +43,7 @@ func PeersOn(device string) (all []string) {
 	return all
 }
 
-// starting is a peer that starts while others do something.
+// starting is a peer that is being started in the background.
 type starting struct {
 	contender string
 	peer      *peer
@@ -51,7 +51,7 @@ type starting struct {
 	done      chan struct{}
 }
 
-// startPeers starts the contenders in Python, where they are asked for, all at the same time.
+// startPeers starts all contenders in Python concurrently, if c asks for them.
 func (r *Result) startPeers(ctx context.Context, c *Config) (all []*starting) {
 	backend := c.Device.Backend()
 	switch {
@@ -59,7 +59,7 @@ func (r *Result) startPeers(ctx context.Context, c *Config) (all []*starting) {
 		r.NoPeers = "not asked for"
 		return nil
 	case backend == "sim":
-		r.NoPeers = "there is none on a simulated device"
+		r.NoPeers = "not available on a simulated device"
 		return nil
 	}
 	patience := c.Patience
@@ -77,8 +77,8 @@ func (r *Result) startPeers(ctx context.Context, c *Config) (all []*starting) {
 	return all
 }
 
-// met waits for a peer that starts, takes down whether it takes part, and returns it if so. A variant of what is missing altogether
-// is not mentioned.
+// met waits until a peer has started, and records whether it takes part. It returns nil if it does not. Variants of a missing library
+// are not recorded.
 func (r *Result) met(c *Config, s *starting) *peer {
 	<-s.done
 	library, _, _ := strings.Cut(s.contender, ", ")

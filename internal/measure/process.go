@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// peer is a Python process that measures one contender when it is told to. Contenders have processes of their own, so that a
-// compiler that fails or hangs takes nothing else along.
+// peer is a Python process that measures one contender on command. Each contender has a process of its own, so that a compiler that
+// fails or hangs affects nothing else.
 type peer struct {
 	hello
 	patience time.Duration
@@ -27,19 +27,19 @@ type peer struct {
 	pipe     io.Closer
 	out      *bufio.Reader
 	noise    tail
-	scratch  string       // a folder for its compiler
-	wait     func() error // of the process, once it is to end
-	gone     bool         // it answers no more
+	scratch  string       // folder for its compiler
+	wait     func() error // waits for the process to end, and kills it after a while
+	gone     bool         // the process has ended
 }
 
-// hello is what a peer says first.
+// hello is a peer's first message.
 type hello struct {
 	Peer
-	Bits bool // it is asked for its bits
+	Bits bool // its bits are to be compared
 }
 
-// startPeer starts a contender, on the device "cuda" or "cpu". The error says why it takes no part. A peer that takes longer than
-// patience over an answer is ended.
+// startPeer starts a contender on the device "cuda" or "cpu". The error says why it cannot take part. A peer that takes longer than
+// patience to answer is killed.
 func startPeer(ctx context.Context, python, device, contender string, patience time.Duration) (*peer, error) {
 	script, variant, err := scriptOf(contender)
 	if err != nil {
@@ -51,7 +51,7 @@ func startPeer(ctx context.Context, python, device, contender string, patience t
 	if p.scratch, err = os.MkdirTemp("", "smoothl1-peer-"); err != nil {
 		return nil, err
 	}
-	// Compiling in the process itself: nothing to wait for, and nothing left behind. And in a place that can be written to.
+	// Compile in the process itself, so that no worker processes are left behind, and in a writable folder.
 	p.command.Env = append(os.Environ(), "TORCHINDUCTOR_COMPILE_THREADS=1",
 		"TORCHINDUCTOR_CACHE_DIR="+filepath.Join(p.scratch, "inductor"), "TRITON_CACHE_DIR="+filepath.Join(p.scratch, "triton"))
 	out, err := p.start()
@@ -65,7 +65,7 @@ func startPeer(ctx context.Context, python, device, contender string, patience t
 		return p.command.Wait()
 	})
 	if err := p.read(&p.hello); err != nil {
-		_ = p.close() // the first error says it
+		_ = p.close() // err is the cause
 		return nil, err
 	}
 	p.Contender = contender
@@ -82,7 +82,7 @@ func (p *peer) start() (out io.ReadCloser, err error) {
 	return out, p.command.Start()
 }
 
-// refusal is what the peer says of a command that it could not do. It goes on.
+// refusal is a peer's error for one command, after which it continues to serve.
 type refusal string
 
 func (r refusal) Error() string { return string(r) }
@@ -99,7 +99,7 @@ func (p *peer) ask(to any, command map[string]any) error {
 	return p.read(to)
 }
 
-// afterFunc calls a function when a process has had so much time, unless it is stopped before. Tests let the time pass when they want it to.
+// afterFunc calls f after d unless stopped before. Tests replace it to control time.
 var afterFunc = func(_ *exec.Cmd, d time.Duration, f func()) (stop func() bool) { return time.AfterFunc(d, f).Stop }
 
 func (p *peer) read(to any) error {
@@ -132,7 +132,7 @@ func (p *peer) read(to any) error {
 	return json.Unmarshal(line, to)
 }
 
-// ended is the error of a process that talks no more: with its last words, which are there when it has ended.
+// ended returns the error of a process that has ended, with the last line of its standard error.
 func (p *peer) ended(err error) error {
 	p.gone = true
 	_ = p.close()
@@ -178,18 +178,18 @@ func (t *tail) last() string {
 	return ": " + lines[len(lines)-1]
 }
 
-// prepare has the peer make the arrays of a workload, or take those that are shared with it.
+// prepare has the peer make the arrays of a workload, or map those that are shared with it.
 func (p *peer) prepare(w Workload, sets, stride int, memory string) error {
 	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(), "beta": w.Loss.Beta,
 		"reduction": w.Loss.Reduction.String(), "sets": sets, "stride": stride, "memory": memory, "threads": w.Threads})
 }
 
-// contenders are the peer's operations on a workload that has been prepared.
+// contenders returns the peer's operations on the workload that has been prepared.
 func (p *peer) contenders(w Workload, most int) (all []*contender) {
 	for _, op := range Ops {
 		all = append(all, &contender{
 			entry: Entry{Op: op, Contender: p.Contender, Bytes: BytesOf(op, w)}, most: most, guest: true,
-			sample: func(_ context.Context, calls int) (float64, float64, error) { // the context's end ends the process
+			sample: func(_ context.Context, calls int) (float64, float64, error) { // cancelling the context kills the process
 				var took struct{ Device, Wall float64 }
 				err := p.ask(&took, map[string]any{"do": "sample", "op": op, "calls": calls})
 				return took.Device, took.Wall, err

@@ -1,27 +1,27 @@
-"""What every contender in Python does in the same way. The program that measures runs this text and then that of a contender, a
-file in the folder peers; it sends commands to standard input, a JSON object a line, and gets one for each from standard output;
-one with "error" says why the command was not done. The first answer comes by itself and says what takes part.
+"""The part that all contenders in Python share. The benchmark runs this text followed by that of a contender, a file in the folder
+peers. It sends commands to standard input, one JSON object a line, and reads one answer to each from standard output; an answer with
+"error" says why the command failed. The first answer is sent unasked and describes the contender.
 
 usage: python3 -c TEXTS cuda|cpu VARIANT
 
-  prepare  n, dtype, kind, beta, reduction: the loss; sets, stride: how many sets of arrays, and the elements from one to the next;
-           memory: the file in which pred, target and out lie, all sets of each; "": the peer has arrays of its own; threads, or 0
-  sample   op, calls: answers with the nanoseconds of one of so many calls on the device, and of one by itself
-  check    op: computes on the first set and leaves terms or gradient in out; answers with the loss where there is one
-  bits     directory, dtype, kind, beta, reduction: computes from files pred, target, upstream to files loss, grad_pred, grad_target
+  prepare  n, dtype, kind, beta, reduction: the loss; sets, stride: the number of sets of arrays, and the elements from one to the next;
+           memory: the file that holds pred, target and out, all sets of each; "": the peer makes its own arrays; threads, or 0
+  sample   op, calls: answers with the nanoseconds of one of that many queued calls on the device, and of a single call
+  check    op: computes on the first set and leaves terms or gradient in out; answers with the loss, if there is one
+  bits     directory, dtype, kind, beta, reduction: reads the files pred, target, upstream and writes loss, grad_pred, grad_target
 
 A contender is a class Contender with
 
-  __init__(device, variant)   raises Missing where it cannot take part
-  version, cuda, device       texts
-  bits(...)                   as the command; None where there is nothing to compare
+  __init__(device, variant)   raises Missing if it cannot take part
+  version, cuda, device       strings
+  bits(...)                   the command bits; None if there is nothing to compare
   prepare(n, dtype, kind, beta, reduction, count, memory, threads)    memory: a buffer of three times count elements, or None
-  call(op, first)             a function without arguments that does the operation on the arrays that begin at an element; it is called
-                              again and again, and returns the loss, the terms or nothing
-  keep(call, first, outcome)  puts terms or gradient, of a call that has returned the outcome, into out
-  value(outcome)              the loss as a number, None where there is none
-  wait()                      until the device is done
-  timed(calls)                calls them in turn and returns the nanoseconds on the device; Clock has it for a CPU
+  call(op, first)             returns a function without arguments that does the operation on the arrays from element first on; it is
+                              called repeatedly, and returns the loss, the terms or nothing
+  keep(call, first, outcome)  copies the terms or gradient of a call that returned outcome to out
+  value(outcome)              the loss as a number, or None
+  wait()                      waits until the device is done
+  timed(calls)                calls each of them and returns the nanoseconds on the device; Clock implements it for a CPU
 """
 import json
 import mmap
@@ -41,7 +41,7 @@ def answer(**what):
 
 
 class Missing(Exception):
-    """Why a contender takes no part."""
+    """Raised with the reason why a contender cannot take part."""
 
 
 def first_line(e):
@@ -50,7 +50,7 @@ def first_line(e):
 
 
 class Clock:
-    """The clock of a device that does what it is told at once."""
+    """The clock of a synchronous device."""
 
     def wait(self):
         pass
@@ -63,7 +63,7 @@ class Clock:
 
 
 class Rotation:
-    """The sets of arrays of a workload, which calls use in turn."""
+    """The sets of arrays of a workload. Successive calls use successive sets."""
 
     def __init__(self, contender, n, dtype, kind, beta, reduction, sets, stride, memory, threads):
         self.contender, self.sets, self.stride, self.next, self.only = contender, sets, stride, 0, {}
@@ -76,7 +76,7 @@ class Rotation:
         contender.prepare(n, dtype, kind, beta, reduction, sets * stride, buffer, threads)
 
     def calls(self, op, count):
-        """The calls of an operation, each on the next arrays; of a backward pass alone, the forward pass is done here."""
+        """Returns calls of an operation on successive sets. For a backward pass alone, it runs the forward pass."""
         if self.here and self.sets == 1:
             if op not in self.only:
                 self.only[op] = self.contender.call(op, 0)
@@ -92,10 +92,10 @@ class Rotation:
         queued = self.calls(op, calls + 1)
         last = queued.pop()
         if self.here:
-            last()  # finds in the caches what the last contender has left there
+            last()  # it finds the caches as the last contender left them
         took = contender.timed(queued)
         begin = time.perf_counter_ns()
-        contender.value(last())  # as callers get the loss
+        contender.value(last())  # callers read the loss
         contender.wait()
         return took / calls, time.perf_counter_ns() - begin
 
@@ -108,7 +108,7 @@ class Rotation:
 
 
 def serve(make):
-    """Answers commands until there are no more."""
+    """Answers commands until standard input ends."""
     try:
         contender = make(sys.argv[1], sys.argv[2])
     except Missing as e:
@@ -120,7 +120,7 @@ def serve(make):
         do = command.pop("do")
         try:
             if do == "prepare":
-                rotation = None  # its memory goes first
+                rotation = None  # free its memory first
                 rotation = Rotation(contender, **command)
                 answer()
             elif do == "sample":
@@ -133,5 +133,5 @@ def serve(make):
                 answer()
             else:
                 answer(error="no such command: " + do)
-        except Exception as e:  # such as no memory: the others go on without this
+        except Exception as e:  # out of memory, for example: the other commands may still work
             answer(error=first_line(e))

@@ -18,8 +18,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
-// asPython has the test binary stand in for Python with its libraries; its value says how it behaves. hanging names a folder for
-// what hangs.
+// asPython makes the test binary stand in for Python with its libraries; its value is the behaviour. hanging names a folder that stand-ins
+// that hang leave a file in.
 const (
 	asPython = "SMOOTHL1_TEST_AS_PYTHON"
 	hanging  = "SMOOTHL1_TEST_HANGING"
@@ -30,12 +30,12 @@ func TestMain(m *testing.M) {
 		standIn(how)
 		os.Exit(0)
 	}
-	os.Setenv("OMP_NUM_THREADS", "1") // PyTorch's threads spin, and take the processor from all others
+	os.Setenv("OMP_NUM_THREADS", "1") // PyTorch's threads spin, and would occupy all processors
 	os.Exit(m.Run())
 }
 
-// whenHanging does something in the place of letting time pass, at the moment that a stand-in begins to hang, and not before,
-// however slow the machine is. timeUp is what would be done when the time is up.
+// whenHanging replaces the passing of time: it calls a function when a stand-in begins to hang, however slow the machine is. timeUp is what
+// would be called when the time is up.
 func whenHanging(t *testing.T, do func(timeUp func())) {
 	t.Setenv(hanging, t.TempDir())
 	old := afterFunc
@@ -59,7 +59,7 @@ func whenHanging(t *testing.T, do func(timeUp func())) {
 	}
 }
 
-// runWith measures a little with a stand-in for Python.
+// runWith measures a small workload with a stand-in for Python.
 func runWith(t *testing.T, ctx context.Context, how string) (*Result, []string, error) {
 	t.Setenv(asPython, how)
 	dev := open(t, gpu.CPU())
@@ -71,7 +71,7 @@ func runWith(t *testing.T, ctx context.Context, how string) (*Result, []string, 
 	return r, lines, err
 }
 
-// TestWithoutPyTorch measures all the same, and says why it is without.
+// TestWithoutPyTorch checks that the rest is measured, and that the result says why there is no PyTorch.
 func TestWithoutPyTorch(t *testing.T) {
 	for how, why := range map[string]string{
 		"missing": "python3 has no PyTorch",
@@ -94,7 +94,7 @@ func TestWithoutPyTorch(t *testing.T) {
 	require.ErrorContains(t, err, `there is no contender "fortran"`)
 }
 
-// TestPeersOn reads which contenders there are on which device.
+// TestPeersOn checks the lists of contenders by device.
 func TestPeersOn(t *testing.T) {
 	assert.Equal(t, []string{Eager, Compiled, Preallocated}, PeersOn("cpu"))
 	assert.Equal(t, []string{Eager, Compiled}, PeersOn("cuda"))
@@ -130,7 +130,7 @@ func TestPyTorchTakesTurns(t *testing.T) {
 	assert.NoDirExists(t, p.scratch)
 }
 
-// TestPyTorchFails measures ours, and the rest of PyTorch, whatever becomes of a part of it.
+// TestPyTorchFails checks that if a part of PyTorch fails, the rest of it and our operations are measured all the same.
 func TestPyTorchFails(t *testing.T) {
 	const ours, each = 6, 4
 	const what = " on 1000 elements of float32: "
@@ -169,7 +169,7 @@ func TestPyTorchFails(t *testing.T) {
 	}
 }
 
-// TestPyTorchHasNoBits goes on to the measurements.
+// TestPyTorchHasNoBits checks that measuring goes on if the comparison of bits fails.
 func TestPyTorchHasNoBits(t *testing.T) {
 	t.Setenv(asPython, "well")
 	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1, Rotate: 1, Python: os.Args[0], BitsSize: 10,
@@ -180,7 +180,7 @@ func TestPyTorchHasNoBits(t *testing.T) {
 	assert.Len(t, r.Groups, 1)
 }
 
-// TestEnds ends PyTorch with the context.
+// TestEnds checks that PyTorch's process ends with the context.
 func TestEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	whenHanging(t, func(func()) { cancel() })
@@ -188,7 +188,7 @@ func TestEnds(t *testing.T) {
 	require.ErrorIs(t, err, context.Canceled)
 }
 
-// TestFor leaves out what it has no time for, and saves what it has each time that there is more.
+// TestFor checks that a run leaves out what it has no time for, and saves the result each time that it has grown.
 func TestFor(t *testing.T) {
 	var groups []int
 	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1_000_000, Rotate: 1, For: 300 * time.Millisecond,
@@ -204,7 +204,7 @@ func TestFor(t *testing.T) {
 	require.ErrorIs(t, err, os.ErrPermission)
 }
 
-// realPython is the Python of this machine that has PyTorch, or the test is skipped.
+// realPython returns a Python that has PyTorch, or skips the test.
 func realPython(t *testing.T, ctx context.Context) string {
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
 		if exec.CommandContext(ctx, name, "-c", "import importlib.util as i, sys; sys.exit(i.find_spec('torch') is None)").Run() == nil {
@@ -215,7 +215,7 @@ func realPython(t *testing.T, ctx context.Context) string {
 	return ""
 }
 
-// TestRealPyTorch runs the script with the PyTorch of this machine, on the CPU.
+// TestRealPyTorch runs the script with this machine's PyTorch, on the CPU.
 func TestRealPyTorch(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
@@ -248,7 +248,7 @@ func TestRealPyTorch(t *testing.T) {
 }
 
 func TestCompareRow(t *testing.T) {
-	// One equal, one zero of the other sign, one next to it.
+	// One equal, one zero with the other sign, one that differs by one ULP.
 	row := BitsRow{What: "grad_pred"}
 	zero := 0.0
 	in := inputsOf(4)

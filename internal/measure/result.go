@@ -11,24 +11,24 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// A Result is what a run leaves behind, as JSON.
+// A Result is the outcome of a run, stored as JSON.
 type Result struct {
 	Device   Device    `json:"device"`
 	Commit   string    `json:"commit"`
 	Date     string    `json:"date"` // RFC 3339, UTC
 	Go       string    `json:"go"`
-	Samples  int       `json:"samples"`               // of each time, where a group or an entry says nothing else
+	Samples  int       `json:"samples"`               // of each time, unless a group or an entry has its own
 	One      *One      `json:"one_element,omitempty"` // nil: not measured
 	Groups   []Group   `json:"groups"`
 	Left     []string  `json:"left_out,omitempty"` // what was not measured, and why
-	Peers    []Peer    `json:"peers,omitempty"`    // the contenders in Python
+	Peers    []Peer    `json:"peers,omitempty"`    // contenders in Python
 	NoPeers  string    `json:"no_peers,omitempty"` // why there are none
 	Bits     []BitsRow `json:"bits,omitempty"`     // peers' results compared with ours
 	Seconds  float64   `json:"seconds"`
 	Rotating uint64    `json:"rotating_bytes"` // the least memory that the buffers rotate through
 }
 
-// Device is what was measured.
+// Device describes the device that was measured.
 type Device struct {
 	Backend         string `json:"backend"`
 	Name            string `json:"name"`
@@ -59,17 +59,17 @@ type One struct {
 	Allocations float64 `json:"allocations"`
 }
 
-// A Group is one loss on arrays of one size: everything in it was measured in turns.
+// A Group is one loss on arrays of one size. All its entries were measured interleaved.
 type Group struct {
-	Workload  string             `json:"workload"` // whose shape it is; "" for a power of two
+	Workload  string             `json:"workload"` // the model whose shape it is; "" for a plain size
 	Shape     []int              `json:"shape"`
 	N         int                `json:"n"`
 	DType     smoothl1.DType     `json:"dtype"`
 	Kind      smoothl1.Kind      `json:"kind"`
 	Beta      float64            `json:"beta"`
 	Reduction smoothl1.Reduction `json:"reduction"`
-	Threads   int                `json:"threads,omitempty"` // of the CPU, where the workload says how many
-	Samples   int                `json:"samples,omitempty"` // where time was up before all were taken
+	Threads   int                `json:"threads,omitempty"` // of the CPU, if the workload sets them
+	Samples   int                `json:"samples,omitempty"` // if the time was up before all were taken
 	Entries   []Entry            `json:"entries"`
 }
 
@@ -78,7 +78,7 @@ type Entry struct {
 	Op        string `json:"op"`
 	Contender string `json:"contender"`
 	Bytes     int    `json:"bytes"`             // that the operation must move
-	Samples   int    `json:"samples,omitempty"` // where they are fewer than the group's
+	Samples   int    `json:"samples,omitempty"` // if fewer than the group's
 	DeviceNS  Times  `json:"device_ns"`         // of one of several queued calls, on the device
 	NS        Times  `json:"ns,omitzero"`       // of one call until its result is there
 }
@@ -97,7 +97,7 @@ const (
 // Ops are the operations of the loss, in the order of the tables.
 var Ops = []string{ForwardNone, ForwardReduced, Backward, ForwardBackward}
 
-// arrays is how many arrays an operation reads and writes.
+// arrays is the number of arrays that an operation reads and writes.
 var arrays = map[string]int{ForwardNone: 3, ForwardReduced: 2, Backward: 3, ForwardBackward: 3, Copy: 2, Read: 2, Combine: 3}
 
 // BytesOf returns the bytes that an operation of a workload must move.
@@ -112,7 +112,7 @@ const (
 	Preallocated = "pytorch, preallocated"
 )
 
-// copyOf is the contender of a Copy that moves as many bytes as an operation on so many arrays.
+// copyOf returns the contender of a Copy that moves as many bytes as an operation on the given number of arrays.
 func copyOf(arrays int) string { return fmt.Sprintf("as %d arrays", arrays) }
 
 // Times are quantiles of samples, in nanoseconds.
@@ -122,7 +122,7 @@ type Times struct {
 	P90    float64 `json:"p90"`
 }
 
-// Quantiles returns those of samples, between the two samples next to each.
+// Quantiles returns the quantiles of samples, interpolated linearly.
 func Quantiles(samples []float64) Times {
 	if len(samples) == 0 {
 		return Times{}
@@ -139,7 +139,7 @@ func Quantiles(samples []float64) Times {
 	return Times{q(0.1), q(0.5), q(0.9)}
 }
 
-// GBs returns gigabytes per second, of the median time on the device.
+// GBs returns gigabytes per second, computed from the median time on the device.
 func (e Entry) GBs() float64 { return float64(e.Bytes) / e.DeviceNS.Median }
 
 // Find returns the entry of a contender.
@@ -151,8 +151,7 @@ func (g *Group) Find(op, contender string) (Entry, bool) {
 	return g.Entries[i], true
 }
 
-// Share returns an entry's speed as a share of that of the copy that moves as many bytes, or most nearly as many; NaN where
-// there is none.
+// Share returns an entry's speed as a share of that of the copy whose number of bytes is closest, or NaN if there is no copy.
 func (g *Group) Share(e Entry) float64 {
 	share, nearest := math.NaN(), math.MaxInt
 	for _, c := range g.Entries {
@@ -165,7 +164,7 @@ func (g *Group) Share(e Entry) float64 {
 
 // Ceiling returns the speed of the fastest loop that moves memory as an operation does, in GB/s, and its name: for a forward
 // pass with reduction one that reads two arrays; for the others one that combines two into a third, or copies one, whichever
-// is faster. It is 0 where no loop was run.
+// is faster. The speed is 0 if no loop was run.
 func (g *Group) Ceiling(op string) (speed float64, name string) {
 	for _, e := range g.Entries {
 		reads := e.Op == Read
@@ -188,7 +187,7 @@ func (r *Result) Peer(contender string) *Peer {
 	return nil
 }
 
-// Absent returns why a peer took no part, "" if it did.
+// Absent returns why a peer took no part, or "" if it did.
 func (r *Result) Absent(contender string) string {
 	if p := r.peer(contender); p != nil {
 		return p.Absent
@@ -218,7 +217,7 @@ func Load(path string) (*Result, error) {
 	return r, nil
 }
 
-// Save puts the result in the place of a file, at any moment of a run.
+// Save writes the result to a file, which it replaces atomically, so that it can be called at any time during a run.
 func (r *Result) Save(path string) error {
 	text, err := json.MarshalIndent(r, "", " ")
 	if err != nil {

@@ -19,28 +19,28 @@ type Config struct {
 	Workloads []Workload
 	Samples   int
 	Locals    []func(Workload) []Call // other contenders in this process, on the CPU
-	Python    string                  // the python3 that has the contenders' libraries; "": without them
-	BitsSize  int                     // elements of the arrays on which peers' bits are compared with ours; 0: they are not
+	Python    string                  // the python3 that has the contenders' libraries; "": no contenders in Python
+	BitsSize  int                     // elements of the arrays on which peers' bits are compared with ours; 0: no comparison
 	Commit    string
 	// Rotate is the least memory, in bytes, that buffers rotate through; 0: more than four times the device's cache.
 	Rotate uint64
-	// GuestsEvery has peers measured in one round of so many, since they are slow; 0: in each.
+	// GuestsEvery is n to measure peers, which are slow, only in every nth round; 0: in each.
 	GuestsEvery int
-	// For is how long it may take: what is not done then is left out, but for a group that is being measured; 0: as long as it takes.
+	// For limits the time of the run. Groups that have not begun by then are left out; 0: no limit.
 	For time.Duration
-	// Patience is how long a peer may take over an answer, which is compiling now and then; 0: two minutes.
+	// Patience is how long a peer may take to answer, which may include a compilation; 0: two minutes.
 	Patience time.Duration
-	// Save is given the result each time that there is more of it; nil: only Run returns it.
+	// Save, if not nil, is called with the result each time that it has grown.
 	Save func(*Result) error
-	// Report is told of each group when it is done, and of what is left out; nil: nobody is.
+	// Report, if not nil, is called for each group when it is done, and for everything that is left out.
 	Report func(line string)
 }
 
-// Run measures. When ctx ends, its error is returned.
+// Run measures all workloads. If ctx is done, it returns the error of ctx.
 func Run(ctx context.Context, c Config) (*Result, error) {
 	r, err := run(ctx, c)
 	if ctx.Err() != nil {
-		return nil, ctx.Err() // and not that a peer, which it ended too, does not answer
+		return nil, ctx.Err() // rather than that of a peer, which ctx ended too
 	}
 	return r, err
 }
@@ -83,7 +83,7 @@ func run(ctx context.Context, c Config) (*Result, error) {
 		return nil, err
 	}
 	var peers []*peer
-	for _, s := range begun { // a compiler has its time while another is compared
+	for _, s := range begun { // while one is compared, others go on compiling
 		p := r.met(&c, s)
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
@@ -133,7 +133,7 @@ func (c *Config) report(line string) {
 	}
 }
 
-// leave takes down what is not measured.
+// leave records and reports something that is not measured.
 func (r *Result) leave(c *Config, format string, a ...any) {
 	line := fmt.Sprintf(format, a...)
 	r.Left = append(r.Left, line)
@@ -149,7 +149,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 	}
 	what := fmt.Sprintf("%d elements of %v", n, same[0].DType)
 	if need, have := rotationBytes(n, uint64(same[0].DType.Size()), r.Rotating), roomOn(c.Device); need > have {
-		r.leave(c, "%s: they need %.1f GiB, and there are %.1f", what, float64(need)/(1<<30), float64(have)/(1<<30))
+		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
 		return nil
 	}
 	arrays, err := newRotation[T](ctx, c.Device, n, r.Rotating)
@@ -169,7 +169,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 	return nil
 }
 
-// measureOne measures a workload on arrays that there are.
+// measureOne measures a workload on existing arrays.
 func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
 	w Workload) (err error) {
 	if w.Threads > 0 {
@@ -215,7 +215,7 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 	return nil
 }
 
-// invite has a peer prepare a workload, checks its answers where they can be seen, and returns its contenders.
+// invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders.
 func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload) ([]*contender, error) {
 	memory, most := "", 50
 	if arrays.shared != nil {
@@ -242,7 +242,7 @@ func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *r
 	return guests, nil
 }
 
-// String is the group in a line: how fast its main operation is.
+// String summarizes the group in a line: the speed of its main operation.
 func (g *Group) String() string {
 	e, _ := g.Find(ForwardBackward, Ours)
 	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
@@ -254,7 +254,7 @@ func (g *Group) String() string {
 	return s
 }
 
-// Name says what is computed, on what.
+// Name describes what is computed, and on which arrays.
 func (g *Group) Name() string {
 	shape := make([]string, len(g.Shape))
 	for i, d := range g.Shape {

@@ -16,7 +16,7 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// hangs is the file that a process makes when it begins to hang.
+// hangs is the file that a process creates when it begins to hang.
 func hangs(pid int) string { return filepath.Join(os.Getenv(hanging), strconv.Itoa(pid)) }
 
 func hang() {
@@ -26,7 +26,7 @@ func hang() {
 	time.Sleep(time.Hour)
 }
 
-// standIn speaks the protocol in the place of a contender in Python.
+// standIn speaks the protocol in place of a contender in Python.
 func standIn(how string) {
 	compiles := os.Args[len(os.Args)-1] == "compiled"
 	switch {
@@ -93,7 +93,7 @@ type prepared struct {
 	Memory          string
 }
 
-// check computes on the first set, reading and writing the file that is the memory of the other process.
+// check computes on the first set, in the file that backs the other process's memory.
 func (p prepared) check(op string) string {
 	f, err := os.OpenFile(p.Memory, os.O_RDWR, 0)
 	if err != nil {

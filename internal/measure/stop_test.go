@@ -13,10 +13,10 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// counting is a device that counts what it does.
+// counting is a device that counts its calls.
 type counting struct {
 	driver.Device
-	since *int // the last look at the context
+	since *int // calls since the context was last checked
 }
 
 func (d counting) Alloc(bytes uint64) (driver.Ptr, error) {
@@ -44,7 +44,7 @@ func (d counting) Launch(f driver.Function, g driver.Geometry, on driver.Stream,
 	return d.Device.Launch(f, g, on, args)
 }
 
-// looked is a context that sees when it is looked at, and ends after so many times.
+// looked is a context that notes when it is checked, and ends after a number of checks.
 type looked struct {
 	context.Context
 	at   func()
@@ -59,7 +59,7 @@ func (c *looked) Err() error {
 	return nil
 }
 
-// TestLooksAtTheContext sees a run stop between any two pieces of work: as it allocates, fills, checks, calibrates and measures.
+// TestLooksAtTheContext checks that a run can stop between any two pieces of work: when it allocates, fills, checks, calibrates and measures.
 func TestLooksAtTheContext(t *testing.T) {
 	run := func(looks int) (taken, most int, err error) {
 		since := 0
@@ -81,7 +81,7 @@ func TestLooksAtTheContext(t *testing.T) {
 	}
 }
 
-// TestPiecesLookAtTheContext ends in the middle of an array of several pieces.
+// TestPiecesLookAtTheContext cancels in the middle of an array of several pieces.
 func TestPiecesLookAtTheContext(t *testing.T) {
 	ctx := &looked{t.Context(), func() {}, 1}
 	visited := 0

@@ -20,7 +20,7 @@ func (r *Result) Print(out io.Writer) error {
 	}
 	fmt.Fprintf(&b, "; buffers rotate through more than %.0f MiB; medians of %d, and p10 to p90\n", float64(r.Rotating)/(1<<20), r.Samples)
 	if d.Backend == "sim" {
-		b.WriteString("The times are those of the simulation, and say nothing of any hardware.\n")
+		b.WriteString("The times are those of the simulation, and say nothing about hardware.\n")
 	}
 	for i := range r.Groups {
 		r.Groups[i].print(&b)
@@ -58,7 +58,7 @@ func (g *Group) print(b *strings.Builder) {
 	t.Flush()
 }
 
-// BitsSummary says in a few words how peers' results compare with ours.
+// BitsSummary summarizes how peers' results compare with ours.
 func BitsSummary(rows []BitsRow) string {
 	type count struct{ arrays, equal, elements, different int }
 	counts := map[string]*count{}

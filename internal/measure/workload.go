@@ -8,11 +8,11 @@ import (
 
 // A Workload is a loss on arrays of a shape.
 type Workload struct {
-	Name  string // whose; "" for a size alone
+	Name  string // the model it comes from; "" for a plain size
 	Shape []int
 	DType smoothl1.DType
 	Loss  smoothl1.Loss
-	// Threads is how many of the CPU are used; 0: as many as Go has.
+	// Threads is the number of threads of the CPU; 0: GOMAXPROCS.
 	Threads int
 }
 
@@ -25,7 +25,7 @@ func (w Workload) N() int {
 	return n
 }
 
-// Named are the shapes that losses really have, without the weights and masks that some of them are used with.
+// Named returns workloads with the shapes of known models, without the weights and masks that some of them use.
 func Named() []Workload {
 	smooth := func(beta float64, r smoothl1.Reduction) smoothl1.Loss { return smoothl1.Loss{Beta: beta, Reduction: r} }
 	return []Workload{
@@ -42,8 +42,8 @@ func Named() []Workload {
 	}
 }
 
-// Sizes returns the mean of smooth L1 on arrays of these sizes, for each type and beta. Equal sizes and types are neighbours,
-// so that their arrays are made once.
+// Sizes returns workloads of the mean of smooth L1 for each type, size and beta. Those of equal type and size are adjacent, so that their
+// arrays are made once.
 func Sizes(sizes []int, types []smoothl1.DType, betas []float64) (all []Workload) {
 	for _, t := range types {
 		for _, n := range sizes {
@@ -55,7 +55,7 @@ func Sizes(sizes []int, types []smoothl1.DType, betas []float64) (all []Workload
 	return all
 }
 
-// Powers are 2^from, 2^(from+2), … up to 2^to.
+// Powers returns 2^from, 2^(from+2), … up to 2^to.
 func Powers(from, to int) (all []int) {
 	for e := from; e <= to; e += 2 {
 		all = append(all, 1<<e)
@@ -63,14 +63,14 @@ func Powers(from, to int) (all []int) {
 	return all
 }
 
-// Full is all of it: the shapes that losses really have, and all sizes from 2^10 to 2^30 by fours, in both types, with a beta
-// that is a power of two and one that is not.
+// Full returns all workloads: the shapes of known models, and the sizes 2^10, 2^12, … 2^30, in both types, with a beta that is a power of
+// two and one that is not.
 func Full() []Workload {
 	types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
 	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}))
 }
 
-// Main are the few that say most, for who has minutes: the first is that of which the speed of memory can be read.
+// Main returns the few most informative workloads, for runs of minutes. The first one shows the speed of memory.
 func Main() []Workload {
 	all := Sizes([]int{1 << 28}, []smoothl1.DType{smoothl1.Float32}, []float64{1})
 	for _, name := range []string{"DQN", "KernelBench 96, old form", "KernelBench 96"} {

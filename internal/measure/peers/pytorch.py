@@ -1,5 +1,5 @@
-"""PyTorch as users call it; compiled; and, which no training loop does, with all its memory allocated beforehand. It keeps to what
-PyTorch has had from 1.13 to 2.11, and needs no NumPy.
+"""PyTorch as users call it; compiled; and with all its memory allocated beforehand, which no training loop does. It uses
+only what PyTorch 1.13 to 2.11 have in common, and does not need NumPy.
 """
 # on cuda: pytorch; pytorch, compiled
 # on cpu: pytorch; pytorch, compiled; pytorch, preallocated
@@ -8,7 +8,7 @@ import ctypes
 try:
     import torch
     import torch.nn.functional as F
-except Exception as e:  # there may be one that does not load
+except Exception as e:  # it may be installed and fail to load
     torch, why = None, e
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # at::Reduction
@@ -26,7 +26,7 @@ class Contender(Clock):
         self.version, self.cuda = str(torch.__version__), torch.version.cuda or ""
         self.device = torch.cuda.get_device_name() if where == "cuda" else "CPU"
         if self.preallocated:
-            self.bits = None  # they are those of PyTorch as it is
+            self.bits = None  # the same as eager PyTorch's
         if self.compiled:
             self.try_to_compile()
 
@@ -36,7 +36,7 @@ class Contender(Clock):
         try:
             x = torch.ones(64, device=self.where, requires_grad=True)
             self.as_asked(self.loss_of("smooth_l1", 1.0, "mean"))(x, torch.zeros(64, device=self.where)).backward()
-        except Exception as e:  # whatever it was, the others go on without it
+        except Exception as e:
             raise Missing("torch.compile failed: " + first_line(e))
 
     def loss_of(self, kind, beta, reduction):
@@ -45,18 +45,18 @@ class Contender(Clock):
         return lambda p, t: F.smooth_l1_loss(p, t, reduction=reduction, beta=beta)
 
     def as_asked(self, function):
-        """The function itself, or compiled."""
+        """Returns the function, compiled if this is the compiled variant."""
         return torch.compile(function, dynamic=False) if self.compiled else function
 
     def forget(self):
-        """Lets go of what was compiled before."""
+        """Drops what was compiled before."""
         if self.compiled and hasattr(torch, "_dynamo"):
             torch._dynamo.reset()
 
     # Arrays.
 
     def prepare(self, n, dtype, kind, beta, reduction, count, memory, threads):
-        self.pred = self.target = self.out = None  # the last workload's memory goes first
+        self.pred = self.target = self.out = None  # free the last workload's memory first
         if self.where.type == "cuda":
             torch.cuda.empty_cache()
         if threads:
@@ -71,7 +71,7 @@ class Contender(Clock):
                 self.out = torch.empty_like(self.pred)
         if self.preallocated:
             self.one, self.sum = (torch.ones((), device=self.where, dtype=kinds) for _ in range(2))
-            self.room = torch.empty(n, device=self.where, dtype=kinds)  # a loss with a mean allocates its terms, so it is made of two operations
+            self.room = torch.empty(n, device=self.where, dtype=kinds)  # a reduced loss would allocate its terms, so it is done as two operations
         self.forget()
         self.terms, self.reduced = self.as_asked(self.loss_of(kind, beta, "none")), self.as_asked(self.loss_of(kind, beta, reduction))
 
@@ -146,7 +146,7 @@ class Contender(Clock):
             return super().timed(calls)
         start, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
         self.wait()
-        if hasattr(torch.cuda, "_sleep"):  # keeps the device busy while calls are queued: 60 µs each, in cycles of at most 2 GHz
+        if hasattr(torch.cuda, "_sleep"):  # keep the device busy while calls are queued: 60 µs each at 2 GHz
             torch.cuda._sleep(120000 * len(calls))
         start.record()
         for call in calls:
