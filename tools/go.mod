@@ -1,4 +1,4 @@
-// What makes and checks the code of the module above: generators, the checks of PTX and machine code, mutants, staticcheck.
+// Tools for the development of the module above: generators, checks of PTX and machine code, mutation tests, staticcheck.
 module github.com/smoothl1/smoothl1/tools
 
 go 1.26.0

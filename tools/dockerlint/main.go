@@ -50,11 +50,11 @@ func run(files []string, out io.Writer) int {
 	return 0
 }
 
-// lint returns what BuildKit complains of, a line each.
+// lint returns BuildKit's warnings, one a line.
 func lint(ctx context.Context, name string, text []byte) (complaints []string, err error) {
 	platform := ocispecs.Platform{OS: "linux", Architecture: "amd64"}
 	source := llb.NewSourceMap(nil, name, "Dockerfile", text)
-	source.Definition = &llb.Definition{} // where the file comes from: nowhere that could be asked
+	source.Definition = &llb.Definition{} // BuildKit needs one, but it has no source to read
 	results, err := dockerfile2llb.DockerfileLint(ctx, text, dockerfile2llb.ConvertOpt{
 		Config:         dockerui.Config{BuildPlatforms: []ocispecs.Platform{platform}, TargetPlatforms: []ocispecs.Platform{platform}},
 		TargetPlatform: &platform,
@@ -79,7 +79,7 @@ func lint(ctx context.Context, name string, text []byte) (complaints []string, e
 	return complaints, nil
 }
 
-// anyImage answers for every image that it is there, for one platform: the linter asks no registry.
+// anyImage reports that every image exists, for one platform, so that the linter needs no registry.
 type anyImage struct{ platform ocispecs.Platform }
 
 // ResolveImageConfig implements llb.ImageMetaResolver.

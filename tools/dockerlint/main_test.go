@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLint has the linter complain of a file that breaks several rules, and of one that is no Dockerfile.
+// TestLint checks the warnings for files that break rules, and for one that is not a Dockerfile.
 func TestLint(t *testing.T) {
 	for text, want := range map[string][]string{
 		"FROM debian:12 AS base\nRUN make\n": nil,

@@ -1,9 +1,9 @@
-// Command gpubench measures, on CUDA device 0, what the bundle wants to know, and writes it as it goes, so that it can be ended at
-// any moment.
+// Command gpubench runs the benchmarks of the bundle on CUDA device 0. It writes its results as it goes, so that it can be killed at any
+// time.
 //
 //	gpubench -what bits|main|full -o FILE [-torch python3] [-for 60s]
 //
-// It exits with 1 after an error or where an answer is wrong.
+// It exits with 1 after an error or a wrong result.
 package main
 
 import (
@@ -22,11 +22,11 @@ import (
 var commit = "unknown"
 
 func main() {
-	what := flag.String("what", "main", "`WHAT` is measured: bits, PyTorch's beside ours; main, the few shapes that say most; full, all")
+	what := flag.String("what", "main", "`WHAT` to measure: bits, PyTorch's compared with ours; main, the few most informative shapes; full, all")
 	out := flag.String("o", "", "write the result to this `FILE`, as JSON")
-	python := flag.String("torch", "", "the `PYTHON` that has PyTorch; none: without it")
-	limit := flag.Duration("for", 0, "begin nothing after this time; 0: no limit")
-	patience := flag.Duration("patience", 0, "how long PyTorch may take over an answer; 0: two minutes")
+	python := flag.String("torch", "", "the `PYTHON` that has PyTorch; \"\": without PyTorch")
+	limit := flag.Duration("for", 0, "start nothing after this time; 0: no limit")
+	patience := flag.Duration("patience", 0, "how long PyTorch may take to answer; 0: two minutes")
 	samples := flag.Int("samples", 25, "`NUMBER` of samples of each time")
 	flag.Parse()
 	if err := run(*what, *out, *python, *limit, *patience, *samples); err != nil {

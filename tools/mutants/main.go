@@ -1,10 +1,10 @@
-// Command mutants changes the PTX of the kernels, one instruction at a time and in every way that an operator fits, and runs
-// the differential test on the simulated device until it catches the change. What survives is a hole in the tests, or a change
-// that changes nothing: those are listed in survivors.txt, each with a reason. Any other fails the command, and so does one of the
-// list that is caught, has no reason, or is not there.
+// Command mutants changes the PTX of the kernels, one instruction at a time and in every way that an operator applies to it, and runs
+// the differential test on the simulated device until it catches the change. A mutant that survives shows a hole in the tests, unless
+// it is equivalent to the original: survivors.txt lists those, each with a reason. The command fails if any other mutant survives, and
+// if a listed one is caught, has no reason, or does not exist.
 //
-// With -update the list becomes what the drawn mutants show: survivors that are not in it are added, without a reason, which is to
-// be given by hand; those that are caught, or that the PTX no longer has, are taken out.
+// With -update the list is updated from the drawn mutants: new survivors are added without a reason, which must be given by
+// hand; mutants that are caught, or that the PTX no longer has, are removed.
 //
 // usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE]
 package main
@@ -32,12 +32,12 @@ import (
 )
 
 func main() {
-	n := flag.Int("n", 400, "how many mutants are drawn; 0: all")
+	n := flag.Int("n", 400, "number of mutants to draw; 0: all")
 	seed := flag.Uint64("seed", 1, "of the draw")
-	only := flag.String("operator", "", "draw mutants of this operator alone")
-	kernel := flag.String("kernel", "", "draw mutants of this kernel alone")
+	only := flag.String("operator", "", "draw only mutants of this operator")
+	kernel := flag.String("kernel", "", "draw only mutants of this kernel")
 	verbose := flag.Bool("v", false, "print every mutant")
-	update := flag.Bool("update", false, "write the list anew, of what the drawn mutants show")
+	update := flag.Bool("update", false, "update the list from the drawn mutants")
 	list := flag.String("list", "mutants/survivors.txt", "the list of survivors")
 	flag.Parse()
 	if flag.NArg() != 0 {
@@ -53,14 +53,14 @@ func main() {
 	}
 }
 
-// verdict is what became of a mutant.
+// verdict is the outcome of a mutant.
 type verdict struct {
 	mutant
-	how    string // one of the ways below
+	how    string // one of the outcomes below
 	detail string
 }
 
-// The ways that a mutant ends.
+// The outcomes.
 const (
 	differs    = "a result differs"
 	stopped    = "the device stops it"
@@ -68,7 +68,7 @@ const (
 	refused    = "does not load"
 	equivalent = "equivalent"
 	survived   = "survives"
-	misjudged  = "the list is wrong" // it was to be equivalent, and is caught
+	misjudged  = "the list is wrong" // it is listed as equivalent, but is caught
 )
 
 func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
@@ -124,17 +124,17 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	return ok, known.check(everything)
 }
 
-// study runs the kernels of the mutants as they are, which must pass.
+// study runs the unchanged kernels of the mutants, which must pass.
 func study(mutants []mutant, cases map[string][]difftest.Case) error {
 	var mu sync.Mutex
 	var errs []error
 	var group sync.WaitGroup
-	first := make(chan mutant) // of each kernel
+	first := make(chan mutant) // the first mutant of each kernel
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for m := range first {
 				if v := try(m.original, m, cases[m.kernel]); v.how != survived {
-					err := fmt.Errorf("%s as it is: %s: %s", m.kernel, v.how, v.detail)
+					err := fmt.Errorf("%s unchanged: %s: %s", m.kernel, v.how, v.detail)
 					mu.Lock()
 					errs = append(errs, err)
 					mu.Unlock()
@@ -154,7 +154,7 @@ func study(mutants []mutant, cases map[string][]difftest.Case) error {
 	return errors.Join(errs...)
 }
 
-// draw picks n mutants at random, as many of each operator as there are as far as that goes.
+// draw picks n mutants at random, as evenly among the operators as their numbers allow.
 func draw(list []mutant, n int, seed uint64, only, kernel string) []mutant {
 	r := rand.New(rand.NewPCG(seed, 0))
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -185,7 +185,7 @@ func casesByKernel() map[string][]difftest.Case {
 		cases[c.Kernel()] = append(cases[c.Kernel()], c)
 	}
 	for _, c := range difftest.Levels() {
-		if c.N%(256*2048) == 0 { // as many chunk sums as there is room for
+		if c.N%(256*2048) == 0 { // a multiple of as many chunk sums as a block holds
 			cases[c.Kernel()] = append(cases[c.Kernel()], c)
 		}
 	}
@@ -196,12 +196,12 @@ func casesByKernel() map[string][]difftest.Case {
 	return cases
 }
 
-// stepLimit ends a mutant that runs in circles; no case needs a hundredth of it.
+// stepLimit ends a mutant that loops forever; no case needs a hundredth of it.
 const stepLimit = 1 << 28
 
-// try runs the cases of a kernel on a PTX until one fails.
+// try runs the cases of a kernel on a PTX text until one fails.
 func try(ptx string, m mutant, cases []difftest.Case) verdict {
-	// Few multiprocessors give blocks of many warps, some without work; many give many blocks, and at last those of one warp.
+	// Few multiprocessors give blocks of many warps, some of them without work; many give many blocks, down to one warp each.
 	for i, step := range []struct {
 		multiprocessors int
 		cases           []difftest.Case
@@ -219,7 +219,7 @@ func try(ptx string, m mutant, cases []difftest.Case) verdict {
 		column := difftest.On("mutant", dev)
 		for _, c := range step.cases {
 			if err := difftest.Run(c, column, difftest.Fallback()); err != nil {
-				_ = dev.Close() // after a fault it says so again
+				_ = dev.Close() // after a fault it fails again
 				return verdict{m, wayOf(err), err.Error()}
 			}
 		}
@@ -245,7 +245,7 @@ func ofKernel(kernel string, cases []difftest.Case) []difftest.Case {
 	return list
 }
 
-// aligned returns the cases of whole chunks of aligned arrays, for which the kernels promise accesses of 16 bytes.
+// aligned returns the cases with aligned arrays of full chunks, for which the kernels promise 16-byte accesses.
 func aligned(kernel string, cases []difftest.Case) []difftest.Case {
 	var list []difftest.Case
 	for _, c := range ofKernel(kernel, cases) {
@@ -256,7 +256,7 @@ func aligned(kernel string, cases []difftest.Case) []difftest.Case {
 	return list
 }
 
-// narrowAccess names an access to the arrays of less than 16 bytes that a kernel has made, or nothing.
+// narrowAccess describes an access to the arrays narrower than 16 bytes, or returns "" if a kernel has made none.
 func narrowAccess(c sim.Coverage, kernel string) string {
 	element := regexp.MustCompile(`^(ld|st)\.global\.f(32|64)`)
 	for _, k := range c {
@@ -264,7 +264,7 @@ func narrowAccess(c sim.Coverage, kernel string) string {
 			continue
 		}
 		for _, i := range k.Instructions {
-			// The chunk sums and the loss are written one by one, by one thread of 32 or fewer; a row is read by all.
+			// Only one thread of 32 or fewer writes the chunk sums and the loss, one at a time; all threads read a row.
 			if i.Executed >= 32*k.Launches/2 && element.MatchString(i.Text) {
 				return fmt.Sprintf("line %d: %s", i.Line, i.Text)
 			}

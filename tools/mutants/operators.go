@@ -16,11 +16,11 @@ type mutant struct {
 	kernel   string
 	line     int // of the file, from 1
 	from, to string
-	original string // the whole text
+	original string // the complete text
 	id       id
 }
 
-// text is the whole PTX with the change.
+// text returns the complete PTX with the change.
 func (m mutant) text() string {
 	lines := strings.Split(m.original, "\n")
 	lines[m.line-1] = m.to
@@ -31,13 +31,13 @@ func (m mutant) String() string {
 	return fmt.Sprintf("%s: %s, line %d: %q became %q", m.operator, m.kernel, m.line, strings.TrimSpace(m.from), strings.TrimSpace(m.to))
 }
 
-// An operator makes mutants of a line; each returned text is one.
+// An operator makes mutants of a line: each text that it returns is one.
 type operator struct {
 	name string
 	make func(line string) []string
 }
 
-// operators are what is done to every line that they fit.
+// operators are applied to every line that they match.
 var operators = []operator{
 	{"drop a barrier", replace(`^\tbar\.sync.*$`, "")},
 	{"drop a fence", replace(`^\tmembar\..*$`, "")},
@@ -66,7 +66,7 @@ var operators = []operator{
 	{"and for or", exchange(`^(\t)(and|or)(\.(?:pred|b16|b64) .*)$`, "and", "or")},
 }
 
-// replace is an operator that rewrites what matches.
+// replace returns an operator that rewrites what matches a pattern.
 func replace(pattern, with string) func(string) []string {
 	re := regexp.MustCompile(pattern)
 	return func(line string) []string {
@@ -77,7 +77,7 @@ func replace(pattern, with string) func(string) []string {
 	}
 }
 
-// exchange is an operator that puts one of two words for the other; the word is the pattern's second group of three.
+// exchange returns an operator that exchanges two words; the word is the second of the pattern's three groups.
 func exchange(pattern, a, b string) func(string) []string {
 	re := regexp.MustCompile(pattern)
 	return func(line string) []string {
@@ -93,7 +93,7 @@ func exchange(pattern, a, b string) func(string) []string {
 	}
 }
 
-// constants is an operator that adds and subtracts to the number that is the pattern's group.
+// constants returns an operator that adds to and subtracts from the number in the pattern's group.
 func constants(pattern string, by int64) func(string) []string {
 	re := regexp.MustCompile(pattern)
 	return func(line string) []string {
@@ -113,7 +113,7 @@ func constants(pattern string, by int64) func(string) []string {
 	}
 }
 
-// addresses is an operator that moves an access by an element to either side.
+// addresses returns an operator that moves an access by one element in either direction.
 func addresses(pattern string) func(string) []string {
 	re := regexp.MustCompile(pattern)
 	return func(line string) []string {
@@ -134,7 +134,7 @@ func addresses(pattern string) func(string) []string {
 		if strings.Contains(line, "64") {
 			size = 8
 		}
-		if strings.Contains(line, ".v") { // a vector moved by an element is misaligned: by a whole one it is not
+		if strings.Contains(line, ".v") { // move a vector by its full length, to keep it aligned
 			size = 16
 		}
 		var out []string

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// report prints the table and says whether every mutant was caught or is known to be equivalent.
+// report prints the table and reports whether every mutant was caught or is known to be equivalent.
 func report(verdicts []verdict, took time.Duration, verbose bool) bool {
 	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged}
 	counts := map[string]map[string]int{}

@@ -12,22 +12,22 @@ import (
 	"strings"
 )
 
-// survivors is the list of mutants that compute what the original computes: the names of reasons, and for each mutant one of them.
+// survivors is the list of mutants that are equivalent to the original: named reasons, and for each mutant the name of one.
 type survivors struct {
 	head    []string // the comment at the top
 	reasons []reason
-	why     map[id]string // the name of a mutant's reason; unknown where nobody has given one
+	why     map[id]string // the name of a mutant's reason, or unknown
 }
 
 // A reason says why mutants are equivalent.
 type reason struct {
 	name, text string
-	// mayStop: the simulated device may stop such a mutant all the same, for a race: it lets threads write one number to one place,
-	// unless it was read before.
+	// mayStop: the simulated device may nevertheless stop such a mutant for a race: it lets threads write the same number to the same
+	// address only if that has not been read before.
 	mayStop bool
 }
 
-// id is a mutant's name, which the numbers of lines, registers and labels have no part in.
+// id identifies a mutant independently of the numbers of lines, registers and labels.
 type id struct {
 	kernel, operator, change string
 	ordinal                  int // among those of the kernel that are equal so far, from 1
@@ -43,7 +43,7 @@ var (
 	label    = regexp.MustCompile(`\$L__BB\d+_\d+`)
 )
 
-// plain is an instruction without the numbers of its registers and labels.
+// plain returns an instruction without the numbers of its registers and labels.
 func plain(line string) string {
 	line = label.ReplaceAllString(numbered.ReplaceAllString(line, "%$1"), "$$L")
 	if line = strings.Join(strings.Fields(line), " "); line == "" {
@@ -164,7 +164,7 @@ func (s *survivors) reason(name string) (reason, bool) {
 	return s.reasons[i], true
 }
 
-// judged is what a mutant's verdict is in the light of the list.
+// judged returns a mutant's verdict, given the list.
 func (s *survivors) judged(v verdict) verdict {
 	why, listed := s.why[v.id]
 	r, _ := s.reason(why)
@@ -177,7 +177,7 @@ func (s *survivors) judged(v verdict) verdict {
 	return v
 }
 
-// check returns an error for what is listed and has no reason, or is no mutant of the texts.
+// check returns an error if a listed mutant has no reason, or is not a mutant of the texts.
 func (s *survivors) check(all []mutant) error {
 	are := map[id]bool{}
 	for _, m := range all {
@@ -197,13 +197,13 @@ func (s *survivors) check(all []mutant) error {
 		errs = append(errs, fmt.Errorf("%d survivors are listed without a reason", nameless))
 	}
 	if gone > 0 {
-		errs = append(errs, fmt.Errorf("%d survivors are listed that the text has no place for; -update takes them out", gone))
+		errs = append(errs, fmt.Errorf("%d listed survivors are not in the PTX; -update removes them", gone))
 	}
 	return errors.Join(errs...)
 }
 
-// update puts in the list which of the judged mutants survive, the new ones without a reason, and takes out what is caught and what is
-// no mutant of the texts. What was not judged stays, with its reason.
+// update adds the judged mutants that survive, new ones without a reason, and removes those that are caught or are not mutants of the
+// texts. Mutants that were not judged stay, with their reasons.
 func (s *survivors) update(all []mutant, verdicts []verdict) {
 	are := map[id]bool{}
 	for _, m := range all {

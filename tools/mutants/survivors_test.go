@@ -11,7 +11,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// a text of which each kernel has two halves that look alike.
+// tried is a text in which each kernel multiplies by a half twice.
 const tried = `.visible .entry one(
 	mul.rn.f32 	%f1, %f2, 0f3F000000;
 	mul.rn.f32 	%f7, %f8, 0f3F000000;
@@ -67,7 +67,7 @@ twice	round to zero	mul.rn.f32 %f, %f, 0f3F000000; => mul.rz.f32 %f, %f, 0f3F000
 
 	// The second kernel is gone, and the first has a third half, which survives; its first is caught, and its second was not judged.
 	changed := halves(t, ".visible .entry one(\n\tmul.rn.f32 	%f1, %f2, 0f3F000000;\n\tmul.rn.f32 	%f1, %f2, 0f3F000000;\n\tmul.rn.f32 	%f9, %f9, 0f3F000000;\n")
-	require.ErrorContains(t, s.check(changed), "1 survivors are listed that the text has no place for")
+	require.ErrorContains(t, s.check(changed), "1 listed survivors are not in the PTX")
 	var verdicts []verdict
 	for _, m := range changed {
 		switch m.id.ordinal {
@@ -94,7 +94,7 @@ twice	round to zero	mul.rn.f32 %f, %f, 0f3F000000; => mul.rz.f32 %f, %f, 0f3F000
 	}
 }
 
-// TestTheListIsOfTheKernels holds the committed list to the text that it is of, and to its own form.
+// TestTheListIsOfTheKernels checks that the committed list belongs to the committed PTX, and that -update would write it the same way.
 func TestTheListIsOfTheKernels(t *testing.T) {
 	files, err := filepath.Glob("../../kernels/*.ptx")
 	require.NoError(t, err)

@@ -1,5 +1,5 @@
-// Package ptxas assembles the kernels with the tools of the CUDA toolkit and reads what these say: ptxas and cuobjdump must be on
-// the PATH.
+// Package ptxas assembles the kernels with the tools of the CUDA toolkit and parses their output. ptxas and cuobjdump must be on the
+// PATH.
 package ptxas
 
 import (
@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
-// Assemble assembles the PTX files of all element types for an architecture, as "sm_90", and returns what "ptxas -v" said.
+// Assemble assembles the PTX files of all element types for an architecture, such as "sm_90", and returns the output of "ptxas -v".
 func Assemble(arch string) (log string, err error) {
 	err = each(arch, func(out, _ string) error {
 		log += out
@@ -24,7 +24,7 @@ func Assemble(arch string) (log string, err error) {
 	return log, err
 }
 
-// Code is Assemble that returns the machine code too, by kernel. (That of architectures before sm_70 has another form.)
+// Code is like Assemble, and also returns the machine code of each kernel. (For architectures before sm_70 it has another form.)
 func Code(arch string) (log string, code map[string][]sass.Instruction, err error) {
 	code = map[string][]sass.Instruction{}
 	err = each(arch, func(out, cubin string) error {
@@ -70,14 +70,14 @@ func each(arch string, then func(log, cubin string) error) error {
 	return nil
 }
 
-// Entry is what "ptxas -v" says of a kernel.
+// Entry is the output of "ptxas -v" for one kernel.
 type Entry struct {
 	Kernel    string
 	Registers int
 	Text      string
 }
 
-// Entries reads the log of "ptxas -v".
+// Entries parses the output of "ptxas -v".
 func Entries(log string) (list []Entry) {
 	for _, m := range regexp.MustCompile(`Compiling entry function '(\w+)'(?s:.*?)Used (\d+) registers`).FindAllStringSubmatch(log, -1) {
 		n, _ := strconv.Atoi(m[2]) // digits

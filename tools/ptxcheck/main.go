@@ -1,8 +1,8 @@
-// Command ptxcheck holds the kernels' PTX to what a simulator cannot see:
+// Command ptxcheck checks properties of the kernels' PTX that a simulator cannot see:
 //
-//   - no float add, sub, mul or fma without a rounding, which ptxas would be free to fuse;
-//   - ptxas assembles it for every architecture without a spill and without local memory;
-//   - in sm_90's code, the body loop of every float32 kernel reads and writes global memory 16 bytes at a time and no less.
+//   - every float add, sub, mul and fma has a rounding modifier, without which ptxas may fuse it;
+//   - ptxas assembles it for every architecture without spills or local memory;
+//   - in the code for sm_90, the body loop of every float32 kernel accesses global memory only 16 bytes at a time.
 //
 // usage: ptxcheck        with ptxas and cuobjdump on the PATH
 package main
@@ -56,7 +56,7 @@ func run() error {
 	return checkLoops(code)
 }
 
-// A rounding is the second word of the instruction: mul.rn.f32, fma.rn.f64.
+// The rounding modifier is the second word of an instruction: mul.rn.f32, fma.rn.f64.
 var unrounded = regexp.MustCompile(`^(add|sub|mul|fma|mad|div)(\.(ftz|sat|approx|full))*\.f(16|32|64)\b`)
 
 func checkRounding(ptx string) error {
@@ -68,7 +68,7 @@ func checkRounding(ptx string) error {
 			instruction = strings.TrimSpace(instruction)
 		}
 		if unrounded.MatchString(instruction) {
-			return fmt.Errorf("line %d has no rounding: %s", i+1, instruction)
+			return fmt.Errorf("line %d has no rounding modifier: %s", i+1, instruction)
 		}
 		if regexp.MustCompile(`^(add|sub|mul|div)\.rn\.f(32|64)\b`).MatchString(instruction) {
 			rounded++
@@ -78,13 +78,13 @@ func checkRounding(ptx string) error {
 		}
 	}
 	if rounded == 0 {
-		return fmt.Errorf("found no float arithmetic at all: has the PTX another form?")
+		return fmt.Errorf("found no float arithmetic at all: has the form of the PTX changed?")
 	}
 	fmt.Printf("rounding: %d float operations, each to nearest even, none fused\n", rounded)
 	return nil
 }
 
-// checkResources reads what "ptxas -v" says of each kernel.
+// checkResources checks the output of "ptxas -v" for each kernel.
 func checkResources(arch, log string) error {
 	var registers []int
 	for _, e := range ptxas.Entries(log) {
@@ -96,14 +96,14 @@ func checkResources(arch, log string) error {
 		registers = append(registers, e.Registers)
 	}
 	if want := len(kernels.All()); len(registers) != want {
-		return fmt.Errorf("%s: ptxas spoke of %d kernels, want %d", arch, len(registers), want)
+		return fmt.Errorf("%s: ptxas reported %d kernels, want %d", arch, len(registers), want)
 	}
 	sort.Ints(registers)
 	fmt.Printf("%s: %d kernels, %d to %d registers, no spill, no local memory\n", arch, len(registers), registers[0], registers[len(registers)-1])
 	return nil
 }
 
-// checkLoops finds the body loop of each float32 kernel and what it reads and writes.
+// checkLoops checks the memory accesses in the body loop of each float32 kernel.
 func checkLoops(code map[string][]sass.Instruction) error {
 	for _, v := range kernels.Of(smoothl1.Float32) {
 		if err := checkBody(v, code[v.Name()]); err != nil {

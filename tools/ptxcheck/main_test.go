@@ -19,11 +19,11 @@ func TestCheckRounding(t *testing.T) {
 	}
 	require.NoError(t, checkRounding(both))
 	for _, c := range []struct{ from, to, complaint string }{
-		{"mul.rn.f32", "mul.f32", "has no rounding: mul.f32"},
-		{"add.rn.f64", "add.f64", "has no rounding: add.f64"},
-		{"sub.rn.f32", "sub.ftz.f32", "has no rounding: sub.ftz.f32"},
+		{"mul.rn.f32", "mul.f32", "has no rounding modifier: mul.f32"},
+		{"add.rn.f64", "add.f64", "has no rounding modifier: add.f64"},
+		{"sub.rn.f32", "sub.ftz.f32", "has no rounding modifier: sub.ftz.f32"},
 		{"mul.rn.f64", "fma.rn.f64", "is fused: fma.rn.f64"},
-		{"div.rn.f32", "div.approx.f32", "has no rounding: div.approx.f32"},
+		{"div.rn.f32", "div.approx.f32", "has no rounding modifier: div.approx.f32"},
 	} {
 		err := checkRounding(strings.Replace(both, c.from, c.to, 1))
 		require.ErrorContains(t, err, c.complaint)
@@ -40,7 +40,7 @@ func TestCheckResources(t *testing.T) {
 	require.NoError(t, checkResources("sm_90", log.String()))
 	require.ErrorContains(t, checkResources("sm_90", strings.Replace(log.String(), "0 bytes spill stores", "4 bytes spill stores", 1)),
 		"smoothl1_forward_terms_f32_mul has 4 bytes spill stores")
-	require.ErrorContains(t, checkResources("sm_90", ""), "spoke of 0 kernels")
+	require.ErrorContains(t, checkResources("sm_90", ""), "reported 0 kernels")
 }
 
 // dump is a kernel with a body loop, a loop of single elements, and the loop over chunks around both, as cuobjdump prints it.
@@ -76,5 +76,5 @@ func TestCheckLoops(t *testing.T) {
 	if err == nil {
 		err = check(strings.ReplaceAll(dump("LDG.E.128", "STG.E.128"), "0x20 ", "0x24 "))
 	}
-	require.ErrorContains(t, err, "which is no instruction")
+	require.ErrorContains(t, err, "which is not an instruction")
 }

@@ -1,5 +1,5 @@
-// Command roofline writes docs/roofline.md: for each kernel the bytes it moves and the instructions it executes, counted on the
-// simulated device, and what the compiler made of it, read from ptxas and the machine code.
+// Command roofline writes docs/roofline.md: for each kernel the bytes that it moves and the instructions that it executes, counted on
+// the simulated device, and its registers and loads in flight, from ptxas and the machine code.
 //
 // usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
 package main
@@ -19,18 +19,18 @@ import (
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
-// architecture is a compute capability with what bounds the warps of its multiprocessors (CUDA C++ Programming Guide, technical
-// specifications per compute capability): all have 65,536 registers, given to a warp 256 at a time.
+// architecture is a compute capability with the limit of warps per multiprocessor (CUDA C++ Programming Guide, technical specifications
+// per compute capability). All have 65,536 registers, allocated to a warp in units of 256.
 type architecture struct {
 	name  string
-	warps int // at once on a multiprocessor
+	warps int // limit of resident warps on a multiprocessor
 }
 
 var architectures = []architecture{{"sm_60", 64}, {"sm_70", 64}, {"sm_75", 32}, {"sm_80", 64}, {"sm_86", 48}, {"sm_89", 48}, {"sm_90", 64}}
 
 const registersOfMultiprocessor = 65536
 
-// occupancy returns how many warps are at once on a multiprocessor, in blocks of the largest size.
+// occupancy returns the number of resident warps on a multiprocessor, in blocks of the largest size.
 func (a architecture) occupancy(registers int) int {
 	perWarp := (registers*kernels.WarpThreads + 255) / 256 * 256
 	blocks := min(a.warps/kernels.MaxWarps, registersOfMultiprocessor/(perWarp*kernels.MaxWarps))
@@ -38,7 +38,7 @@ func (a architecture) occupancy(registers int) int {
 }
 
 func main() {
-	check := flag.Bool("check", false, "compare the file, write nothing")
+	check := flag.Bool("check", false, "compare the file, do not write it")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: roofline [-check] docs/roofline.md")
@@ -63,7 +63,7 @@ func run(file string, check bool) error {
 		return err
 	}
 	if !bytes.Equal(committed, page) {
-		return fmt.Errorf("%s is not what the kernels give: run make roofline", file)
+		return fmt.Errorf("%s is out of date: run make roofline", file)
 	}
 	return nil
 }
@@ -95,16 +95,17 @@ func write() ([]byte, error) {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# What the kernels ask of a GPU
 
-Written by `+"`make roofline`"+`, checked in CI. Nothing here was measured on a GPU: bytes, sectors and instructions are counted on
-the simulated device, for %d aligned elements, the gradient of pred alone and beta 1 (_mul) or 0.1 (_div); registers are those
-that ptxas gives, loads in flight those of sm_90's machine code before the first value is used.
+`+"`make roofline`"+` writes this file, and CI checks it. Nothing here was measured on a GPU: bytes, sectors and instructions are counted
+on the simulated device, for %d aligned elements, the gradient of pred alone and beta 1 (_mul) or 0.1 (_div). Registers are those
+that ptxas reports; loads in flight are those that the machine code for sm_90 issues before it uses the first value.
 
 ## Traffic and work
 
-Bytes an element: the least that the operation must move; what the threads ask for; what the touched sectors of 32 bytes hold.
-Beside the arrays a reduction writes and reads 8 bytes a chunk of 2048. Instructions an element are PTX instructions of threads.
+Bytes per element: the least that the operation must move (floor), those that the threads access, and those of the 32-byte sectors
+that they touch. In addition to its arrays, a reduction writes and reads 8 bytes for each chunk of 2048 elements. Instructions are PTX
+instructions per element, counted by thread.
 
-| kernel | floor | asked for | in sectors | instructions | of them float | loads in flight |
+| kernel | floor | accessed | in sectors | instructions | of them float | loads in flight |
 |---|---:|---:|---:|---:|---:|---:|
 `, chunks*2048)
 	for _, t := range traffic {
@@ -121,7 +122,7 @@ Beside the arrays a reduction writes and reads 8 bytes a chunk of 2048. Instruct
 	fmt.Fprintf(&b, `
 ## Registers and occupancy
 
-Registers a thread, and the warps that are at once on a multiprocessor in blocks of %d threads, by the registers alone.
+Registers per thread, and resident warps per multiprocessor in blocks of %d threads, as far as registers limit them.
 
 | kernel |`, kernels.MaxWarps*kernels.WarpThreads)
 	for _, a := range architectures {
@@ -133,7 +134,7 @@ Registers a thread, and the warps that are at once on a multiprocessor in blocks
 		for _, a := range architectures {
 			r := registers[a.name][v.Name()]
 			if r == 0 {
-				return nil, fmt.Errorf("ptxas -arch=%s did not speak of %s", a.name, v.Name())
+				return nil, fmt.Errorf("ptxas -arch=%s did not report %s", a.name, v.Name())
 			}
 			fmt.Fprintf(&b, " %d: %d of %d |", r, a.occupancy(r), a.warps)
 		}
@@ -144,7 +145,7 @@ Registers a thread, and the warps that are at once on a multiprocessor in blocks
 
 func short(v kernels.Variant) string { return strings.TrimPrefix(v.Name(), "smoothl1_") }
 
-// loadsInFlight counts the 16-byte loads of the body loop that are issued before a register of one of them is read.
+// loadsInFlight counts the 16-byte loads of the body loop that are issued before the result of one of them is read.
 func loadsInFlight(code []sass.Instruction) (int, error) {
 	for _, loop := range sass.Innermost(code) {
 		loaded := map[int]bool{} // registers
@@ -154,7 +155,7 @@ func loadsInFlight(code []sass.Instruction) (int, error) {
 			if in.Op == "LDG.E.128" {
 				m := regexp.MustCompile(`^R(\d+),`).FindStringSubmatch(in.Operands)
 				if m == nil {
-					return 0, fmt.Errorf("%s %s: not as cuobjdump writes a load", in.Op, in.Operands)
+					return 0, fmt.Errorf("%s %s: not a load in cuobjdump's form", in.Op, in.Operands)
 				}
 				first, _ := strconv.Atoi(m[1]) // digits
 				for r := range 4 {
@@ -171,7 +172,7 @@ func loadsInFlight(code []sass.Instruction) (int, error) {
 	return 0, fmt.Errorf("found no loop with 16-byte loads")
 }
 
-// reads says whether an instruction names one of the registers beyond its first operand, which it writes.
+// reads reports whether an instruction reads one of the registers. Its first operand is the one that it writes.
 func reads(in sass.Instruction, registers map[int]bool) bool {
 	_, sources, _ := strings.Cut(in.Operands, ",")
 	for _, m := range regexp.MustCompile(`\bR(\d+)\b`).FindAllStringSubmatch(sources, -1) {

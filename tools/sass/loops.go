@@ -1,6 +1,6 @@
 package sass
 
-// Innermost returns the natural loops that hold no smaller one, each as the indexes of its instructions.
+// Innermost returns the natural loops that contain no other loop, each as the indexes of its instructions.
 func Innermost(code []Instruction) [][]int {
 	dominators := dominatorsOf(code)
 	before := make([][]int, len(code))
@@ -9,7 +9,7 @@ func Innermost(code []Instruction) [][]int {
 			before[j] = append(before[j], i)
 		}
 	}
-	// A back edge leads to an instruction that dominates its origin, the loop's head; loops with one head are one loop.
+	// A back edge leads to an instruction that dominates its origin, the loop's head. Loops with the same head are one loop.
 	members := map[int]map[int]bool{}
 	for i := range code {
 		for _, head := range code[i].Next {
@@ -112,7 +112,7 @@ func dominates(dominator []int, a, b int) bool {
 	return b == a
 }
 
-// postorder returns the reachable instructions, each behind those that follow it, and the place of each.
+// postorder returns the reachable instructions, each after its successors, and the position of each.
 func postorder(code []Instruction) (order, number []int) {
 	number = make([]int, len(code))
 	seen := make([]bool, len(code))

@@ -1,4 +1,4 @@
-// Package sass reads the machine code of NVIDIA's GPUs as cuobjdump prints it: far enough to find its loops.
+// Package sass parses the machine code of NVIDIA's GPUs as cuobjdump prints it, as far as needed to find its loops.
 package sass
 
 import (
@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Kernels splits what "cuobjdump -sass" prints into the code of each kernel, by name.
+// Kernels splits the output of "cuobjdump -sass" into the code of each kernel, by name.
 func Kernels(dump string) (map[string][]Instruction, error) {
 	kernels := map[string][]Instruction{}
 	for _, part := range strings.Split(dump, "Function : ")[1:] {
@@ -24,7 +24,7 @@ func Kernels(dump string) (map[string][]Instruction, error) {
 	return kernels, nil
 }
 
-// Instruction is one of a kernel's code, with the indexes of those that may follow it.
+// Instruction is an instruction with the indexes of those that may follow it.
 type Instruction struct {
 	Address  uint64
 	Op       string // with its modifiers: LDG.E.128
@@ -34,7 +34,7 @@ type Instruction struct {
 
 var sassLine = regexp.MustCompile(`^\s*/\*([0-9a-f]{4,})\*/\s+(@!?U?P\w+\s+)?([A-Z0-9_.]+)([^;]*);`)
 
-// Parse reads the code of a kernel as cuobjdump prints it.
+// Parse parses the code of a kernel as cuobjdump prints it.
 func Parse(body string) ([]Instruction, error) {
 	var code []Instruction
 	var targets []string // of branches, by instruction
@@ -68,7 +68,7 @@ func Parse(body string) ([]Instruction, error) {
 			}
 			to, ok := at[address]
 			if !ok {
-				return nil, fmt.Errorf("branch to %s, which is no instruction", t)
+				return nil, fmt.Errorf("branch to %s, which is not an instruction", t)
 			}
 			code[i].Next = append(code[i].Next, to)
 			falls = conditional[i]

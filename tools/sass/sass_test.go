@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// nested is a loop over chunks round a loop of three branches, one of which leaves it, and a loop of single elements.
+// nested is a loop over chunks around a loop with three branches, one of which leaves it, and a loop of single elements.
 const nested = `Function : k
 	/*0000*/ MOV R1, c[0x0][0x28] ;
 	/*0010*/ @P0 BRA 0x60 ;
@@ -41,7 +41,7 @@ func TestParseRefuses(t *testing.T) {
 	_, err := Parse("")
 	require.ErrorContains(t, err, "no code")
 	_, err = Kernels(strings.ReplaceAll(nested, "0x20 ", "0x24 "))
-	require.ErrorContains(t, err, "which is no instruction")
+	require.ErrorContains(t, err, "which is not an instruction")
 	_, err = Parse("/*0000*/ BRA `(.L_x_1);")
 	require.ErrorContains(t, err, "branches to")
 }

@@ -1,5 +1,5 @@
-// Command soak takes many steps on a device, with ops, streams and devices opened and closed on the way, and says what became
-// of the memory. It exits with 1 if a loss is not that of the first step, or the memory has grown.
+// Command soak runs many training steps on a device, opening and closing ops, streams and devices on the way, and reports the use of
+// memory. It exits with 1 if a loss differs from that of the first step, or if the memory has grown.
 //
 // usage: soak [-device cpu|sim|cuda] [-steps 1000000]
 package main
@@ -44,9 +44,9 @@ func open(device string) (*gpu.Device, error) {
 
 const (
 	elements = 1000
-	// perOp steps are taken by one op, perDevice on one device.
+	// perOp is the number of steps with one op, perDevice the number on one device.
 	perOp, perDevice = 1000, 50_000
-	// allowed is the growth of the heap that is not a leak: what the runtime has not collected yet.
+	// allowed is the growth of the heap that does not count as a leak: memory that the runtime has not collected yet.
 	allowed = 4 << 20
 )
 
@@ -71,7 +71,7 @@ func run(device string, steps int) error {
 			done += n
 			_ = bar.Add(n)
 		}
-		if before == (usage{}) { // the first device has warmed everything up
+		if before == (usage{}) { // after the first device, everything is warmed up
 			before = measure()
 		}
 		if err := d.Close(); err != nil {
@@ -90,7 +90,7 @@ func run(device string, steps int) error {
 	return nil
 }
 
-// train takes steps on an op, a stream and buffers of its own.
+// train runs steps with an op, a stream and buffers of its own.
 func train(d *gpu.Device, steps int) (err error) {
 	x := make([]float32, elements)
 	for i := range x {
@@ -126,15 +126,15 @@ func train(d *gpu.Device, steps int) (err error) {
 	return nil
 }
 
-// usage is what the process holds.
+// usage is the process's use of resources.
 type usage struct {
-	heap, resident uint64 // bytes; resident is 0 where the system does not say
+	heap, resident uint64 // bytes; resident is 0 if unknown
 	goroutines     int
 }
 
 func measure() usage {
 	runtime.GC()
-	runtime.GC() // what finalizers let go of
+	runtime.GC() // collects what finalizers have released
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	u := usage{heap: m.HeapAlloc, goroutines: runtime.NumGoroutine()}

@@ -71,7 +71,7 @@ func figure() string {
 	return s.String()
 }
 
-// chunks draws the array, cut.
+// chunks draws the array, cut into chunks.
 func (s *svg) chunks() {
 	s.step(32, "1", fmt.Sprintf("The terms, widened to float64, are cut into chunks of %d", cpu.Chunk))
 	const y, w, h, gap = 48, 150, 30, 8
@@ -118,7 +118,7 @@ func (s *svg) rows() {
 	s.text(x+w, y+h+17, "end", `font-size="11"`, fmt.Sprintf("lane %d", cpu.Lanes-1))
 }
 
-// fold draws the lanes, folded by halves.
+// fold draws the folding of the lanes by halves.
 func (s *svg) fold() {
 	s.step(376, "3", fmt.Sprintf("The %d lanes are folded by halves to one chunk sum", cpu.Lanes))
 	const x, y, h, pitch = left + 60, 392, 12, 19
@@ -137,7 +137,7 @@ func (s *svg) fold() {
 	}
 }
 
-// levels draws what becomes of the chunk sums.
+// levels describes how the chunk sums are summed.
 func (s *svg) levels() {
 	s.step(572, "4", "The chunk sums, in their order, are an array that is summed by the same rule, until one number is left")
 	s.text(left+32, 594, "start", "", fmt.Sprintf("up to %d terms: one level; up to %s: two; up to %s: three.",
