@@ -1,5 +1,5 @@
-// Package ceiling measures how fast this machine moves memory: loops in assembly that read two arrays, copy one, or combine
-// two into a third, and do no more arithmetic than it takes to read. No loss over as many arrays can be faster.
+// Package ceiling measures how fast this machine moves memory, with assembly loops that read two arrays, copy one, or combine two into
+// a third, with as little arithmetic as possible. No loss on the same number of arrays can be faster.
 package ceiling
 
 import (
@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// Kind is what a loop does.
+// Kind is the kind of a loop.
 type Kind string
 
 // The kinds of loops.
@@ -35,7 +35,7 @@ type Loop struct {
 	start func(to, a, b []float32, threads int)
 }
 
-// Granule is what the lengths of arrays must be a multiple of, in elements.
+// Granule is the number of elements that the lengths of arrays must be a multiple of.
 const Granule = 64
 
 // loop is one of the functions in assembly.
@@ -47,10 +47,10 @@ type loop struct {
 	call      func(to, a, b *byte, n, distance int)
 }
 
-// distances in bytes that are prefetched ahead.
+// distances are the prefetch distances, in bytes.
 var distances = []int{512, 4096}
 
-// Loops returns the loops for the instruction set in use; none where there is no assembly.
+// Loops returns the loops for the instruction set in use, or none if it has no assembly.
 func Loops() []Loop {
 	var all []Loop
 	for _, l := range loops {
@@ -72,12 +72,12 @@ func Loops() []Loop {
 	return all
 }
 
-// Run runs the loop once, in so many goroutines. The arrays are of one length, a multiple of Granule, and begin at multiples of
-// 64 bytes.
+// Run runs the loop once, with the given number of goroutines. The arrays must have the same length, a multiple of Granule, and begin at
+// multiples of 64 bytes.
 func (l Loop) Run(to, a, b []float32, threads int) { l.start(to, a, b, threads) }
 
-// batch is what a goroutine takes at a time, in elements: as package cpu does, and so that one that is held up does not hold
-// up the others.
+// batch is the number of elements that a goroutine takes at a time, small so that a goroutine that is delayed does not delay the others.
+// Package cpu takes as many.
 const batch = 1 << 17
 
 func (l loop) on(distance int) func(to, a, b []float32, threads int) {

@@ -34,7 +34,7 @@ func TestLoopsMoveEverything(t *testing.T) {
 					switch l.Kind {
 					case Read:
 						require.NotContains(t, to, float32(1), l.Name)
-					case Copy, Combine: // combines by or, and b is 0
+					case Copy, Combine: // Combine ors, and b is 0
 						require.Equal(t, a, to[:n], l.Name)
 						a[0] = 0
 						b[n-1] = -1

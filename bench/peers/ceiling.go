@@ -9,7 +9,7 @@ import (
 
 func init() { contenders = append(contenders, ceilings) }
 
-// ceilings are loops that move memory as the operations do, and compute nothing.
+// ceilings returns calls that move memory as the operations do, but compute nothing.
 func ceilings(w measure.Workload) (all []measure.Call) {
 	if n := w.N(); n%ceiling.Granule != 0 || n < 1024 {
 		return nil

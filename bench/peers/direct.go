@@ -7,7 +7,7 @@ import (
 
 func init() { contenders = append(contenders, direct) }
 
-// direct calls the functions of package cpu, which an op of package gpu calls on the CPU.
+// direct returns calls of the functions of package cpu, which an op of package gpu calls on the CPU.
 func direct(w measure.Workload) (all []measure.Call) {
 	loss := w.Loss
 	calls := map[string]func(pred, target, out []float32) error{

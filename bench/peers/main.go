@@ -1,10 +1,9 @@
-// Command peers measures the loss on the CPU against other libraries, and all against what the machine's memory allows, on the
-// same arrays and in turns. It leaves a JSON file; command report makes a table and a picture of it. It installs nothing: what is
-// missing it names.
+// Command peers measures the loss on the CPU, other libraries, and the speed of the machine's memory, on the same arrays and interleaved.
+// It writes a JSON file, from which command report makes a table and a picture. It installs nothing, but names what is missing.
 //
 //	make bench-cpu-peers
 //
-// A minute's run is -rounds 3 -largest 1048576 -o FILE.
+// With -rounds 3 -largest 1048576 -o FILE it takes a minute.
 package main
 
 import (
@@ -25,15 +24,15 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// sizes are the lengths of the arrays: a batch of DQN's, a vector, KernelBench's old form, and powers of two in the last
-// cache, larger than it, and much larger.
+// sizes are the lengths of the arrays: a batch of DQN's, a vector, KernelBench's old form, and powers of two that fit the last-level
+// cache, exceed it, and exceed it by far.
 var sizes = []int{32, 1024, 128 * 4096, 1 << 20, 1 << 24, 1 << 26}
 
-// contenders are those in this process beside the op on the CPU device. Each has a file of its own, which adds it.
+// contenders are those in this process in addition to the op on the CPU device. Each has a file of its own, which adds it.
 var contenders []func(measure.Workload) []measure.Call
 
 func main() {
-	rounds := flag.Int("rounds", 15, "how often everything is measured, in turns; what is in this process, which is faster, three times as often")
+	rounds := flag.Int("rounds", 15, "number of measurements of other libraries; those in this process, which are faster, are measured three times as often")
 	largest := flag.Int("largest", 1<<26, "leave out arrays of more elements")
 	python := flag.String("python", "/usr/bin/python3", "the Python that has PyTorch; Debian's has python3-torch")
 	out := flag.String("o", "", "the file to write; default: results/cpu-DATE.json")
@@ -50,7 +49,7 @@ func run(rounds, largest int, python, out string) (err error) {
 	}
 	use := slices.DeleteFunc(slices.Clone(sizes), func(n int) bool { return n > largest })
 	if len(use) == 0 {
-		return fmt.Errorf("-largest = %d: no size is left of %v", largest, sizes)
+		return fmt.Errorf("-largest = %d: none of the sizes is left: %v", largest, sizes)
 	}
 	if err := findTorch(python); err != nil {
 		return err
@@ -65,7 +64,7 @@ func run(rounds, largest int, python, out string) (err error) {
 		return err
 	}
 	r, err := measure.Run(context.Background(), measure.Config{Device: dev, Workloads: workloads(use), Samples: 3 * rounds, GuestsEvery: 3,
-		Locals: contenders, Python: python, Commit: commit(), Rotate: 1, // one set of arrays: caches take part
+		Locals: contenders, Python: python, Commit: commit(), Rotate: 1, // one set of arrays, which may stay in the caches
 		Report: func(line string) { fmt.Fprintln(os.Stderr, line) }})
 	if err != nil {
 		return err
@@ -79,7 +78,7 @@ func run(rounds, largest int, python, out string) (err error) {
 	return errors.Join(os.MkdirAll(filepath.Dir(out), 0o755), r.Save(out))
 }
 
-// workloads are PyTorch's default loss of each size, with one thread and with all.
+// workloads returns PyTorch's default loss of each size, with one thread and with all.
 func workloads(sizes []int) (all []measure.Workload) {
 	loss := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}
 	for _, n := range sizes {
@@ -90,7 +89,7 @@ func workloads(sizes []int) (all []measure.Workload) {
 	return all
 }
 
-// findTorch says which Debian packages are missing, before anything is measured.
+// findTorch returns an error that names the missing Debian packages, before anything is measured.
 func findTorch(python string) error {
 	const packages = "python3-torch"
 	how := fmt.Sprintf("the Debian packages python3 and %s are needed: apt-get install --no-install-recommends %[1]s", packages)
@@ -107,7 +106,7 @@ func findTorch(python string) error {
 	return nil
 }
 
-// commit returns the repository's, as git has it.
+// commit returns the repository's commit, according to git.
 func commit() string {
 	head, err := exec.Command("git", "rev-parse", "--short=12", "HEAD").Output()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// one measures the smallest call: forward and backward of one element, and the allocations of one.
+// one measures the time and the allocations of the smallest call: forward and backward of one element.
 func one(dev *gpu.Device, rounds int) (_ *measure.One, err error) {
 	op, err := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1})
 	if err != nil {
@@ -38,7 +38,7 @@ func one(dev *gpu.Device, rounds int) (_ *measure.One, err error) {
 		samples = append(samples, float64(time.Since(begin).Nanoseconds())/calls)
 	}
 	runtime.ReadMemStats(&after)
-	// The samples are allocated too: a handful among many calls, which two decimals do not show.
+	// The samples are allocated too, but so few compared with the calls that two decimals do not show them.
 	each := float64((after.Mallocs-before.Mallocs)*100/uint64(calls*(rounds+1))) / 100
 	return &measure.One{NS: measure.Quantiles(samples[1:]), Allocations: each}, nil
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// stand is a program in the place of Python, which does what the shell script says.
+// stand returns a program that stands in for Python and runs a shell script.
 func stand(t *testing.T, script string) string {
 	path := filepath.Join(t.TempDir(), "python")
 	require.NoError(t, os.WriteFile(path, []byte("#!/bin/sh\n"+script), 0o755))
@@ -28,7 +28,7 @@ func TestWhatIsMissingIsNamed(t *testing.T) {
 		assert.ErrorContains(t, err, "apt-get install --no-install-recommends python3-torch")
 	}
 	assert.ErrorContains(t, run(0, 32, "", ""), "-rounds = 0: want at least 1")
-	assert.ErrorContains(t, run(1, 31, "", ""), "-largest = 31: no size is left")
+	assert.ErrorContains(t, run(1, 31, "", ""), "-largest = 31: none of the sizes is left")
 }
 
 // TestRun measures the smallest size, with a Python whose contenders do not answer.
@@ -54,7 +54,7 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestEveryOpIsCalledDirectlyToo holds the calls of package cpu to what the reference gives.
+// TestEveryOpIsCalledDirectlyToo compares the calls of package cpu with the reference.
 func TestEveryOpIsCalledDirectlyToo(t *testing.T) {
 	w := measure.Workload{Shape: []int{4096}, Loss: smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}}
 	pred, target, out := make([]float32, 4096), make([]float32, 4096), make([]float32, 4096)
@@ -80,7 +80,7 @@ func TestEveryOpIsCalledDirectlyToo(t *testing.T) {
 	}
 }
 
-// TestCeilings sees the loops move what their operation says.
+// TestCeilings checks that the loops move what their operation says.
 func TestCeilings(t *testing.T) {
 	const n = 1 << 16
 	r, err := measure.Run(t.Context(), measure.Config{Device: openCPU(t), Samples: 1, Rotate: 1, Locals: contenders, Workloads: workloads([]int{n})})

@@ -16,8 +16,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// add copies the two files of a run, from the folder that run.sh has left or its results.tar.gz, into bench/results, by names that
-// say which device and day.
+// add copies the two files of a run, from the folder that run.sh left or its results.tar.gz, into bench/results, under names made of
+// device and date.
 func add(root, from string) error {
 	dir := from
 	info, err := os.Stat(from)
@@ -39,9 +39,9 @@ func add(root, from string) error {
 	}
 	switch {
 	case r.Machine.GPU == "":
-		return fmt.Errorf("%s: there was no GPU: %s", from, r.Machine.NoGPU)
+		return fmt.Errorf("%s: the run had no GPU: %s", from, r.Machine.NoGPU)
 	case strings.HasPrefix(r.Machine.GPU, "Simulated") || strings.HasPrefix(r.Machine.GPU, "Fake"):
-		return fmt.Errorf("%s: is of a stand-in, %q", from, r.Machine.GPU)
+		return fmt.Errorf("%s: the device is a stand-in, %q", from, r.Machine.GPU)
 	}
 	date, _, _ := strings.Cut(r.Date, "T")
 	name := strings.Trim(regexp.MustCompile(`[^a-z0-9]+`).ReplaceAllString(strings.ToLower(r.Machine.GPU), "-"), "-") + "-" + date
@@ -57,7 +57,7 @@ func add(root, from string) error {
 	}
 	figures, err := measure.Load(filepath.Join(dir, bundle.FiguresFile))
 	if err != nil || figures.Device.Backend != "cuda" {
-		return nil // nothing was measured, which the run says
+		return nil // nothing was measured; the run says why
 	}
 	return write(filepath.Join(results, "gpu-"+name+".json"), figures)
 }
@@ -71,7 +71,7 @@ func write(path string, v any) error {
 	return os.WriteFile(path, append(text, '\n'), 0o644)
 }
 
-// unpack takes the two files out of an archive of results.
+// unpack extracts the two files from an archive of results.
 func unpack(path, dir string) error {
 	f, err := os.Open(path)
 	if err != nil {

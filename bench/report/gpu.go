@@ -18,8 +18,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// gpuSection returns what is known of GPUs: a part for each bench/results/gpu-*.json, the newest first. It paints a picture for
-// each.
+// gpuSection returns the section on GPUs: a part for each bench/results/gpu-*.json, the newest first. It draws a picture for each.
 func gpuSection(root string) ([]byte, error) {
 	files, err := filepath.Glob(filepath.Join(root, "bench", "results", "gpu-*.json"))
 	if err != nil {
@@ -36,14 +35,14 @@ func gpuSection(root string) ([]byte, error) {
 			return nil, err
 		}
 		if r.Device.Backend != "cuda" {
-			return nil, fmt.Errorf("%s is of the device %q: only runs on a GPU are named gpu-*.json", file, r.Device.Backend)
+			return nil, fmt.Errorf("%s is from the device %q: only runs on a GPU may be named gpu-*.json", file, r.Device.Backend)
 		}
 		runs = append(runs, run{r, strings.TrimSuffix(filepath.Base(file), ".json")})
 	}
 	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.result.Date, a.result.Date) })
 	var b bytes.Buffer
 	if len(runs) == 0 {
-		fmt.Fprint(&b, "**No GPU has run these benchmarks yet.** `make bench-gpu` does, on a CUDA host, and the bundle (`make bundle`) on one without Go.\n")
+		fmt.Fprint(&b, "**No GPU has run these benchmarks yet.** `make bench-gpu` runs them on a CUDA host, and the bundle (`make bundle`) on one without Go.\n")
 	}
 	for _, r := range runs {
 		picture := r.name + ".svg"
@@ -67,16 +66,16 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	fmt.Fprintf(w, "%s, %d multiprocessors, %.0f MiB of L2, driver for %s; commit %s, %s; medians of %d samples; buffers rotate through more than %.0f MiB. ",
 		d.Architecture, d.Multiprocessors, float64(d.CacheBytes)/(1<<20), d.Driver, r.Commit, r.Go, r.Samples, float64(r.Rotating)/(1<<20))
 	if p := r.Peer(measure.Eager); p != nil {
-		fmt.Fprintf(w, "PyTorch %s with CUDA %s in the same run, in turns", p.Version, p.CUDA)
+		fmt.Fprintf(w, "PyTorch %s with CUDA %s in the same run, interleaved", p.Version, p.CUDA)
 		if why := r.Absent(measure.Compiled); why != "" {
 			fmt.Fprintf(w, ", not compiled: %s", why)
 		}
 	} else {
-		fmt.Fprintf(w, "PyTorch took no part: %s", r.Absent(measure.Eager))
+		fmt.Fprintf(w, "PyTorch was not measured: %s", r.Absent(measure.Eager))
 	}
-	fmt.Fprintf(w, ". All of it: [bench/results/%s](../bench/results/%s).\n\n", file, file)
+	fmt.Fprintf(w, ". Raw data: [bench/results/%s](../bench/results/%s).\n\n", file, file)
 	fmt.Fprintf(w, "![Share of a copy over the number of elements](%s)\n\n", picture)
-	fmt.Fprintln(w, "Time on the device by its events, of one of several queued calls; one call: on the host, until its result is there. ×: PyTorch's time on the device by ours.")
+	fmt.Fprintln(w, "On the device: the time of one of several queued calls, by the device's events; one call: on the host, until its result is there. ×: PyTorch's time on the device divided by ours.")
 	fmt.Fprintln(w, "\n| | operation | on the device, µs | p10 | p90 | GB/s | of a copy | × eager | × compiled | one call, µs |")
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for i := range r.Groups {
@@ -104,7 +103,7 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	}
 }
 
-// part writes a share, "–" for none.
+// part formats a share, "–" for none.
 func part(share float64) string {
 	if math.IsNaN(share) {
 		return "–"
@@ -112,7 +111,7 @@ func part(share float64) string {
 	return fmt.Sprintf("%.2f", share)
 }
 
-// times writes how many times as long another contender takes, "–" where it was not measured.
+// times formats the ratio of another contender's time to ours, "–" if it was not measured.
 func times(g *measure.Group, ours measure.Entry, contender string) string {
 	theirs, ok := g.Find(ours.Op, contender)
 	if !ok {
@@ -121,7 +120,7 @@ func times(g *measure.Group, ours measure.Entry, contender string) string {
 	return fmt.Sprintf("%.1f", theirs.DeviceNS.Median/ours.DeviceNS.Median)
 }
 
-// gpuPicture draws the share of a copy over the size, for the plain sizes in float32 with beta 1.
+// gpuPicture draws the share of a copy over the number of elements, for the plain sizes in float32 with beta 1.
 func gpuPicture(r *measure.Result) (*plot.Plot, error) {
 	p := plot.New()
 	p.Title.Text = r.Device.Name + ": share of the speed of a copy"
@@ -166,7 +165,7 @@ func gpuPicture(r *measure.Result) (*plot.Plot, error) {
 	return p, nil
 }
 
-// name is an operation's name in the tables of the CPU, where all reductions are means.
+// name returns an operation's name in the tables of the CPU, where all reductions are means.
 func name(op string) string {
 	if op == measure.ForwardReduced {
 		return "forward mean"

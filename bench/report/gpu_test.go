@@ -41,7 +41,7 @@ func TestGPUSection(t *testing.T) {
 	require.NoError(t, os.Mkdir(docs, 0o755))
 	got, err := gpuSection(root)
 	require.NoError(t, err)
-	assert.Equal(t, "**No GPU has run these benchmarks yet.** `make bench-gpu` does, on a CUDA host, and the bundle (`make bundle`) on one without Go.\n", string(got))
+	assert.Equal(t, "**No GPU has run these benchmarks yet.** `make bench-gpu` runs them on a CUDA host, and the bundle (`make bundle`) on one without Go.\n", string(got))
 
 	save := func(name string, r *measure.Result) {
 		text, err := json.Marshal(r)
@@ -56,13 +56,13 @@ func TestGPUSection(t *testing.T) {
 	require.NoError(t, err)
 	text := string(got)
 	for _, want := range []string{
-		"### A GPU, 2026-01-02\n\nsm_90, 132 multiprocessors, 50 MiB of L2, driver for CUDA 12.4; commit abc, go1.26; medians of 25 samples; buffers rotate through more than 201 MiB. PyTorch 2.5.0 with CUDA 12.4 in the same run, in turns. ",
+		"### A GPU, 2026-01-02\n\nsm_90, 132 multiprocessors, 50 MiB of L2, driver for CUDA 12.4; commit abc, go1.26; medians of 25 samples; buffers rotate through more than 201 MiB. PyTorch 2.5.0 with CUDA 12.4 in the same run, interleaved. ",
 		"[bench/results/gpu-a-gpu-2026-01-02.json](../bench/results/gpu-a-gpu-2026-01-02.json)",
 		"![Share of a copy over the number of elements](gpu-a-gpu-2026-01-02.svg)",
 		"| 1048576 float32 smooth_l1(beta=1, mean) | forward+backward | 1049 | 1049 | 1049 | 12 | 0.90 | 4.0 | – | 2097 |\n",
 		"- pytorch's gradients: 0 of 1 arrays equal to ours bit for bit but for signs of zero, 2 of 100 elements differ\n",
 		"Left out: 2^30 elements: no memory.\n",
-		"PyTorch took no part: python3 has no PyTorch. All",
+		"PyTorch was not measured: python3 has no PyTorch. Raw",
 	} {
 		assert.Contains(t, text, want)
 	}
@@ -79,7 +79,7 @@ func TestGPUSection(t *testing.T) {
 	require.ErrorContains(t, err, "only runs on a GPU")
 }
 
-// TestPageSaysWhatTheResultsSay makes the GPUs' part of the page again from the results that are committed.
+// TestPageSaysWhatTheResultsSay generates the section on GPUs from the committed results and compares it with the page.
 func TestPageSaysWhatTheResultsSay(t *testing.T) {
 	root := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(root, "docs"), 0o755)) // for pictures

@@ -16,7 +16,7 @@ import (
 // What lies between these lines of docs/hardware.md is generated.
 var beginRuns, endRuns = []byte("<!-- begin: make report, runs -->\n"), []byte("<!-- end: make report, runs -->\n")
 
-// hardware makes docs/hardware.md's table, and what is said of each run, from bench/results/run-*.json.
+// hardware generates the table of docs/hardware.md, and the section of each run, from bench/results/run-*.json.
 func hardware(root string) error {
 	page := filepath.Join(root, "docs", "hardware.md")
 	text, err := os.ReadFile(page)
@@ -67,7 +67,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// runsSection returns the table and the runs one by one.
+// runsSection returns the table and a section for each run.
 func runsSection(runs []deviceRun) []byte {
 	var b bytes.Buffer
 	if len(runs) == 0 {
@@ -109,10 +109,10 @@ func runsSection(runs []deviceRun) []byte {
 	return b.Bytes()
 }
 
-// cell is text that ends no cell of a table.
+// cell returns text that does not break the cell of a table.
 func cell(text string) string { return strings.NewReplacer("|", "/", "\n", " ").Replace(text) }
 
-// outcome is bold where it is one to look into.
+// outcome returns an outcome, in bold if it needs attention.
 func outcome(o bundle.Outcome) string {
 	if o.Bad() {
 		return "**" + string(o) + "**"
@@ -120,7 +120,7 @@ func outcome(o bundle.Outcome) string {
 	return string(o)
 }
 
-// cell says in a few words what came of a step.
+// cell summarizes the outcome of a step.
 func (r deviceRun) cell(name, what string) string {
 	s, ok := r.Step(name)
 	if !ok {
@@ -132,7 +132,7 @@ func (r deviceRun) cell(name, what string) string {
 	return fmt.Sprintf("%s, %d %s", outcome(s.Outcome), s.Cases, what)
 }
 
-// headline is how fast forward and backward are on the largest array of float32 with beta 1.
+// headline returns the speed of forward and backward on the largest array of float32 with beta 1.
 func headline(r *measure.Result) string {
 	var best *measure.Group
 	if r != nil {

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// TestHardwarePage makes docs/hardware.md anew from the runs that are committed, and wants it to be as it is.
+// TestHardwarePage generates docs/hardware.md from the committed runs and compares.
 func TestHardwarePage(t *testing.T) {
 	page, err := os.ReadFile("../../docs/hardware.md")
 	require.NoError(t, err)
@@ -23,7 +23,7 @@ func TestHardwarePage(t *testing.T) {
 	require.NoError(t, err)
 	again, err := replace(page, runsSection(runs), beginRuns, endRuns)
 	require.NoError(t, err)
-	assert.Equal(t, string(again), string(page), "make report makes it")
+	assert.Equal(t, string(again), string(page), "run make report")
 	if len(runs) == 0 {
 		assert.Contains(t, string(page), "No GPU has run this code yet.\n")
 	}
@@ -43,7 +43,7 @@ func runSample() *bundle.Run {
 		}}
 }
 
-// leave writes what run.sh leaves.
+// leave writes the files that run.sh leaves.
 func leave(t *testing.T, dir string, r *bundle.Run, figures *measure.Result) {
 	for name, v := range map[string]any{bundle.RunFile: r, bundle.FiguresFile: figures} {
 		text, err := json.Marshal(v)
@@ -52,7 +52,7 @@ func leave(t *testing.T, dir string, r *bundle.Run, figures *measure.Result) {
 	}
 }
 
-// TestAdd adds runs, from a folder and from an archive, and sees them in the page.
+// TestAdd adds runs, from a folder and from an archive, and looks for them in the page.
 func TestAdd(t *testing.T) {
 	root, left := t.TempDir(), t.TempDir()
 	require.NoError(t, os.MkdirAll(filepath.Join(root, "bench", "results"), 0o755))
@@ -65,7 +65,7 @@ func TestAdd(t *testing.T) {
 	assert.Contains(t, string(text), "No GPU has run this code yet.\n")
 
 	leave(t, left, runSample(), gpuSample("2026-12-01T10:00:00Z"))
-	for range 2 { // the same run twice is one
+	for range 2 { // adding the same run twice has no effect
 		require.NoError(t, add(root, left))
 	}
 	later := runSample()
@@ -102,16 +102,16 @@ func TestAddRefuses(t *testing.T) {
 	r := runSample()
 	r.Machine.GPU, r.Machine.NoGPU = "", "no driver"
 	leave(t, left, r, &measure.Result{})
-	require.ErrorContains(t, add(t.TempDir(), left), "there was no GPU: no driver")
+	require.ErrorContains(t, add(t.TempDir(), left), "the run had no GPU: no driver")
 	r.Machine.GPU = "Simulated GPU"
 	leave(t, left, r, &measure.Result{})
-	require.ErrorContains(t, add(t.TempDir(), left), `is of a stand-in, "Simulated GPU"`)
+	require.ErrorContains(t, add(t.TempDir(), left), `the device is a stand-in, "Simulated GPU"`)
 	leave(t, left, &bundle.Run{}, &measure.Result{})
 	require.ErrorContains(t, add(t.TempDir(), left), "is no run of the bundle")
 	require.ErrorContains(t, add(t.TempDir(), filepath.Join(left, bundle.RunFile)), "run.json: gzip: invalid header")
 }
 
-// pack makes an archive as run.sh does.
+// pack makes an archive like run.sh's.
 func pack(t *testing.T, path, dir string) {
 	f, err := os.Create(path)
 	require.NoError(t, err)

@@ -1,8 +1,8 @@
-// Command report makes of a run of command peers, and of the runs on GPUs, the tables in docs/performance.md and the pictures
-// beside it.
+// Command report generates the tables of docs/performance.md and docs/hardware.md, and their pictures, from a run of command peers and
+// the runs on GPUs.
 //
 //	make report
-//	make hardware RESULTS=measure.tar.gz
+//	make hardware RESULTS=results.tar.gz
 package main
 
 import (
@@ -19,8 +19,8 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "the repository")
-	from := flag.String("results", "", "the run; default: the last by name of ROOT/bench/results/cpu-*.json")
-	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh has left, or its measure.tar.gz")
+	from := flag.String("results", "", "the run on a CPU; default: the last by name of ROOT/bench/results/cpu-*.json")
+	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh left, or its results.tar.gz")
 	flag.Parse()
 	var err error
 	if *device != "" {
@@ -89,7 +89,7 @@ func replace(text, generated, begin, end []byte) ([]byte, error) {
 	head, rest, ok := bytes.Cut(text, begin)
 	_, tail, ok2 := bytes.Cut(rest, end)
 	if !ok || !ok2 {
-		return nil, fmt.Errorf("has no line %q, or none %q behind it", begin[:len(begin)-1], end[:len(end)-1])
+		return nil, fmt.Errorf("has no line %q, or no line %q after it", begin[:len(begin)-1], end[:len(end)-1])
 	}
 	return slices.Concat(head, begin, generated, end, tail), nil
 }

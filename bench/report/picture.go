@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// colours tell the operations apart, also for those who see few colours (Okabe and Ito).
+// colours distinguish the operations, for people with any kind of colour vision (Okabe and Ito).
 var colours = map[string]color.Color{
 	measure.ForwardNone:     color.RGBA{0xe6, 0x9f, 0x00, 0xff},
 	measure.ForwardReduced:  color.RGBA{0x56, 0xb4, 0xe9, 0xff},
@@ -43,7 +43,7 @@ func drawing(r *measure.Result) (*plot.Plot, error) {
 	p.Y.Label.Text = "share of the ceiling"
 	p.X.Scale = plot.LogScale{}
 	p.Y.Min, p.Y.Max = 0, 1.1
-	p.Legend.Left, p.Legend.Top = true, false // the corner that no mark lies in
+	p.Legend.Left, p.Legend.Top = true, false // the corner without marks
 	p.Add(plotter.NewGrid())
 	low, high := math.Inf(1), 0.0
 	for _, op := range measure.Ops {

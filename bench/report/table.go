@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// describe says what ran where.
+// describe describes the machine and the run.
 func describe(w io.Writer, r *measure.Result, file string) {
 	d := r.Device
 	eager, version := r.Samples, "none"
@@ -22,14 +22,14 @@ func describe(w io.Writer, r *measure.Result, file string) {
 	}
 	date, _, _ := strings.Cut(r.Date, "T")
 	fmt.Fprintf(w, "%s, %d threads, %d MiB of last-level cache, kernel %s; %s, instruction set %s; PyTorch %s (Debian's). "+
-		"Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. All of it: "+
+		"Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. Raw data: "+
 		"[bench/results/%s](../bench/results/%s).\n\n",
 		d.Name, d.Threads, d.CacheBytes>>20, d.Kernel, r.Go, d.InstructionSet, version, r.Commit, date, r.Samples, eager,
 		d.LoadBefore, d.LoadAfter, file, file)
 	fmt.Fprintf(w, "![Share of the ceiling over the number of elements](cpu-ceiling.svg)\n\n")
 }
 
-// size writes a count as it is mostly said.
+// size formats a count in its most familiar form.
 func size(n int) string {
 	switch {
 	case n == 128*4096:
@@ -45,7 +45,7 @@ func size(n int) string {
 	}
 }
 
-// micros writes nanoseconds in microseconds, with three digits.
+// micros formats nanoseconds as microseconds, with three digits.
 func micros(ns float64) string {
 	switch us := ns / 1e3; {
 	case us < 1:
@@ -59,8 +59,8 @@ func micros(ns float64) string {
 	}
 }
 
-// share returns the part of the ceiling that ours reaches, and 0 where there is no ceiling or the arrays are so small that
-// calling costs more than moving.
+// share returns the share of the ceiling that we reach, or 0 if there is no ceiling, or if the arrays are so small that the call takes
+// longer than moving them.
 func share(g *measure.Group, op string) float64 {
 	ours, ok := g.Find(op, measure.Ours)
 	ceiling, _ := g.Ceiling(op)
@@ -70,7 +70,7 @@ func share(g *measure.Group, op string) float64 {
 	return ours.GBs() / ceiling
 }
 
-// ratio returns how many times as long the contender takes as ours; 0 where either was not measured.
+// ratio returns the contender's time divided by ours, or 0 if either was not measured.
 func ratio(g *measure.Group, op, ours, contender string) float64 {
 	mine, ok := g.Find(op, ours)
 	theirs, ok2 := g.Find(op, contender)
@@ -80,10 +80,10 @@ func ratio(g *measure.Group, op, ours, contender string) float64 {
 	return theirs.DeviceNS.Median / mine.DeviceNS.Median
 }
 
-// table writes every measurement of ours beside PyTorch's and the ceiling.
+// table writes all our measurements, compared with PyTorch's and the ceiling.
 func table(w io.Writer, r *measure.Result) {
-	fmt.Fprintf(w, "### All of it\n\nfloat32, beta 1. GB/s by the bytes that the operation must move, 12 an element (forward mean: 8). "+
-		"×: PyTorch's median by ours.\n\n")
+	fmt.Fprintf(w, "### All measurements\n\nfloat32, beta 1. GB/s counts the bytes that the operation must move, 12 per element (forward mean: 8). "+
+		"×: PyTorch's median divided by ours.\n\n")
 	fmt.Fprintln(w, "| | elements | threads | median µs | p10 | p90 | GB/s | of the ceiling | × PyTorch | × preallocated | the ceiling |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")
 	for _, op := range measure.Ops {

@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// target is what was set out to be reached, for each of some sizes; 0: nothing was.
+// target holds the least acceptable ratios for some sizes; 0: no target.
 type target struct {
 	op                      string
 	sizes                   []int
@@ -24,12 +24,12 @@ var goals = []target{
 	{measure.Backward, []int{1 << 24}, true, 0, 1.2, 0.95},
 }
 
-// fastest is what a call of one element is to take at most, in nanoseconds.
+// fastest is the time that a call of one element may take, in nanoseconds.
 const fastest = 100
 
-// targets writes what was set out to be reached beside what was.
+// targets writes the figures with their targets.
 func targets(w io.Writer, r *measure.Result) {
-	fmt.Fprint(w, "### What it was to reach\n\n")
+	fmt.Fprint(w, "### Targets\n\n")
 	fmt.Fprintln(w, "| | elements | threads | × PyTorch | × preallocated | of the ceiling |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|")
 	for _, t := range goals {
@@ -42,7 +42,7 @@ func targets(w io.Writer, r *measure.Result) {
 				for _, ours := range []string{measure.Ours, measure.Direct} {
 					label := name(t.op)
 					if _, ok := g.Find(t.op, ours); !ok || ours == measure.Direct && n >= 1<<16 {
-						continue // where calling costs nothing, the two are the same
+						continue // the two differ only where the call takes most of the time
 					}
 					if ours == measure.Direct {
 						label += ", package cpu"
@@ -67,7 +67,7 @@ func targets(w io.Writer, r *measure.Result) {
 		ns, fastest, r.One.Allocations, verdict)
 }
 
-// against writes a figure beside the goal, and in bold where it is missed.
+// against formats a figure with its target, in bold if it misses it.
 func against(got, goal float64, format string) string {
 	if goal == 0 {
 		return "–"

@@ -13,7 +13,7 @@ import (
 // The files that a run writes to its folder. The archive holds the files of all steps, and copies of the other two.
 const (
 	RunFile     = "run.json"     // a Run
-	FiguresFile = "figures.json" // a bench.Result: times, and a comparison of PyTorch's bits with ours
+	FiguresFile = "figures.json" // a measure.Result: times, and a comparison of PyTorch's bits with ours
 	ArchiveFile = "results.tar.gz"
 )
 
