@@ -18,16 +18,16 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// keeper keeps the results. What is there is there at any moment: files are replaced, never changed, and the run is written
-// down before and after each step.
+// keeper keeps the results on disk, complete at any moment: files are replaced, never modified, and the run is saved before and after
+// each step.
 type keeper struct {
 	folder string
-	files  string // the folder of what the steps leave, gone in the end
+	files  string // the folder of the steps' files, removed at the end
 	run    bundle.Run
-	err    error // the first of writing
+	err    error // the first error of writing
 }
 
-// openKeeper makes the folder and writes the first, empty, results.
+// openKeeper makes the folder and writes the first, empty results.
 func openKeeper(folder, commit string, budget time.Duration) (*keeper, error) {
 	folder, err := filepath.Abs(folder)
 	if err != nil {
@@ -43,19 +43,19 @@ func openKeeper(folder, commit string, budget time.Duration) (*keeper, error) {
 	return k, k.err
 }
 
-// path is where a step leaves a file.
+// path returns the path of a step's file.
 func (k *keeper) path(name string) string { return filepath.Join(k.files, name) }
 
 func logName(step string) string {
 	return strings.NewReplacer(" ", "-", "'", "").Replace(step) + ".log"
 }
 
-// log makes a step's log.
+// log creates a step's log.
 func (k *keeper) log(step string) (*os.File, error) {
 	return os.OpenFile(k.path(logName(step)), os.O_CREATE|os.O_TRUNC|os.O_RDWR|os.O_APPEND, 0o666)
 }
 
-// text returns a step's log.
+// text returns the contents of a step's log.
 func (k *keeper) text(step string) string {
 	text, err := os.ReadFile(k.path(logName(step)))
 	if err != nil {
@@ -64,13 +64,13 @@ func (k *keeper) text(step string) string {
 	return string(text)
 }
 
-// lastLine returns the last line of a step's log that says anything.
+// lastLine returns the last line of a step's log that is not blank.
 func (k *keeper) lastLine(step string) string {
 	lines := strings.Split(strings.TrimSpace(k.text(step)), "\n")
 	return strings.TrimSpace(lines[len(lines)-1])
 }
 
-// note writes down that a step runs.
+// note records that a step is running.
 func (k *keeper) note(s bundle.Step) {
 	s.Outcome, s.Note = bundle.Broken, "it was running when this was written"
 	steps := k.run.Steps
@@ -79,7 +79,7 @@ func (k *keeper) note(s bundle.Step) {
 	k.run.Steps = steps
 }
 
-// add takes a step down, says so, and writes everything.
+// add records and prints the result of a step, and saves everything.
 func (k *keeper) add(s bundle.Step) {
 	k.run.Steps = append(k.run.Steps, s)
 	fmt.Println(s)
@@ -93,7 +93,7 @@ func (k *keeper) save() {
 	k.write(bundle.ArchiveFile, k.archive)
 }
 
-// finish writes the last results and returns the exit code. What cannot be written is printed.
+// finish writes the final results and returns the exit code. If they cannot be written, it prints them.
 func (k *keeper) finish(state bundle.State, exit int, took time.Duration) int {
 	k.run.State, k.run.Exit, k.run.Seconds = state, exit, took.Seconds()
 	k.err = nil
@@ -111,7 +111,7 @@ func (k *keeper) finish(state bundle.State, exit int, took time.Duration) int {
 	return exit
 }
 
-// write puts a file in its place, whole. Its error is told once, and the run goes on.
+// write replaces a file atomically. It reports only its first error, and the run goes on.
 func (k *keeper) write(name string, content func(io.Writer) error) {
 	path := filepath.Join(k.folder, name)
 	f, err := os.Create(path + ".new")
@@ -139,10 +139,10 @@ func encode(v any) func(io.Writer) error {
 	}
 }
 
-// parts are the files of figures, the order being that of the steps.
+// parts are the files of figures, in the order of the steps.
 var parts = []string{"bits.json", "main.json", "full.json"}
 
-// figures are all figures there are.
+// figures returns all figures so far.
 func (k *keeper) figures() *measure.Result {
 	var all []*measure.Result
 	for _, name := range parts {
@@ -174,13 +174,13 @@ func (k *keeper) archive(w io.Writer) (err error) {
 	return nil
 }
 
-// mostOfAFile is what is kept of one, its end: a log can be endless.
+// mostOfAFile limits how much of the end of a file is archived, because a log can be endless.
 const mostOfAFile = 4 << 20
 
 func addFile(t *tar.Writer, path string) error {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil // it is not there yet
+		return nil // it does not exist yet
 	}
 	defer f.Close()
 	info, err := f.Stat()
@@ -201,7 +201,7 @@ func addFile(t *tar.Writer, path string) error {
 	return err
 }
 
-// host says what the rest of the machine is.
+// host describes the machine apart from its GPU.
 func host() (cpu string, threads int, kernel string) {
 	if text, err := os.ReadFile("/proc/cpuinfo"); err == nil {
 		for line := range strings.Lines(string(text)) {

@@ -1,18 +1,18 @@
 //go:build linux
 
-// Command bundlerun does what the bundle is for: it runs the steps of a test on a machine with a GPU, each for no longer than its
-// share of the time, and keeps what they find as they find it. It is started by run.sh in the unpacked bundle.
+// Command bundlerun runs the steps of the bundle on a machine with a GPU, each for no longer than its share of the time, and saves
+// their results as they come. It is started by run.sh in the unpacked bundle.
 //
 //	[BUDGET=SECONDS] [PYTHON=python3] ./run.sh [FOLDER]
 //
-// FOLDER, "results" unless given, has run.json, figures.json and results.tar.gz afterwards, and at any moment what there is by
-// then. It exits with
+// It writes run.json, figures.json and results.tar.gz to FOLDER, "results" by default, and keeps them up to date during the run. It
+// exits with
 //
 //	0  everything that ran passed
-//	1  something differs, failed or did not end when it was to
-//	2  it was called wrongly, or cannot write to the folder
-//	3  there is no GPU that can be used; what can be tested without one passed
-//	128 and the number of a signal, when that ended it
+//	1  a step differs, failed or exceeded its time limit
+//	2  usage error, or the folder is not writable
+//	3  there is no usable GPU, and everything that can be tested without one passed
+//	128 plus the number of a signal, if that ended it
 package main
 
 import (
@@ -38,7 +38,7 @@ const (
 	exitNoGPU
 )
 
-// Steps are ended with the thread that started them: it is the first one, which ends with the process.
+// Pdeathsig kills steps when the thread that started them ends, so start them on the main thread, which lives as long as the process.
 func init() { runtime.LockOSThread() }
 
 func main() {
@@ -47,7 +47,7 @@ func main() {
 	if !signal.Ignored(syscall.SIGHUP) {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-	signal.Ignore(syscall.SIGPIPE) // who reads the lines may go; the results stay
+	signal.Ignore(syscall.SIGPIPE) // the run goes on if the reader of its output exits
 	os.Exit(run(os.Args[1:], signals))
 }
 
@@ -79,7 +79,7 @@ func run(arguments []string, signals <-chan os.Signal) int {
 	}
 	cache, err := os.MkdirTemp("", "smoothl1-cache-")
 	if err != nil {
-		cache = "" // the driver's own place, then
+		cache = "" // use the driver's default
 	}
 	defer os.RemoveAll(cache)
 	r := &runner{cache: cache, keeper: k, root: filepath.Dir(program), signals: signals, begin: time.Now(), budget: budget}
@@ -89,7 +89,7 @@ func run(arguments []string, signals <-chan os.Signal) int {
 	return r.all(plan())
 }
 
-// budgetOf reads the seconds that BUDGET gives; 0: no limit.
+// budgetOf returns the time limit in BUDGET, 0 if there is none.
 func budgetOf(text string) (time.Duration, error) {
 	if text == "" {
 		return 0, nil

@@ -11,17 +11,17 @@ import (
 	"github.com/smoothl1/smoothl1/internal/bundle"
 )
 
-// within is the time that a step is told to take of its limit: the rest is for its start, and for what it has begun by then.
+// within returns the part of a step's limit that its program is given. The rest is for starting it, and for what it has begun by then.
 func within(limit time.Duration) time.Duration { return limit / 6 * 5 }
 
-// Folders of the bundle. A test binary runs in the folder of its package, beside which it finds its data.
+// Folders of the bundle. A test binary runs in the folder of its package, so that it finds its data.
 const (
 	difftestDir = "internal/testkit/difftest"
 	vectorsDir  = "sim/internal/vectors"
 )
 
-// plan returns the steps, by what they are worth to who has a GPU for a short time. Most of what they take at least is the driver's,
-// which compiles the kernels.
+// plan returns the steps in the order of their value to a short run. Most of their least times is spent in the driver, which compiles the
+// kernels.
 func plan() []*step {
 	const second, minute = time.Second, time.Minute
 	steps := []*step{
@@ -58,7 +58,7 @@ func devices(r *runner, _ time.Duration) (string, []string, string) {
 
 func differential(r *runner, limit time.Duration) (string, []string, string) {
 	arguments := []string{r.program(difftestDir + "/difftest.test"), "-test.v", "-results", r.keeper.path("difftest.json"), "-for", within(limit).String()}
-	if r.keeper.run.Machine.GPU == "" { // that it works at all
+	if r.keeper.run.Machine.GPU == "" { // only check that it works
 		return difftestDir, append(arguments, "-test.short", "-test.run", "^TestTable$"), ""
 	}
 	return difftestDir, append(arguments, "-long", "-only", "CUDA", "-test.run", "^Test(Table|Contract|ContractOfLargeArrays|PyTorch|Article|Random|Large|Levels)$"), ""
@@ -74,9 +74,9 @@ func bits(r *runner, limit time.Duration) (string, []string, string) {
 
 func benchmarks(what string) func(*runner, time.Duration) (string, []string, string) {
 	return func(r *runner, limit time.Duration) (string, []string, string) {
-		patience := limit / 3 // so that a compiler that hangs leaves some for the others
+		patience := limit / 3 // so that a compiler that hangs leaves time for the others
 		if what == "bits" {
-			patience = max(limit/2, within(limit)-3*time.Second) // it begins with what needs no compiler, and the first start takes long
+			patience = max(limit/2, within(limit)-3*time.Second) // it begins with cases that need no compiler, and the first start is slow
 		}
 		arguments := []string{r.program("gpubench"), "-what", what, "-o", r.keeper.path(what + ".json"), "-for", within(limit).String(),
 			"-patience", min(patience, 2*time.Minute).String()}
@@ -87,7 +87,7 @@ func benchmarks(what string) func(*runner, time.Duration) (string, []string, str
 	}
 }
 
-// foundErrors is the exit code by which compute-sanitizer says that it has found some.
+// foundErrors is the exit code of compute-sanitizer if it has found errors.
 const foundErrors = 86
 
 func sanitizer(tool string) func(*runner, time.Duration) (string, []string, string) {

@@ -14,10 +14,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// mostFound is how many differences of a step are listed; the logs have all.
+// mostFound is the number of differences that are listed for a step; the logs have all.
 const mostFound = 5
 
-// decode reads a JSON file that a step has left, and says whether there is one.
+// decode reads a JSON file that a step has left, and reports whether there is one.
 func (r *runner) decode(name string, to any) bool {
 	text, err := os.ReadFile(r.keeper.path(name))
 	return err == nil && json.Unmarshal(text, to) == nil
@@ -27,7 +27,7 @@ func readNvidiaSMI(r *runner, s *bundle.Step, exit int) {
 	text := r.keeper.text(s.Name)
 	lines := strings.Split(text, "\n")
 	if exit != 0 || len(lines) < 2 || !strings.HasPrefix(lines[0], "driver_version") {
-		if s.Outcome == bundle.Failed { // it says what there is, and is none of ours
+		if s.Outcome == bundle.Failed { // it is not ours, and only informative
 			s.Outcome, s.Note = bundle.Skipped, "it fails: "+r.keeper.lastLine(s.Name)
 		}
 		return
@@ -49,7 +49,7 @@ func readDevices(r *runner, s *bundle.Step, exit int) {
 		}
 	}
 	if exit != 0 || json.Unmarshal([]byte(r.keeper.text(s.Name)), &found) != nil {
-		m.NoGPU = "smoothl1 devices did not say what there is"
+		m.NoGPU = "smoothl1 devices printed no devices"
 		if s.Outcome == bundle.Passed {
 			s.Outcome = bundle.Failed
 		}
@@ -70,7 +70,7 @@ func readDevices(r *runner, s *bundle.Step, exit int) {
 	s.Note = fmt.Sprintf("%s (%s), driver for CUDA %s; commit %s", m.GPU, m.Architecture, m.CUDA, r.keeper.run.Commit)
 }
 
-// tested is what the differential test leaves.
+// tested is the JSON file of the differential test.
 type tested struct {
 	Passed, Running, Stopped bool
 	Columns                  map[string]struct {
@@ -79,13 +79,13 @@ type tested struct {
 	}
 }
 
-// into fills in a step from what the differential test has left.
+// into fills in a step from the file of the differential test.
 func (t tested) into(s *bundle.Step, column string) {
 	c := t.Columns[column]
 	s.Cases = c.Cases
 	s.Note = fmt.Sprintf("%d cases of %d kernels, %d elements, %d wrong", c.Cases, c.Kernels, c.Elements, len(c.Failed))
 	if t.Stopped {
-		s.Note += "; the rest was left out, time was up"
+		s.Note += "; the rest was left out: time was up"
 	}
 	s.Found = c.Failed[:min(mostFound, len(c.Failed))]
 	switch {

@@ -22,7 +22,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// What stands in for the programs of the bundle. A shell's "$out" is the file behind -results or -o.
+// Scripts that stand in for the programs of the bundle. $out is the file given by -results or -o.
 const (
 	devicesOK    = `[ "$1" = devices ] && echo '{"cuda": {"version": "13.0", "devices": [{"name": "A GPU", "architecture": "sm_90", "memory_bytes": 5}]}}'`
 	devicesNone  = `[ "$1" = devices ] && echo '{"cuda": {"reason": "no driver"}}'`
@@ -56,7 +56,7 @@ func stage(t *testing.T, smoothl1, gpubench, difftest, vectors string) *runner {
 	return &runner{keeper: k, root: root, python: "python3", sanitizer: sanitizer, begin: time.Now()}
 }
 
-// outcomes are those of the steps, but for nvidia-smi, which is this machine's.
+// outcomes returns the outcomes of the steps, except nvidia-smi, which depends on this machine.
 func outcomes(r *bundle.Run) string {
 	var all []string
 	for _, s := range r.Steps[1:] {
@@ -121,7 +121,7 @@ func members(t *testing.T, folder string) (names []string) {
 	}
 }
 
-// TestHang cuts off a step that does not listen, with what it has started, keeps what it has left, and goes on.
+// TestHang cuts off a step that ignores signals, kills its child processes too, keeps its results, and goes on.
 func TestHang(t *testing.T) {
 	r := stage(t, devicesOK, figuresOK, `echo $$ >"$out.pid"; `+testHangs, vectorsOK)
 	steps := plan()[1:4]
@@ -135,7 +135,7 @@ func TestHang(t *testing.T) {
 	assert.Equal(t, 9, run.Steps[1].Cases, "it has left these")
 }
 
-// TestSignal ends in the middle of a step, and has written what there was before.
+// TestSignal ends a run in the middle of a step, and checks that the results until then have been written.
 func TestSignal(t *testing.T) {
 	pid := filepath.Join(t.TempDir(), "pid")
 	r := stage(t, devicesOK, figuresOK, "echo $$ >"+pid+"; sleep 100", vectorsOK)
@@ -178,7 +178,7 @@ func TestLimits(t *testing.T) {
 	assert.Equal(t, 10*time.Second, limitOf(steps, 1, 14*time.Second), "what it needs at least")
 	assert.Equal(t, 30*time.Second, limitOf(steps, 2, 77*time.Second), "more is not of use")
 
-	// A step that would end after the budget is skipped, and one that is cut off by its end has not failed.
+	// A step that would end after the budget is skipped, and one that is cut off by the end of the budget has not failed.
 	r := stage(t, devicesOK, figuresOK, "sleep 100", vectorsOK)
 	r.budget = reserve + 5*time.Second
 	steps = plan()[1:4]
@@ -190,7 +190,7 @@ func TestLimits(t *testing.T) {
 	assert.Equal(t, bundle.Passed, r.keeper.run.Steps[0].Outcome, "which devices there are is asked in any case")
 }
 
-// TestLosesTheFolder prints what it cannot keep.
+// TestLosesTheFolder checks that results are printed if they cannot be written.
 func TestLosesTheFolder(t *testing.T) {
 	r := stage(t, devicesOK, figuresOK, testOK, vectorsOK)
 	require.NoError(t, os.RemoveAll(r.keeper.folder))
@@ -215,7 +215,7 @@ func TestArguments(t *testing.T) {
 	assert.NotEmpty(t, find("", "/nowhere*/sh", "/bin/s[h]"))
 }
 
-// TestSanitizerSays reads what compute-sanitizer prints.
+// TestSanitizerSays parses the output of compute-sanitizer.
 func TestSanitizerSays(t *testing.T) {
 	for text, want := range map[string]bundle.Outcome{
 		"========= ERROR SUMMARY: 0 errors":                                       bundle.Passed,

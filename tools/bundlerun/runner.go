@@ -17,39 +17,39 @@ import (
 type runner struct {
 	keeper            *keeper
 	root              string // the unpacked bundle
-	cache             string // where the driver keeps what it has compiled, for the next step
-	python, sanitizer string // "" where there is none
+	cache             string // folder in which the driver caches compiled kernels for the next step
+	python, sanitizer string // "" if there is none
 	signals           <-chan os.Signal
-	stopped           os.Signal // that ended the run; nil: none did
+	stopped           os.Signal // the signal that ended the run, or nil
 	begin             time.Time
 	budget            time.Duration // 0: no limit
 }
 
-// step is a step of the plan: how much of the time it is worth, and what it does.
+// step is a step of the plan: its share of the time, and what it does.
 type step struct {
 	name  string
-	share float64       // of the time that is left, beside those of the steps after it
-	least time.Duration // what it gets at least, and is skipped where that is not left
-	most  time.Duration // more is not of use
-	// soft says that it cannot be told to end, or that what it measures takes as long as it takes: being cut off is no fault of it.
+	share float64       // of the time left, relative to the shares of the steps after it
+	least time.Duration // it gets at least this, and is skipped if less is left
+	most  time.Duration // more would be of no use
+	// soft says that the step cannot be told how long it may take, so that being cut off is not a failure.
 	soft bool
-	// always says that it is not skipped, whatever is left.
+	// always says that the step is never skipped for lack of time.
 	always bool
-	// needsGPU says that it is skipped where there is none.
+	// needsGPU says that the step is skipped if there is no GPU.
 	needsGPU bool
-	// command returns what is to be run, in a folder of the bundle, for how long; or why it cannot be.
+	// command returns the command for a time limit and the folder of the bundle to run it in, or why there is none.
 	command func(r *runner, limit time.Duration) (dir string, arguments []string, whyNot string)
-	// read makes of what the command has left the note, and the outcome if it is not that of the command's exit code.
+	// read sets the note from the command's results, and the outcome if it differs from that of the exit code.
 	read func(r *runner, s *bundle.Step, exit int)
 }
 
 const (
-	reserve = 3 * time.Second // for what is written at the end
-	grace   = 3 * time.Second // from the signal that asks a step to end to the one that ends it
+	reserve = 3 * time.Second // for writing the final results
+	grace   = 3 * time.Second // from SIGTERM to SIGKILL
 )
 
-// limitOf returns how long the i-th step may take: its share of what is left, among those that are still to come, and what it
-// needs at least where that is more.
+// limitOf returns how long the i-th step may take: its share of the time left, relative to the shares of the steps still to come, but at
+// least s.least and at most s.most.
 func limitOf(steps []*step, i int, left time.Duration) time.Duration {
 	shares := 0.0
 	for _, s := range steps[i:] {
@@ -59,7 +59,7 @@ func limitOf(steps []*step, i int, left time.Duration) time.Duration {
 	return min(max(share, steps[i].least), steps[i].most)
 }
 
-// do runs a step and takes down what came of it.
+// do runs a step and records its result.
 func (r *runner) do(steps []*step, i int) {
 	s := steps[i]
 	result := &bundle.Step{Name: s.name, Outcome: bundle.Skipped}
@@ -69,7 +69,7 @@ func (r *runner) do(steps []*step, i int) {
 		left = r.budget - reserve - time.Since(r.begin)
 		limit = limitOf(steps, i, left)
 	}
-	// A step that was told to end has some time to do so.
+	// A step has some time to end by itself when its limit is over.
 	slack := max(limit/4, grace)
 	cutOff := min(limit+slack, left)
 	machine := &r.keeper.run.Machine
@@ -112,8 +112,8 @@ func (r *runner) do(steps []*step, i int) {
 	}
 }
 
-// execute runs a command as a group of processes, its output in the step's log, and returns its exit code, and whether it ended
-// by itself. It is ended when its time is up or a signal came.
+// execute runs a command in a process group of its own, with its output in the step's log, and returns its exit code and whether it ended
+// by itself. It is killed when its time is up or a signal arrives.
 func (r *runner) execute(name, dir string, arguments []string, limit time.Duration) (exit int, ended bool, err error) {
 	log, err := r.keeper.log(name)
 	if err != nil {
@@ -122,14 +122,14 @@ func (r *runner) execute(name, dir string, arguments []string, limit time.Durati
 	defer log.Close()
 	c := exec.Command(arguments[0], arguments[1:]...)
 	c.Dir, c.Stdout, c.Stderr = dir, log, log
-	c.Env = append([]string{"CUDA_CACHE_PATH=" + r.cache}, os.Environ()...) // the environment's own counts, if it has one
+	c.Env = append([]string{"CUDA_CACHE_PATH=" + r.cache}, os.Environ()...) // overridden by the environment's, if set
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	if err := c.Start(); err != nil {
 		return 0, false, err
 	}
 	done := make(chan error, 1)
 	go func() { done <- c.Wait() }()
-	// A group outlives its first process where that leaves others behind.
+	// Kill processes that the first one has left behind.
 	defer func() { _ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }()
 	timeUp := time.After(limit)
 	select {
@@ -147,13 +147,13 @@ func (r *runner) execute(name, dir string, arguments []string, limit time.Durati
 		_ = syscall.Kill(-c.Process.Pid, syscall.SIGKILL)
 		select {
 		case <-done:
-		case <-time.After(grace): // it hangs in the driver: it is left there
+		case <-time.After(grace): // it hangs in the driver; leave it
 		}
 	}
 	return -1, false, nil
 }
 
-// find returns the first program there is: that of the environment's name, or else those of these names or patterns.
+// find returns the first program that exists: chosen if it is not empty, or else one of the other names or patterns.
 func find(chosen string, others ...string) string {
 	if chosen != "" {
 		others = []string{chosen}
