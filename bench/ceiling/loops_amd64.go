@@ -63,25 +63,25 @@ func copyStreamingAVX2(to *byte, a *byte, b *byte, n int, distance int)
 //go:noescape
 func copyStreamingPrefetchedAVX2(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineAVX2 reads n bytes of a and of b and writes as many to to.
+// combineAVX2 reads n bytes of a and of b, and writes n bytes to to.
 // n is a multiple of 256.
 //
 //go:noescape
 func combineAVX2(to *byte, a *byte, b *byte, n int, distance int)
 
-// combinePrefetchedAVX2 reads n bytes of a and of b and writes as many to to, and prefetches distance bytes ahead.
+// combinePrefetchedAVX2 reads n bytes of a and of b, and writes n bytes to to, and prefetches distance bytes ahead.
 // n is a multiple of 256.
 //
 //go:noescape
 func combinePrefetchedAVX2(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineStreamingAVX2 reads n bytes of a and of b and writes as many to to, past the caches.
+// combineStreamingAVX2 reads n bytes of a and of b, and writes n bytes to to, past the caches.
 // n is a multiple of 256.
 //
 //go:noescape
 func combineStreamingAVX2(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineStreamingPrefetchedAVX2 reads n bytes of a and of b and writes as many to to, past the caches, and prefetches distance bytes ahead.
+// combineStreamingPrefetchedAVX2 reads n bytes of a and of b, and writes n bytes to to, past the caches, and prefetches distance bytes ahead.
 // n is a multiple of 256.
 //
 //go:noescape
@@ -123,25 +123,25 @@ func copyStreamingAVX512(to *byte, a *byte, b *byte, n int, distance int)
 //go:noescape
 func copyStreamingPrefetchedAVX512(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineAVX512 reads n bytes of a and of b and writes as many to to.
+// combineAVX512 reads n bytes of a and of b, and writes n bytes to to.
 // n is a multiple of 256.
 //
 //go:noescape
 func combineAVX512(to *byte, a *byte, b *byte, n int, distance int)
 
-// combinePrefetchedAVX512 reads n bytes of a and of b and writes as many to to, and prefetches distance bytes ahead.
+// combinePrefetchedAVX512 reads n bytes of a and of b, and writes n bytes to to, and prefetches distance bytes ahead.
 // n is a multiple of 256.
 //
 //go:noescape
 func combinePrefetchedAVX512(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineStreamingAVX512 reads n bytes of a and of b and writes as many to to, past the caches.
+// combineStreamingAVX512 reads n bytes of a and of b, and writes n bytes to to, past the caches.
 // n is a multiple of 256.
 //
 //go:noescape
 func combineStreamingAVX512(to *byte, a *byte, b *byte, n int, distance int)
 
-// combineStreamingPrefetchedAVX512 reads n bytes of a and of b and writes as many to to, past the caches, and prefetches distance bytes ahead.
+// combineStreamingPrefetchedAVX512 reads n bytes of a and of b, and writes n bytes to to, past the caches, and prefetches distance bytes ahead.
 // n is a multiple of 256.
 //
 //go:noescape

@@ -4,8 +4,8 @@
 
 package isa
 
-// cpuid returns what the CPUID instruction says of a leaf and its subleaf.
+// cpuid executes the CPUID instruction for a leaf and subleaf.
 func cpuid(leaf uint32, subleaf uint32) (eax uint32, ebx uint32, ecx uint32, edx uint32)
 
-// xgetbv returns the low word of XCR0: which registers the operating system saves.
+// xgetbv returns the low word of XCR0, which tells which registers the operating system saves.
 func xgetbv() (eax uint32)

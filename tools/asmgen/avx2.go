@@ -5,10 +5,10 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// AVX2: the 128 lanes lie in 1 KiB of the stack; comparisons give vectors of all ones and zeros, by which results are blended.
+// AVX2: the 128 lanes are 1 KiB of the stack; comparisons give vectors of all ones and zeros, which select results by blending.
 //
-// Registers 10 to 15 are constants, the other constants lie in the stack too, and two vectors of elements are under way at a
-// time, with five registers each.
+// Registers 10 to 15 hold constants, the other constants are on the stack too, and two vectors of elements are interleaved, with five
+// registers each.
 
 // avx2 writes one kernel. masks is the table of tailMasks.
 func (e *emitter) avx2(l *layout, masks operand.Mem) {
@@ -56,8 +56,8 @@ func (e *emitter) avx2(l *layout, masks operand.Mem) {
 	e.end()
 }
 
-// vectors256 computes loops elements: four vectors at a time, then one at a time, then what is left under a mask. lanes is
-// moved along with them.
+// vectors256 computes loops elements: four vectors at a time, then one at a time, then the rest under a mask. lanes advances
+// with them.
 func (e *emitter) vectors256(width int, masks operand.Mem) {
 	const unrolled = 4
 	e.SUBQ(operand.U8(unrolled*width), loops)
@@ -91,7 +91,7 @@ func (e *emitter) advance256(vectors, width int) {
 	}
 }
 
-// masked256 computes the last vector of the arrays, loops elements that do not fill it.
+// masked256 computes the last, partial vector of the arrays, of loops elements.
 func (e *emitter) masked256(masks operand.Mem) {
 	v := e.vector(places256[0])
 	mask := places256[1][vD].(reg.Register)
@@ -121,8 +121,8 @@ func (e *emitter) masked256(masks operand.Mem) {
 	interleave(instructions(e.groups, e.lower256(v)))
 }
 
-// foldMemory returns the sum of lanes 4i to 4i+3 with those that the fold by halves adds to them while its halves are step
-// vectors or longer, in the temporary of that number.
+// foldMemory adds to lanes 4i to 4i+3 those that the fold by halves adds to them while its halves are step vectors or longer, and
+// returns the sum in the temporary of that number.
 func (e *emitter) foldMemory(i, step, temporary int) reg.VecPhysical {
 	low := []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4}[temporary]
 	if step == laneCount/4/2 {

@@ -5,7 +5,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A comparison takes a register of vectors, so it is made as late as can be.
+// The result of a comparison occupies a vector register, so comparisons come as late as possible.
 var schedule256 = schedule{
 	{"difference", "fetch"}, {"distance"},
 	{"half", "tail"}, {"square", "inside"}, {"outer tail", "parabola"}, {"term"}, {"store term"}, {"add up"},
@@ -13,13 +13,13 @@ var schedule256 = schedule{
 	{"outside"}, {"gradient"}, {"store gradient"},
 }
 
-// places256 says where the variables of the two vectors are that are under way at a time; the masks share a register.
+// places256 assigns registers to the variables of two interleaved vectors. The masks share a register.
 var places256 = []places{
 	{vD: reg.Y0, vA: reg.Y1, vX: reg.Y2, vT: reg.Y3, vInside: reg.Y4, vOutside: reg.Y4, vIsL1: reg.Y4},
 	{vD: reg.Y5, vA: reg.Y6, vX: reg.Y7, vT: reg.Y8, vInside: reg.Y9, vOutside: reg.Y9, vIsL1: reg.Y9},
 }
 
-// homes256 says where the constants are, in the order in which they are loaded.
+// homes256 assigns places to the constants, in the order in which they are loaded.
 var homes256 = []home{{vSign, reg.Y10}, {vThreshold, reg.Y12}, {vOneHalf, reg.Y11}, {vHalf, nil}, {vInverse, reg.Y13},
 	{vDivisor, reg.Y13}, {vOuter, reg.Y13}, {vNorm, reg.Y14}, {vG, reg.Y15}, {vSide, nil}, {vFlip, nil}, {vL1, nil}}
 
@@ -41,7 +41,7 @@ func (e *emitter) lower256(v vector) lower {
 		case doXor:
 			return one("VXOR", at[1], at[0], v.at[s.to])
 		case doFlipSign:
-			signs := at[1] // of which nothing else is left
+			signs := at[1] // only its sign bits are left
 			return append(one("VAND", at[2], signs, signs), one("VXOR", at[0], signs, v.at[s.to])...)
 		case doLess:
 			return one("VCMP", lessOrdered, at[1], at[0], v.at[s.to])
@@ -77,7 +77,7 @@ func (e *emitter) addUp256(v vector, x reg.VecPhysical) []func() {
 	}
 }
 
-// whole256 returns the instructions for the i-th vector of elements from at, in a set of registers.
+// whole256 returns the instructions for the i-th full vector of elements from at, in a set of registers.
 func (e *emitter) whole256(set, i int) []func() {
 	v := e.vector(places256[set])
 	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, 32*i), index(target, 32*i), index(upstream, 32*i)

@@ -5,17 +5,17 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// AVX-512: the 128 lanes lie in sixteen registers of eight; comparisons give masks, by which results are merged.
+// AVX-512: the 128 lanes are sixteen registers of eight; comparisons give masks, under which results are merged.
 //
-// Registers 16 to 31 are the lanes, 8 to 15 constants, and two vectors of elements are under way at a time, with four
-// registers and two masks each.
+// Registers 16 to 31 hold the lanes, 8 to 15 constants, and two vectors of elements are interleaved, with four registers and two masks
+// each.
 
 var zLanes = [16]reg.VecPhysical{reg.Z16, reg.Z17, reg.Z18, reg.Z19, reg.Z20, reg.Z21, reg.Z22, reg.Z23,
 	reg.Z24, reg.Z25, reg.Z26, reg.Z27, reg.Z28, reg.Z29, reg.Z30, reg.Z31}
 
 var (
 	kTail = reg.K5 // the elements of a tail
-	kL1   = reg.K7 // all of them for L1, else none
+	kL1   = reg.K7 // all ones for L1, else zero
 )
 
 // avx512 writes one kernel.
@@ -71,12 +71,12 @@ func (e *emitter) avx512(l *layout) {
 	e.tail512(width, frame)
 	e.Label("fold")
 	if e.sum {
-		short := width / 8 // registers of lanes that a vector of elements is added to
+		short := width / 8 // registers of lanes for a vector of elements
 		e.fold512(short)
 		e.TESTQ(count, count)
 		e.JNZ(ref("chunk"))
 		e.later = append(e.later, func() {
-			e.Comment("A chunk of one vector, which must be the last, takes no more lanes than it has elements.")
+			e.Comment("A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.")
 			e.Label("short")
 			for _, z := range zLanes[:short] {
 				e.VPXORQ(z, z, z)
@@ -97,7 +97,7 @@ func log2(n int) (k int) {
 	return k
 }
 
-// tail512 computes the elements of this chunk that fill no row, a masked vector at a time, on lanes in memory.
+// tail512 computes the elements of this chunk after its last full row, a masked vector at a time, with the lanes in memory.
 func (e *emitter) tail512(width int, frame func()) {
 	if e.sum {
 		frame()
@@ -122,12 +122,12 @@ func (e *emitter) tail512(width int, frame func()) {
 	}
 }
 
-// masked512 computes the vector at at, or as much of it as is in the chunk. add is that of the vector.
+// masked512 computes the vector at at, or the part of it that is in the chunk. add is the vector's.
 func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	v := e.vector(places512[0])
 	e.Comment("Beyond the end the inputs are read as 0, whose term is +0.")
 	e.MOVQ(operand.I32(-1), loops)
-	e.BZHIQ(inChunk, loops, loops) // from 64 elements on it leaves all ones
+	e.BZHIQ(inChunk, loops, loops) // all ones from 64 elements on
 	e.KMOVW(reg.ECX, kTail)
 	load := func(input value, base reg.Register, to value, set int) {
 		z := places512[set][to]
@@ -151,7 +151,7 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	interleave(instructions(e.groups, e.lower512(v)))
 }
 
-// fold512 adds the lanes by halves and writes the chunk sum. From label foldShort on, it does so with those of a first vector.
+// fold512 folds the lanes by halves and writes the chunk sum. From label foldShort on, it folds only the lanes of one vector.
 func (e *emitter) fold512(short int) {
 	for half := 8; half > 0; half /= 2 {
 		if half == short/2 {

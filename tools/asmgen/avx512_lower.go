@@ -7,7 +7,7 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A comparison gives a mask, which has registers of its own, so it is made as soon as can be.
+// The result of a comparison is in a mask register, of which there are enough, so comparisons come as early as possible.
 var schedule512 = schedule{
 	{"difference", "fetch"}, {"distance"},
 	{"half", "inside"}, {"square"}, {"parabola"}, {"tail"}, {"outer tail"}, {"term"}, {"store term"}, {"add up"},
@@ -15,13 +15,13 @@ var schedule512 = schedule{
 	{"gradient"}, {"store gradient"},
 }
 
-// places512 says where the variables of the two vectors are that are under way at a time.
+// places512 assigns registers to the variables of two interleaved vectors.
 var places512 = []places{
 	{vD: reg.Z0, vA: reg.Z1, vX: reg.Z2, vT: reg.Z3, vInside: reg.K1, vOutside: reg.K2, vIsL1: kL1},
 	{vD: reg.Z4, vA: reg.Z5, vX: reg.Z6, vT: reg.Z7, vInside: reg.K3, vOutside: reg.K4, vIsL1: kL1},
 }
 
-// homes512 says where the constants are, in the order in which they are loaded.
+// homes512 assigns places to the constants, in the order in which they are loaded.
 var homes512 = []home{{vSign, reg.Z8}, {vThreshold, reg.Z10}, {vOneHalf, reg.Z9}, {vHalf, reg.Z11}, {vInverse, reg.Z12},
 	{vDivisor, reg.Z12}, {vOuter, reg.Z12}, {vNorm, reg.Z13}, {vG, reg.Z14}, {vSide, reg.Z15}, {vFlip, nil}, {vL1, kL1}}
 
@@ -31,8 +31,8 @@ const (
 	andThenXor       = operand.U8(0x6a) // VPTERNLOG: (a & b) ^ c
 )
 
-// merge returns the steps with the step that gives one side of a selection made by the selection itself, under its mask, where
-// nothing else reads what it gives and there is such an instruction.
+// merge folds steps into selections: if a step computes one side of a selection, nothing else reads its result, and an instruction for it
+// exists, the selection computes it itself, under its mask.
 func merge(steps []step) []step {
 	steps = slices.Clone(steps)
 	for i := 0; i < len(steps); i++ {
@@ -86,16 +86,16 @@ func (e *emitter) lower512(v vector) lower {
 			return one(func() { e.i("VPTERNLOG", andThenXor, at[0], at[2], to) })
 		case doLess:
 			if !s.inverse {
-				panic("a < b is wanted as the mask of what it leaves")
+				panic("a < b is supported only as an inverse mask")
 			}
 			return one(func() { e.p("VCMP", notLessUnordered, at[1], at[0], to) })
 		case doGreater:
 			if s.inverse {
-				panic("a > b is wanted as its own mask")
+				panic("a > b is supported only as a plain mask")
 			}
 			return one(func() { e.p("VCMP", greaterOrdered, at[1], at[0], to) })
 		case doMask:
-			return []func(){} // it is in its register
+			return []func(){} // it is in its register already
 		case doSelect:
 			if s.made == nil {
 				return one(func() { e.p("VMOVA", at[1], at[0], to) })
@@ -131,7 +131,7 @@ func (e *emitter) addUp512(v vector, x reg.VecPhysical) []func() {
 	}
 }
 
-// whole512 returns the instructions for the i-th vector of a row, in a set of registers.
+// whole512 returns the instructions for the i-th full vector of a row, in a set of registers.
 func (e *emitter) whole512(set, i int) []func() {
 	v := e.vector(places512[set])
 	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, 64*i), index(target, 64*i), index(upstream, 64*i)

@@ -12,12 +12,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// A loop that does nothing but move memory, and so shows how fast this machine moves it.
+// ceiling is a loop that only moves memory, to measure the speed of memory.
 type ceiling struct {
 	kind      string // read: two arrays; copy: one to another; combine: two to a third
 	set       string
-	streaming bool // stores go past the caches
-	prefetch  bool // distance bytes ahead
+	streaming bool // stores bypass the caches
+	prefetch  bool // prefetches distance bytes ahead
 }
 
 func (c ceiling) function() string {
@@ -76,7 +76,7 @@ func generateCeilings(_ string, files output) error {
 
 func (l ceiling) write(c *build.Context) {
 	e := &emitter{Context: c, spec: spec{set: l.set}}
-	const unrolled = 256 // bytes of each array in a turn of the loop
+	const unrolled = 256 // bytes of each array per iteration
 	width, r := 32, []reg.VecPhysical{reg.Y0, reg.Y1, reg.Y2, reg.Y3, reg.Y4, reg.Y5, reg.Y6, reg.Y7}
 	if l.set == "AVX512" {
 		width, r = 64, []reg.VecPhysical{reg.Z0, reg.Z1, reg.Z2, reg.Z3}
@@ -85,7 +85,7 @@ func (l ceiling) write(c *build.Context) {
 	c.Attributes(attr.NOSPLIT)
 	c.Pragma("noescape")
 	c.SignatureExpr("func(to, a, b *byte, n, distance int)")
-	what := map[string]string{"read": "reads n bytes of a and of b", "copy": "copies n bytes from a to to", "combine": "reads n bytes of a and of b and writes as many to to"}[l.kind]
+	what := map[string]string{"read": "reads n bytes of a and of b", "copy": "copies n bytes from a to to", "combine": "reads n bytes of a and of b, and writes n bytes to to"}[l.kind]
 	if l.streaming {
 		what += ", past the caches"
 	}

@@ -8,12 +8,12 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// generateCPUID writes the two instructions by which package isa asks the processor what it has.
+// generateCPUID writes the two functions with which package isa detects the processor's features.
 func generateCPUID(_ string, files output) error {
 	c := build.NewContext()
 	c.Function("cpuid")
 	c.Attributes(attr.NOSPLIT)
-	c.Doc("cpuid returns what the CPUID instruction says of a leaf and its subleaf.")
+	c.Doc("cpuid executes the CPUID instruction for a leaf and subleaf.")
 	c.SignatureExpr("func(leaf, subleaf uint32) (eax, ebx, ecx, edx uint32)")
 	c.Load(c.Param("leaf"), reg.EAX)
 	c.Load(c.Param("subleaf"), reg.ECX)
@@ -27,7 +27,7 @@ func generateCPUID(_ string, files output) error {
 	c.RET()
 	c.Function("xgetbv")
 	c.Attributes(attr.NOSPLIT)
-	c.Doc("xgetbv returns the low word of XCR0: which registers the operating system saves.")
+	c.Doc("xgetbv returns the low word of XCR0, which tells which registers the operating system saves.")
 	c.SignatureExpr("func() (eax uint32)")
 	c.XORL(reg.ECX, reg.ECX)
 	c.XGETBV()

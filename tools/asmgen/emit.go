@@ -18,9 +18,9 @@ var config = printer.Config{Name: "tools/asmgen (make asm)", Pkg: "core"}
 type emitter struct {
 	*build.Context
 	spec
-	later     []func() // code behind the function's return, which the common path does not reach
+	later     []func() // code after the function's return, off the common path
 	labels    int
-	groups    [][]step // of the formula, arranged
+	groups    [][]step // the arranged steps of the formula
 	constants places
 }
 
@@ -46,7 +46,7 @@ func (e *emitter) p(name string, operands ...operand.Op) {
 	e.op(name+suffix, operands...)
 }
 
-// i appends the one for packed integers of its size: VPXOR is VPXORD or VPXORQ.
+// i appends the instruction for packed integers of the element's size: VPXOR is VPXORD or VPXORQ.
 func (e *emitter) i(name string, operands ...operand.Op) {
 	suffix := "D"
 	if e.double {
@@ -55,7 +55,7 @@ func (e *emitter) i(name string, operands ...operand.Op) {
 	e.op(name+suffix, operands...)
 }
 
-// label returns a label that the function does not have yet.
+// label returns a new label.
 func (e *emitter) label(name string) string {
 	e.labels++
 	return fmt.Sprintf("%s%d", name, e.labels)
@@ -72,14 +72,14 @@ var (
 	out         = reg.R8
 	negated     = reg.R9
 	sums        = reg.R10
-	count       = reg.R11 // elements of the chunks to come
+	count       = reg.R11 // elements left after this chunk
 	stores      = reg.R12 // flags of Params.Stores
 	lanes       = reg.R13 // lanes in memory
-	predAhead   = reg.R14 // pred, as much further as is prefetched
+	predAhead   = reg.R14 // pred plus the prefetch distance
 	targetAhead = reg.R15
 	at          = reg.RAX // bytes from the start of the arrays
-	loops       = reg.RCX // of a loop
-	inChunk     = reg.RDI // elements of this chunk to come
+	loops       = reg.RCX // loop counter
+	inChunk     = reg.RDI // elements left of this chunk
 )
 
 // Flags of Params.Stores.
@@ -93,12 +93,13 @@ const (
 	chunkLength = 2048
 )
 
-// index returns the address of an array's element, displacement bytes further than at.
+// index returns the address displacement bytes after position at of an array.
 func index(base reg.Register, displacement int) operand.Mem {
 	return operand.Mem{Base: base, Index: at, Scale: 1, Disp: displacement}
 }
 
-// begin starts the function and loads what it needs of its parameters but the constants, for which it returns their addresses.
+// begin starts the function and loads the parameters that it needs, except the constants. The function that it returns gives their
+// addresses.
 func (e *emitter) begin(l *layout) func(value) operand.Mem {
 	e.Function(e.function())
 	e.Signature(l.signature(e.element()))
@@ -138,7 +139,7 @@ func (e *emitter) begin(l *layout) func(value) operand.Mem {
 	return func(constant value) operand.Mem { return addr(string(constant)) }
 }
 
-// prefetch fetches the lines that the vectors of a later row lie in, a displacement from at.
+// prefetch prefetches the cache lines of the vectors of a later row, at a displacement from at.
 func (e *emitter) prefetch(displacement int) {
 	if displacement%64 == 0 {
 		e.PREFETCHT0(index(predAhead, displacement))
@@ -146,7 +147,7 @@ func (e *emitter) prefetch(displacement int) {
 	}
 }
 
-// alignedFrame allocates bytes on the stack and has lanes point to them, at a multiple of 64.
+// alignedFrame allocates bytes on the stack, aligned to 64, and points lanes to them.
 func (e *emitter) alignedFrame(bytes int) (load func()) {
 	frame := e.AllocLocal(bytes + 64)
 	return func() {
@@ -155,7 +156,7 @@ func (e *emitter) alignedFrame(bytes int) (load func()) {
 	}
 }
 
-// end returns, and appends the code for later.
+// end appends the return, and then the code in later.
 func (e *emitter) end() {
 	if e.terms || e.gradient {
 		done := e.label("return")
@@ -171,8 +172,8 @@ func (e *emitter) end() {
 	}
 }
 
-// store writes a vector of results to out, and where it is asked for its negative to negated or both past the caches.
-// What is asked for never changes during a call, so that the branches are foreseen.
+// store writes a vector of results to out and, if the flags say so, its negative to negated, and both with streaming stores. The flags
+// do not change during a call, so that the branches are predicted.
 func (e *emitter) store(v reg.Register, sign operand.Op, displacement int) {
 	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
 	e.TESTQ(stores, stores)
@@ -201,7 +202,7 @@ func (e *emitter) store(v reg.Register, sign operand.Op, displacement int) {
 	})
 }
 
-// storeMasked writes the results of a tail by write, which is given the array.
+// storeMasked writes the results of a tail, by calling write for each output array.
 func (e *emitter) storeMasked(v reg.Register, sign operand.Op, write func(base reg.Register)) {
 	write(out)
 	if !e.gradient {
@@ -233,7 +234,7 @@ func (e *emitter) broadcast(from operand.Mem, v reg.Register) {
 	}
 }
 
-// immediate fills a register with a number, whose bits are given for either type.
+// immediate fills a register with a number, given by its bits in either type.
 func (e *emitter) immediate(f32, f64 uint64, v reg.VecPhysical) {
 	low := v.AsX()
 	if e.double {
@@ -247,7 +248,7 @@ func (e *emitter) immediate(f32, f64 uint64, v reg.VecPhysical) {
 	}
 }
 
-// finish compiles what was built and prints it as an assembly file.
+// finish compiles the functions built so far and prints them as an assembly file.
 func finish(c *build.Context) ([]byte, error) {
 	c.ConstraintExpr("!purego")
 	f, err := c.Result()

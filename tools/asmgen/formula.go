@@ -1,12 +1,12 @@
 package main
 
-// What a kernel does with a vector of elements is a formula: steps on values, in which no instruction set has a part. A back end
-// lowers the steps to instructions, puts the values in registers, and has a schedule for the order.
+// The computation on a vector of elements is a formula: a list of steps on values, independent of any instruction set. A back end
+// lowers the steps to instructions, assigns the values to registers, and schedules the steps.
 
-// value names what a step reads or writes, a vector of the element type or a mask.
+// value names an operand or result of a step, a vector of the element type or a mask.
 type value string
 
-// The variables. A step may write one again; d, a, x and t are vectors, the others masks.
+// The variables. They may be assigned more than once. d, a, x and t are vectors, the others masks.
 const (
 	vD       value = "d"
 	vA       value = "a"
@@ -17,14 +17,14 @@ const (
 	vIsL1    value = "isL1"
 )
 
-// The inputs, a vector of elements of an array each.
+// The inputs: vectors of elements of the arrays.
 const (
 	vPred     value = "pred"
 	vTarget   value = "target"
 	vUpstream value = "upstream"
 )
 
-// The constants: fields of Params, but for the first two.
+// The constants: fields of Params, except the first two.
 const (
 	vSign      value = "sign" // only the sign bits
 	vOneHalf   value = "0.5"
@@ -40,7 +40,7 @@ const (
 	vL1        value = "L1"
 )
 
-// operation is what a step does with its operands, p, q and r in turn. Arithmetic is rounded once.
+// operation is the operation of a step on its operands p, q and r, in this order. Arithmetic is rounded once.
 type operation int
 
 const (
@@ -48,27 +48,27 @@ const (
 	doMul                       // p·q
 	doDiv                       // p/q
 	doAbs                       // |p|; q is vSign
-	doXor                       // the bits of p flipped where those of q are ones
-	doFlipSign                  // p, its sign flipped where q is negative; r is vSign
-	doLess                      // mask: p < q, which no NaN is
-	doGreater                   // mask: p > q, which no NaN is
+	doXor                       // p xor q, bit by bit
+	doFlipSign                  // p, with its sign flipped where q is negative; r is vSign
+	doLess                      // mask: p < q; false for NaN
+	doGreater                   // mask: p > q; false for NaN
 	doMask                      // mask: p, whose elements are all ones or all zeros
 	doSelect                    // q where the mask p is set, else r
 	doFetch                     // prefetches the inputs
-	doAddUp                     // widens p to float64 and adds it to the lanes; p and t are spoilt
-	doStore                     // writes p to the outputs; p is spoilt
+	doAddUp                     // widens p to float64 and adds it to the lanes; clobbers p and t
+	doStore                     // writes p to the outputs; clobbers p
 )
 
-// step is one of a formula.
+// step is one step of a formula.
 type step struct {
-	name string // by which a schedule knows it
+	name string // for the schedule
 	do   operation
-	to   value // what it writes; "" where it writes no value
+	to   value // the result; "" if there is none
 	of   []value
 
-	// Of back ends whose masks are operands of most instructions:
-	made    *step // what a selection computes itself; its operands are behind the mask and what is kept in of
-	inverse bool  // of a comparison, that its complement is wanted; of a selection, that the mask is one
+	// For instruction sets in which most instructions take a mask:
+	made    *step // the step that a selection computes itself; its operands follow the mask and the other side in of
+	inverse bool  // a comparison computes its complement; a selection has such a mask
 }
 
 // spoils returns the values that the step leaves undefined.
@@ -120,7 +120,7 @@ func formula(s spec) (steps []step) {
 		return steps
 	}
 
-	// x = a > threshold ? side, its sign flipped where d < 0 : ((norm·d)·g)/divisor
+	// x = a > threshold ? side, negated where d < 0 : ((norm·d)·g)/divisor
 	g, side := vG, vSide
 	add("normed", vX, doMul, vNorm, vD)
 	if s.elementwise {
@@ -135,7 +135,7 @@ func formula(s spec) (steps []step) {
 	}
 	quotient("slope", vX)
 	add("signed side", vD, doFlipSign, side, vD, vSign)
-	if s.quotient == mul { // L1, whose gradient is a flipped where a is 0 or NaN
+	if s.quotient == mul { // for L1, the gradient is a with bits flipped where a is 0 or NaN
 		add("zero", vT, doXor, vA, vFlip)
 		add("is L1", vIsL1, doMask, vL1)
 		add("middle", vX, doSelect, vIsL1, vT, vX)

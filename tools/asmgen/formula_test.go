@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// scalar is a back end that computes the steps, on one element. Masks are numbers too, 1 or 0.
+// scalar is a back end that executes the steps on one element. Masks are numbers too, 1 or 0.
 type scalar map[value]float32
 
 func (at scalar) run(steps []step) (stored, added float32) {
@@ -31,7 +31,7 @@ func (at scalar) run(steps []step) (stored, added float32) {
 		for i, o := range operands {
 			x, ok := at[o]
 			if !ok {
-				panic(fmt.Sprintf("%s reads %s, which nothing has written", s.name, o))
+				panic(fmt.Sprintf("%s reads %s, which has not been written", s.name, o))
 			}
 			in[i] = x
 		}
@@ -88,7 +88,7 @@ func (at scalar) run(steps []step) (stored, added float32) {
 	return stored, added
 }
 
-// plans returns the steps of a kernel as they are listed, and as each back end arranges them.
+// plans returns the steps of a kernel in their original order, and as each back end arranges them.
 func plans(t *testing.T, s spec) map[string][]step {
 	all := map[string][]step{"listed": formula(s)}
 	for name, set := range map[string]struct {
@@ -104,7 +104,7 @@ func plans(t *testing.T, s spec) map[string][]step {
 	return all
 }
 
-// The formula is that of the reference, as it is listed and as it is scheduled.
+// The formula agrees with the reference, in its original order and as scheduled.
 func TestFormula(t *testing.T) {
 	nan, inf := float32(math.NaN()), float32(math.Inf(1))
 	differences := []float32{0, float32(math.Copysign(0, -1)), 0.1, -0.1, 0.25, -0.25, 0.3, 1, -1, 3, -7.7, 1e-40, nan, inf, -inf}
@@ -152,14 +152,14 @@ func TestFormula(t *testing.T) {
 	}
 }
 
-// same compares bits, of which a NaN may have any.
+// same compares bits. All NaNs are the same.
 func same(t *testing.T, want, got float32, message string) {
 	if want == want || got == got {
 		assert.Equal(t, math.Float32bits(want), math.Float32bits(got), message)
 	}
 }
 
-// reference returns the loss term of d and its gradient, as one of a mean over count elements.
+// reference returns the loss term of d and its gradient, for a mean over count elements.
 func reference(t *testing.T, l smoothl1.Loss, d float32, count int, g float32) (term, gradient float32) {
 	terms, grad := make([]float32, 1), make([]float32, 1)
 	require.NoError(t, cpu.RefForwardTerms(l, cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, Terms: terms}))

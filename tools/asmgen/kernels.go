@@ -11,10 +11,10 @@ import (
 	"github.com/mmcloughlin/avo/operand"
 )
 
-// folder is where package core lies in the repository.
+// folder is the path of package core in the repository.
 const folder = "cpu/internal/core"
 
-// generateKernels writes the kernels of package core, their stubs, and the functions that choose one.
+// generateKernels writes the kernels of package core, their stubs, and the functions that dispatch to them.
 func generateKernels(root string, files output) error {
 	l, err := readLayout(root)
 	if err != nil {
@@ -45,7 +45,7 @@ func generateKernels(root string, files output) error {
 	return err
 }
 
-// tailMasks is a table of which the eight words from word 8−k on have the first k all ones and the others zero.
+// tailMasks is a table in which the eight words from word 8−k on are a mask of the first k: all ones, then zeros.
 func tailMasks(c *build.Context) operand.Mem {
 	m := c.StaticGlobal("tailMasks")
 	c.DataAttributes(attr.RODATA | attr.NOPTR)
@@ -63,12 +63,12 @@ func tailMasks(c *build.Context) operand.Mem {
 func stubs(l *layout) string {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage core\n\nimport \"unsafe\"\n", config.GeneratedWarning())
-	b.WriteString("\n// The assembly takes the fields of Params to lie here; elsewhere, this does not compile.\nvar (\n" + l.assertions() + ")\n")
+	b.WriteString("\n// The assembly relies on these offsets of the fields of Params. With others, this does not compile.\nvar (\n" + l.assertions() + ")\n")
 	for _, set := range []string{"AVX2", "AVX512"} {
 		for _, double := range []bool{false, true} {
 			all := specs(set, double)
 			dispatcher := "call" + all[0].suffix()
-			fmt.Fprintf(&b, "\n// %s runs the kernel that p asks for; generic is the same in Go.\n", dispatcher)
+			fmt.Fprintf(&b, "\n// %s runs the kernel that p selects. generic is its counterpart in Go.\n", dispatcher)
 			fmt.Fprintf(&b, "func %s(p *Params[%s]) {\n\tswitch Kernels*Kernel(p.Quotient) + p.Kernel {\n", dispatcher, all[0].element())
 			for _, s := range all {
 				fmt.Fprintf(&b, "\tcase Kernels*Kernel(%s) + %s:\n\t\t%s(p)\n", s.quotient, s.name, s.function())

@@ -13,14 +13,14 @@ import (
 	"github.com/mmcloughlin/avo/gotypes"
 )
 
-// layout is the struct that kernels are given, read from its declaration in package core.
+// layout is the struct of the kernels' parameters, read from its declaration in package core.
 type layout struct {
 	pkg    *types.Package
 	params map[string]types.Type // by element type
 }
 
-// readLayout type-checks the declarations that make up Params, and nothing else of the package: the stubs that the
-// rest of it needs are not written yet.
+// readLayout type-checks only the declarations that Params depends on, because the rest of the package needs stubs that may not have
+// been written yet.
 func readLayout(root string) (*layout, error) {
 	fset := token.NewFileSet()
 	file, err := parser.ParseFile(fset, filepath.Join(root, filepath.FromSlash(folder), "params.go"), nil, 0)
@@ -71,13 +71,13 @@ func readLayout(root string) (*layout, error) {
 	return l, nil
 }
 
-// signature returns that of a kernel of the element type.
+// signature returns the signature of a kernel of the element type.
 func (l *layout) signature(element string) *gotypes.Signature {
 	p := types.NewParam(token.NoPos, l.pkg, "p", types.NewPointer(l.params[element]))
 	return gotypes.NewSignature(l.pkg, types.NewSignatureType(nil, nil, nil, types.NewTuple(p), nil, false))
 }
 
-// assertions returns Go code that does not compile where a field is not at the offset that the assembly takes it to be.
+// assertions returns Go code that does not compile unless the fields are at the offsets that the assembly uses.
 func (l *layout) assertions() string {
 	var b bytes.Buffer
 	for _, element := range []string{"float32", "float64"} {

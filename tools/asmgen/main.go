@@ -1,8 +1,8 @@
-// Command asmgen writes the assembly of this repository, with avo: the kernels of package core, the CPUID of package isa, and
-// the ceilings of the benchmarks.
+// Command asmgen generates the assembly of this repository with avo: the kernels of package core, the CPUID of package isa, and the
+// memory loops of the benchmarks.
 //
 //	asmgen ROOT            writes the files under ROOT, the repository
-//	asmgen -check ROOT     writes nothing, and fails where a file is not what it would write
+//	asmgen -check ROOT     writes nothing, and fails if a file differs from what it would write
 package main
 
 import (
@@ -14,11 +14,11 @@ import (
 	"sort"
 )
 
-// output is the files to write, by their path in the repository.
+// output holds the files to write, by their path in the repository.
 type output map[string][]byte
 
 func main() {
-	check := flag.Bool("check", false, "compare the files, write nothing")
+	check := flag.Bool("check", false, "compare the files, do not write them")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: asmgen [-check] ROOT")
@@ -52,7 +52,7 @@ func run(root string, check bool) error {
 			continue
 		}
 		if got, err := os.ReadFile(at); err != nil || !bytes.Equal(got, files[path]) {
-			fmt.Fprintf(os.Stderr, "asmgen: %s is not what the generator writes\n", path)
+			fmt.Fprintf(os.Stderr, "asmgen: %s differs from what the generator writes\n", path)
 			stale++
 		}
 	}

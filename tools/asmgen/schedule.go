@@ -5,12 +5,12 @@ import (
 	"slices"
 )
 
-// schedule is the order in which an instruction set is given the steps of a formula, by their names. Those of a group go side by
-// side. A name that a formula does not have is passed over.
+// schedule is the order of the steps of a formula for an instruction set, by name. The steps of a group are interleaved. Names that a
+// formula does not have are ignored.
 type schedule [][]string
 
-// arrange returns the steps of a formula by groups. It fails where the schedule would change what they compute: a step must stay
-// behind what it depends on, in a later group.
+// arrange returns the steps of a formula by groups. It fails if the schedule would change the result: a step must be in a later group
+// than the steps that it depends on.
 func (s schedule) arrange(steps []step) ([][]step, error) {
 	group := map[string]int{}
 	for i, names := range s {
@@ -31,13 +31,13 @@ func (s schedule) arrange(steps []step) ([][]step, error) {
 		}
 		arranged[g] = append(arranged[g], later)
 	}
-	for i, names := range s { // within a group, too, the schedule's order
+	for i, names := range s { // the schedule orders the steps within a group, too
 		slices.SortStableFunc(arranged[i], func(a, b step) int { return slices.Index(names, a.name) - slices.Index(names, b.name) })
 	}
 	return arranged, nil
 }
 
-// writes returns the values that are others behind the step.
+// writes returns the values that the step changes.
 func (s step) writes() []value {
 	w := s.spoils()
 	if s.to != "" {
@@ -46,7 +46,7 @@ func (s step) writes() []value {
 	return w
 }
 
-// dependsOn says whether the order of two steps matters: one writes what the other reads or writes.
+// dependsOn reports whether the order of two steps matters: one writes a value that the other reads or writes.
 func (s step) dependsOn(earlier step) bool {
 	touch := func(written []value, other step) bool {
 		return slices.ContainsFunc(written, func(v value) bool {
@@ -56,7 +56,7 @@ func (s step) dependsOn(earlier step) bool {
 	return touch(s.writes(), earlier) || touch(earlier.writes(), s)
 }
 
-// checkPlaces fails where a step reads what another value has overwritten in its place.
+// checkPlaces fails if a step reads a value whose register has been overwritten by another value.
 func checkPlaces[P comparable](groups [][]step, at map[value]P) error {
 	holds := map[P]value{}
 	for _, s := range slices.Concat(groups...) {
@@ -75,10 +75,10 @@ func checkPlaces[P comparable](groups [][]step, at map[value]P) error {
 	return nil
 }
 
-// lower turns one step into instructions: functions that append them, each of which needs what the one before it computes.
+// lower turns one step into instructions: functions that append them, each of which depends on the one before it.
 type lower func(step) []func()
 
-// instructions returns those of the arranged steps of one vector, group by group, and the steps of a group side by side.
+// instructions returns the instructions for the arranged steps of one vector, group by group, with the steps of a group interleaved.
 func instructions(groups [][]step, l lower) (all []func()) {
 	for _, group := range groups {
 		var lowered [][]func()
@@ -104,8 +104,8 @@ func instructions(groups [][]step, l lower) (all []func()) {
 	return all
 }
 
-// interleave appends the instructions of several vectors in turns. A processor takes instructions in a limited window out of
-// order; so there are always some in it that need not wait for one another.
+// interleave appends the instructions of several vectors alternately, so that the processor's window for out-of-order execution always
+// contains instructions that do not depend on each other.
 func interleave(vectors ...[]func()) {
 	for i, more := 0, true; more; i++ {
 		more = false

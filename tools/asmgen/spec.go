@@ -13,13 +13,13 @@ type spec struct {
 	set      string // AVX2 or AVX512
 }
 
-// family is what a kernel computes.
+// family describes what a kernel computes.
 type family struct {
-	name        string // as the constants of package core have it
+	name        string // of its constant in package core
 	terms       bool   // writes the loss terms
 	sum         bool   // writes chunk sums
 	gradient    bool   // writes gradients
-	elementwise bool   // of an upstream gradient per element
+	elementwise bool   // with an upstream gradient for each element
 }
 
 var families = []family{
@@ -30,14 +30,14 @@ var families = []family{
 	{name: "ForwardBackward", sum: true, gradient: true},
 }
 
-// quotient is how a kernel gets the quotients of the formula.
-type quotient string // as the constants of package core have it
+// quotient is the way in which a kernel computes the quotients of the formula.
+type quotient string // its constant in package core
 
 const (
 	one  quotient = "One"  // the divisor is 1: Huber, and smooth L1 with beta 1
-	mul  quotient = "Mul"  // times the inverse: smooth L1 whose beta is another power of two, and L1; outer is 1
-	div  quotient = "Div"  // divided: any smooth L1; outer is 1
-	unit quotient = "Unit" // divisor, outer and upstream gradient are 1: smooth L1 as it is mostly used
+	mul  quotient = "Mul"  // multiplies by the inverse: smooth L1 with another power of two as beta, and L1; outer is 1
+	div  quotient = "Div"  // divides: any smooth L1; outer is 1
+	unit quotient = "Unit" // divisor, outer and upstream gradient are 1: the most common use of smooth L1
 )
 
 var quotients = []quotient{one, mul, div, unit}
@@ -47,7 +47,7 @@ func specs(set string, double bool) []spec {
 	var all []spec
 	for _, f := range families {
 		for _, q := range quotients {
-			// A few operations less matter where there are the most, in the passes with a sum.
+			// Saving a few operations matters in the passes with a sum, which have the most.
 			if q != unit || f.sum {
 				all = append(all, spec{f, q, double, set})
 			}
@@ -56,7 +56,7 @@ func specs(set string, double bool) []spec {
 	return all
 }
 
-// function returns the kernel's name, as forwardBackwardDivF32AVX2.
+// function returns the name of the kernel's function, such as forwardBackwardDivF32AVX2.
 func (s spec) function() string {
 	return strings.ToLower(s.name[:1]) + s.name[1:] + string(s.quotient) + s.suffix()
 }
@@ -73,7 +73,7 @@ func (s spec) size() int {
 	return 4
 }
 
-// loop returns what the kernel does, as the lines of a doc comment.
+// loop returns pseudocode of the kernel, as the lines of a doc comment.
 func (s spec) loop() []string {
 	over := map[quotient]string{one: "", mul: "*p.Inverse", div: "/p.Divisor"}[s.quotient]
 	outer := map[quotient]string{one: "p.Outer*"}[s.quotient]
@@ -109,7 +109,7 @@ func (s spec) loop() []string {
 		case mul:
 			middle = "p.L1 ? |d| xor p.Flip : " + middle
 		}
-		line(depth, "out[i] = a > p.Threshold ? ", side, ", its sign flipped where d < 0 : ", middle)
+		line(depth, "out[i] = a > p.Threshold ? ", side, ", negated where d < 0 : ", middle)
 		line(depth, "negated[i] = -out[i]")
 	}
 	if s.sum {

@@ -7,38 +7,37 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// places says where values are.
+// places holds the registers or addresses of values.
 type places map[value]operand.Op
 
-// home is where a constant is: in a register or, where that is nil, as a vector in the frame.
+// home is the place of a constant: a register or, if that is nil, a vector in the frame.
 type home struct {
 	value value
 	reg   reg.Register
 }
 
-// vector is a vector of elements under way: where its values are, and what is done in another way for some vectors than for
-// others.
+// vector is a vector of elements being computed: the places of its values, and the operations that differ between full and masked vectors.
 type vector struct {
 	at    places
 	fetch func()
 	store func(x reg.Register)
-	add   func(half int, terms reg.Register) // float64 terms to lanes; the halves of a vector of float32 terms
+	add   func(half int, terms reg.Register) // adds float64 terms to lanes; half counts the halves of a vector of float32 terms
 }
 
-// vector returns one whose variables are in those places.
+// vector returns a vector with its variables in the given places.
 func (e *emitter) vector(variables places) vector {
 	at := maps.Clone(e.constants)
 	maps.Copy(at, variables)
 	return vector{at: at}
 }
 
-// of returns where the operands of a step are.
+// of returns the places of a step's operands.
 func (v vector) of(s step) []operand.Op {
 	var all []operand.Op
 	for _, o := range s.of {
 		p, ok := v.at[o]
 		if !ok {
-			panic(string(o) + " is nowhere")
+			panic(string(o) + " has no place")
 		}
 		all = append(all, p)
 	}
@@ -68,7 +67,7 @@ func (e *emitter) plan(steps []step, order schedule, homes []home, sets []places
 	}
 }
 
-// load loads a constant to its home, by way of a free register where that is not one.
+// load loads a constant to its home, through a free register if that is in memory.
 func (e *emitter) load(h home, free reg.VecPhysical, field func(value) operand.Mem) operand.Op {
 	switch {
 	case h.value == vSign:
@@ -91,8 +90,8 @@ func (e *emitter) load(h home, free reg.VecPhysical, field func(value) operand.M
 
 var arithmetic = map[operation]string{doSub: "VSUB", doMul: "VMUL", doDiv: "VDIV"}
 
-// lowerAny lowers the steps that AVX2 and AVX-512 have the same instructions for, and returns nil for the others. The first
-// operand of an instruction must be in a register.
+// lowerAny lowers the steps for which AVX2 and AVX-512 have the same instructions, and returns nil for the others. The first operand of
+// an instruction must be in a register.
 func (e *emitter) lowerAny(v vector, s step) []func() {
 	at := v.of(s)
 	switch s.do {
@@ -113,7 +112,7 @@ func (e *emitter) lowerAny(v vector, s step) []func() {
 	return nil
 }
 
-// addInMemory adds terms to lanes in memory, so many bytes from the first.
+// addInMemory adds terms to lanes in memory, at an offset in bytes from the first.
 func (e *emitter) addInMemory(terms reg.Register, displacement int) {
 	lane := operand.Mem{Base: lanes, Disp: displacement}
 	e.VADDPD(lane, terms, terms)

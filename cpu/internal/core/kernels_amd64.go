@@ -6,7 +6,7 @@ package core
 
 import "unsafe"
 
-// The assembly takes the fields of Params to lie here; elsewhere, this does not compile.
+// The assembly relies on these offsets of the fields of Params. With others, this does not compile.
 var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Pred)-0]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Target)-8]
@@ -54,7 +54,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Quotient)-161]
 )
 
-// callF32AVX2 runs the kernel that p asks for; generic is the same in Go.
+// callF32AVX2 runs the kernel that p selects. generic is its counterpart in Go.
 func callF32AVX2(p *Params[float32]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
 	case Kernels*Kernel(One) + Terms:
@@ -180,7 +180,7 @@ func forwardUnitF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -190,7 +190,7 @@ func backwardOneF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -200,7 +200,7 @@ func backwardMulF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -210,7 +210,7 @@ func backwardDivF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
+//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -220,7 +220,7 @@ func backwardElementwiseOneF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -230,7 +230,7 @@ func backwardElementwiseMulF32AVX2(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -243,7 +243,7 @@ func backwardElementwiseDivF32AVX2(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -258,7 +258,7 @@ func forwardBackwardOneF32AVX2(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -273,7 +273,7 @@ func forwardBackwardMulF32AVX2(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -288,7 +288,7 @@ func forwardBackwardDivF32AVX2(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.Norm*d
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.Norm*d
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -296,7 +296,7 @@ func forwardBackwardDivF32AVX2(p *Params[float32])
 //go:noescape
 func forwardBackwardUnitF32AVX2(p *Params[float32])
 
-// callF64AVX2 runs the kernel that p asks for; generic is the same in Go.
+// callF64AVX2 runs the kernel that p selects. generic is its counterpart in Go.
 func callF64AVX2(p *Params[float64]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
 	case Kernels*Kernel(One) + Terms:
@@ -422,7 +422,7 @@ func forwardUnitF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -432,7 +432,7 @@ func backwardOneF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -442,7 +442,7 @@ func backwardMulF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -452,7 +452,7 @@ func backwardDivF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
+//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -462,7 +462,7 @@ func backwardElementwiseOneF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -472,7 +472,7 @@ func backwardElementwiseMulF64AVX2(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -485,7 +485,7 @@ func backwardElementwiseDivF64AVX2(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -500,7 +500,7 @@ func forwardBackwardOneF64AVX2(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -515,7 +515,7 @@ func forwardBackwardMulF64AVX2(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -530,7 +530,7 @@ func forwardBackwardDivF64AVX2(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.Norm*d
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.Norm*d
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -538,7 +538,7 @@ func forwardBackwardDivF64AVX2(p *Params[float64])
 //go:noescape
 func forwardBackwardUnitF64AVX2(p *Params[float64])
 
-// callF32AVX512 runs the kernel that p asks for; generic is the same in Go.
+// callF32AVX512 runs the kernel that p selects. generic is its counterpart in Go.
 func callF32AVX512(p *Params[float32]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
 	case Kernels*Kernel(One) + Terms:
@@ -664,7 +664,7 @@ func forwardUnitF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -674,7 +674,7 @@ func backwardOneF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -684,7 +684,7 @@ func backwardMulF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -694,7 +694,7 @@ func backwardDivF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
+//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -704,7 +704,7 @@ func backwardElementwiseOneF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -714,7 +714,7 @@ func backwardElementwiseMulF32AVX512(p *Params[float32])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -727,7 +727,7 @@ func backwardElementwiseDivF32AVX512(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -742,7 +742,7 @@ func forwardBackwardOneF32AVX512(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -757,7 +757,7 @@ func forwardBackwardMulF32AVX512(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -772,7 +772,7 @@ func forwardBackwardDivF32AVX512(p *Params[float32])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.Norm*d
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.Norm*d
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -780,7 +780,7 @@ func forwardBackwardDivF32AVX512(p *Params[float32])
 //go:noescape
 func forwardBackwardUnitF32AVX512(p *Params[float32])
 
-// callF64AVX512 runs the kernel that p asks for; generic is the same in Go.
+// callF64AVX512 runs the kernel that p selects. generic is its counterpart in Go.
 func callF64AVX512(p *Params[float64]) {
 	switch Kernels*Kernel(p.Quotient) + p.Kernel {
 	case Kernels*Kernel(One) + Terms:
@@ -906,7 +906,7 @@ func forwardUnitF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -916,7 +916,7 @@ func backwardOneF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -926,7 +926,7 @@ func backwardMulF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//		out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -936,7 +936,7 @@ func backwardDivF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])
+//		out[i] = a > p.Threshold ? p.Outer*(p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -946,7 +946,7 @@ func backwardElementwiseOneF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*upstream[i])*p.Inverse
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -956,7 +956,7 @@ func backwardElementwiseMulF64AVX512(p *Params[float64])
 //
 //	for each element i:
 //		d = pred[i] - target[i]; a = |d|
-//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), its sign flipped where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
+//		out[i] = a > p.Threshold ? (p.Norm*upstream[i]), negated where d < 0 : ((p.Norm*d)*upstream[i])/p.Divisor
 //		negated[i] = -out[i]
 //
 //go:noescape
@@ -969,7 +969,7 @@ func backwardElementwiseDivF64AVX512(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -984,7 +984,7 @@ func forwardBackwardOneF64AVX512(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -999,7 +999,7 @@ func forwardBackwardMulF64AVX512(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves
@@ -1014,7 +1014,7 @@ func forwardBackwardDivF64AVX512(p *Params[float64])
 //		for each element i of the chunk:
 //			d = pred[i] - target[i]; a = |d|
 //			term = a < p.Threshold ? ((0.5*a)*a) : (a - p.Half)
-//			out[i] = a > p.Threshold ? p.Side, its sign flipped where d < 0 : p.Norm*d
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.Norm*d
 //			negated[i] = -out[i]
 //			lane[i mod 128] += float64(term)
 //		sums[c] = the lanes folded by halves

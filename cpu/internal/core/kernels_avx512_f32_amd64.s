@@ -714,7 +714,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -1019,7 +1019,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -1324,7 +1324,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -1619,7 +1619,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -3399,7 +3399,7 @@ streaming24:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored23
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -3969,7 +3969,7 @@ streaming24:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored23
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -4528,7 +4528,7 @@ streaming24:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored23
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
@@ -5057,7 +5057,7 @@ streaming24:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored23
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17

@@ -765,7 +765,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -1116,7 +1116,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -1467,7 +1467,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -1800,7 +1800,7 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -3834,7 +3834,7 @@ streaming48:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored47
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -4674,7 +4674,7 @@ streaming48:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored47
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -5495,7 +5495,7 @@ streaming48:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored47
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
@@ -6262,7 +6262,7 @@ streaming48:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored47
 
-	// A chunk of one vector, which must be the last, takes no more lanes than it has elements.
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
 	VPXORQ Z16, Z16, Z16
 
