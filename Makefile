@@ -8,28 +8,28 @@ GO ?= go
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-ptx: ## compile kernels/smoothl1.cu to kernels/ptx, a file for each element type (needs nvcc)
+ptx: ## compile kernels/smoothl1.cu to kernels/ptx, one file for each element type (needs nvcc)
 	scripts/ptx.sh kernels/ptx
 
-ptx-check: ## compile it again and fail on a difference (needs nvcc V11.8.89)
+ptx-check: ## compile the kernels again and fail if kernels/ptx differs (needs nvcc V11.8.89)
 	scripts/ptx-check.sh
 
-ptxas-check: ## no spill on any architecture, every rounding spelt out, 16-byte accesses in the loops (needs ptxas, cuobjdump)
+ptxas-check: ## check for spills on all architectures, explicit rounding, and 16-byte accesses in the loops (needs ptxas, cuobjdump)
 	cd tools && $(GO) run ./ptxcheck
 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
 
-asm: ## write the assembly
+asm: ## generate the assembly
 	cd tools && $(GO) run ./asmgen ..
 
-asm-check: ## fail if the assembly is not what its generator writes
+asm-check: ## fail if the assembly differs from what its generator writes
 	cd tools && $(GO) run ./asmgen -check ..
 
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
-test-long: ## the tests that take minutes, or take less in full: -long
+test-long: ## the tests that take minutes, and the full form of those that are shortened without -long
 	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
 	$(GO) test -count=1 ./sim -run '^Test(ManyAllocations|LongTexts|StrictMemory)$$' -long
 
@@ -41,7 +41,7 @@ test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in fo
 race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the CUDA headers)
 	$(GO) test -tags cuda -race ./internal/cuda ./internal/testkit/devicetest ./internal/testkit/fakedriver
 
-cuda-symbols-check: ## the libcuda functions that are stood in for are those that cu imports (needs the CUDA headers)
+cuda-symbols-check: ## fail if the stand-ins for libcuda functions are not those that cu imports (needs the CUDA headers)
 	scripts/cuda-symbols.sh --check
 
 test-cpu-sets: ## the CPU code with each instruction set of this processor forced in turn
@@ -61,56 +61,56 @@ lint: ## gofmt, go vet, staticcheck
 	staticcheck=$$(cd tools && $(GO) tool -n staticcheck) && \
 	for module in . bench tools; do (cd $$module && $(GO) vet ./... && $$staticcheck ./...) || exit 1; done
 
-bench: ## GB/s of the CPU and the share of a copy in the same run
+bench: ## GB/s of the CPU, and the share of a copy's speed in the same run
 	$(GO) test -run '^$$' -bench '^Benchmark(Forward|Backward|Call)' -count 5 ./cpu ./gpu
 
-bench-cpu-peers: ## the CPU against PyTorch and the speed of memory, some minutes (needs Debian's python3-torch)
+bench-cpu-peers: ## the CPU, PyTorch and the speed of memory; some minutes (needs Debian's python3-torch)
 	cd bench && $(GO) run ./peers
 
 test-modules: ## the tests of the modules bench and tools
 	cd bench && $(GO) test ./...
 	cd tools && $(GO) test ./...
 
-report: ## docs/performance.md, its pictures and docs/hardware.md, from the runs in bench/results
+report: ## generate docs/performance.md, its pictures and docs/hardware.md from the runs in bench/results
 	cd bench && $(GO) run ./report
 
 hardware: ## add a run of the bundle on a GPU to bench/results, docs/hardware.md and docs/performance.md: RESULTS=results.tar.gz, or the folder
 	cd bench && $(GO) run ./report -add "$(abspath $(RESULTS))"
 
-roofline: ## docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
+roofline: ## generate docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
 	cd tools && $(GO) run ./roofline ../docs/roofline.md
 
-roofline-check: ## fail if docs/roofline.md is not what the kernels give (needs ptxas, cuobjdump)
+roofline-check: ## fail if docs/roofline.md is out of date (needs ptxas, cuobjdump)
 	cd tools && $(GO) run ./roofline -check ../docs/roofline.md
 
-bench-gpu: ## the GPU against a copy, and against PyTorch where python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
+bench-gpu: ## the GPU beside a copy, and PyTorch if python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
 
-verify: ## the long differential test: all fixed cases and four random ones for each, on the GPU, or else on the simulated device; and on the CPU
+verify: ## the long differential test: all fixed cases and four random ones for each, on the simulated device and on the CPU
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
 	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive
 
-mutants: ## change the kernels' PTX in 300 places, one at a time, and see the differential test catch each; N, SEED
+mutants: ## change the kernels' PTX in 300 places, one at a time, and check that the differential test catches each; N, SEED
 	cd tools && $(GO) run ./mutants -n $(or $(N),300) -seed $(or $(SEED),1)
 
-soak: ## a million steps on the CPU and on the simulated device, with flat memory; STEPS for fewer
+soak: ## a million training steps on the CPU and on the simulated device, and fail if memory grows; STEPS for fewer
 	cd tools && $(GO) run ./soak -device cpu -steps $(or $(STEPS),1000000)
 	cd tools && $(GO) run ./soak -device sim -steps $(or $(STEPS),1000000)
 
-dockerfile-lint: ## Dockerfile.cuda by BuildKit's linter, and the linter's own test
+dockerfile-lint: ## check Dockerfile.cuda with BuildKit's linter, and test the linter
 	cd tools/dockerlint && $(GO) vet . && $(GO) test . && $(GO) run . ../../Dockerfile.cuda
 
-fuzz: ## each fuzz target, a minute each; SECONDS=10 for less
+fuzz: ## run each fuzz target for a minute; SECONDS=10 for less
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
-bundle: ## dist/smoothl1-cuda-test.tar.gz: all that can be tested and measured on a GPU, for a machine without Go (needs the CUDA headers)
+bundle: ## pack dist/smoothl1-cuda-test.tar.gz: the tests and benchmarks for a GPU, on a machine without Go (needs the CUDA headers)
 	scripts/bundle.sh
 
-bundle-check: ## run the bundle to its end, and to what ends it before, on a libcuda that has the simulated device behind it; two minutes
+bundle-check: ## run the bundle to completion and interrupted, on a libcuda backed by the simulated device; two minutes
 	scripts/bundle-check.sh
 
-fallback-check: ## one binary on machines with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
+fallback-check: ## run one binary with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)
 	scripts/fallback-check.sh
 
 check: ## everything that CI runs

@@ -13,7 +13,7 @@ fail() { echo "bundle-check: $*" >&2; exit 1; }
 
 mkdir "$dir/lib" "$dir/tools" "$dir/bare"
 go build -tags cuda -buildmode=c-shared -o "$dir/lib/libcuda.so.1" ./internal/testkit/simdriver || fail "the simulated libcuda does not build"
-tar -xzf dist/smoothl1-cuda-test.tar.gz -C "$dir" || fail "no bundle: make bundle makes it"
+tar -xzf dist/smoothl1-cuda-test.tar.gz -C "$dir" || fail "no bundle: run make bundle"
 run=$dir/smoothl1-cuda-test/run.sh
 # The PATH of a run: only a few of the system's tools, and these stand-ins.
 for tool in sh dirname env sleep; do ln -s "$(command -v $tool)" "$dir/bare/$tool"; done
@@ -58,7 +58,7 @@ has() {
   for regex in "$@"; do
     grep -qE -- "$regex" "$dir/run" || { cat "$folder/run.json"; fail "$folder/run.json has no $regex"; }
   done
-  tar -xzOf "$folder/results.tar.gz" results/run.json | cmp - "$folder/run.json" || fail "the archive's run.json is another"
+  tar -xzOf "$folder/results.tar.gz" results/run.json | cmp - "$folder/run.json" || fail "the archive's run.json differs"
 }
 step() { echo "\"name\": \"$1\",  *\"outcome\": \"$2\""; }
 # nothing_left WHAT: fails if a process of the bundle is still running.
@@ -67,7 +67,7 @@ nothing_left() {
   ! grep -lzs "^$dir/smoothl1-cuda-test/" /proc/[0-9]*/cmdline || fail "$1: processes were left"
 }
 
-echo "to its end, in 60 s"
+echo "to completion, in 60 s"
 begin=$SECONDS
 bundle 60 "$dir/tools:$dir/bare" "$dir/r"
 exits 1 "a run in which racecheck hangs"
@@ -80,7 +80,7 @@ nothing_left "a run with a step that hangs"
 
 echo "without Python, nvidia-smi and compute-sanitizer"
 bundle 25 "$dir/bare" "$dir/r"
-exits 0 "a run with nothing but the driver"
+exits 0 "a run with only the driver"
 has "$dir/r" "$(step nvidia-smi skipped)" "$(step "PyTorch's bits" skipped)" "$(step 'compute-sanitizer memcheck' skipped)" "$(step vectors "(passed|stopped)")" "$(step verify "(passed|stopped)")"
 
 echo "with a Python that hangs"
@@ -100,19 +100,19 @@ for signal in TERM INT KILL; do
   KILL)
     [ $code = 137 ] || fail "SIGKILL: exit $code"
     grep -q '"state": "running"' "$dir/r/run.json" || fail "SIGKILL: no run.json"
-    grep -q '"cases"' "$dir/r/smoothl1-steps/difftest.json" || fail "SIGKILL: nothing of the step that ran"
+    grep -q '"cases"' "$dir/r/smoothl1-steps/difftest.json" || fail "SIGKILL: no results of the running step"
     tar -tzf "$dir/r/results.tar.gz" | grep -q devices.log || fail "SIGKILL: no archive"
     ;;
   *)
     [ $code = $((128 + $(kill -l $signal))) ] || fail "SIG$signal: exit $code"
     has "$dir/r" '"state": "interrupted"' "$(step 'differential test' interrupted)"
-    tar -tzf "$dir/r/results.tar.gz" | grep -q difftest.json || fail "SIG$signal: nothing of the step that ran"
+    tar -tzf "$dir/r/results.tar.gz" | grep -q difftest.json || fail "SIG$signal: no results of the running step"
     ;;
   esac
   nothing_left "SIG$signal"
 done
 
-echo "called wrongly"
+echo "usage errors"
 bundle soon "$dir/bare" "$dir/r"
 exits 2 "BUDGET=soon"
 env BUDGET=5 "$run" a b >"$dir/out" 2>&1
@@ -122,11 +122,11 @@ user=()
 unshare -m true 2>/dev/null || user=(-r)
 if unshare "${user[@]}" -m true 2>/dev/null; then
   mkdir "$dir/mounted"
-  echo "in a folder that cannot be written to"
+  echo "in a read-only folder"
   unshare "${user[@]}" -m sh -c 'mount -t tmpfs -o ro none "$1" && BUDGET=5 exec "$2" "$1/r"' sh "$dir/mounted" "$run" >"$dir/out" 2>&1
   exits 2 "a read-only folder"
   grep -q 'cannot be kept: .*read-only' "$dir/out" || fail "a read-only folder: $(cat "$dir/out")"
-  echo "in a folder that is full"
+  echo "in a full folder"
   LD_LIBRARY_PATH="$dir/lib" GODEBUG=asyncpreemptoff=1 PATH="$dir/bare:$PATH" PYTHON=none unshare "${user[@]}" -m sh -c 'mount -t tmpfs -o size=16k none "$1" && BUDGET=9 exec "$2" "$1/r"' sh "$dir/mounted" "$run" >"$dir/out" 2>&1
   exits 1 "a full folder"
   grep -q 'no space left on device' "$dir/out" || fail "a full folder: $(cat "$dir/out")"

@@ -28,6 +28,6 @@ step 420 "fuzz" make fuzz SECONDS=10
 step 180 "soak" make soak STEPS=20000
 step 420 "mutants" make mutants N=50
 step 240 "bundle" make bundle
-step 360 "bundle: to its end and broken off, on the simulated device and without a GPU" make bundle-check
+step 360 "bundle: to completion and interrupted, on the simulated device and without a GPU" make bundle-check
 step 600 "one binary that falls back; cross-builds" make fallback-check
 summary
