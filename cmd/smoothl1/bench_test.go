@@ -69,8 +69,8 @@ func TestBenchRefuses(t *testing.T) {
 	assert.Contains(t, stderr, "r.json: not a directory")
 }
 
-// TestBenchSaysWhatIsMissing fails where nothing is measured, or PyTorch was asked for in vain; what was measured is written all
-// the same.
+// TestBenchSaysWhatIsMissing checks that bench fails if nothing was measured, or if PyTorch was asked for and missing, and that it writes
+// what was measured all the same.
 func TestBenchSaysWhatIsMissing(t *testing.T) {
 	for _, c := range []struct {
 		arguments, text string
@@ -92,7 +92,7 @@ func TestBenchSaysWhatIsMissing(t *testing.T) {
 	}
 	_, stderr, code := call(strings.Fields("bench --device cpu --samples 1 --rotate 1 --sizes 64,100000000000000000")...)
 	assert.Zero(t, code, stderr)
-	if _, err := os.Stat("/dev/full"); err == nil { // what was measured is not lost with the file
+	if _, err := os.Stat("/dev/full"); err == nil { // the measurements are printed even if the file cannot be written
 		stdout, stderr, code := call(strings.Fields("bench --device cpu --samples 1 --rotate 1 --sizes 64 -o /dev/full")...)
 		assert.Equal(t, exitFailed, code)
 		assert.Contains(t, stderr, "write /dev/full: no space left on device")

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// bar takes down what a progress is told, and what has been done by then.
+// bar records the calls of a progress bar, and what has been done by then.
 type bar struct {
 	total    int
 	added    []int
@@ -36,7 +36,7 @@ func (b *bar) Finish() error {
 	return nil
 }
 
-// countBars has all progress counted, with a bar or, as where there is no terminal, without. began is told of each that begins.
+// countBars makes every progress use a recording bar. began is called with each bar that begins.
 func countBars(t *testing.T, began func(*bar)) *[]*bar {
 	var all []*bar
 	old := newBar
@@ -52,7 +52,7 @@ func countBars(t *testing.T, began func(*bar)) *[]*bar {
 	return &all
 }
 
-// onWrite is a writer that looks at what is so when something is printed.
+// onWrite is a writer that calls look when something is printed.
 type onWrite struct {
 	bytes.Buffer
 	look func(text string)
@@ -63,8 +63,8 @@ func (p *onWrite) Write(text []byte) (int, error) {
 	return p.Buffer.Write(text)
 }
 
-// TestProgressCounts compares what a bar is told with what is done: it begins before the first piece, has moved by a piece when the
-// piece is done and not before, is full when all is done, and is gone before the result is printed.
+// TestProgressCounts compares the calls of a bar with the work: it begins before the first piece, advances by a piece when the piece is
+// done and not before, is full when all is done, and is cleared before the result is printed.
 func TestProgressCounts(t *testing.T) {
 	tinyPieces(t)
 	w := watch(t)
@@ -86,7 +86,7 @@ func TestProgressCounts(t *testing.T) {
 		left := n
 		for i, m := range b.added {
 			assert.Equal(t, min(left, simPiece), m)
-			assert.EqualValues(t, i+1, atAdd[i], "launches when piece %d is said to be done", i)
+			assert.EqualValues(t, i+1, atAdd[i], "launches when piece %d is reported as done", i)
 			left -= m
 		}
 		assert.Zero(t, left)
@@ -97,10 +97,10 @@ func TestProgressCounts(t *testing.T) {
 	x := save(t, dir, "one.npy", make([]float32, simPiece), simPiece)
 	_, stderr, code := w.call("eval", x, x, "--device", "sim")
 	require.Zero(t, code, stderr)
-	assert.Empty(t, *counted, "one piece is done before a bar would be seen")
+	assert.Empty(t, *counted, "no bar for a single piece")
 }
 
-// TestProgressOfVerify counts cases.
+// TestProgressOfVerify checks that the bar of verify counts cases.
 func TestProgressOfVerify(t *testing.T) {
 	counted := countBars(t, nil)
 	out := &onWrite{}
@@ -114,7 +114,7 @@ func TestProgressOfVerify(t *testing.T) {
 	assert.Equal(t, &bar{total: 7, added: []int{1, 1, 1, 1, 1, 1, 1}, finished: 1}, (*counted)[0])
 }
 
-// TestProgressEndsWithErrors ends a bar whatever ends the command: a fault, a file, a signal.
+// TestProgressEndsWithErrors checks that the bar ends whatever ends the command: a fault, a file, a signal.
 func TestProgressEndsWithErrors(t *testing.T) {
 	tinyPieces(t)
 	w := watch(t)
@@ -136,7 +136,8 @@ func TestProgressEndsWithErrors(t *testing.T) {
 	}
 }
 
-// TestLooksForASignalWhileComputing cancels after the first piece, case or group: nothing more is computed, and no file is written.
+// TestLooksForASignalWhileComputing cancels after the first piece, case or group, and checks that nothing more is computed and no file
+// is written.
 func TestLooksForASignalWhileComputing(t *testing.T) {
 	tinyPieces(t)
 	w := watch(t)

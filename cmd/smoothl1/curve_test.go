@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// value is the formula, written down once more.
+// value is an independent implementation of the formula.
 func (d *drawing) value(beta, x float64) float64 {
 	a := math.Abs(x)
 	switch {
@@ -32,7 +32,7 @@ func (d *drawing) value(beta, x float64) float64 {
 	return a - beta/2
 }
 
-// TestCurveToAPixel compares every pixel of what is drawn with the curve.
+// TestCurveToAPixel compares the drawn line with the curve at every pixel.
 func TestCurveToAPixel(t *testing.T) {
 	const inf = 0x1p-20
 	ranges := [][2]float64{{-1, 1}, {-0.02, 0.02}, {0, 1}, {-1, 0}, {-3, 0.5}, {0.05, 0.3}, {-7, -6.9}, {0.999, 1.001}, {-1e9, 1e9}, {0, 1e-9},
@@ -57,8 +57,8 @@ func requireCurve(t *testing.T, d drawing, line []vg.Point) {
 	beta, last := d.betas[0], len(line)-1
 	left, right := line[0].X, line[last].X
 	at := func(x vg.Length) float64 { return d.from + float64((x-left)/(right-left))*(d.to-d.from) }
-	// The scale of the picture is that of the lowest and the highest point. They are on the curve: a point with a wrong height
-	// is seen beside them.
+	// The lowest and the highest point determine the scale of the picture. They are on the curve, so a point with a wrong height is
+	// noticed.
 	low, high := line[0], line[0]
 	for _, p := range line {
 		if p.Y < low.Y {
@@ -77,7 +77,7 @@ func requireCurve(t *testing.T, d drawing, line []vg.Point) {
 	flat := highest-lowest < 1e-290
 	for x := left; x <= right; x += pixel {
 		if d.gradient && max(math.Abs(at(x)), beta) < 1e-6*(d.to-d.from) {
-			continue // a jump, or as good as one
+			continue // a jump, or nearly one
 		}
 		want := low.Y
 		if !flat {
@@ -92,7 +92,7 @@ func requireCurve(t *testing.T, d drawing, line []vg.Point) {
 	}
 }
 
-// TestEveryCurveIsSeen: of what curves share, each is on top of the others for its part.
+// TestEveryCurveIsSeen checks that where curves coincide, each is on top for its share of the length.
 func TestEveryCurveIsSeen(t *testing.T) {
 	for _, d := range []drawing{
 		{betas: []float64{1, 0.1, 0.01}, from: -1, to: 1, gradient: true},
@@ -125,7 +125,7 @@ func TestEveryCurveIsSeen(t *testing.T) {
 	}
 }
 
-// top is the colour of the curve that was drawn last at a point.
+// top returns the colour of the curve that was drawn last at a point.
 func (p drawn) top(at vg.Point) (c color.Color) {
 	for _, s := range p.strokes {
 		if s.width == curveWidth && touches(s.line, at, curveWidth/2) {

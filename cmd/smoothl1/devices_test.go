@@ -33,7 +33,7 @@ func TestDevices(t *testing.T) {
 	assert.Equal(t, found.Auto == "cpu", found.CUDA.Reason != "")
 }
 
-// TestDevicesOfACUDAHost prints what there is where nobody has looked yet: two devices, the second one broken.
+// TestDevicesOfACUDAHost prints a made-up inventory of two CUDA devices, the second one broken.
 func TestDevicesOfACUDAHost(t *testing.T) {
 	v := inventory{Auto: "cuda:0", CPU: cpuDevice{"amd64", 16}, Kernels: kernelsBuild{"8.4", "sm_90", ""},
 		CUDA: cudaDevices{Library: "/usr/lib/libcuda.so.1", Version: cudaVersion(12040), Devices: []cudaDevice{

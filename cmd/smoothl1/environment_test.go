@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEnvironment has a variable ask for what there is not.
+// TestEnvironment sets environment variables to invalid values.
 func TestEnvironment(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, "p.npy", []float32{1}, 1)

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestEvalRefuses goes through files that cannot be read, do not fit together, or cannot be written. Nothing is left behind.
+// TestEvalRefuses tries files that cannot be read, do not fit together, or cannot be written, and checks that no file is left behind.
 func TestEvalRefuses(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -67,7 +67,7 @@ func TestEvalRefuses(t *testing.T) {
 	}
 }
 
-// TestEvalReplacesWhole sees that an output takes the place of an old file only when all is well.
+// TestEvalReplacesWhole checks that an output replaces an old file only on success.
 func TestEvalReplacesWhole(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, "p.npy", []float32{3, 0}, 2)

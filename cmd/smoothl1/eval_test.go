@@ -31,7 +31,7 @@ func save[T smoothl1.Float](t testing.TB, dir, name string, x []T, shape ...int)
 	return path
 }
 
-// load reads an array, of this shape.
+// load reads an array and requires a shape.
 func load[T smoothl1.Float](t testing.TB, path string, shape ...int) []T {
 	t.Helper()
 	a, err := npy.Open(path)
@@ -56,14 +56,14 @@ func requireSame[T smoothl1.Float](t testing.TB, want, got []T) {
 	}
 }
 
-// smallPieces has the test see several pieces of a small array.
+// smallPieces makes small arrays have several pieces.
 func smallPieces(t *testing.T) {
 	old, oldSim := piece, simPiece
 	t.Cleanup(func() { piece, simPiece = old, oldSim })
 	piece, simPiece = 8*cpu.Chunk, 8*cpu.Chunk
 }
 
-// TestEvalInPieces holds what eval makes of several pieces to what the reference makes of the whole, on every device there is.
+// TestEvalInPieces compares eval on arrays of several pieces with the reference on the whole arrays, on every device.
 func TestEvalInPieces(t *testing.T) {
 	smallPieces(t)
 	for _, c := range []struct {
@@ -123,7 +123,7 @@ func evalInPieces[T smoothl1.Float](t *testing.T, device string, n int) {
 	assert.Len(t, names(t, dir), 6, "nothing but inputs and outputs")
 }
 
-// TestEvalKeepsTheShape goes through shapes with none, with few and with no elements.
+// TestEvalKeepsTheShape tries shapes without dimensions, with few elements and without elements.
 func TestEvalKeepsTheShape(t *testing.T) {
 	for _, shape := range [][]int{{}, {0}, {3, 0, 2}, {1}, {2, 3, 4}} {
 		dir := t.TempDir()
@@ -185,7 +185,7 @@ func TestEvalJSON(t *testing.T) {
 	assert.Contains(t, stdout, `"shape":[],`)
 }
 
-// TestNumPyReadsBack has NumPy compute and read, where there is one.
+// TestNumPyReadsBack compares with NumPy, if it is installed.
 func TestNumPyReadsBack(t *testing.T) {
 	python := ""
 	for _, name := range []string{"/usr/bin/python3", "python3"} {

@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// eachFlag visits the flags of all commands that take a value.
+// eachFlag visits the flags of all commands.
 func eachFlag(visit func(c *cobra.Command, f *pflag.Flag)) {
 	for _, c := range newRoot().Commands() {
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
@@ -22,7 +22,7 @@ func eachFlag(visit func(c *cobra.Command, f *pflag.Flag)) {
 	}
 }
 
-// TestEmptyValues gives every flag the value of a shell's variable that is not set.
+// TestEmptyValues gives every flag an empty value, as from an unset shell variable.
 func TestEmptyValues(t *testing.T) {
 	seen := 0
 	eachFlag(func(c *cobra.Command, f *pflag.Flag) {
@@ -39,7 +39,7 @@ func TestEmptyValues(t *testing.T) {
 	}
 }
 
-// TestNumbersThatAFloat64CannotHold gives every flag that is a number some that would silently be another.
+// TestNumbersThatAFloat64CannotHold gives every numeric flag numbers that float64 would silently change to others.
 func TestNumbersThatAFloat64CannotHold(t *testing.T) {
 	seen := 0
 	eachFlag(func(c *cobra.Command, f *pflag.Flag) {

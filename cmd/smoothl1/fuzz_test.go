@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// FuzzFlags calls the command with any arguments. It ends with one of its exit codes; an error is one line, and no temporary
-// file is left.
+// FuzzFlags calls the command with arbitrary arguments, and checks that it ends with one of its exit codes, that an error is one line, and
+// that no temporary file is left.
 func FuzzFlags(f *testing.F) {
 	for _, arguments := range []string{
 		"eval p.npy t.npy --beta 0.5 --json --out o.npy --grad-pred g.npy --grad-target h.npy --scale 2",
@@ -25,7 +25,7 @@ func FuzzFlags(f *testing.F) {
 	} {
 		f.Add(arguments)
 	}
-	// Nothing outside of the test's folder, no other program, and nothing that takes long.
+	// No files outside the test's folder, no other programs, and nothing that takes long.
 	refused := regexp.MustCompile(`/|\.\.|~|torch|full|[0-9]{5}|0[xXbBoO_]|_`)
 	f.Fuzz(func(t *testing.T, line string) {
 		if refused.MatchString(strings.ReplaceAll(line, "__complete", "")) {

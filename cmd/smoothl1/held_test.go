@@ -15,13 +15,13 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// watched has commands open simulated devices, whatever they ask for, and requires that they have given everything back when they
-// close them, and close them all.
+// watched makes commands open simulated devices, whatever they ask for, and requires that they close all devices, and have released
+// everything on a device before they close it.
 type watched struct {
 	t      *testing.T
 	opened []*sim.Device
 	closed int
-	plan   func(*sim.Device) // what is to fail on the next
+	plan   func(*sim.Device) // plans the faults of the next device
 }
 
 func watch(t *testing.T) *watched {
@@ -48,13 +48,13 @@ func watch(t *testing.T) *watched {
 	return w
 }
 
-// tinyPieces has the test see several pieces of a few chunks.
+// tinyPieces makes arrays of a few chunks have several pieces.
 func tinyPieces(t *testing.T) {
 	smallPieces(t)
 	simPiece = cpu.Chunk
 }
 
-// call runs a command and looks at its devices. It returns them.
+// call runs a command, checks its devices, and returns them.
 func (w *watched) call(arguments ...string) (devices []*sim.Device, stderr string, code int) {
 	w.t.Helper()
 	w.opened, w.closed = nil, 0
@@ -64,7 +64,7 @@ func (w *watched) call(arguments ...string) (devices []*sim.Device, stderr strin
 	return w.opened, text.String(), code
 }
 
-// onDevices are commands that use devices, all that there are, with files in dir.
+// onDevices returns all commands that use devices, with files in dir.
 func onDevices(t *testing.T, dir string) map[string][]string {
 	n := 2*simPiece + 5
 	p, q, u := save(t, dir, "p.npy", make([]float32, n), n), save(t, dir, "t.npy", make([]float32, n), n), save(t, dir, "u.npy", make([]float32, n), n)
@@ -93,7 +93,7 @@ func TestDevicesAreLeftEmpty(t *testing.T) {
 			require.NotEmpty(t, opened)
 		})
 	}
-	for _, c := range newRoot().Commands() { // those that have a device to choose
+	for _, c := range newRoot().Commands() { // those with a flag --device
 		found := c.Flags().Lookup("device") == nil
 		for name := range onDevices(t, t.TempDir()) {
 			found = found || strings.HasPrefix(name, c.Name())
@@ -119,11 +119,11 @@ func TestDevicesAreLeftEmptyAfterErrors(t *testing.T) {
 		failed := 0
 		for kind, k := range kinds {
 			calls := devices[0].Calls(k)
-			for n := uint64(1); n <= calls; n += 1 + n/2 { // the first ones, and fewer of those that repeat
+			for n := uint64(1); n <= calls; n += 1 + n/2 { // the first calls, and fewer of the later ones, which repeat
 				w.plan = func(d *sim.Device) { d.FailNext(k, int(n), false) }
 				_, stderr, code := w.call(arguments...)
 				if code == 0 {
-					continue // it was the device's own end, or the call was made again
+					continue // the call was that of closing the device, or was repeated
 				}
 				failed++
 				require.Equal(t, exitFailed, code, fmt.Sprint(name, kind, n))
@@ -131,14 +131,14 @@ func TestDevicesAreLeftEmptyAfterErrors(t *testing.T) {
 				require.Subset(t, files, names(t, dir), "nothing but its outputs")
 			}
 		}
-		if name != "devices" { // which says so, and goes on
+		if name != "devices" { // devices reports the error and goes on
 			assert.Greater(t, failed, 5, name)
 		}
 		require.Subset(t, names(t, dir), before)
 	}
 }
 
-// TestBadFilesLeaveDevicesEmpty ends evaluations by their files, at the beginning and half way.
+// TestBadFilesLeaveDevicesEmpty makes evaluations fail because of their files, at the beginning and half-way.
 func TestBadFilesLeaveDevicesEmpty(t *testing.T) {
 	tinyPieces(t)
 	w := watch(t)

@@ -60,7 +60,7 @@ func TestLegend(t *testing.T) {
 	}
 }
 
-// TestLegendBesideTheAxes: where the curves leave no place for long names, the picture is wider.
+// TestLegendBesideTheAxes checks that the picture becomes wider if the curves leave no room for long names.
 func TestLegendBesideTheAxes(t *testing.T) {
 	d := drawing{betas: []float64{0, 4.2464674028180243e95, 4.320762224601982e95}, from: -4.5e95, to: 4.3e95, gradient: true}
 	p := pictureOf(t, d)
@@ -71,7 +71,7 @@ func TestLegendBesideTheAxes(t *testing.T) {
 	assert.Greater(t, p.size.X, pictureWidth)
 }
 
-// TestMarksCanBeToldApart: those of a small beta do not cover each other.
+// TestMarksCanBeToldApart checks that the marks of a small beta do not cover each other.
 func TestMarksCanBeToldApart(t *testing.T) {
 	for _, betas := range [][]float64{{0.01}, {1e-9}, {0.01, 0.0101}, {0, 0.001, 0.002, 0.1, 0.2, 0.5, 1}, {1, 1}} {
 		for _, gradient := range []bool{false, true} {
@@ -86,7 +86,7 @@ func TestMarksCanBeToldApart(t *testing.T) {
 			}
 		}
 	}
-	// With room enough they stand at the points themselves.
+	// With enough room they are at the points themselves.
 	for _, m := range pictureOf(t, drawing{betas: []float64{0.5}, from: -1, to: 1}).marks() {
 		assert.InDelta(t, float64(m.line[0].X), float64(m.line[1].X), 1e-9)
 	}

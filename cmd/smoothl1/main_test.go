@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// asCommand has the test binary be the command: that is how tests see exit codes, signals and broken pipes.
+// asCommand makes the test binary behave as the command, so that tests can check exit codes, signals and broken pipes.
 const asCommand = "SMOOTHL1_TEST_AS_COMMAND"
 
 func TestMain(m *testing.M) {
@@ -47,7 +47,7 @@ func requireRefused(t *testing.T, wantCode int, text string, stdout, stderr stri
 	require.Contains(t, stderr, text)
 }
 
-// names lists a folder.
+// names returns the names of the files in a folder.
 func names(t *testing.T, dir string) (all []string) {
 	t.Helper()
 	list, err := os.ReadDir(dir)
@@ -137,7 +137,7 @@ func TestStandardOutputThatIsFull(t *testing.T) {
 	}
 }
 
-// write writes a file of a test and returns its path.
+// write writes a test's file and returns its path.
 func write(t *testing.T, dir, name string, content []byte) string {
 	path := filepath.Join(dir, name)
 	require.NoError(t, os.WriteFile(path, content, 0o666))

@@ -13,10 +13,10 @@ import (
 	"gonum.org/v1/plot/vg/recorder"
 )
 
-// pixel is one of a picture in a browser.
+// pixel is the size of a pixel in a browser.
 const pixel = vg.Inch / 96
 
-// drawn is what a drawing strokes and writes, in the order in which it does.
+// drawn records the lines and texts of a drawing, in order.
 type drawn struct {
 	size    vg.Point
 	strokes []stroke
@@ -34,7 +34,7 @@ type written struct {
 	box  vg.Rectangle
 }
 
-// pictureOf draws, in ten seconds or less.
+// pictureOf draws a picture, and requires that it takes at most ten seconds.
 func pictureOf(t *testing.T, d drawing) (p drawn) {
 	t.Helper()
 	canvas := new(recorder.Canvas)
@@ -54,7 +54,7 @@ func pictureOf(t *testing.T, d drawing) (p drawn) {
 		require.Fail(t, "does not end", "%+v", d)
 	}
 	var now stroke
-	turned := false // what is written upwards is no label
+	turned := false // a vertical text is not a label
 	for _, action := range canvas.Actions {
 		switch a := action.(type) {
 		case *recorder.SetColor:
@@ -102,7 +102,7 @@ func (p drawn) marks() (all []stroke) {
 	return all
 }
 
-// legend returns the texts of the legend, and around it a box.
+// legend returns the texts of the legend, and its bounding box.
 func (p drawn) legend() (texts []string, box vg.Rectangle) {
 	box = vg.Rectangle{Min: vg.Point{X: math.MaxFloat32, Y: math.MaxFloat32}}
 	for _, w := range p.texts {

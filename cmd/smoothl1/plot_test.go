@@ -14,7 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestPictures makes the pictures of the documents again.
+// TestPictures generates the pictures of the documents again and compares.
 func TestPictures(t *testing.T) {
 	docs := filepath.Join("..", "..", "docs")
 	for _, c := range []struct{ file, arguments string }{

@@ -13,16 +13,16 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// terminal is a terminal as it is seen by who looks at it.
+// terminal models what a user sees on a terminal.
 type terminal struct {
-	slave *os.File // what a program writes to
+	slave *os.File // the side that a program writes to
 	done  chan struct{}
 	rows  [][]rune
 	wraps int
-	most  string // the fullest row that there was
+	most  string // the fullest row so far
 }
 
-// newTerminal opens a terminal of these columns, 0 if it does not know.
+// newTerminal opens a terminal with a number of columns, 0 for unknown.
 func newTerminal(t *testing.T, columns int) *terminal {
 	t.Helper()
 	master, err := os.OpenFile("/dev/ptmx", os.O_RDWR|syscall.O_NOCTTY, 0)
@@ -53,14 +53,14 @@ func (x *terminal) resize(t *testing.T, columns int) {
 	control(t, x.slave, syscall.TIOCSWINSZ, unsafe.Pointer(&size))
 }
 
-// show puts what is written on the screen, as a terminal does: what is longer than a row goes on in the next.
+// show displays what is written, as a terminal does: long lines wrap.
 func (x *terminal) show(master *os.File) {
 	defer close(x.done)
 	column := 0
 	for buffer := make([]byte, 1<<16); ; {
 		n, err := master.Read(buffer)
 		if err != nil {
-			return // whoever wrote has ended
+			return // the writer has exited
 		}
 		columns := terminalWidth(master)
 		for i, row := range x.rows {
@@ -91,7 +91,7 @@ func (x *terminal) show(master *os.File) {
 	}
 }
 
-// requireOneRow requires that all was in one row, and that it is empty in the end.
+// requireOneRow requires that the output stayed in one row, which is empty at the end.
 func (x *terminal) requireOneRow(t *testing.T) {
 	t.Helper()
 	require.NoError(t, x.slave.Close())
@@ -101,7 +101,7 @@ func (x *terminal) requireOneRow(t *testing.T) {
 	require.Empty(t, strings.TrimSpace(string(x.rows[0])), "the bar stays")
 }
 
-// TestProgressInOneRow draws bars of all kinds on terminals of all widths.
+// TestProgressInOneRow draws all kinds of bars on terminals of all widths.
 func TestProgressInOneRow(t *testing.T) {
 	for _, columns := range []int{1, 2, 10, 20, 39, 40, 59, 60, 80, 200, 0} {
 		for _, total := range []int{3, 1_000_000, 1 << 60} {
@@ -123,7 +123,7 @@ func TestProgressInOneRow(t *testing.T) {
 	}
 }
 
-// TestProgressOnAnotherWidth makes the terminal narrower, and wider, while a bar is on it.
+// TestProgressOnAnotherWidth resizes the terminal while a bar is shown.
 func TestProgressOnAnotherWidth(t *testing.T) {
 	x := newTerminal(t, 200)
 	p := newProgress(x.slave)
@@ -137,7 +137,7 @@ func TestProgressOnAnotherWidth(t *testing.T) {
 	x.requireOneRow(t)
 }
 
-// TestProgressOfCommands looks at whole commands on narrow terminals.
+// TestProgressOfCommands runs commands on narrow terminals.
 func TestProgressOfCommands(t *testing.T) {
 	dir := t.TempDir()
 	p, q := sparse(t, dir, "p.npy", 1<<24), sparse(t, dir, "t.npy", 1<<24)
@@ -154,7 +154,7 @@ func TestProgressOfCommands(t *testing.T) {
 	}
 }
 
-// TestProgressShows says what a row has room for.
+// TestProgressShows checks what is shown in rows of different widths.
 func TestProgressShows(t *testing.T) {
 	for _, c := range []struct {
 		columns int

@@ -11,14 +11,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestFlagsSayWhatTheyWant gives every flag of a number, a time or a yes or no a value that is none. The error names flag and value
-// and says what is wanted, in no parser's words.
+// TestFlagsSayWhatTheyWant gives every flag that takes a number, a time or a boolean an invalid value. The error names the flag and the
+// value and says what the flag accepts, without the text of a parser's error.
 func TestFlagsSayWhatTheyWant(t *testing.T) {
 	seen := map[string]int{}
 	for _, c := range newRoot().Commands() {
 		c.LocalFlags().VisitAll(func(f *pflag.Flag) {
 			switch f.Value.Type() {
-			case "string", "strings": // names, of which any may be meant
+			case "string", "strings": // names, which are all valid
 				return
 			}
 			seen[f.Value.Type()]++
@@ -42,7 +42,7 @@ func TestFlagsSayWhatTheyWant(t *testing.T) {
 	requireRefused(t, exitUsage, "want a whole number, within 64 bits", stdout, stderr, code)
 }
 
-// TestUnknownTopics asks the commands that cobra adds for what there is not.
+// TestUnknownTopics calls the commands that cobra adds with unknown arguments.
 func TestUnknownTopics(t *testing.T) {
 	for arguments, text := range map[string]string{
 		"completion foo":    `unknown command "foo" for "smoothl1 completion"; see 'smoothl1 completion --help'`,
@@ -60,7 +60,7 @@ func TestUnknownTopics(t *testing.T) {
 	}
 }
 
-// TestPicturesAreReproducible draws the same in every format twice.
+// TestPicturesAreReproducible draws the same picture twice in every format.
 func TestPicturesAreReproducible(t *testing.T) {
 	for _, format := range pictureFormats {
 		d := drawing{betas: []float64{1, 0.1}, from: -1, to: 1}

@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestTwoNamesOfOneFile gives every two outputs of eval, and every output and input, names that differ and lead to one file: one
-// that is there or one that is not. The command refuses them and writes nothing.
+// TestTwoNamesOfOneFile gives every two outputs of eval, and every output and input, different names of the same file, which may or may
+// not exist. The command must reject them and write nothing.
 func TestTwoNamesOfOneFile(t *testing.T) {
 	dir := t.TempDir()
 	at := func(parts ...string) string { return filepath.Join(append([]string{dir}, parts...)...) }
@@ -57,7 +57,7 @@ func TestTwoNamesOfOneFile(t *testing.T) {
 	assert.Equal(t, "0\n", stdout)
 }
 
-// TestOutputIsTheFileOfStandardOutput names the file that the standard output is redirected to, which would be replaced under it.
+// TestOutputIsTheFileOfStandardOutput names an output that standard output is redirected to, and that would be replaced.
 func TestOutputIsTheFileOfStandardOutput(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, "p.npy", []float32{1}, 1)

@@ -20,9 +20,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSignals ends the command wherever it may be held up: it leaves nothing behind, says so, and exits with the signal's code.
+// TestSignals ends the command wherever it may be blocked, and checks that it leaves nothing behind, says so, and exits with the signal's
+// code.
 func TestSignals(t *testing.T) {
-	// Whom the test was started by may have had it ignore some: what is caught here is the default there.
+	// The parent of the test may have set signals to be ignored. Those that are caught here have their default action in children.
 	caught := make(chan os.Signal, 100)
 	signal.Notify(caught, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 	t.Cleanup(func() { signal.Stop(caught) })
@@ -31,7 +32,7 @@ func TestSignals(t *testing.T) {
 	small := save(t, large, "s.npy", []float32{1}, 1)
 	begin := time.Now()
 	require.NoError(t, command("--version").Run())
-	start := time.Since(begin) // what it takes here to start a process
+	start := time.Since(begin) // the time to start a process on this machine
 	for name, arguments := range map[string][]string{
 		"computes":                   {"eval", p, q, "--grad-pred", "g.npy", "--out", "o.npy", "--device", "sim"},
 		"opens a pipe to read":       {"eval", "fifo", small, "--grad-pred", "g.npy"},
@@ -61,7 +62,7 @@ func TestSignals(t *testing.T) {
 	}
 }
 
-// endBySignal returns false where the signal came before the command had begun.
+// endBySignal returns false if the signal arrived before the command had begun.
 func endBySignal(t *testing.T, arguments []string, s syscall.Signal, wait time.Duration) bool {
 	dir := t.TempDir()
 	require.NoError(t, syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o666))
@@ -77,7 +78,7 @@ func endBySignal(t *testing.T, arguments []string, s syscall.Signal, wait time.D
 	r, w, err := os.Pipe()
 	require.NoError(t, err)
 	defer r.Close()
-	c.Stdout = w // nobody reads
+	c.Stdout = w // a pipe that nobody reads
 	if arguments[0] == "verify" {
 		c.Stdout = io.Discard
 	}
@@ -92,7 +93,7 @@ func endBySignal(t *testing.T, arguments []string, s syscall.Signal, wait time.D
 		return false
 	}
 	require.Equal(t, 128+int(s), c.ProcessState.ExitCode(), "%s", &stderr)
-	require.Less(t, took, 5*time.Second) // of which it takes less than one, where nothing else runs
+	require.Less(t, took, 5*time.Second) // less than one on an idle machine
 	require.Regexp(t, `(^|\n)smoothl1: interrupted[^\n]*\n$`, stderr.String())
 	if slices.Contains(arguments, "./python") {
 		text, err := os.ReadFile(filepath.Join(dir, "pid"))
@@ -110,7 +111,7 @@ func endBySignal(t *testing.T, arguments []string, s syscall.Signal, wait time.D
 	return true
 }
 
-// TestIgnoredSignals has a shell start the command as nohup does, and in the background.
+// TestIgnoredSignals starts the command from a shell as nohup does, and in the background.
 func TestIgnoredSignals(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, "p.npy", []float32{1}, 1)
@@ -135,7 +136,7 @@ func TestIgnoredSignals(t *testing.T) {
 	assert.Equal(t, "0\n", out.String())
 }
 
-// TestSecondSignal counts the same signal, sent to a process and at once to its group, as one.
+// TestSecondSignal checks that a signal sent to a process and immediately to its group counts as one.
 func TestSecondSignal(t *testing.T) {
 	assert.False(t, isSecond(syscall.SIGTERM, syscall.SIGTERM, settling/2))
 	assert.True(t, isSecond(syscall.SIGTERM, syscall.SIGTERM, 2*settling))

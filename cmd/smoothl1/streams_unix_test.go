@@ -25,7 +25,7 @@ type producer struct {
 	right     func(content []byte) bool
 }
 
-// producers are all commands that write files, on small arrays in dir.
+// producers returns all commands that write files, with small arrays in dir.
 func producers(t *testing.T, dir string) []producer {
 	p, q := save(t, dir, "p.npy", []float32{3, 0, 1}, 3), save(t, dir, "t.npy", make([]float32, 3), 3)
 	expect := func(arguments ...string) func([]byte) bool {
@@ -50,7 +50,7 @@ func producers(t *testing.T, dir string) []producer {
 		producer{"bench -o", with("bench", "--device", "cpu", "--sizes", "64", "--samples", "1", "--rotate", "1", "-o"), "64 float32", json.Valid})
 }
 
-// TestOutputsThatAreNoFiles writes to all that can be named and is no regular file, or is one that somebody else has open.
+// TestOutputsThatAreNoFiles writes to everything that can be named and is not a regular file, or is a file that is open already.
 func TestOutputsThatAreNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -65,12 +65,12 @@ func TestOutputsThatAreNoFiles(t *testing.T) {
 			cases := []struct {
 				out      string
 				stdout   bool // it goes to standard output
-				appended bool // to descriptor 1 or 3, on which a file is appended to
+				appended bool // to descriptor 1 or 3, which appends to a file
 			}{
 				{"-", true, true}, {"/dev/fd/3", false, true}, {"-", true, false}, {"/dev/stdout", true, false}, {"/dev/stdout", true, true},
 				{at("stdout.svg"), true, true}, {"/dev/fd/1", true, true}, {"/dev/fd/3", false, false}, {at("link.svg"), false, true}, {at("link.svg"), false, false},
 			}
-			if i > 0 { // the names are the same for all
+			if i > 0 { // the same names for all
 				cases = cases[:2]
 			}
 			for _, c := range cases {
@@ -149,12 +149,12 @@ func TestOutputsThatAreNoFiles(t *testing.T) {
 			cmd := exec.Command("sh", append([]string{"-c", `exec "$@" >&-`, "sh"}, command(p.arguments("-")...).Args...)...)
 			cmd.Dir, cmd.Env = dir, append(os.Environ(), asCommand+"=1")
 			_ = cmd.Run()
-			require.Equal(t, before, names(t, dir), "nothing else is taken for the standard output")
+			require.Equal(t, before, names(t, dir), "nothing else is mistaken for standard output")
 		})
 	}
 }
 
-// TestInputsThatAreNoFiles reads all that can be named and is no regular file.
+// TestInputsThatAreNoFiles reads everything that can be named and is not a regular file.
 func TestInputsThatAreNoFiles(t *testing.T) {
 	dir := t.TempDir()
 	at := func(name string) string { return filepath.Join(dir, name) }
@@ -195,7 +195,7 @@ func TestInputsThatAreNoFiles(t *testing.T) {
 		require.NoError(t, err)
 		stdout, stderr, code = run(file, nil, name, "t.npy")
 		require.Zero(t, code, "%s: %s", name, stderr)
-		require.Equal(t, "1\n", stdout, "from where the file is at")
+		require.Equal(t, "1\n", stdout, "from the file's position on")
 		require.NoError(t, file.Close())
 	}
 	stdout, stderr, code := run(pipe(), pipe(), "-", "t.npy", "--upstream", "/dev/fd/3", "--grad-pred", "g.npy")

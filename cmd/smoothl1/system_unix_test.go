@@ -16,7 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// sparse makes a file of n zeros of float32 that takes no room on the disk.
+// sparse makes a sparse file of n float32 zeros.
 func sparse(t *testing.T, dir, name string, n int) string {
 	t.Helper()
 	dict := fmt.Sprintf("{'descr': '<f4', 'fortran_order': False, 'shape': (%d,), }", n)
@@ -26,7 +26,7 @@ func sparse(t *testing.T, dir, name string, n int) string {
 	return path
 }
 
-// TestEvalBrokenPipe has nobody read the result: the files are there, whole, and the exit code tells.
+// TestEvalBrokenPipe closes the reader of the result, and checks that the files are complete and that the command fails.
 func TestEvalBrokenPipe(t *testing.T) {
 	dir := t.TempDir()
 	p := save(t, dir, "p.npy", []float32{3, 0}, 2)
@@ -57,7 +57,7 @@ func TestEvalFullDisk(t *testing.T) {
 	requireSame(t, []float32{7}, load[float32](t, old, 1))
 }
 
-// smallDisk mounts a file system of this size.
+// smallDisk mounts a file system of the given size.
 func smallDisk(t *testing.T, size string) string {
 	dir := t.TempDir()
 	if err := mount(dir, size); err != nil {
@@ -67,14 +67,14 @@ func smallDisk(t *testing.T, size string) string {
 	return dir
 }
 
-// publicDir is a folder that everybody may look into, unlike that of TempDir.
+// publicDir returns a folder that everybody may read, unlike that of TempDir.
 func publicDir(t *testing.T) string {
 	dir := t.TempDir()
 	require.NoError(t, os.Chmod(filepath.Dir(dir), 0o755))
 	return dir
 }
 
-// unprivileged returns the command run by somebody who may not read and write everything, as root may.
+// unprivileged returns the command as run by a user other than root, whom permissions restrict.
 func unprivileged(t *testing.T, arguments ...string) *exec.Cmd {
 	t.Helper()
 	c := command(arguments...)
@@ -83,7 +83,7 @@ func unprivileged(t *testing.T, arguments ...string) *exec.Cmd {
 	}
 	content, err := os.ReadFile(c.Path)
 	require.NoError(t, err)
-	c.Path = filepath.Join(publicDir(t), "smoothl1") // go test's own folder is its owner's alone
+	c.Path = filepath.Join(publicDir(t), "smoothl1") // others cannot read go test's folder
 	require.NoError(t, os.WriteFile(c.Path, content, 0o755))
 	c.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	return c
@@ -110,7 +110,7 @@ func TestEvalWithoutPermission(t *testing.T) {
 	}
 }
 
-// TestPlotFullDisk leaves the old picture where there is no room for the new one.
+// TestPlotFullDisk checks that the old picture stays if there is no room for the new one.
 func TestPlotFullDisk(t *testing.T) {
 	dir := smallDisk(t, "8k")
 	old := write(t, dir, "c.svg", []byte("old"))

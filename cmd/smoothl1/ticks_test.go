@@ -42,7 +42,7 @@ func TestTicks(t *testing.T) {
 	}
 }
 
-// requireTicks requires of a scale that ticks advance, are few, and that each label with the base is its tick's value.
+// requireTicks requires that the ticks of a scale increase and are few, and that each label plus the base is its tick's value.
 func requireTicks(t *testing.T, s scale, low, high float64) {
 	t.Helper()
 	require.GreaterOrEqual(t, len(s.ticks), 2, "from %v to %v", low, high)
@@ -69,7 +69,7 @@ func exact(t *testing.T, label string) *big.Rat {
 	return v
 }
 
-// TestRanges draws whatever can be asked for, or sees it refused.
+// TestRanges draws random ranges, or checks that they are rejected.
 func TestRanges(t *testing.T) {
 	r := rand.New(rand.NewPCG(15, 17))
 	drawn, refused := 0, 0
@@ -114,7 +114,7 @@ func TestRanges(t *testing.T) {
 	require.Greater(t, refused, 70)
 }
 
-// sometimes is a number of any size.
+// sometimes returns a number of any size.
 func sometimes(r *rand.Rand) float64 {
 	switch r.IntN(4) {
 	case 0:
@@ -127,7 +127,7 @@ func sometimes(r *rand.Rand) float64 {
 	return math.Round((r.Float64()-0.5)*2000) / 100
 }
 
-// requireApart requires that no text lies on another, and none outside of the picture.
+// requireApart requires that no texts overlap, and that none is outside the picture.
 func requireApart(t *testing.T, d drawing, p drawn) {
 	t.Helper()
 	for i, a := range p.texts {

@@ -8,7 +8,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestVerifyFor ends when its time is up, says how many cases that was, and calls it no failure.
+// TestVerifyFor checks that verify ends when its time is up, reports the number of cases, and succeeds.
 func TestVerifyFor(t *testing.T) {
 	stdout, stderr, code := call("verify", "--device", "cpu", "--cases", "1000000", "--for", "300ms", "--json")
 	require.Zero(t, code, stderr)

@@ -45,7 +45,7 @@ func TestVerifyOneCase(t *testing.T) {
 	}
 }
 
-// TestVerifyReports prints what was found of a device that errs.
+// TestVerifyReports prints the failures of a made-up faulty device.
 func TestVerifyReports(t *testing.T) {
 	c := difftest.Random(1, 517, 100)
 	var out bytes.Buffer
