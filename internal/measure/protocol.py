@@ -29,9 +29,9 @@ import os
 import sys
 import time
 
-sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # a torch.py that lies here is not meant
+sys.path[:] = [p for p in sys.path if p not in ("", os.getcwd())]  # do not import a torch.py of the current directory
 
-# What libraries print does not belong among the answers.
+# What libraries print goes to standard error, apart from the answers.
 answers = os.fdopen(os.dup(1), "w", buffering=1)
 os.dup2(2, 1)
 
