@@ -5,18 +5,18 @@ import (
 	"math"
 )
 
-// A Divisor is what a mean divides the sum of the loss terms by, and the gradients with it. The zero value is the number of
-// elements.
+// A Divisor is the number that a mean reduction divides by, both the sum of the loss terms and the gradients. The zero value
+// stands for the number of elements.
 type Divisor struct {
 	given bool
 	x     float64
 }
 
-// DivideBy returns the divisor x, positive and finite: the number of elements of all shards, where an array is one of them, or
-// any other number. A call that is given another one is refused.
+// DivideBy returns the divisor x, such as the number of elements of all shards when an array is one of them. A mean with an x
+// that is not positive and finite fails with ErrDivisor.
 func DivideBy(x float64) Divisor { return Divisor{given: true, x: x} }
 
-// Of returns the divisor of a mean over count elements.
+// Of returns the number that a mean over count elements divides by.
 func (d Divisor) Of(count int) float64 {
 	if d.given {
 		return d.x
@@ -24,8 +24,8 @@ func (d Divisor) Of(count int) float64 {
 	return float64(count)
 }
 
-// Validate says whether a loss with the reduction r can have the divisor: the zero value goes with every reduction, a number with
-// Mean alone. Its errors are *ArgError with the operation "Divisor", wrapping ErrReduction or ErrDivisor.
+// Validate returns an error if a loss with the reduction r cannot use the divisor: the zero value is valid for every reduction, a
+// number for Mean only. Its errors are *ArgError with the operation "Divisor", wrapping ErrReduction or ErrDivisor.
 func (d Divisor) Validate(r Reduction) error {
 	switch {
 	case !d.given:
@@ -38,10 +38,10 @@ func (d Divisor) Validate(r Reduction) error {
 	return nil
 }
 
-// IsZero says whether it is the number of elements.
+// IsZero reports whether d is the zero value, which stands for the number of elements.
 func (d Divisor) IsZero() bool { return !d.given }
 
-// String returns "elements", or the number.
+// String returns "elements" for the zero value, otherwise the number.
 func (d Divisor) String() string {
 	if !d.given {
 		return "elements"

@@ -41,7 +41,7 @@ func TestDivisor(t *testing.T) {
 	assert.Equal(t, 7.0, smoothl1.Divisor{}.Of(7))
 }
 
-// TestValidateTwoWays: the short way of Validate lets pass what the long one does, and no more.
+// TestValidateTwoWays checks that Validate accepts exactly the valid losses, by its fast path and by the full check.
 func TestValidateTwoWays(t *testing.T) {
 	for _, beta := range []float64{0, 5e-324, 0x1p-127, 0x1p-126, 1, math.MaxFloat32, math.Nextafter(math.MaxFloat32, math.Inf(1)), 0x1p128, math.Inf(1), math.NaN(), -1} {
 		for _, l := range []smoothl1.Loss{{Beta: beta}, {Kind: smoothl1.Huber, Beta: beta}, {Kind: 2, Beta: beta}, {Reduction: 3, Beta: beta}} {

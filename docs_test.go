@@ -10,7 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestGoVersions holds what the documents say that Go must be to what the modules ask for.
+// TestGoVersions checks that the documents name the Go version that the modules require.
 func TestGoVersions(t *testing.T) {
 	version := func(module string) string {
 		text, err := os.ReadFile(filepath.Join(module, "go.mod"))
@@ -35,7 +35,7 @@ func TestGoVersions(t *testing.T) {
 	}
 }
 
-// TestNumbersOfCases sees that no document counts the cases of verify: the command does, which has them.
+// TestNumbersOfCases checks that no document states the number of verify's cases, which the command itself prints.
 func TestNumbersOfCases(t *testing.T) {
 	files, err := filepath.Glob("docs/*.md")
 	require.NoError(t, err)

@@ -5,20 +5,20 @@ import (
 	"fmt"
 )
 
-// The reasons for which an operation is refused, to be tested with errors.Is.
+// Reasons for refusing an operation, to be tested with errors.Is.
 var (
-	ErrKind      = errors.New("no such kind of loss")
-	ErrReduction = errors.New("no such reduction, or not one for this operation")
-	ErrDType     = errors.New("no such element type, or not that of the operation")
+	ErrKind      = errors.New("unknown kind of loss")
+	ErrReduction = errors.New("unknown reduction, or not supported by this operation")
+	ErrDType     = errors.New("unknown element type, or not that of the operation")
 	ErrBeta      = errors.New("beta out of range")
 	ErrLength    = errors.New("length does not fit")
 	ErrNil       = errors.New("must not be nil")
-	ErrZero      = errors.New("is a zero value, which no function of its package made")
-	ErrOverlap   = errors.New("overlaps in a way that would give a wrong result")
+	ErrZero      = errors.New("is a zero value, not created by its package")
+	ErrOverlap   = errors.New("overlapping memory would corrupt the result")
 	ErrCount     = errors.New("count out of range")
 	ErrDivisor   = errors.New("divisor must be positive and finite")
 	ErrUnused    = errors.New("is not used by this operation")
-	ErrCombine   = errors.New("no kernel computes these together")
+	ErrCombine   = errors.New("cannot be computed in the same call")
 	ErrTooLarge  = errors.New("too large")
 	ErrClosed    = errors.New("is closed")
 	ErrDevice    = errors.New("belongs to another device")
@@ -28,15 +28,15 @@ var (
 	ErrNoCUDA    = errors.New("CUDA is not available")
 )
 
-// ArgError is the error of an operation that was refused because of an argument. Nothing was computed or written.
+// ArgError reports an operation that was refused because of an argument. Nothing was computed or written.
 type ArgError struct {
 	Op    string // the operation: "ForwardBackward"
 	Arg   string // the argument: "target"
-	Value any    // its value, or the property of it that is wrong, such as its length
+	Value any    // its value, or the offending property, such as its length
 	Err   error  // the reason; wraps one of the error values of this package
 }
 
-// NewArgError returns the *ArgError of these parts.
+// NewArgError returns an *ArgError.
 func NewArgError(op, arg string, value any, reason error) error {
 	return &ArgError{Op: op, Arg: arg, Value: value, Err: reason}
 }

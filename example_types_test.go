@@ -29,7 +29,7 @@ func ExampleKind() {
 	fmt.Println(l.Kind.Set("l2"))
 	// Output:
 	// huber(delta=1, mean) <nil>
-	// smoothl1: UnmarshalText: kind = "l2": no such kind of loss: want smooth_l1, huber
+	// smoothl1: UnmarshalText: kind = "l2": unknown kind of loss: want smooth_l1, huber
 }
 
 func ExampleDType() {

@@ -16,13 +16,13 @@ import (
 
 const module = "github.com/smoothl1/smoothl1"
 
-// What packages may need beside the standard library: a package that users import nothing, or with -tags cuda what binds CUDA.
+// The external modules that packages may need: none for those that users import, but for the CUDA bindings with -tags cuda.
 const (
 	binding  = "gorgonia.org/cu github.com/google/uuid github.com/pkg/errors"
 	anything = "*"
 )
 
-// The packages of ours that those with many of them may need, directly or not; "." is the root.
+// Sets of this module's packages that several rows of the table share; "." is the root.
 const (
 	forCPU      = ". internal/op internal/isa"
 	forGPU      = forCPU + " cpu cpu/internal/core device internal/cuda internal/driver internal/memory kernels"
@@ -32,7 +32,7 @@ const (
 	forTools    = forPrograms + " internal/testkit/difftest internal/files internal/npy"
 )
 
-// table says which packages of ours, and which others, each package may need, directly or not. So imports go one way:
+// table lists the packages that each package may import, directly or indirectly, so that imports form layers:
 // cmd, examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → the root.
 var table = map[string]struct{ ours, others string }{
 	".":                           {},
@@ -69,10 +69,10 @@ var table = map[string]struct{ ours, others string }{
 	"examples/wrap":               {forPrograms, binding},
 }
 
-// graph is what packages import, by name: ours as the table has them, the standard library's left out.
+// graph maps a package to its imports, named as in the table and without the standard library.
 type graph map[string][]string
 
-// listed is what "go list" says of a package.
+// listed is a package in the output of "go list".
 type listed struct {
 	ImportPath string
 	Imports    []string
@@ -81,7 +81,7 @@ type listed struct {
 
 func list(t *testing.T, tags string) (g graph, ours []string) {
 	c := exec.Command("go", "list", "-e", "-deps", "-json=ImportPath,Imports,Standard", "-tags", tags, "./...")
-	c.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1") // where there is most
+	c.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1") // the configuration with the most packages
 	out, err := c.Output()
 	require.NoError(t, err)
 	g = graph{}
@@ -101,7 +101,7 @@ func list(t *testing.T, tags string) (g graph, ours []string) {
 	return g, ours
 }
 
-// short is the table's name of a package.
+// short returns the name of a package in the table.
 func short(path string) string {
 	if path == module {
 		return "."
@@ -109,13 +109,13 @@ func short(path string) string {
 	return strings.TrimPrefix(path, module+"/")
 }
 
-// needs returns what a package imports, directly or not.
+// needs returns the packages that a package imports, directly or indirectly.
 func (g graph) needs(name string) []string {
 	found := map[string]bool{}
 	var visit func(string)
 	visit = func(name string) {
 		for _, i := range g[name] {
-			if _, known := g[i]; known && !found[i] { // what the graph has not is the standard library's
+			if _, known := g[i]; known && !found[i] { // a package outside the graph is the standard library's
 				found[i] = true
 				visit(i)
 			}
@@ -125,7 +125,7 @@ func (g graph) needs(name string) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// faults returns what the table does not allow.
+// faults returns the imports that the table does not allow.
 func (g graph) faults(ours []string) (all []string) {
 	for _, name := range ours {
 		row, ok := table[name]
@@ -146,15 +146,15 @@ func (g graph) faults(ours []string) (all []string) {
 	return all
 }
 
-// TestImports holds the packages to the table, in both builds, and the table to the packages.
+// TestImports checks that packages and table agree, with and without -tags cuda.
 func TestImports(t *testing.T) {
 	for _, tags := range []string{"", "cuda"} {
 		g, ours := list(t, tags)
 		assert.Empty(t, g.faults(ours), "tags %q", tags)
-		if tags == "cuda" { // where there are all packages
+		if tags == "cuda" { // only this build has all packages
 			assert.Subset(t, ours, slices.Collect(maps.Keys(table)))
 		}
-		// The check sees what breaks the table, directly or by a detour.
+		// The check reports a forbidden import, direct or indirect.
 		for _, broken := range []struct {
 			edges []string
 			fault string

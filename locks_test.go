@@ -16,11 +16,11 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// holders are the functions that return with a mutex locked, for their caller to let go of by defer.
+// holders are the functions that return with a mutex locked, which their caller unlocks with defer.
 var holders = []string{"gpu/device.go: enter", "internal/cuda/device_cuda.go: enter", "sim/device.go: usable"}
 
-// TestLocks wants every mutex to be unlocked by defer, or to be held over no call: one that is held when a panic passes stays
-// locked, and what would have been an error for one goroutine is a deadlock for all.
+// TestLocks requires every mutex to be unlocked by defer, or to be held across no call: if a panic leaves a mutex locked, the
+// failure of one goroutine becomes a deadlock for all.
 func TestLocks(t *testing.T) {
 	seen := 0
 	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
@@ -54,8 +54,8 @@ func TestHeldOverCalls(t *testing.T) {
 	}
 }
 
-// heldOverCalls returns where a file locks a mutex that is not unlocked by defer at once, and has a call before it is, builtin
-// functions and atomic loads and stores apart.
+// heldOverCalls returns the positions in a file where a mutex is locked without an immediate defer of Unlock and a call follows
+// before it is unlocked. Builtin functions and atomic loads and stores do not count as calls.
 func heldOverCalls(t *testing.T, path string, src any) (held []string, locks int) {
 	set := token.NewFileSet()
 	file, err := parser.ParseFile(set, path, src, 0)
@@ -109,7 +109,7 @@ func heldOverCalls(t *testing.T, path string, src any) (held []string, locks int
 	return held, locks
 }
 
-// callIn returns a call in a statement.
+// callIn returns the first call in a statement.
 func callIn(s ast.Stmt, unlock string) (found *ast.CallExpr) {
 	ast.Inspect(s, func(n ast.Node) bool {
 		call, ok := n.(*ast.CallExpr)
@@ -127,7 +127,7 @@ func callIn(s ast.Stmt, unlock string) (found *ast.CallExpr) {
 	return found
 }
 
-// methodCall returns receiver and name of a call of a method, or of a function of a package.
+// methodCall returns the receiver, or the package, and the name of a method or function call.
 func methodCall(e ast.Expr) (receiver, method string) {
 	if call, ok := e.(*ast.CallExpr); ok {
 		if s, ok := call.Fun.(*ast.SelectorExpr); ok {

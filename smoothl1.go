@@ -1,5 +1,5 @@
-// Package smoothl1 is the vocabulary of the smooth L1 loss: which loss, which beta, which reduction, for which element type,
-// and the errors that the packages computing it return.
+// Package smoothl1 defines the vocabulary of the smooth L1 loss: the kinds of loss, beta, the reductions, the element types, and
+// the errors returned by the packages that compute it.
 //
 // With d = pred − target and a = |d|:
 //
@@ -9,7 +9,7 @@
 //
 // The losses are those of Girshick, "Fast R-CNN" (2015), and Huber, "Robust estimation of a location parameter" (1964), with
 // the definitions of PyTorch's SmoothL1Loss and HuberLoss. The order of operations and of the sum, and so every bit of a
-// result, is fixed: see the package cpu, whose reference spells it out.
+// result, is fixed: see package cpu, whose reference implementation spells it out.
 //
 // Package gpu computes the loss, on a CUDA device or on the CPU.
 package smoothl1
@@ -20,17 +20,17 @@ import (
 	"unsafe"
 )
 
-// A Loss says what is computed. The zero value is the L1 loss with mean reduction.
+// A Loss describes the function to compute. The zero value is the L1 loss with mean reduction.
 type Loss struct {
 	Kind Kind
-	// Beta is where the loss turns from quadratic to linear, in the unit of pred − target; for Huber it is delta. It is
-	// converted once to the computing type: 0.1 means the float32 nearest to 0.1 where float32 is computed. 0 gives the L1
-	// loss, and is an error for Huber.
+	// Beta is the absolute difference at which the loss changes from quadratic to linear; for Huber it is delta. It is rounded
+	// once to the computing type: with float32, 0.1 means the float32 nearest to 0.1. 0 selects the L1 loss, and is an error
+	// for Huber.
 	Beta      float64
 	Reduction Reduction
 }
 
-// String returns the loss in words, as "smooth_l1(beta=1, mean)".
+// String returns a description of the loss, such as "smooth_l1(beta=1, mean)".
 func (l Loss) String() string {
 	name := "beta"
 	if l.Kind == Huber {
@@ -39,14 +39,14 @@ func (l Loss) String() string {
 	return fmt.Sprintf("%v(%s=%v, %v)", l.Kind, name, l.Beta, l.Reduction)
 }
 
-// Validate says whether the loss can be computed for elements of the type t. Its errors are *ArgError with the operation
+// Validate returns an error if the loss cannot be computed for elements of type t. Its errors are *ArgError with the operation
 // "Loss", wrapping ErrKind, ErrReduction, ErrDType or ErrBeta.
 //
-// Beta must be finite, not negative, and for Huber positive; a positive one must not become 0 or infinite in the type that t
-// is computed in.
+// Beta must be finite and not negative, and for Huber positive; a positive beta must not round to 0 or infinity in the computing
+// type of t.
 func (l Loss) Validate(t DType) error {
 	if l.Kind <= Huber && l.Reduction <= None && t <= Float64 && l.Beta >= 0x1p-126 && l.Beta <= math.MaxFloat32 {
-		return nil // first, since every call asks: beta is neither 0 nor infinite in any type that is computed in
+		return nil // the common case: beta rounds neither to 0 nor to infinity in any computing type
 	}
 	return l.validate(t)
 }
@@ -82,7 +82,7 @@ func (l Loss) validate(t DType) error {
 	return nil
 }
 
-// Kind tells the losses apart.
+// Kind is a kind of loss.
 type Kind uint8
 
 // The kinds of loss.
@@ -91,7 +91,7 @@ const (
 	Huber                // beta × smooth L1: quadratic below delta, with slope ±delta above; "huber"
 )
 
-// Reduction says what becomes of the loss terms of the elements.
+// Reduction says how the loss terms of the elements are combined.
 type Reduction uint8
 
 // The reductions.
@@ -101,7 +101,7 @@ const (
 	None                  // one loss term per element; "none"
 )
 
-// Float is the constraint of the element types that are computed.
+// Float is the constraint satisfied by the element types.
 type Float interface{ float32 | float64 }
 
 // DType is an element type of the arrays.
@@ -113,8 +113,9 @@ const (
 	Float64              // "float64"
 )
 
-// DTypeOf returns the element type T. It goes by the size, which the compiler knows where it does not know the type.
+// DTypeOf returns the DType of T.
 func DTypeOf[T Float]() DType {
+	// The size is a constant of each instantiation; a type switch would look T up in the generic dictionary.
 	switch unsafe.Sizeof(*new(T)) {
 	case 4:
 		return Float32
@@ -124,16 +125,18 @@ func DTypeOf[T Float]() DType {
 	return unknown
 }
 
-// unknown is refused wherever a type is asked for: a type added to Float and forgotten here is computed as no other.
+// unknown is the DType of a type that is in Float but not in DTypeOf. Every operation refuses it, so that such a type is never
+// computed as another.
 const unknown DType = 1<<8 - 1
 
-// Size returns the bytes of an element; 0 for a type that does not exist.
+// Size returns the size of an element in bytes; it is 0 if t is not a valid type.
 func (t DType) Size() int { return t.facts().size }
 
-// Computing returns the type that elements of type t are computed in: beta, the norm and the upstream gradient are rounded to it.
+// Computing returns the computing type of t, in which its elements are computed. Beta, the norm and the upstream gradient are
+// rounded to it.
 func (t DType) Computing() DType { return t.facts().computing }
 
-// facts are what is known of an element type.
+// facts are the properties of an element type.
 type facts struct {
 	name      string
 	size      int // bytes

@@ -57,9 +57,9 @@ func TestValidate(t *testing.T) {
 		{smoothl1.Loss{Beta: 1e39}, smoothl1.Float32, smoothl1.ErrBeta, "smoothl1: Loss: beta = 1e+39: beta out of range: is +Inf in float32"},
 		{smoothl1.Loss{Kind: smoothl1.Huber}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = 0: beta out of range: must be positive for the Huber loss"},
 		{smoothl1.Loss{Kind: smoothl1.Huber, Beta: -2}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = -2: beta out of range: must not be negative"},
-		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: no such kind of loss"},
-		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: no such reduction, or not one for this operation"},
-		{smoothl1.Loss{}, 2, smoothl1.ErrDType, "smoothl1: Loss: dtype = 2: no such element type, or not that of the operation"},
+		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: unknown kind of loss"},
+		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: unknown reduction, or not supported by this operation"},
+		{smoothl1.Loss{}, 2, smoothl1.ErrDType, "smoothl1: Loss: dtype = 2: unknown element type, or not that of the operation"},
 	} {
 		err := c.loss.Validate(c.dtype)
 		if c.reason == nil {
@@ -92,7 +92,7 @@ func TestNamesThatDoNotExist(t *testing.T) {
 	k, r, d := smoothl1.Huber, smoothl1.Sum, smoothl1.Float64
 	err := k.Set("Huber")
 	assert.ErrorIs(t, err, smoothl1.ErrKind)
-	assert.EqualError(t, err, `smoothl1: UnmarshalText: kind = "Huber": no such kind of loss: want smooth_l1, huber`)
+	assert.EqualError(t, err, `smoothl1: UnmarshalText: kind = "Huber": unknown kind of loss: want smooth_l1, huber`)
 	assert.ErrorIs(t, r.Set(""), smoothl1.ErrReduction)
 	assert.ErrorIs(t, d.UnmarshalText([]byte("float16")), smoothl1.ErrDType)
 	assert.Equal(t, []any{smoothl1.Huber, smoothl1.Sum, smoothl1.Float64}, []any{k, r, d}, "nothing was changed")
@@ -115,7 +115,7 @@ func TestDTypes(t *testing.T) {
 	assert.Equal(t, []int{4, 8}, []int{smoothl1.Float32.Size(), smoothl1.Float64.Size()})
 }
 
-// A type that a table lacks is an error or nothing, never another type.
+// A type missing from a table is an error or a zero result, never treated as another type.
 func TestUnknownDType(t *testing.T) {
 	for _, unknown := range []smoothl1.DType{2, 255} {
 		assert.Zero(t, unknown.Size())

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The names of each enumeration, in the order of its constants: what String prints is what UnmarshalText reads.
+// The names of the constants of each enumeration, in order, as String prints and UnmarshalText reads them.
 var (
 	kinds      = []string{"smooth_l1", "huber"}
 	reductions = []string{"mean", "sum", "none"}
@@ -38,42 +38,42 @@ func (t DType) String() string {
 	return name("DType", nil, uint8(t))
 }
 
-// MarshalText implements encoding.TextMarshaler; a kind that does not exist is an error wrapping ErrKind.
+// MarshalText implements encoding.TextMarshaler. An invalid kind is an error wrapping ErrKind.
 func (k Kind) MarshalText() ([]byte, error) { return marshal("kind", kinds, uint8(k), ErrKind) }
 
-// MarshalText implements encoding.TextMarshaler; a reduction that does not exist is an error wrapping ErrReduction.
+// MarshalText implements encoding.TextMarshaler. An invalid reduction is an error wrapping ErrReduction.
 func (r Reduction) MarshalText() ([]byte, error) {
 	return marshal("reduction", reductions, uint8(r), ErrReduction)
 }
 
-// MarshalText implements encoding.TextMarshaler; a type that does not exist is an error wrapping ErrDType.
+// MarshalText implements encoding.TextMarshaler. An invalid type is an error wrapping ErrDType.
 func (t DType) MarshalText() ([]byte, error) {
 	return marshal("dtype", dtypeNames(), uint8(t), ErrDType)
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
-// ErrKind and leaves k as it is.
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Any other text is an error wrapping
+// ErrKind and leaves k unchanged.
 func (k *Kind) UnmarshalText(text []byte) error { return unmarshal("kind", kinds, text, k, ErrKind) }
 
-// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
-// ErrReduction and leaves r as it is.
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Any other text is an error wrapping
+// ErrReduction and leaves r unchanged.
 func (r *Reduction) UnmarshalText(text []byte) error {
 	return unmarshal("reduction", reductions, text, r, ErrReduction)
 }
 
-// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Another text is an error wrapping
-// ErrDType and leaves t as it is.
+// UnmarshalText implements encoding.TextUnmarshaler for the names that String returns. Any other text is an error wrapping
+// ErrDType and leaves t unchanged.
 func (t *DType) UnmarshalText(text []byte) error {
 	return unmarshal("dtype", dtypeNames(), text, t, ErrDType)
 }
 
-// Set implements flag.Value like UnmarshalText.
+// Set implements flag.Value. It accepts the same names as UnmarshalText.
 func (k *Kind) Set(s string) error { return k.UnmarshalText([]byte(s)) }
 
-// Set implements flag.Value like UnmarshalText.
+// Set implements flag.Value. It accepts the same names as UnmarshalText.
 func (r *Reduction) Set(s string) error { return r.UnmarshalText([]byte(s)) }
 
-// Set implements flag.Value like UnmarshalText.
+// Set implements flag.Value. It accepts the same names as UnmarshalText.
 func (t *DType) Set(s string) error { return t.UnmarshalText([]byte(s)) }
 
 func name(typ string, names []string, i uint8) string {

@@ -1,6 +1,7 @@
-// Package device holds the vocabulary of devices: what a device reports of itself, the handles it hands out, the shape of a launch, and
-// its errors. Programs that open devices with package gpu do not need it. Programs that run kernels of their own on the simulated
-// device find here what the methods of sim.Device take and return; package sim has the same types under the same names.
+// Package device defines the types that all devices share: the description of a device, the handles it hands out, the shape of a
+// launch, and the errors of its driver. Programs that open devices with package gpu do not need it. Programs that run kernels of
+// their own on the simulated device find here the parameter and result types of the methods of sim.Device; package sim has aliases
+// of the same names.
 package device
 
 import "fmt"
@@ -26,7 +27,7 @@ type Info struct {
 	Major, Minor    int    // compute capability
 	Multiprocessors int
 	MemoryBytes     uint64 // total device memory
-	L2Bytes         uint64 // 0: unknown
+	L2Bytes         uint64 // size of the L2 cache; 0: unknown
 	DriverVersion   int    // CUDA version of the driver, 12040 for 12.4; 0: none
 }
 
@@ -36,12 +37,12 @@ type Geometry struct {
 	SharedBytes uint32 // dynamic shared memory of a block
 }
 
-// Linear is the geometry of blocks × threads in one dimension.
+// Linear returns the one-dimensional geometry of the given number of blocks, each of the given number of threads.
 func Linear(blocks, threads uint32) Geometry {
 	return Geometry{Grid: [3]uint32{blocks, 1, 1}, Block: [3]uint32{threads, 1, 1}}
 }
 
-// Error is an error that a device's driver reported.
+// Error is an error reported by a device's driver.
 type Error struct {
 	Call   string // the driver's call: "cuMemAlloc"
 	Code   int    // CUresult: 2
