@@ -7,25 +7,25 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Args is what an operation has: its arrays, all of pred's length, and what it is to give. An output may be the very buffer of an
-// input, to compute in place: of pred, of target, or of the upstream gradient. Apart from that no output may share memory with
-// another array. cpu.Args has the same fields.
+// Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays have the length of Pred. To
+// compute in place, an output may be the same buffer as Pred, Target or an elementwise upstream gradient; otherwise no output may
+// share memory with another array. cpu.Args has the same fields.
 type Args[T smoothl1.Float] struct {
 	Pred, Target *Buffer[T]
-	// Upstream is the gradient of whatever is minimised with respect to the loss; the zero value is the number 1. It scales
-	// the gradients alone. One for each element cannot be had where the reduced loss is wanted as well: see NoLoss.
+	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients. An
+	// elementwise one excludes the reduced loss: see NoLoss.
 	Upstream Upstream[T]
-	// Terms gets the loss term of each element; nil: not wanted. Nothing else can be had in the same call.
+	// Terms, unless nil, receives the loss term of each element. It excludes all other outputs: see NoLoss.
 	Terms *Buffer[T]
-	// GradPred and GradTarget get the gradients with respect to pred and target; nil: not wanted.
+	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
 	GradPred, GradTarget *Buffer[T]
-	// Divisor is what a mean divides by; the zero value is the length of Pred.
+	// Divisor is the number that a mean divides by; the zero value stands for the length of Pred.
 	Divisor smoothl1.Divisor
-	// NoLoss says that the reduced loss is not wanted. It is not had either where the reduction is None.
+	// NoLoss omits the reduced loss. The reduction None has none to omit.
 	NoLoss bool
 }
 
-// Upstream is an upstream gradient: a number, or one for each element. The zero value is the number 1.
+// Upstream is an upstream gradient: one number for all elements, or elementwise, an array. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	kind     upstreamKind
 	value    float64
@@ -40,12 +40,12 @@ const (
 	upstreamElements
 )
 
-// Number returns the upstream gradient g for all elements; it is rounded once to the type that T is computed in.
+// Number returns the upstream gradient g for all elements. It is rounded once to the computing type of T.
 func Number[T smoothl1.Float](g float64) Upstream[T] {
 	return Upstream[T]{kind: upstreamNumber, value: g}
 }
 
-// Elements returns the upstream gradient that has an element of x for each of pred.
+// Elements returns the elementwise upstream gradient x, which must have the length of pred.
 func Elements[T smoothl1.Float](x *Buffer[T]) Upstream[T] {
 	return Upstream[T]{kind: upstreamElements, elements: x}
 }
@@ -57,7 +57,7 @@ func (u *Upstream[T]) number() float64 {
 	return 1
 }
 
-// operands are the arrays of an operation that has been checked; nil where it has none.
+// operands are the checked arguments of an operation. Absent arrays are nil.
 type operands struct {
 	op                          string
 	pass                        op.Pass
@@ -67,20 +67,20 @@ type operands struct {
 	divisor                     float64
 }
 
-// reduces says whether the operation gives a reduced loss.
+// reduces reports whether the operation computes the reduced loss.
 func (o *operands) reduces() bool {
 	return o.pass.Reduces()
 }
 
-// differentiates says whether it gives gradients.
+// differentiates reports whether the operation computes gradients.
 func (o *operands) differentiates() bool {
 	return o.pass.Differentiates()
 }
 
-// choose stands for the pass that computes what the arguments have places for.
+// choose stands for the pass that computes the outputs in the arguments.
 const choose op.Pass = op.Passes
 
-// check makes o of the arguments, or refuses what cannot be computed, before anything is launched.
+// check validates the arguments before anything is launched, and sets o.
 func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (err error) {
 	var c op.Call
 	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfKernels, a.Upstream.kind == upstreamNumber, a.NoLoss
@@ -110,7 +110,7 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 	return nil
 }
 
-// put has the check know of an array, if there is one.
+// put adds an array to the call to be checked, unless it is nil.
 func (s *SmoothL1[T]) put(c *op.Call, r op.Role, b *array) op.Found {
 	if b == nil {
 		return 0
@@ -121,7 +121,7 @@ func (s *SmoothL1[T]) put(c *op.Call, r op.Role, b *array) op.Found {
 	return c.Put(r, b.at(), b.n)
 }
 
-// putUnusable has the check know of an array that cannot be used, and why.
+// putUnusable adds an array that cannot be used, with the reason.
 func (s *SmoothL1[T]) putUnusable(c *op.Call, r op.Role, b *array) op.Found {
 	switch {
 	case b.dev == nil:
@@ -135,7 +135,7 @@ func (s *SmoothL1[T]) putUnusable(c *op.Call, r op.Role, b *array) op.Found {
 	}
 }
 
-// at is the address of a buffer's first element, on the device or here.
+// at returns the address of a buffer's first element, in device or host memory.
 func (b *array) at() uint64 {
 	if b.host != nil {
 		return uint64(uintptr(b.host))

@@ -10,8 +10,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// A Buffer is a one-dimensional array in a device's memory; on the CPU, a slice. It may be used from any goroutine, as long
-// as no two calls write to it, or one writes and another reads, at once.
+// A Buffer is a one-dimensional array in a device's memory; on the CPU it is a slice. It may be used from several goroutines at
+// once, as long as none of them writes to it while another reads or writes it.
 type Buffer[T smoothl1.Float] struct{ array }
 
 // array is a buffer of either type.
@@ -21,13 +21,13 @@ type array struct {
 	n      int
 	ptr    driver.Ptr     // device memory
 	host   unsafe.Pointer // the first element on the CPU
-	held   *heldMemory    // what ptr is the beginning of; nil: it belongs to somebody else
+	held   *heldMemory    // the allocation that begins at ptr; nil if the buffer does not own its memory
 	guard  guard
-	parent *array // the buffer that this one is a slice of; nil: none
+	parent *array // the buffer that this one is a slice of, or nil
 }
 
-// Alloc returns a buffer of n elements, n ≥ 0, whose contents are undefined. Where there is not so much memory free, on the
-// device or for a process on the CPU, also after a collection of what the program has dropped, the error wraps smoothl1.ErrMemory.
+// Alloc returns a buffer of n ≥ 0 elements, whose contents are undefined. If the device or the process has too little memory left,
+// even after a garbage collection, the error wraps smoothl1.ErrMemory.
 func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
 	const op = "Alloc"
 	if err := d.enter(op); err != nil {
@@ -37,7 +37,7 @@ func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
 	return alloc[T](d, op, n)
 }
 
-// alloc is Alloc within a call that has entered.
+// alloc is Alloc for a caller that has entered the device.
 func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n}}
 	bytes, err := byteSize[T](op, n)
@@ -62,7 +62,7 @@ func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 	return b, nil
 }
 
-// byteSize returns the bytes of n elements.
+// byteSize returns the size of n elements in bytes.
 func byteSize[T smoothl1.Float](op string, n int) (int, error) {
 	t := smoothl1.DTypeOf[T]()
 	size := t.Size()
@@ -78,7 +78,7 @@ func byteSize[T smoothl1.Float](op string, n int) (int, error) {
 	return n * size, nil
 }
 
-// makeSlice is make with an error where there is not so much memory.
+// makeSlice is make, but returns an error if there is too little memory.
 func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
 	x, err := memory.Make[T](n)
 	if err != nil {
@@ -87,7 +87,7 @@ func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
 	return x, nil
 }
 
-// Upload returns a buffer with a copy of x, which is there for work on any stream.
+// Upload returns a buffer with a copy of x. The copy is complete when Upload returns, so work on any stream may use it.
 func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	const op = "Upload"
 	if err := d.enter(op); err != nil {
@@ -103,14 +103,14 @@ func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 		err = d.wait(0)
 	}
 	if err != nil {
-		_ = b.giveBack() // the error that matters is the first
+		_ = b.giveBack() // report the first error
 		return nil, err
 	}
 	return b, nil
 }
 
-// Slice returns the buffer of the elements from i up to but not including j, in the same memory. It cannot be used after b
-// is closed, and a Close of b waits for the calls that use it. It keeps b, and need not be closed itself.
+// Slice returns a buffer of the elements from i up to but not including j, sharing b's memory. It cannot be used once b is closed,
+// and closing b waits for the calls that use it. It keeps b reachable, and need not be closed itself.
 func (b *Buffer[T]) Slice(i, j int) (*Buffer[T], error) {
 	const op = "Slice"
 	if err := b.enter(op); err != nil {
@@ -138,7 +138,7 @@ func (b *Buffer[T]) Len() int {
 	return b.n
 }
 
-// String describes the buffer, not its elements.
+// String returns the buffer's element type and length.
 func (b *Buffer[T]) String() string {
 	switch {
 	case b == nil:
@@ -151,9 +151,8 @@ func (b *Buffer[T]) String() string {
 
 func (b *array) String() string { return fmt.Sprintf("%v[%d]", b.dtype, b.n) }
 
-// Close frees the buffer, after the calls in progress and the work that uses it; what Wrap and WrapHost were given is left
-// alone. A second Close does nothing. A buffer that nothing refers to is freed without it, some time later: see the package's
-// documentation.
+// Close waits for the calls and the queued work that use the buffer, and frees it; memory passed to Wrap or WrapHost is not freed. A
+// second Close does nothing. An unreachable buffer is freed eventually without Close: see the package documentation.
 func (b *Buffer[T]) Close() error {
 	const op = "Buffer.Close"
 	if b == nil || b.dev == nil || b.guard.closed() {
@@ -171,7 +170,7 @@ func (b *Buffer[T]) Close() error {
 	return b.giveBack()
 }
 
-// giveBack releases the memory, if it is the device's and not the buffer's own or somebody else's.
+// giveBack releases the device memory that the buffer owns, if any.
 func (b *array) giveBack() error {
 	if b.held == nil {
 		return nil
@@ -181,12 +180,12 @@ func (b *array) giveBack() error {
 
 func (b *array) bytes() int { return b.n * b.dtype.Size() }
 
-// slice returns the elements of a buffer of the CPU.
+// slice returns the elements of a buffer on the CPU.
 func (b *Buffer[T]) slice() []T { return sliceOf[T](&b.array) }
 
 func sliceOf[T smoothl1.Float](b *array) []T { return unsafe.Slice((*T)(b.host), b.n) }
 
-// enter begins a call on a buffer by itself.
+// enter begins a call on the buffer, entering its device and acquiring a reference. The caller ends it with leave.
 func (b *Buffer[T]) enter(op string) error {
 	if b == nil {
 		return smoothl1.NewArgError(op, "buffer", "nil", smoothl1.ErrNil)
@@ -209,7 +208,7 @@ func (b *Buffer[T]) leave() {
 	b.dev.leave()
 }
 
-// acquire adds a reference to the buffer, and to those that it is a slice of.
+// acquire adds a reference to the buffer and its parents.
 func (b *array) acquire() error {
 	if err := b.guard.acquire(); err != nil {
 		return err
@@ -224,7 +223,7 @@ func (b *array) acquire() error {
 	return nil
 }
 
-// closed says whether the buffer, or one that it is a slice of, is closed. One that is not stays in memory for the op's turn.
+// closed reports whether the buffer or one of its parents is closed. One that is still open is not freed before the op's turn ends.
 func (b *array) closed() bool {
 	for ; b != nil; b = b.parent {
 		if b.guard.closed() {

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// Devices are little-endian, whatever this machine is.
+// Devices are little-endian; bigEndian reports whether the host differs.
 var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 // rawBytes returns the memory of x as bytes.
@@ -16,7 +16,7 @@ func rawBytes[T smoothl1.Float](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*smoothl1.DTypeOf[T]().Size())
 }
 
-// deviceBytes returns the bytes of x as a device has them.
+// deviceBytes returns the bytes of x in the device's byte order.
 func deviceBytes[T smoothl1.Float](x []T) []byte {
 	if !bigEndian {
 		return rawBytes(x)
@@ -26,7 +26,7 @@ func deviceBytes[T smoothl1.Float](x []T) []byte {
 	return rawBytes(swapped)
 }
 
-// swap reverses the bytes of each element: between the machine's order and a device's, on a big-endian machine.
+// swap reverses the bytes of each element, to convert between big- and little-endian.
 func swap[T smoothl1.Float](x []T) {
 	size := smoothl1.DTypeOf[T]().Size()
 	for raw := rawBytes(x); len(raw) > 0; raw = raw[size:] {

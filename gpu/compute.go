@@ -8,9 +8,9 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Compute returns the reduced loss of host slices and, unless gradPred is nil, writes the gradient with respect to pred to it. It
-// copies to and from the device: for arrays that stay there, see SmoothL1. gradPred may be pred or target itself, but not overlap them
-// otherwise.
+// Compute returns the reduced loss of host slices and, unless gradPred is nil, stores the gradient with respect to pred in gradPred.
+// It copies the slices to the device and back: for arrays that stay on the device, see SmoothL1. gradPred may be the same slice as
+// pred or target, but may not otherwise overlap them.
 func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, gradPred []T, options ...Option) (value float64, err error) {
 	const name = "Compute"
 	if err := d.enter(name); err != nil {
@@ -70,7 +70,7 @@ func Compute[T smoothl1.Float](d *Device, l smoothl1.Loss, pred, target, gradPre
 	return value, err
 }
 
-// checkHost is the check of an operation on the slices themselves, which may overlap where their copies do not.
+// checkHost checks the host slices, which may overlap although their copies on the device do not.
 func checkHost[T smoothl1.Float](name string, l smoothl1.Loss, pred, target, gradPred []T) error {
 	c := op.Call{Reduction: l.Reduction, N: len(pred), Size: smoothl1.DTypeOf[T]().Size()}
 	put := func(r op.Role, x []T) op.Found {
@@ -84,7 +84,7 @@ func checkHost[T smoothl1.Float](name string, l smoothl1.Loss, pred, target, gra
 	return c.Check(name, op.ForwardBackward)
 }
 
-// asOf has an error of an argument name the operation that the program has called.
+// asOf returns err with its operation, if it is an *ArgError, replaced by the one that the program called.
 func asOf(op string, err error) error {
 	if a, ok := err.(*smoothl1.ArgError); ok {
 		return smoothl1.NewArgError(op, a.Arg, a.Value, a.Err)

@@ -164,7 +164,7 @@ func TestStreams(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = d.WrapStream(^uintptr(0))
-	require.ErrorContains(t, err, "is no CUstream")
+	require.ErrorContains(t, err, "is not a CUstream")
 
 	for _, on := range []*Stream{first, second, wrapped} {
 		require.NoError(t, op.Forward(b.pred, b.target, OnStream(on)))

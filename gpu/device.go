@@ -16,20 +16,20 @@ import (
 
 // A Device computes: a CUDA device, a simulated one, or the CPU. It may be used from any goroutine.
 type Device struct {
-	drv    driver.Device // nil: the CPU
+	drv    driver.Device // nil for the CPU
 	info   driver.Info
-	reason string // why the CPU
+	reason string // why the CPU was chosen; empty for other devices
 
 	modules modules
 
-	// closing is held for reading by every call on the device or on what belongs to it, and for writing by Close. The calls
-	// on ops do not hold it: they take turns, which look at closed.
+	// closing is held for reading by every call on the device or on an object of it, and for writing by Close. Calls on ops do
+	// not hold it: they check closed after beginning a turn.
 	closing sync.RWMutex
 	closed  atomic.Bool
 
 	holdings
-	ops map[*turns]struct{} // of the ops that are open; nil before Open and after Close
-	ids atomic.Int64        // of streams and events, for their names
+	ops map[*turns]struct{} // turns of the open ops; nil before Open and after Close
+	ids atomic.Int64        // last number given to a stream or event, for its name
 }
 
 // An OpenOption chooses the device that Open opens.
@@ -48,20 +48,21 @@ const (
 	chooseGiven
 )
 
-// CPU chooses the CPU. Open fails where the environment variable SMOOTHL1_CPU asks in vain for a way to use it: see
-// cpu.InstructionSet.
+// CPU chooses the CPU. Open fails if the environment variable SMOOTHL1_CPU names an instruction set that is unknown or not
+// available: see cpu.InstructionSet.
 func CPU() OpenOption { return OpenOption{choice: chooseCPU} }
 
-// CUDA chooses the CUDA device of this ordinal, counted from 0. Open fails where it cannot be had.
+// CUDA chooses the CUDA device with the given ordinal, counted from 0. Open fails if it is not available.
 func CUDA(ordinal int) OpenOption { return OpenOption{choice: chooseCUDA, device: ordinal} }
 
-// On chooses a device that the caller has made, such as a simulated one of package sim. It belongs to the opened Device from
-// then on, which closes it; Open closes it where it fails.
+// On chooses a device created by the caller, such as a simulated one of package sim. Open takes ownership of it: the opened Device
+// closes it, and so does Open if it fails.
 func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv: d} }
 
-// Open opens a device: without options CUDA device 0, and where there is none the CPU; String says which it took and why.
+// Open opens a device. Without options it opens CUDA device 0, or the CPU if CUDA is not available; Device.String says which and
+// why.
 //
-// Opening a device does not compile the kernels: NewSmoothL1 does, for the first op of an element type.
+// Open does not compile the kernels: NewSmoothL1 does, for the first op of an element type.
 func Open(options ...OpenOption) (*Device, error) {
 	const op = "Open"
 	if len(options) > 1 {
@@ -102,7 +103,7 @@ func Open(options ...OpenOption) (*Device, error) {
 		if errors.Is(err, cuda.ErrUnavailable) {
 			return openCPU(err.Error())
 		}
-		// A GPU that is there but does not work is an error: who has one does not want the CPU unawares.
+		// A GPU that is present but does not work is an error: falling back to the CPU would hide it.
 		if err != nil {
 			return nil, fmt.Errorf("gpu: Open: CUDA device 0: %w", err)
 		}
@@ -110,14 +111,14 @@ func Open(options ...OpenOption) (*Device, error) {
 	}
 }
 
-// isNil says whether there is no device behind the interface: none at all, or a nil pointer.
+// isNil reports whether drv is nil or holds a nil pointer.
 func isNil(drv driver.Device) bool {
 	v := reflect.ValueOf(drv)
 	return !v.IsValid() || v.Kind() == reflect.Pointer && v.IsNil()
 }
 
 func openCPU(reason string) (*Device, error) {
-	if _, err := cpu.InstructionSet(); err != nil { // somebody means the environment to say how to compute
+	if _, err := cpu.InstructionSet(); err != nil { // SMOOTHL1_CPU cannot be honored
 		return nil, fmt.Errorf("gpu: Open: the CPU: %w", err)
 	}
 	return &Device{reason: reason, ops: map[*turns]struct{}{}}, nil
@@ -130,7 +131,7 @@ func openDriver(drv driver.Device) (*Device, error) {
 	return &Device{drv: drv, info: drv.Info(), holdings: holdings{held: map[holding]struct{}{}}, ops: map[*turns]struct{}{}}, nil
 }
 
-// String says which device it is, and of the CPU why it was taken.
+// String describes the device and, for the CPU, says why it was chosen.
 func (d *Device) String() string {
 	if !d.made() {
 		return "no device"
@@ -146,7 +147,7 @@ func (d *Device) String() string {
 	return s + ")"
 }
 
-// Backend returns "cpu", "cuda" or "sim"; "" of a device that Open has not returned.
+// Backend returns "cpu", "cuda" or "sim", or "" for a device not returned by Open.
 func (d *Device) Backend() string {
 	switch {
 	case !d.made():
@@ -157,7 +158,7 @@ func (d *Device) Backend() string {
 	return d.info.Backend
 }
 
-// Reason says why the CPU was taken; it is empty for other devices.
+// Reason returns why the CPU was chosen, or "" for other devices.
 func (d *Device) Reason() string {
 	if d == nil {
 		return ""
@@ -165,9 +166,8 @@ func (d *Device) Reason() string {
 	return d.reason
 }
 
-// Close waits for the calls in progress and for the device's work, and releases everything that belongs to the device:
-// buffers, streams, events, ops. They, and the device, then return errors wrapping smoothl1.ErrClosed. A second Close does
-// nothing.
+// Close waits for the calls in progress and for queued work, and releases everything that belongs to the device: buffers, streams,
+// events, ops. Calls on them or the device then return errors wrapping smoothl1.ErrClosed. A second Close does nothing.
 func (d *Device) Close() error {
 	if !d.made() {
 		return nil
@@ -188,10 +188,10 @@ func (d *Device) Close() error {
 	return nil
 }
 
-// made says whether Open has made the device. The CPU has a reason, all others have a driver.
+// made reports whether Open returned the device. The CPU has a reason, every other device a driver.
 func (d *Device) made() bool { return d != nil && (d.drv != nil || d.reason != "") }
 
-// enter begins a call on the device, which leave ends; Close waits for it.
+// enter begins a call on the device; Close waits until the caller ends it with leave.
 func (d *Device) enter(op string) error {
 	switch {
 	case d == nil:

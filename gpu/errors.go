@@ -9,18 +9,18 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A DeviceError is what a device's driver answered to an operation. errors.Is finds smoothl1.ErrMemory in it where the
-// device had no memory left.
+// A DeviceError is an error that a device's driver returned for an operation. If the device was out of memory,
+// errors.Is(err, smoothl1.ErrMemory) is true.
 type DeviceError struct {
-	Op     string // what was done: "launch", "allocate"
-	Kernel string // the kernel; may be empty
-	Size   int    // elements of a launch, bytes of anything else; 0 where there is none
-	Code   int    // CUresult of the driver
-	Name   string // and its name, as "CUDA_ERROR_LAUNCH_FAILED"
+	Op     string // the operation, such as "launch" or "allocate"
+	Kernel string // the kernel or PTX file; may be empty
+	Size   int    // in elements for a launch, otherwise in bytes; 0 if not applicable
+	Code   int    // the driver's CUresult
+	Name   string // the name of Code, such as "CUDA_ERROR_LAUNCH_FAILED"
 	err    error
 }
 
-// opError returns nil where err is.
+// opError wraps err in a *DeviceError; it returns nil if err is nil.
 func opError(op, kernel string, size int, err error) error {
 	if err == nil {
 		return nil
@@ -65,7 +65,7 @@ func (e *DeviceError) Unwrap() error {
 	return e.err
 }
 
-// Is says that running out of device memory is smoothl1.ErrMemory.
+// Is reports whether target is smoothl1.ErrMemory and the device was out of memory.
 func (e *DeviceError) Is(target error) bool {
 	return e != nil && target == smoothl1.ErrMemory && e.Code == driver.CodeOutOfMemory
 }

@@ -9,19 +9,19 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// An Event is a mark in a stream's work, to measure the time that a device takes between two of them. An Event may be used
-// from any goroutine.
+// An Event marks a point in a stream's work. Two of them measure the time that the device takes between the points. An Event may be
+// used from any goroutine, by one call at a time.
 type Event struct {
 	dev   *Device
 	id    int64
 	e     driver.Event
 	held  *heldEvent
-	at    time.Time // on the CPU, where work is done when it is asked for
+	at    time.Time // the mark on the CPU, where calls are synchronous
 	guard guard
 	marks int
 }
 
-// String names the event, in errors too.
+// String returns the event's name, as used in errors.
 func (e *Event) String() string {
 	switch {
 	case e == nil:
@@ -54,7 +54,7 @@ func (d *Device) NewEvent() (*Event, error) {
 	return e, nil
 }
 
-// Record has the event mark the end of all work so far of the default stream, or of that of an OnStream option.
+// Record makes the event mark the end of the work queued so far on the default stream, or on the stream given by OnStream.
 func (e *Event) Record(options ...Option) error {
 	const op = "Event.Record"
 	if err := e.take(op); err != nil {
@@ -75,7 +75,7 @@ func (e *Event) Record(options ...Option) error {
 	return nil
 }
 
-// Since returns the time on the device from start to e. It waits for both.
+// Since returns the device time elapsed from start to e. It waits for both.
 func (e *Event) Since(start *Event) (time.Duration, error) {
 	const op = "Event.Since"
 	if err := e.take(op); err != nil {
@@ -116,7 +116,7 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 
 var errNotRecorded = errors.New("has not been recorded")
 
-// Close destroys the event. A second Close does nothing. While a call uses the event, Close is an error wrapping
+// Close destroys the event. A second Close does nothing. While a call uses the event, Close fails with an error wrapping
 // smoothl1.ErrBusy.
 func (e *Event) Close() error {
 	const op = "Event.Close"
@@ -137,7 +137,7 @@ func (e *Event) Close() error {
 	return e.dev.giveBack(e.held)
 }
 
-// take begins a call on the event.
+// take begins a call on the event, which excludes others. The caller ends it with untake.
 func (e *Event) take(op string) error {
 	if e == nil {
 		return smoothl1.NewArgError(op, "event", "nil", smoothl1.ErrNil)

@@ -8,13 +8,13 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// A guard is the reference count of a buffer, stream or event: the calls that use it. It is never freed during one, and never used
-// after it was freed.
+// A guard counts the calls that use a buffer, stream or event, so that it is not freed while one is in progress, nor used
+// afterwards.
 type guard struct{ users atomic.Int32 }
 
 const guardClosed = -1 << 30
 
-// acquire adds a reference. Any number of calls may hold one.
+// acquire adds a reference. Any number of calls may hold one at a time.
 func (g *guard) acquire() error {
 	for {
 		n := g.users.Load()
@@ -29,7 +29,7 @@ func (g *guard) acquire() error {
 
 func (g *guard) release() { g.users.Add(-1) }
 
-// take is acquire for a call that admits no other beside it. release ends it, too.
+// take acquires the only reference, or fails with ErrBusy if there is one already. release drops it.
 func (g *guard) take() error {
 	if g.users.CompareAndSwap(0, 1) {
 		return nil
@@ -40,7 +40,8 @@ func (g *guard) take() error {
 	return smoothl1.ErrBusy
 }
 
-// close admits no more references. It reports false where that had happened before, and ErrBusy where there is one.
+// close closes the guard to further references. It reports false if it was closed already, and fails with ErrBusy if a reference
+// is held.
 func (g *guard) close() (bool, error) {
 	if g.users.CompareAndSwap(0, guardClosed) {
 		return true, nil
@@ -51,7 +52,8 @@ func (g *guard) close() (bool, error) {
 	return false, smoothl1.ErrBusy
 }
 
-// closeAfter admits no more references and waits until the last is released. It reports false where that had happened before.
+// closeAfter closes the guard to further references and waits until the last one is released. It reports false if the guard was
+// closed already.
 func (g *guard) closeAfter() bool {
 	for {
 		n := g.users.Load()
@@ -68,16 +70,17 @@ func (g *guard) closeAfter() bool {
 
 func (g *guard) closed() bool { return g.users.Load() < 0 }
 
-// turns counts the calls on an op, of which there is one at a time: the number is odd during a call, and never the same again.
+// turns admits one call on an op at a time, its turn. The count is incremented when a turn begins and when it ends: it is odd during
+// a turn, and no two turns have the same count.
 //
-// Operands are not reference-counted: the atomics would cost more than a small loss. Instead a call on an op looks, once its turn has
-// begun, whether an operand is closed; a Close first marks the operand as closed, and then waits for the turns that had
-// begun: see Device.waitForTurns.
+// Operands are not reference-counted: the atomics would cost more than a small loss. Instead a call on an op first begins its turn,
+// and then checks that no operand is closed, while Close first marks the operand as closed, and then waits for the turns in progress:
+// see Device.waitForTurns.
 type turns struct{ n atomic.Uint64 }
 
 const turnsClosed = 1 << 63
 
-// begin begins a turn.
+// begin begins a turn. It fails with ErrBusy during another one.
 func (t *turns) begin() error {
 	n := t.n.Load()
 	switch {
@@ -91,7 +94,7 @@ func (t *turns) begin() error {
 
 func (t *turns) end() { t.n.Add(1) }
 
-// close admits no more turns. It reports false where that had happened before, and ErrBusy during a turn.
+// close closes the op to further turns. It reports false if it was closed already, and fails with ErrBusy during a turn.
 func (t *turns) close() (bool, error) {
 	n := t.n.Load()
 	switch {
@@ -105,21 +108,21 @@ func (t *turns) close() (bool, error) {
 
 func (t *turns) closed() bool { return t.n.Load()&turnsClosed != 0 }
 
-// addOp lists an op for waitForTurns.
+// addOp registers an op for waitForTurns.
 func (d *Device) addOp(t *turns) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.ops[t] = struct{}{}
 }
 
-// removeOp forgets an op that is closed, or that nothing refers to any more.
+// removeOp unregisters an op that is closed or unreachable.
 func (d *Device) removeOp(t *turns) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	delete(d.ops, t)
 }
 
-// waitForTurns returns when the calls on ops that are in progress have ended. Later ones do not use what was closed before.
+// waitForTurns waits until the turns in progress have ended. Later turns see that the operand is closed.
 func (d *Device) waitForTurns() {
 	type turn struct {
 		of *turns

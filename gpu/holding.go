@@ -10,34 +10,34 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A holding is what the driver has given for an object of this package, and wants back: memory, a stream, an event. It
-// does not know the object, so that the garbage collector can take one that the program has dropped without closing it; the
-// holding is then released by the next call that allocates or waits. On the CPU there are none.
+// A holding is a resource of the driver, such as memory, a stream or an event, that an object of this package owns. It does not
+// refer to the object, so that the garbage collector can free an object that was not closed; the holding is then released by the
+// next call that allocates or waits. The CPU has no holdings.
 type holding interface {
 	release(d *Device) error
 }
 
-// holdings are those of a device.
+// holdings are the holdings of a device.
 type holdings struct {
 	mu        sync.Mutex
 	held      map[holding]struct{}
-	dropped   []holding // of objects that are gone, to be released
-	bytes     uint64    // of device memory
+	dropped   []holding // of unreachable objects, to be released
+	bytes     uint64    // device memory held
 	granted   uint64    // allocations so far
-	collected uint64
+	collected uint64    // holdings released because their objects were unreachable
 
 	sweeping sync.Mutex // held while dropped holdings are released
-	short    sync.Mutex // held by whoever makes room for an allocation
+	short    sync.Mutex // held by makeRoom
 }
 
-// Usage is what a device's driver holds for a program. All is 0 on the CPU, where the garbage collector does everything.
+// Usage counts the driver's resources that a program holds. On the CPU all fields are 0.
 type Usage struct {
-	Objects   int    // buffers, streams, events and ops that hold something of the driver's
-	Bytes     uint64 // of device memory, theirs
-	Collected uint64 // objects so far that nobody closed, and the garbage collector released
+	Objects   int    // buffers, streams, events and ops that hold driver resources
+	Bytes     uint64 // device memory that they hold
+	Collected uint64 // objects so far that were released because they became unreachable without Close
 }
 
-// Usage returns what is held now. A Collected that grows is a Close that is missing: see the package's documentation.
+// Usage returns the current usage. If Collected keeps growing, a Close is missing: see the package documentation.
 func (d *Device) Usage() Usage {
 	if d == nil {
 		return Usage{}
@@ -47,7 +47,7 @@ func (d *Device) Usage() Usage {
 	return Usage{Objects: len(d.held), Bytes: d.bytes, Collected: d.collected}
 }
 
-// hold has Close release h, or the garbage collector, once nothing refers to its object. The caller has entered.
+// hold registers h, which is released by Close or after its object has become unreachable. The caller has entered the device.
 func hold[T any](d *Device, object *T, h holding) {
 	d.mu.Lock()
 	d.held[h] = struct{}{}
@@ -55,7 +55,7 @@ func hold[T any](d *Device, object *T, h holding) {
 	runtime.AddCleanup(object, d.drop, h)
 }
 
-// drop notes that the object of h is gone. It runs on a goroutine of the garbage collector, which is not to wait for a device.
+// drop records that the object of h is unreachable. It runs on a cleanup goroutine of the runtime, which must not wait for a device.
 func (d *Device) drop(h holding) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -64,7 +64,7 @@ func (d *Device) drop(h holding) {
 	}
 }
 
-// take says whether h is still to be released, which the caller then does.
+// take removes h, and reports whether the caller must release it.
 func (d *Device) take(h holding) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -73,7 +73,7 @@ func (d *Device) take(h holding) bool {
 	return ok
 }
 
-// giveBack releases h, unless that has been done. The caller has entered.
+// giveBack releases h unless it has been released. The caller has entered the device.
 func (d *Device) giveBack(h holding) error {
 	if !d.take(h) {
 		return nil
@@ -81,7 +81,7 @@ func (d *Device) giveBack(h holding) error {
 	return h.release(d)
 }
 
-// sweep releases what the garbage collector has found to be dropped, unless another call does so. The caller has entered.
+// sweep releases the dropped holdings, unless another call is doing so. The caller has entered the device.
 func (d *Device) sweep() error {
 	if !d.sweeping.TryLock() {
 		return nil
@@ -110,7 +110,7 @@ func (d *Device) releaseDropped() error {
 	return errors.Join(errs...)
 }
 
-// releaseAll is for the device's Close.
+// releaseAll releases all holdings, for Device.Close.
 func (d *Device) releaseAll() error {
 	d.mu.Lock()
 	held := d.held
@@ -123,7 +123,7 @@ func (d *Device) releaseAll() error {
 	return errors.Join(errs...)
 }
 
-// allocate returns device memory.
+// allocate allocates device memory.
 func (d *Device) allocate(bytes int) (*heldMemory, error) {
 	if err := d.sweep(); err != nil {
 		return nil, err
@@ -147,16 +147,16 @@ func (d *Device) request(bytes int) (*heldMemory, error) {
 	return &heldMemory{at, bytes}, nil
 }
 
-// makeRoom is allocate where the device has no memory left: that may be held by objects that are garbage, but so small here that
-// the collector has not run for them. It goes on as long as anything is released, or allocated: others may take what it frees, and
-// drop it while the collector is already at work, which then sees it as in use.
+// makeRoom is allocate for a device that has no memory left. The memory may be held by garbage: its objects are so small on the Go
+// heap that they do not trigger a collection. makeRoom retries as long as anything is released or allocated, since other calls
+// may take the memory it frees, and drop it during a collection that still sees it as reachable.
 func (d *Device) makeRoom(bytes int) (h *heldMemory, err error) {
 	d.short.Lock()
 	defer d.short.Unlock()
 	for before, now := uint64(0), d.changes()+1; before != now; now = d.changes() {
 		before = d.changes()
 		runtime.GC()
-		for pause := 50 * time.Microsecond; pause < 20*time.Millisecond; pause *= 2 { // the cleanups have goroutines of their own
+		for pause := 50 * time.Microsecond; pause < 20*time.Millisecond; pause *= 2 { // cleanups run on another goroutine
 			time.Sleep(pause)
 			if err := d.sweepAfterOthers(); err != nil {
 				return nil, err
@@ -175,7 +175,7 @@ func (d *Device) changes() uint64 {
 	return d.granted + d.collected
 }
 
-// sweepAfterOthers is sweep that waits for another call that does so.
+// sweepAfterOthers is sweep, but waits for another call that is sweeping.
 func (d *Device) sweepAfterOthers() error {
 	d.sweeping.Lock()
 	defer d.sweeping.Unlock()
@@ -196,7 +196,7 @@ func (h *heldMemory) release(d *Device) error {
 
 type heldStream struct{ s driver.Stream }
 
-// release waits first: a driver would destroy the stream and finish its work later.
+// release waits first, since a driver destroys a stream without waiting for its work.
 func (h *heldStream) release(d *Device) error {
 	return errors.Join(d.wait(h.s), opError("destroy a stream", "", 0, d.drv.CloseStream(h.s)))
 }

@@ -9,10 +9,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/cuda"
 )
 
-// Info is what a device says of itself. Sizes are in bytes; what is not known is 0.
+// Info describes a device. Sizes are in bytes; unknown numbers are 0.
 type Info struct {
 	Backend         string // "cpu", "cuda" or "sim"
-	Name            string // as the driver names it; of the CPU its architecture
+	Name            string // as reported by the driver; for the CPU, GOARCH
 	Ordinal         int    // number of the device in its backend
 	Major, Minor    int    // compute capability
 	Multiprocessors int
@@ -21,7 +21,7 @@ type Info struct {
 	DriverVersion   int // CUDA version of the driver, 12040 for 12.4
 }
 
-// Info describes the device. Of the CPU there are Backend and Name alone.
+// Info returns a description of the device. For the CPU only Backend and Name are set.
 func (d *Device) Info() Info {
 	switch {
 	case !d.made():
@@ -34,14 +34,14 @@ func (d *Device) Info() Info {
 
 var infoOfCPU = Info{Backend: "cpu", Name: runtime.GOARCH}
 
-// Devices lists what Open can open: the CUDA devices in the order of their ordinals, and last the CPU, which is always there. The
-// error says why a CUDA device could not be asked, or why there is none, and then wraps smoothl1.ErrNoCUDA; the list is
-// as good with it. No device is opened.
+// Devices lists the devices that Open can open: the CUDA devices by ordinal, then the CPU, which is always available. It opens none
+// of them. The list is valid even if there is an error, which says why a CUDA device could not be queried, or why there is none; in
+// that case it wraps smoothl1.ErrNoCUDA.
 func Devices() ([]Info, error) {
 	var all []Info
 	n, err := cuda.Count()
 	if err == nil && n == 0 {
-		_, err = cuda.Inspect(0) // says why
+		_, err = cuda.Inspect(0) // its error says why
 	}
 	if err != nil {
 		if errors.Is(err, cuda.ErrUnavailable) {

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// launch queues one kernel for the whole operation.
+// launch queues the operation's kernel and keeps track of the scratch.
 func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	n := o.pred.n
 	if n == 0 && !o.reduces() {
@@ -41,7 +41,7 @@ func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	return nil
 }
 
-// prepare makes the scratch fit for a reduction of n elements on the stream.
+// prepare prepares the scratch for a reduction of n elements on the stream.
 func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
 	s.hasValue = false
 	if err := s.follow(on); err != nil {
@@ -56,7 +56,7 @@ func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
 	return nil
 }
 
-// functions are the kernels of an op's element type and quotient, by pass; that of an elementwise upstream gradient is the last.
+// functions are the kernels for an op's element type and quotient, by pass, followed by the one for an elementwise upstream gradient.
 type functions [op.Passes + 1]driver.Function
 
 func (f *functions) of(pass op.Pass, elementwise bool) driver.Function {
@@ -66,12 +66,12 @@ func (f *functions) of(pass op.Pass, elementwise bool) driver.Function {
 	return f[pass]
 }
 
-// variant is the kernel of a pass of the op.
+// variant returns the variant of the kernel for a pass of the op.
 func (s *SmoothL1[T]) variant(pass op.Pass, elementwise bool) kernels.Variant {
 	return kernels.Variant{DType: smoothl1.DTypeOf[T](), Pass: pass, Elementwise: elementwise, Divide: s.constants.Divides()}
 }
 
-// ready finds the op's kernels, and writes the parameters that are the same in all of its launches.
+// ready looks up the op's kernels, and sets the parameters that are the same in all of its launches.
 func (s *SmoothL1[T]) ready() error {
 	m, err := s.dev.module(smoothl1.DTypeOf[T]())
 	if err != nil {
@@ -87,7 +87,7 @@ func (s *SmoothL1[T]) ready() error {
 	return nil
 }
 
-// pack writes the parameters of a launch. Those that its kernel does not read are 0, so that none is left of another launch.
+// pack sets the parameters of a launch. Those that its kernel does not read are 0, so that none is left over from another launch.
 func (s *SmoothL1[T]) pack(o *operands) {
 	p := &s.params
 	p.N = uint64(o.pred.n)
@@ -104,7 +104,7 @@ func (s *SmoothL1[T]) pack(o *operands) {
 	}
 }
 
-// address is where an array lies; 0 of one that there is not.
+// address returns the device address of an array, or 0 if b is nil.
 func address(b *array) uint64 {
 	if b == nil {
 		return 0
@@ -112,11 +112,11 @@ func address(b *array) uint64 {
 	return uint64(b.ptr)
 }
 
-// blocksPerMultiprocessor fills a multiprocessor with 16 warps of at most 128 registers a thread. Not measured yet.
+// blocksPerMultiprocessor gives a multiprocessor 16 warps, its maximum at 128 registers per thread. It has not been tuned.
 const blocksPerMultiprocessor = 2
 
-// geometry deals a warp to each chunk. Few chunks are spread over all multiprocessors, in blocks of few warps; of many, each
-// warp takes several in turn.
+// geometry returns a grid with one warp per chunk, up to a full device, where each warp takes several chunks in turn. A few chunks
+// are spread over all multiprocessors, in blocks of few warps.
 func geometry(n, multiprocessors, maxBlocks int) driver.Geometry {
 	chunks := max(1, cpu.Chunks(n))
 	multiprocessors = max(1, multiprocessors)

@@ -2,8 +2,9 @@
 
 package gpu
 
-// The linker takes the flags of packages breadth first, in the order of imports. A program that imports this package and then
-// gorgonia.org/cu needs the flag here, before cu's -lcuda, to start on a machine without libcuda: see internal/cuda.
+// The go command passes the packages' linker flags breadth first, in import order. In a program that imports this package and then
+// gorgonia.org/cu, the flag must come from here to precede cu's -lcuda, or the program does not start on a machine without libcuda:
+// see internal/cuda.
 
 // #cgo LDFLAGS: -Wl,--as-needed
 import "C"

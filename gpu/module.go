@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// modules are the PTX files that a device has loaded: that of an element type is loaded when the first op of the type is made.
+// modules are the PTX files loaded on a device. The file of an element type is loaded when the first op of that type is created.
 type modules struct {
 	mu     sync.Mutex
 	loaded map[smoothl1.DType]*module
@@ -21,7 +21,7 @@ type module struct {
 	functions map[kernels.Variant]driver.Function
 }
 
-// module returns the kernels of an element type, which it loads unless that has been done. The caller has entered.
+// module returns the kernels of an element type, loading them on first use. The caller has entered the device.
 func (d *Device) module(t smoothl1.DType) (*module, error) {
 	d.modules.mu.Lock()
 	defer d.modules.mu.Unlock()
@@ -52,22 +52,21 @@ func (d *Device) module(t smoothl1.DType) (*module, error) {
 	return m, nil
 }
 
-// unloadAll is for the device's Close.
+// unloadAll unloads all modules, for Device.Close.
 func (d *Device) unloadAll() error {
 	d.modules.mu.Lock()
 	defer d.modules.mu.Unlock()
 	var errs []error
 	for t, m := range d.modules.loaded {
-		file, _ := kernels.File(t) // it was loaded from there
+		file, _ := kernels.File(t) // succeeded when t was loaded
 		errs = append(errs, opError("unload", file, 0, d.drv.Unload(m.handle)))
 	}
 	d.modules.loaded = nil
 	return errors.Join(errs...)
 }
 
-// probe says whether the driver takes PTX of the version and target of ours, by a kernel that does nothing. It finds out a driver
-// that is too old, or does not compile, when the device is opened, and not only when the first op is made. All files have the same
-// header.
+// probe loads an empty kernel with the PTX version and target of the real ones, which all files share. A driver that is too old, or
+// cannot compile PTX, thus fails when the device is opened rather than when the first op is created.
 func probe(drv driver.Device) error {
 	text, err := kernels.PTX(smoothl1.Float32)
 	if err != nil {
@@ -80,7 +79,7 @@ func probe(drv driver.Device) error {
 	return opError("unload the kernels", "", 0, drv.Unload(m))
 }
 
-// header returns the directives that a PTX text begins with.
+// header returns the directives at the beginning of a PTX text.
 func header(ptx string) string {
 	const last = ".address_size 64\n"
 	before, _, ok := strings.Cut(ptx, last)

@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// An Option says how a call is made, never what it computes: that is for Args. Options are values and allocate nothing.
+// An Option says how a call is made; Args says what it computes. Options are plain values: making one does not allocate.
 type Option struct {
 	kind   optKind
 	count  int
@@ -22,11 +22,12 @@ const (
 
 var optNames = map[optKind]string{optStream: "OnStream", optMaxBlocks: "MaxBlocks"}
 
-// OnStream has the call happen on s. Where it uses what another stream writes, that stream must be waited for first. (All.)
+// OnStream runs the call on s. If the call uses data written on another stream, that stream must be waited for first. All calls that
+// take options accept it.
 func OnStream(s *Stream) Option { return Option{kind: optStream, stream: s} }
 
-// MaxBlocks limits the blocks of the launch, to leave multiprocessors to other work. It changes no bit of the result. The CPU
-// has no blocks. (All ops.)
+// MaxBlocks limits the number of blocks of a launch, to leave multiprocessors to other work. It does not change the result, and has
+// no effect on the CPU. Only the methods of SmoothL1, and Compute, accept it.
 func MaxBlocks(n int) Option { return Option{kind: optMaxBlocks, count: n} }
 
 func (b *Buffer[T]) arrayOf() *array {
@@ -36,14 +37,14 @@ func (b *Buffer[T]) arrayOf() *array {
 	return &b.array
 }
 
-// call is what the options of a call say.
+// call holds the options of a call.
 type call struct {
 	given     optKind
 	stream    *Stream
 	maxBlocks int
 }
 
-// read reads the options of a call on dev, of which it takes those in allowed. The call holds its stream until end.
+// read reads the options of a call on dev and refuses those not in allowed. The call holds a reference to its stream until end.
 func (c *call) read(op string, dev *Device, options []Option, allowed optKind) error {
 	var stream *Stream
 	for i := range options {
@@ -51,9 +52,9 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		name, known := optNames[o.kind]
 		switch {
 		case !known:
-			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: made by no function of this package", smoothl1.ErrNil))
+			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: use OnStream or MaxBlocks", smoothl1.ErrNil))
 		case o.kind&allowed == 0:
-			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not one of this operation"))
+			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not an option of this operation"))
 		case o.kind&c.given != 0:
 			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is given twice"))
 		}
@@ -82,17 +83,17 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 	if err := stream.guard.acquire(); err != nil {
 		return smoothl1.NewArgError(op, "stream", stream, err)
 	}
-	c.stream = stream // which end lets go of
+	c.stream = stream // released by end
 	return nil
 }
 
-// readOptions reads the options of a call that does nothing else with them.
+// readOptions is call.read as a function.
 func readOptions(op string, dev *Device, options []Option, allowed optKind) (c call, err error) {
 	err = c.read(op, dev, options, allowed)
 	return c, err
 }
 
-// end lets go of the call's stream.
+// end releases the call's stream.
 func (c *call) end() {
 	if c.stream != nil {
 		c.stream.guard.release()

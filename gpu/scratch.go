@@ -9,15 +9,15 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// scratch is what a reduction leaves on the device: the loss, the ticket that finds the last block, and the chunk sums of
-// every level; and the event at its end, which a use of any of that on another stream waits for.
+// scratch is the device memory of an op's reductions: the loss, the ticket that identifies the last block, and the chunk sums of
+// every level. The event done marks the end of the last reduction; uses of the scratch on other streams wait for it.
 type scratch struct {
-	memory *heldMemory // nil: none yet
+	memory *heldMemory // nil in a new scratch
 	done   driver.Event
-	chunks int // the chunk sums of the first level that there is room for
+	chunks int // capacity, in chunk sums of the first level
 }
 
-// The loss and the ticket lie before the chunk sums.
+// The loss and the ticket precede the chunk sums.
 const (
 	ticketOffset = 8
 	sumsOffset   = 16
@@ -27,7 +27,7 @@ func (m *scratch) valueAt() driver.Ptr  { return m.memory.at }
 func (m *scratch) ticketAt() driver.Ptr { return m.memory.at + ticketOffset }
 func (m *scratch) sumsAt() driver.Ptr   { return m.memory.at + sumsOffset }
 
-// newScratch returns the scratch of an op that has room for so many chunk sums.
+// newScratch returns a scratch with room for the given number of chunk sums.
 func newScratch(d *Device, chunks int) (*scratch, error) {
 	m := &scratch{}
 	if err := m.grow(d, chunks); err != nil {
@@ -40,7 +40,7 @@ func newScratch(d *Device, chunks int) (*scratch, error) {
 	return m, nil
 }
 
-// grow makes room for the chunk sums. New memory comes with a ticket of 0.
+// grow makes room for the given number of chunk sums. In new memory the ticket is 0.
 func (m *scratch) grow(d *Device, chunks int) error {
 	if chunks <= m.chunks {
 		return nil
@@ -51,10 +51,10 @@ func (m *scratch) grow(d *Device, chunks int) error {
 	}
 	grown := scratch{memory: memory, done: m.done, chunks: chunks}
 	if err = grown.clear(d, 0); err == nil {
-		err = d.wait(0) // the ticket is 0 for launches on any stream
+		err = d.wait(0) // for launches on any stream
 	}
 	if err != nil {
-		_ = memory.release(d) // the error that matters is the first
+		_ = memory.release(d) // report the first error
 		return err
 	}
 	old := m.memory
@@ -65,7 +65,7 @@ func (m *scratch) grow(d *Device, chunks int) error {
 	return old.release(d)
 }
 
-// clear resets the ticket.
+// clear zeroes the loss and the ticket.
 func (m *scratch) clear(d *Device, on driver.Stream) error {
 	return opError("clear", "", sumsOffset, d.drv.Zero(m.memory.at, sumsOffset, on))
 }

@@ -12,34 +12,34 @@ import (
 
 // A SmoothL1 computes one loss, and its gradients, for elements of the type T on a device.
 //
-// It owns the little device memory that a reduction needs, and so does one thing at a time: a call while another is in
-// progress is an error wrapping smoothl1.ErrBusy. Any number of them work side by side. Calls on a GPU return when the work
-// is queued; what fails there is reported by whoever waits: Value, Download, Wait. After the first call of a size nothing is
-// allocated; that call waits for the device, if it has more chunks than any before it.
+// It owns the little device memory that a reduction needs, and therefore runs one call at a time: a call while another is in
+// progress fails with an error wrapping smoothl1.ErrBusy. Any number of SmoothL1s may run concurrently. On a GPU a call returns when
+// its work is queued; a failure of that work is reported by the next call that waits, such as Value, Download or Wait. A call allocates
+// memory, and then waits for the device, only if it has more chunks than any call before it: see Reserve.
 type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
 	constants op.Constants[T]
-	turns     *turns // apart from the op, which the device's list of them does not keep
+	turns     *turns // a pointer, so that the device's set of turns does not keep the op reachable
 
-	functions functions // on a device
+	functions functions // unset on the CPU
 	params    op.Params // of a launch
-	scratch   *scratch  // on a device, of an op that reduces
-	cell      [8]byte   // where the loss is read to
+	scratch   *scratch  // nil on the CPU, and for the reduction None
+	cell      [8]byte   // the loss as copied from the device
 
-	hasValue bool      // a reduced loss has been asked for
-	chunks   int       // and has so many chunk sums
-	value    float64   // the CPU's
-	sums     []float64 // the CPU's
+	hasValue bool      // a reduced loss has been computed or queued
+	chunks   int       // the number of its chunk sums, on a device
+	value    float64   // the loss, on the CPU
+	sums     []float64 // the chunk sums, on the CPU
 
-	last        *Stream // the stream that the scratch may be used on without waiting
-	ticketDirty bool    // a launch failed or may have: the ticket may be dirty
+	last        *Stream // the stream on which the scratch may be used without waiting
+	ticketDirty bool    // a launch has or may have failed and left a ticket other than 0
 }
 
-// NewSmoothL1 returns the op that computes l on d. Beta, kind and reduction are checked here, once.
+// NewSmoothL1 returns an op that computes l on d. It checks l once; later calls need not.
 //
-// The first op of an element type on a CUDA device has the driver compile the type's kernels, which takes about a second the first
-// time and is cached by the driver.
+// For the first op of an element type on a CUDA device, the driver compiles the type's kernels. This takes about a second the first
+// time; the driver caches the result.
 func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], error) {
 	if err := d.enter("NewSmoothL1"); err != nil {
 		return nil, err
@@ -66,10 +66,10 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	return s, nil
 }
 
-// firstChunks is the number of chunk sums that an op has room for from the start: those of a million elements.
+// firstChunks is the number of chunk sums that a new op has room for, enough for a million elements.
 const firstChunks = 512
 
-// Loss returns what the op computes.
+// Loss returns the loss that the op computes.
 func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 	if s == nil {
 		return smoothl1.Loss{}
@@ -77,12 +77,12 @@ func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 	return s.loss
 }
 
-// Run computes what a has places for, the loss terms or the gradients, and the reduced loss, which Value returns, unless the
-// reduction is None or a.NoLoss is set: one launch, and nothing is allocated. It is an error to give what would not be used, or to
-// ask for what no kernel computes together: loss terms beside anything else, the reduced loss beside an upstream gradient for each
-// element. Buffers are not changed by a call that is refused.
+// Run computes, in one launch, the outputs that a has buffers for, loss terms or gradients, and the reduced loss, unless the
+// reduction is None or a.NoLoss is set. Value returns the reduced loss. An argument that would not be used is an error, and so are
+// outputs that no kernel computes together: loss terms with any other output, or the reduced loss with an elementwise upstream
+// gradient. A call that is refused changes no buffer.
 //
-// The four methods below are short forms of it.
+// The four methods below are shorthands for it.
 func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
 	if a == nil {
 		return smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
@@ -90,8 +90,7 @@ func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
 	return s.do("Run", choose, a, options)
 }
 
-// ForwardTerms writes the loss term of each element to terms. It is the forward pass of the reduction None, and can be had of
-// ops with another one too.
+// ForwardTerms writes the loss term of each element to terms: the loss without reduction, whatever the op's reduction is.
 func (s *SmoothL1[T]) ForwardTerms(pred, target, terms *Buffer[T], options ...Option) error {
 	return s.do("ForwardTerms", op.Terms, &Args[T]{Pred: pred, Target: target, Terms: terms}, options)
 }
@@ -112,16 +111,16 @@ func (s *SmoothL1[T]) ForwardBackward(pred, target, gradPred *Buffer[T], options
 	return s.do("ForwardBackward", op.ForwardBackward, &Args[T]{Pred: pred, Target: target, GradPred: gradPred}, options)
 }
 
-// do is a whole operation: it checks, holds what is used, and computes.
+// do performs an operation, as one turn of the op.
 func (s *SmoothL1[T]) do(name string, p op.Pass, a *Args[T], options []Option) error {
 	if err := s.take(name); err != nil {
 		return err
 	}
 	var c call
-	defer func() { // one defer, which keeps it open-coded
+	defer func() { // a single defer, to keep it open-coded
 		c.end()
 		s.turns.end()
-		runtime.KeepAlive(a) // what it computes with is not released before it is queued
+		runtime.KeepAlive(a) // no cleanup may release the operands before the work is queued
 	}()
 	return s.doTaken(name, p, a, &c, options)
 }
@@ -174,12 +173,12 @@ func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 	return err
 }
 
-// reserveSums makes s.sums as long as there are chunks. Where there is no memory for them it stays as it is, and the loss with it.
+// reserveSums sets the length of s.sums to chunks. If there is not enough memory, the old sums and their loss stay valid.
 func (s *SmoothL1[T]) reserveSums(chunks int) error {
 	if cap(s.sums) < chunks {
 		sums, err := memory.Make[float64](chunks)
 		if err != nil {
-			return fmt.Errorf("its %d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err)
+			return fmt.Errorf("%d chunk sums: %w: %w", chunks, smoothl1.ErrMemory, err)
 		}
 		s.sums = sums
 	}
@@ -187,9 +186,9 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 	return nil
 }
 
-// Reserve takes the scratch that reductions of up to so many elements need, so that none of them allocates, or waits for the
-// device. rows is for reductions by rows: whole arrays are one, and another number is an error wrapping smoothl1.ErrCount. A loss that
-// has not been read is lost.
+// Reserve allocates the scratch memory for reductions of up to the given number of elements, so that none of them has to allocate or
+// wait for the device. rows must be 1, for reductions over whole arrays; any other number is an error wrapping smoothl1.ErrCount. A
+// loss that has not been read by then is lost.
 func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	const name = "Reserve"
 	if err := s.take(name); err != nil {
@@ -218,7 +217,7 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	return s.scratch.grow(s.dev, cpu.Chunks(elements))
 }
 
-// outputOf is sliceOf for an output, which cpu takes for absent when it is nil.
+// outputOf is sliceOf for an output, never nil, which package cpu would take as absent.
 func outputOf[T smoothl1.Float](b *array) []T {
 	if b.n == 0 {
 		return []T{}
@@ -226,8 +225,8 @@ func outputOf[T smoothl1.Float](b *array) []T {
 	return sliceOf[T](b)
 }
 
-// Close releases the op's memory, after its work. A second Close does nothing. While a call is in progress, Close is an error
-// wrapping smoothl1.ErrBusy.
+// Close waits for the op's work and releases its memory. A second Close does nothing. While a call is in progress, Close fails with an
+// error wrapping smoothl1.ErrBusy.
 func (s *SmoothL1[T]) Close() error {
 	const op = "SmoothL1.Close"
 	if s == nil || s.dev == nil || s.turns.closed() {
@@ -252,7 +251,7 @@ func (s *SmoothL1[T]) Close() error {
 	return s.dev.giveBack(s.scratch)
 }
 
-// take begins a call on the op, a turn, at whose end the caller ends it.
+// take begins a turn for a call on the op. The caller ends it with s.turns.end.
 func (s *SmoothL1[T]) take(op string) error {
 	switch {
 	case s == nil:

@@ -8,18 +8,18 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A Stream is a queue of work on a device: calls on one stream happen one after another, calls on two may happen side by
-// side. Calls without a stream use the device's default one. On the CPU every call is finished when it returns. A Stream may
-// be used from any goroutine.
+// A Stream is a queue of work on a device: the work of one stream runs in order, that of different streams may run concurrently.
+// Calls without OnStream use the device's default stream. On the CPU every call is complete when it returns. A Stream may be used from
+// several goroutines at once.
 type Stream struct {
 	dev   *Device
 	id    int64
 	s     driver.Stream
-	held  *heldStream // nil: on the CPU, and of one that was wrapped
+	held  *heldStream // nil on the CPU and if the stream is wrapped
 	guard guard
 }
 
-// String names the stream, in errors too.
+// String returns the stream's name, as used in errors.
 func (s *Stream) String() string {
 	switch {
 	case s == nil:
@@ -32,7 +32,7 @@ func (s *Stream) String() string {
 	return fmt.Sprintf("stream %d", s.id)
 }
 
-// NewStream returns a new stream, which does not wait for the default one.
+// NewStream returns a new stream, which does not synchronize with the default stream.
 func (d *Device) NewStream() (*Stream, error) {
 	if err := d.enter("NewStream"); err != nil {
 		return nil, err
@@ -54,12 +54,12 @@ func (d *Device) NewStream() (*Stream, error) {
 	return s, nil
 }
 
-// CUDA's name for a default stream that each thread has for itself.
+// perThreadStream is CU_STREAM_PER_THREAD.
 const perThreadStream = 2
 
-// WrapStream returns a stream that somebody else made and will destroy, after the wrapper has been closed: a CUstream of the
-// device's primary context, such as the one other libraries of the program use, or a stream of a sim.Device. 0 and 1
-// (CU_STREAM_LEGACY) are the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since a goroutine changes threads.
+// WrapStream returns a Stream for an existing stream, whose owner must not destroy it before the wrapper is closed: a CUstream of the
+// device's primary context, such as another library of the program uses, or a stream of a sim.Device. 0 and 1 (CU_STREAM_LEGACY) are
+// the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since goroutines move between threads.
 func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	const op = "WrapStream"
 	if err := d.enter(op); err != nil {
@@ -71,14 +71,14 @@ func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	}
 	switch {
 	case handle == perThreadStream:
-		return nil, smoothl1.NewArgError(op, "handle", handle, errors.New("is CU_STREAM_PER_THREAD, another stream for each thread that a goroutine runs on"))
+		return nil, smoothl1.NewArgError(op, "handle", handle, errors.New("is CU_STREAM_PER_THREAD, but goroutines move between threads"))
 	case uint64(handle)>>63 != 0:
-		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), errors.New("is no CUstream"))
+		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), errors.New("is not a CUstream"))
 	}
 	return &Stream{dev: d, id: d.ids.Add(1), s: driver.Stream(handle)}, nil
 }
 
-// Wait returns when all work of the stream is done, with the error of whatever failed.
+// Wait waits for all work of the stream, and returns its error if any failed.
 func (s *Stream) Wait() error {
 	const op = "Stream.Wait"
 	switch {
@@ -98,7 +98,7 @@ func (s *Stream) Wait() error {
 	return errors.Join(s.dev.wait(s.s), s.dev.sweep())
 }
 
-// Wait returns when all work of the default stream is done, with the error of whatever failed.
+// Wait waits for all work of the default stream, and returns its error if any failed.
 func (d *Device) Wait() error {
 	if err := d.enter("Device.Wait"); err != nil {
 		return err
@@ -114,8 +114,8 @@ func (d *Device) wait(s driver.Stream) error {
 	return opError("wait", "", 0, d.drv.Wait(s))
 }
 
-// Close destroys the stream, after its work; one that was wrapped is left alone, with its work going on. A second Close does
-// nothing. While a call uses the stream, Close is an error wrapping smoothl1.ErrBusy.
+// Close waits for the stream's work and destroys it; a wrapped stream is neither waited for nor destroyed. A second Close does
+// nothing. While a call uses the stream, Close fails with an error wrapping smoothl1.ErrBusy.
 func (s *Stream) Close() error {
 	const op = "Stream.Close"
 	if s == nil || s.dev == nil || s.guard.closed() {

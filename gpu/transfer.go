@@ -7,20 +7,20 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Set copies x, of the buffer's length, into the buffer, after the earlier work of the default stream, or of that of an
-// OnStream option.
+// Set copies x, which must have the buffer's length, to the buffer, after the earlier work of the default stream or of the stream
+// given by OnStream.
 func (b *Buffer[T]) Set(x []T, options ...Option) error {
 	return b.transfer("Set", x, options, b.copyIn)
 }
 
-// Download copies the buffer to x, of the buffer's length, after the earlier work of the default stream, or of that of an
-// OnStream option.
+// Download copies the buffer to x, which must have its length, after the earlier work of the default stream or of the stream given by
+// OnStream.
 func (b *Buffer[T]) Download(x []T, options ...Option) error {
 	return b.transfer("Download", x, options, b.copyOut)
 }
 
-// CopyFrom copies src, a buffer of the same device and length, into the buffer, without waiting: on the default stream, or on
-// that of an OnStream option. The two must not overlap.
+// CopyFrom queues a copy of src, a buffer of the same device and length, to the buffer, on the default stream or on the stream given
+// by OnStream. The two must not overlap.
 func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
 	const op = "CopyFrom"
 	if err := b.enter(op); err != nil {
@@ -35,7 +35,7 @@ func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
 	case src.dev != b.dev:
 		return smoothl1.NewArgError(op, "src", "buffer of "+src.dev.String(), smoothl1.ErrDevice)
 	}
-	if err := src.array.acquire(); err != nil { // before its place in memory is looked at
+	if err := src.array.acquire(); err != nil { // before reading its address
 		return smoothl1.NewArgError(op, "src", src, err)
 	}
 	defer src.array.release()

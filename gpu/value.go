@@ -5,8 +5,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Value returns the loss that the last Forward or ForwardBackward computed; it waits for it. Without one it is an error
-// wrapping smoothl1.ErrNoValue.
+// Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. If there is none, the error
+// wraps smoothl1.ErrNoValue.
 func (s *SmoothL1[T]) Value() (float64, error) {
 	const op = "Value"
 	if err := s.take(op); err != nil {
@@ -25,8 +25,8 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	return float64FromDevice(s.cell), nil
 }
 
-// ChunkSums returns the chunk sums of the last Forward or ForwardBackward, cpu.Chunks(n) of them, appended to dst. Those of
-// shards, gathered in order, give the loss of the whole: see cpu.Finish. It waits for them.
+// ChunkSums waits for the chunk sums of the loss that Value returns, cpu.Chunks(n) of them, and appends them to dst. The chunk sums
+// of shards, concatenated in order, yield the loss of the whole array: see cpu.Finish.
 func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	const op = "ChunkSums"
 	if err := s.take(op); err != nil {
@@ -54,7 +54,7 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	return append(dst, sums...), nil
 }
 
-// read copies from the scratch after the last reduction: on its stream, or where that has been closed on the default one.
+// read copies from the scratch after the last reduction, on its stream, or on the default stream if that has been closed.
 func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	on := s.last
 	if on != nil && on.guard.acquire() != nil {
@@ -71,8 +71,8 @@ func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	return err
 }
 
-// follow has what is done with the scratch on a stream happen after the last reduction. That its stream has been closed does not
-// say that it is done: a stream that was wrapped goes on, and one of our own is closed before its work is waited for.
+// follow makes later work on the stream wait for the last reduction before it uses the scratch. The reduction may be unfinished even
+// if its own stream is closed: closing a wrapped stream does not wait, and closing any other waits only after marking it as closed.
 func (s *SmoothL1[T]) follow(on *Stream) error {
 	if s.last == on {
 		return nil
@@ -84,12 +84,12 @@ func (s *SmoothL1[T]) follow(on *Stream) error {
 	return nil
 }
 
-// mark records the end of what has used the scratch on a stream, which follow waits for on another. Where that fails it waits itself.
+// mark records the end of a use of the scratch on the stream, for follow on another stream. If that fails, it waits for the stream.
 func (s *SmoothL1[T]) mark(on *Stream) error {
 	err := opError("record an event", "", 0, s.dev.drv.Record(s.scratch.done, on.handle()))
 	if err != nil {
 		s.ticketDirty = true
-		_ = s.dev.wait(on.handle()) // the error that matters is the first
+		_ = s.dev.wait(on.handle()) // report the first error
 	}
 	return err
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Wrap returns a buffer of n elements at ptr, device memory that somebody else owns, such as a cu.DevicePtr. It must be
-// aligned to the element type and stay allocated until the buffer is closed, which does not free it. Work on other streams
-// that writes it must be finished, or waited for, by the caller. The CPU has no device memory: see WrapHost.
+// Wrap returns a buffer of n elements at ptr, device memory that the caller owns, such as a cu.DevicePtr. The memory must be aligned
+// to the element type and stay allocated until the buffer is closed, which does not free it. The caller must wait for work on other
+// streams that writes it. The CPU has no device memory: see WrapHost.
 func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buffer[T], error) {
 	const op = "Wrap"
 	if err := d.enter(op); err != nil {
@@ -38,7 +38,7 @@ func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buf
 	return b, nil
 }
 
-// WrapHost returns a buffer of the CPU that is x itself, without a copy. Other devices cannot reach a Go slice: see Upload.
+// WrapHost returns a buffer on the CPU that shares the memory of x. Other devices cannot access a Go slice: see Upload.
 func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
 	const op = "WrapHost"
 	if err := d.enter(op); err != nil {
