@@ -8,20 +8,19 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// InstructionSet returns what the functions of this package that are not the reference are computed with: "avx512", "avx2", or
-// "generic" for Go. It is the best that the machine has, unless the environment variable SMOOTHL1_CPU, read when the program
-// starts, names a lesser one; where it names one that is unknown or not there, that is the error, which gpu.Open returns for the
-// CPU, and the functions here use the best. No result depends on it.
+// InstructionSet returns the instruction set used by the functions of this package other than the reference: "avx512", "avx2", or
+// "generic" for Go code. It is the best that the machine supports, unless the environment variable SMOOTHL1_CPU, read at program start,
+// names another. If the variable names one that is unknown or not supported, InstructionSet returns an error, as does gpu.Open for the
+// CPU, and the functions use the best. Results do not depend on the instruction set.
 func InstructionSet() (string, error) {
 	err := isa.Complaint()
 	return isa.Current().String(), err
 }
 
-// Run computes what a has places for, the loss terms or the gradients, and the reduced loss, a mean or a sum, which it returns;
-// 0 where the reduction is None or a.NoLoss is set. It is an error to give what would not be used, or to ask for loss terms beside
-// anything else.
+// Run computes the outputs that a has slices for, loss terms or gradients, and returns the reduced loss, a mean or a sum, or 0 if the
+// reduction is None or a.NoLoss is set. An argument that would not be used is an error, and so are loss terms with any other output.
 //
-// The four functions below are short forms of it. Each computes what its name says and leaves alone what it has no use for.
+// The four functions below are shorthands for it. They ignore arguments that they do not use.
 func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
 	if a == nil {
 		return 0, smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
@@ -29,30 +28,30 @@ func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
 	return compute("Run", choose, l, a)
 }
 
-// ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction says.
+// ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction is.
 func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("ForwardTerms", op.Terms, l, &a)
 	return err
 }
 
-// Forward returns the reduced loss, a mean or a sum. The mean of nothing is NaN, the sum of nothing +0.
+// Forward returns the reduced loss, a mean or a sum. For empty arrays the mean is NaN and the sum +0.
 func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return compute("Forward", op.Forward, l, &a)
 }
 
-// Backward writes the gradients with respect to pred and target, of which either may be left out, for the upstream gradient.
+// Backward writes the gradients with respect to pred and target. Either of a.GradPred and a.GradTarget may be nil.
 func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("Backward", op.Backward, l, &a)
 	return err
 }
 
-// ForwardBackward returns the reduced loss and writes the gradients, in one pass over the arrays. The upstream gradient
-// scales the gradients alone.
+// ForwardBackward returns the reduced loss and writes the gradients, in one pass over the arrays. The upstream gradient scales only
+// the gradients.
 func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return compute("ForwardBackward", op.ForwardBackward, l, &a)
 }
 
-// compute is a whole operation, whose name is for errors: p, or with choose what a has places for.
+// compute performs an operation, whose name is for errors: the pass p or, if p is choose, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
 	p, err := a.check(name, l, p)
 	if err != nil {
@@ -67,11 +66,11 @@ func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[
 	return run(&made, a.ChunkSums) / a.divisor(l), nil
 }
 
-// Finish returns the reduced loss of an array of count elements from its chunk sums, gathered from shards in their order. The
-// shards but the last must have been cut at multiples of Chunk elements. A mean divides by d, whose zero value is count.
+// Finish returns the reduced loss of an array of count elements from its chunk sums, those of its shards concatenated in order. All
+// shards but the last must have a multiple of Chunk elements. A mean divides by d, whose zero value stands for count.
 func Finish(l smoothl1.Loss, chunkSums []float64, count int, d smoothl1.Divisor) (float64, error) {
 	const name = "Finish"
-	if err := l.Validate(smoothl1.Float64); err != nil { // of whatever type the terms were, which nothing here depends on
+	if err := l.Validate(smoothl1.Float64); err != nil { // valid for any element type, which does not matter here
 		return 0, err
 	}
 	if l.Reduction == smoothl1.None {

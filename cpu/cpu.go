@@ -1,9 +1,9 @@
 // Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU.
 //
-// Everything is there twice. The functions named Ref… are the reference: one obvious loop each, slow, and the definition of
-// every bit of a result. Those without it are for use: in assembly for AVX-512 and AVX2 where the machine has them, branch-free
-// Go elsewhere, and parallel where arrays are large enough to gain by it. All give the same bits for every count, every
-// instruction set and every number of goroutines, and package gpu gives them on a device.
+// Each function has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of a result.
+// The others are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
+// large enough to benefit. All produce the same bits for every count, instruction set and number of goroutines, and so does package
+// gpu on every device.
 //
 //	            loss term (a = |d|, d = pred − target)           gradient with respect to pred (upstream g, norm n)
 //	smooth L1   a < beta ? ((0.5·a)·a)/beta : a − 0.5·beta       d < −beta ? −(n·g) : d > beta ? n·g : ((n·d)·g)/beta
@@ -11,27 +11,27 @@
 //	L1          a                                                d > 0 ? n·g : d < 0 ? −(n·g) : d == 0 ? +0 : d
 //
 // Every operation is rounded once, in the type of the arrays. The norm is 1, or for a mean 1/divisor, divided in float64
-// and then rounded; the divisor is the number of elements unless another is given. The gradient with respect to target is the negative. NaN in pred or target gives NaN in the loss and in that
-// element's gradient.
+// and then rounded; the divisor is the number of elements unless another is given. The gradient with respect to target is the
+// negative. A NaN in pred or target makes the loss and that element's gradient NaN.
 //
 // # The canonical sum
 //
-// A reduced loss is a float64. Its terms are widened to float64 and added in an order that depends on the count alone: the
-// array is cut into chunks of 2048 elements (a short one is filled up with +0); a chunk is 16 rows of 128 lanes, and lane j
-// adds elements j, j+128, …, j+1920 in that order, from +0; the 128 lanes are folded by halves, lane i += lane i+64, then
-// i+32, …, i+1, to one chunk sum; and the chunk sums are summed by the same rule until one number is left. So the sum does
-// not depend on how many goroutines, blocks or machines took part. Shards that are cut at multiples of Chunk elements hand
-// over their chunk sums, and Finish makes of them the very loss of the whole.
+// A reduced loss is a float64. Its terms are widened to float64 and added in an order that depends only on their number. The array is
+// divided into chunks of 2048 elements, the last one padded with +0. A chunk is 16 rows of 128 lanes; lane j starts at +0 and adds
+// elements j, j+128, …, j+1920 in that order. The 128 lanes are folded by halves, lane i += lane i+64, then i+32, …, i+1, into one
+// chunk sum. The chunk sums are summed by the same rule until one number is left. The sum therefore does not depend on the number of
+// goroutines, blocks or machines. For shards cut at multiples of Chunk elements, Finish computes from their chunk sums exactly the
+// loss of the whole array.
 //
 // # Speed
 //
-// A call allocates nothing and leaves no goroutine behind. Arrays that take longer than 50 to 100 µs on one processor are
-// dealt to at most GOMAXPROCS goroutines; arrays larger than the last level of cache are written past it, if their outputs begin at
-// a multiple of 64 bytes, as those that Go allocates at that size do. The environment variable SMOOTHL1_CPU (generic, avx2,
-// avx512) forces an instruction set: see InstructionSet. The build tag purego leaves the assembly out.
+// A call does not allocate, and its goroutines end before it returns. Arrays that would take longer than 50 to 100 µs on one
+// processor are split among at most GOMAXPROCS goroutines. For arrays larger than the last-level cache, outputs that begin at a
+// multiple of 64 bytes, as Go allocates slices of that size, are written with non-temporal stores. The environment variable
+// SMOOTHL1_CPU (generic, avx2, avx512) forces an instruction set: see InstructionSet. The build tag purego omits the assembly.
 //
-// All functions may be called from any goroutine, on arrays that nobody writes meanwhile. Errors are *smoothl1.ArgError, and
-// then no output was written.
+// All functions may be called from several goroutines at once, if none writes an array that another uses. Errors are
+// *smoothl1.ArgError; no output has then been written.
 package cpu
 
 import (
@@ -48,41 +48,39 @@ const (
 	Chunk = op.Chunk // elements of a chunk
 )
 
-// Chunks returns the number of chunk sums of n elements: n/Chunk, rounded up.
+// Chunks returns the number of chunks, and thus of chunk sums, of n elements: n/Chunk, rounded up.
 func Chunks(n int) int { return op.Chunks(n) }
 
-// Args is what an operation has: its arrays, all of pred's length but for ChunkSums, and what it is to give. An output may be
-// the very slice of an input, to compute in place: of pred, of target, or of the upstream gradient. Apart from that no output may
-// share memory with another array, and ChunkSums with none at all. gpu.Args has the same fields.
+// Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays but ChunkSums have the length of
+// Pred. To compute in place, an output other than ChunkSums may be the same slice as Pred, Target or an elementwise upstream gradient;
+// otherwise no output may share memory with another array. gpu.Args has the same fields.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
-	// Upstream is the gradient of whatever is minimised with respect to the loss; the zero value is the number 1. It scales
-	// the gradients alone.
+	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]
-	// Terms gets the loss term of each element; nil: not wanted.
+	// Terms, unless nil, receives the loss term of each element. It excludes all other outputs: see NoLoss.
 	Terms []T
-	// GradPred and GradTarget get the gradients with respect to pred and target; nil: not wanted.
+	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
 	GradPred, GradTarget []T
-	// ChunkSums gets the Chunks(len(Pred)) chunk sums of the reduced loss; nil: not wanted.
+	// ChunkSums, unless nil, receives the Chunks(len(Pred)) chunk sums of the reduced loss.
 	ChunkSums []float64
-	// Divisor is what a mean divides by; the zero value is len(Pred).
+	// Divisor is the number that a mean divides by; the zero value stands for len(Pred).
 	Divisor smoothl1.Divisor
-	// NoLoss says that the reduced loss is not wanted. It is not had either where the reduction is None.
+	// NoLoss omits the reduced loss. The reduction None has none to omit.
 	NoLoss bool
 }
 
-// Upstream is an upstream gradient: a number, or one for each element. The zero value is the number 1.
+// Upstream is an upstream gradient: one number for all elements, or elementwise, a slice. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	value    float64
 	set      bool
 	elements []T
 }
 
-// Number returns the upstream gradient g for all elements; it is rounded once to the type that T is computed in.
+// Number returns the upstream gradient g for all elements. It is rounded once to the computing type of T.
 func Number[T smoothl1.Float](g float64) Upstream[T] { return Upstream[T]{value: g, set: true} }
 
-// Elements returns the upstream gradient x[i] for element i; x must have the length of pred. A nil x is taken for an empty
-// one.
+// Elements returns the elementwise upstream gradient x, which must have the length of pred. A nil x is treated as an empty slice.
 func Elements[T smoothl1.Float](x []T) Upstream[T] {
 	if x == nil {
 		x = []T{}
@@ -97,15 +95,14 @@ func (u *Upstream[T]) number() T {
 	return 1
 }
 
-// divisor returns what the reduction of l divides by.
+// divisor returns the number by which the reduction of l divides.
 func (a *Args[T]) divisor(l smoothl1.Loss) float64 {
 	return op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
 }
 
-// check refuses what the pass cannot compute, before anything is written. As p, choose stands for the pass that computes what
-// the arguments have places for. It returns the pass.
+// check validates the arguments before anything is written, and returns the pass: p or, if p is choose, the one for the outputs in a.
 //
-// A nil slice is an array that is not given, but where the pass needs one it is an array of nothing.
+// A nil slice is an absent array, but where the pass requires the array it is an empty one.
 func (a *Args[T]) check(name string, l smoothl1.Loss, p op.Pass) (op.Pass, error) {
 	t := smoothl1.DTypeOf[T]()
 	if err := l.Validate(t); err != nil {

@@ -10,23 +10,22 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// job is a pass that is made in batches, by several goroutines. Jobs are kept and used again, so that a call allocates
-// nothing. The goroutines are not: they end with the call, and the runtime keeps what they were for the next. So nothing
-// spins or sleeps between calls, and whatever belongs to the caller's goroutine (a profiler's labels, a synctest bubble) is
-// theirs.
+// job is a pass that several goroutines make in batches. Jobs are reused, so that a call does not allocate. Goroutines are not: they
+// end with the call, and the runtime recycles them. Thus nothing spins or sleeps between calls, and the goroutines inherit the
+// caller's profiler labels and synctest bubble.
 type job[T smoothl1.Float] struct {
 	pass   pass[T]
 	chunks int
-	batch  int          // chunks that a goroutine takes at a time
-	next   atomic.Int64 // the chunk that the next batch begins at
+	batch  int          // chunks of a batch
+	next   atomic.Int64 // first chunk of the next batch
 	group  sync.WaitGroup
-	work   func()    // runs batches until there are no more; made once, for it allocates
-	sums   []float64 // chunk sums, where the caller wants none
+	work   func()    // body of the goroutines; a field, since creating a closure allocates
+	sums   []float64 // chunk sums, if the caller provides no slice for them
 
 	failed atomic.Pointer[failure]
 }
 
-// failure is a panic of a goroutine of a job.
+// failure is a panic in a goroutine of a job.
 type failure struct {
 	value any
 	stack []byte
@@ -36,7 +35,7 @@ func (f *failure) Error() string {
 	return fmt.Sprintf("%v\n\nin a goroutine of package cpu:\n%s", f.value, f.stack)
 }
 
-// Unwrap returns the value of the panic where it is an error, such as a runtime.Error.
+// Unwrap returns the value of the panic if it is an error, such as a runtime.Error.
 func (f *failure) Unwrap() error {
 	err, _ := f.value.(error)
 	return err
@@ -49,7 +48,7 @@ func newJob[T smoothl1.Float]() *job[T] {
 		defer func() {
 			if value := recover(); value != nil {
 				j.failed.CompareAndSwap(nil, &failure{value, debug.Stack()})
-				j.next.Store(int64(j.chunks)) // the others need not go on
+				j.next.Store(int64(j.chunks)) // stops the others
 			}
 		}()
 		j.batches()
@@ -57,7 +56,7 @@ func newJob[T smoothl1.Float]() *job[T] {
 	return j
 }
 
-// batches computes batches until there are no more.
+// batches computes batches until none is left.
 func (j *job[T]) batches() {
 	for {
 		first := int(j.next.Add(int64(j.batch))) - j.batch
@@ -70,20 +69,20 @@ func (j *job[T]) batches() {
 	}
 }
 
-// maxBatch is the number of chunks that are computed at a time at most, 131,072 elements: enough for the hardware's
-// prefetchers, and little enough that the garbage collector never waits long for a kernel, which it cannot interrupt.
+// maxBatch is the maximum number of chunks in a batch, 131,072 elements: enough for the hardware prefetchers, and few enough that the
+// garbage collector never waits long for a kernel, which cannot be preempted.
 const maxBatch = 64
 
-// runParallel makes a pass by so many goroutines. A panic of one becomes a panic of the caller.
+// runParallel makes a pass with the given number of goroutines. If one of them panics, so does the caller.
 func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers int) (sum float64) {
 	free := freeJobs[T]()
 	j := free.take()
 	defer func() {
-		j.pass = pass[T]{} // lets the caller's arrays go
+		j.pass = pass[T]{} // do not keep the caller's arrays reachable
 		free.put(j)
 	}()
 	j.pass, j.chunks = *p, chunks
-	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several for each, since they will not be equally fast
+	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several batches per worker, to balance the load
 	j.next.Store(0)
 	if p.kind.Reduces() {
 		if sums == nil {
@@ -98,8 +97,8 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 		j.batches()
 		return total(sums)
 	}
-	// The caller waits and does not take part: of the goroutines it starts, the last runs on its processor as soon as it
-	// waits, and the others can be had by other processors at once, which the last one could not.
+	// The caller does not work itself. The goroutine that it starts last is in its P's runnext slot, from which other Ps do not steal
+	// at first: it runs here as soon as the caller waits. Its predecessors were moved to the run queue, where idle Ps find them at once.
 	j.group.Add(workers)
 	for range workers {
 		go j.work()
@@ -111,7 +110,7 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 	return total(sums)
 }
 
-// jobs are those that no call is using.
+// jobs is a free list of jobs.
 type jobs[T smoothl1.Float] struct {
 	mu   sync.Mutex
 	idle []*job[T]
@@ -129,7 +128,7 @@ func freeJobs[T smoothl1.Float]() *jobs[T] {
 	if f, ok := any(&jobs64).(*jobs[T]); ok {
 		return f
 	}
-	return new(jobs[T]) // a type that no jobs are kept for
+	return new(jobs[T]) // a type without a free list
 }
 
 func (f *jobs[T]) take() *job[T] {

@@ -8,13 +8,13 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// pass is a walk over the arrays of an operation: the parameters of the core kernel that makes it, or makes its last stage.
+// pass is a pass over the arrays of an operation: the parameters of the core kernel that makes it, or makes its last stage.
 type pass[T smoothl1.Float] struct {
 	core.Params[T]
 	kind op.Pass
 }
 
-// set makes p, which is zero, the pass of that kind over the arrays of a, but for the chunk sums.
+// set sets p, which must be zero, to the pass of the given kind over the arrays of a. It does not set the chunk sums.
 func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	c := op.Of[T](l)
 	p.Pred, p.Target, p.N = unsafe.SliceData(a.Pred), unsafe.SliceData(a.Target), len(a.Pred)
@@ -85,7 +85,7 @@ func (p *pass[T]) arrays() int {
 	return arrays
 }
 
-// compute makes the pass: by one core kernel, or in stages.
+// compute makes the pass, by one core kernel or in stages.
 func (p *pass[T]) compute() {
 	if p.staged() {
 		p.inStages()
@@ -94,5 +94,5 @@ func (p *pass[T]) compute() {
 	core.Call(&p.Params)
 }
 
-// staged says that no core kernel makes the pass alone.
+// staged reports whether the pass takes several stages, because no core kernel makes it alone.
 func (p *pass[T]) staged() bool { return p.kind == op.ForwardBackward && p.Upstream != nil }

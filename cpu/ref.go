@@ -7,10 +7,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Go may fuse x*y + z into one rounding on some processors. An explicit conversion of the product forbids it, and here every
-// product has one.
+// On some processors Go may fuse x*y + z, rounding once. An explicit conversion of the product prevents that; every product here has
+// one.
 
-// refTerm is the loss of one difference d = pred − target.
+// refTerm returns the loss term of a difference d = pred − target.
 func refTerm[T smoothl1.Float](l smoothl1.Loss, d T) T {
 	beta := T(l.Beta)
 	a := T(math.Abs(float64(d)))
@@ -28,7 +28,7 @@ func refTerm[T smoothl1.Float](l smoothl1.Loss, d T) T {
 	}
 }
 
-// refGradient is the gradient with respect to pred of one difference d, for norm n and upstream gradient g.
+// refGradient returns the gradient with respect to pred for a difference d, norm n and upstream gradient g.
 func refGradient[T smoothl1.Float](l smoothl1.Loss, d, n, g T) T {
 	beta := T(l.Beta)
 	switch {
@@ -45,13 +45,13 @@ func refGradient[T smoothl1.Float](l smoothl1.Loss, d, n, g T) T {
 	case beta > 0:
 		return T(T(n*d)*g) / beta
 	case d == 0:
-		return 0 // L1: +0 whatever g is
+		return 0 // L1: +0 for every g
 	default:
 		return d // L1: NaN
 	}
 }
 
-// refSum is the canonical sum of terms, which it widens to float64.
+// refSum returns the canonical sum of terms.
 func refSum[T smoothl1.Float](terms []T) float64 {
 	if len(terms) == 0 {
 		return 0
@@ -63,7 +63,7 @@ func refSum[T smoothl1.Float](terms []T) float64 {
 	return sums[0]
 }
 
-// refChunkSums is one level of the canonical sum: the sums of the chunks of terms.
+// refChunkSums computes one level of the canonical sum: the sums of the chunks of terms.
 func refChunkSums[T smoothl1.Float](terms []T) []float64 {
 	sums := make([]float64, Chunks(len(terms)))
 	for c := range sums {
@@ -88,7 +88,7 @@ func refChunkSums[T smoothl1.Float](terms []T) []float64 {
 	return sums
 }
 
-// refValue is the reduced loss of the canonical sum.
+// refValue returns the reduced loss for the canonical sum of the terms.
 func refValue(l smoothl1.Loss, sum, divisor float64) float64 {
 	if l.Reduction == smoothl1.Mean {
 		return sum / divisor
@@ -104,7 +104,7 @@ func refTerms[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) []T {
 	return terms
 }
 
-// RefForwardTerms is the reference of ForwardTerms.
+// RefForwardTerms is the reference for ForwardTerms.
 func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	if _, err := a.check("RefForwardTerms", l, op.Terms); err != nil {
 		return err
@@ -113,7 +113,7 @@ func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	return nil
 }
 
-// RefForward is the reference of Forward.
+// RefForward is the reference for Forward.
 func RefForward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	if _, err := a.check("RefForward", l, op.Forward); err != nil {
 		return 0, err
@@ -125,7 +125,7 @@ func RefForward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return refValue(l, refSum(terms), a.Divisor.Of(len(a.Pred))), nil
 }
 
-// RefBackward is the reference of Backward.
+// RefBackward is the reference for Backward.
 func RefBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	if _, err := a.check("RefBackward", l, op.Backward); err != nil {
 		return err
@@ -150,7 +150,7 @@ func RefBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	return nil
 }
 
-// RefForwardBackward is the reference of ForwardBackward.
+// RefForwardBackward is the reference for ForwardBackward.
 func RefForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	if _, err := a.check("RefForwardBackward", l, op.ForwardBackward); err != nil {
 		return 0, err

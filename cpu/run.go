@@ -9,9 +9,9 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// serialLimit returns the number of chunks up to which a pass is made without goroutines. Waking a second processor takes
-// about 25 µs, and cores that share a cache share its speed: vectors gain from two on when a pass takes 75 to 100 µs, Go code,
-// which is slower than any cache, from 50 µs on. BenchmarkSerialLimit shows both sides of it.
+// serialLimit returns the largest number of chunks for which a pass is made without goroutines. Waking a second processor takes about
+// 25 µs, and cores that share a cache share its bandwidth. Two goroutines pay off for passes longer than 75 to 100 µs in assembly, and
+// longer than 50 µs in Go code, which is not limited by any cache. BenchmarkSerialLimit measures both sides of the limit.
 func serialLimit[T smoothl1.Float]() int {
 	size := int(unsafe.Sizeof(T(0)))
 	switch isa.Current() {
@@ -26,15 +26,14 @@ func serialLimit[T smoothl1.Float]() int {
 
 const maxSerialLimit = 384
 
-// run makes the pass and returns its canonical sum, if the kernel reduces. The chunk sums are written to sums, unless it is
-// nil.
+// run makes the pass and, if it reduces, returns the canonical sum and writes the chunk sums to sums, unless that is nil.
 func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	chunks := Chunks(p.N)
 	switch {
 	case chunks == 0:
 		return 0
 	case chunks == 1:
-		if p.staged() { // p.compute(), but for a call that would show
+		if p.staged() { // p.compute() by hand: the call would cost time
 			p.stages()
 		} else {
 			core.Call(&p.Params)
@@ -50,7 +49,7 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 		p.stream()
 		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
 	case sums == nil && p.kind.Reduces() && chunks <= 16:
-		var room [16]float64 // clearing more would show
+		var room [16]float64 // zeroing a larger array would cost time
 		return runSerial(p, room[:chunks])
 	case sums == nil && p.kind.Reduces():
 		var room [maxSerialLimit]float64
@@ -60,31 +59,31 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 	}
 }
 
-// runSerial makes a pass that is short enough not to be interrupted.
+// runSerial makes a pass on the caller's goroutine, as one batch.
 func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
-	q := *p // what points to sums on the stack must not be what can go to the heap
+	q := *p // a copy that does not escape, so that it may point to sums on the stack
 	q.Sums = unsafe.SliceData(sums)
 	q.compute()
 	return total(sums)
 }
 
-// prefetch has the pass fetch ahead where its arrays lie in the last level of cache, where the processor's own fetching ahead
-// falls short of what that cache can do. Where they fill half of it or more, what is fetched too early throws out what is
-// needed, and from memory nothing is gained: see BenchmarkPrefetch.
+// prefetch enables software prefetching if the arrays fit the last-level cache, from which the hardware prefetchers do not reach full
+// bandwidth. If the arrays fill half of that cache or more, prefetching evicts data that is still needed, and for arrays in memory it
+// gains nothing: see BenchmarkPrefetch.
 func (p *pass[T]) prefetch() {
-	const ahead = 1024 // bytes; from 768 to 1280 are as good
+	const ahead = 1024 // bytes; 768 to 1280 are as good
 	if !p.exceeds(isa.LastLevelCache() / 3) {
 		p.Ahead = ahead
 	}
 }
 
-// exceeds says whether the pass's arrays are larger than so many bytes together.
+// exceeds reports whether the pass's arrays together are larger than the given number of bytes.
 func (p *pass[T]) exceeds(bytes int) bool {
 	return p.arrays()*p.N > bytes/int(unsafe.Sizeof(T(0)))
 }
 
-// stream has the pass store past the caches where its arrays exceed them: a store to memory that is in no cache would read it
-// first. Streaming stores need vectors in their place, and gain nothing where the output is read anyway.
+// stream enables streaming (non-temporal) stores if the arrays exceed the caches: an ordinary store to a line that is in no cache
+// reads it first. Streaming stores require aligned vectors, and gain nothing if the output is also an input.
 func (p *pass[T]) stream() {
 	if p.Out == nil || !p.exceeds(isa.LastLevelCache()) {
 		return

@@ -2,15 +2,14 @@ package cpu
 
 import "github.com/smoothl1/smoothl1/cpu/internal/core"
 
-// What no core kernel does alone is done in stages, by the piece, which stays in the cache from one stage to the next. A stage is
-// a method of the pass over a piece that does its part of the operation. An output may be an input: a stage that writes one comes
-// behind all stages that read what it overwrites.
+// A pass that no core kernel makes alone is made in stages, piece by piece, so that a piece stays in the cache from one stage to the
+// next. A stage is a method of the pass over one piece. Since an output may be the same array as an input, a stage that writes an
+// output must follow all stages that read the input.
 
-// piece is the number of elements that go through the stages together. Longer pieces take as long or longer, in every cache and
-// from memory.
+// piece is the number of elements of a piece. Longer pieces are no faster, in any cache or from memory.
 const piece = Chunk
 
-// inStages makes the pass.
+// inStages makes the pass in stages, piece by piece.
 func (p *pass[T]) inStages() {
 	for start := 0; start < p.N; start += piece {
 		q := p.part(start, min(piece, p.N-start))
@@ -18,7 +17,7 @@ func (p *pass[T]) inStages() {
 	}
 }
 
-// stages makes the pass over one piece: a loss with gradients for an upstream gradient per element.
+// stages makes the pass over one piece: the reduced loss, and gradients for an elementwise upstream gradient.
 func (p *pass[T]) stages() {
 	p.addUp()
 	p.differentiate()

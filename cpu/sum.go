@@ -17,8 +17,8 @@ func total(sums []float64) float64 {
 	return levelSum(sums, size)
 }
 
-// levelSum returns the chunk sum of at most Chunk numbers, each of which is the canonical sum of size of sums (the last of
-// what is left).
+// levelSum returns the chunk sum of at most Chunk numbers, each of which is the canonical sum of size elements of sums (the last of
+// the rest).
 func levelSum(sums []float64, size int) float64 {
 	var lanes [Lanes]float64
 	used := 0

@@ -212,12 +212,12 @@ func TestWhatNoKernelComputes(t *testing.T) {
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
 		none := newOp[float32](t, d, smoothl1.Loss{Beta: 1, Reduction: smoothl1.None})
 		a := Args[float32]{Pred: b.pred, Target: b.target, Terms: b.grad}
-		refused(t, op.Run(&a), smoothl1.ErrCombine, "Run", "terms", "beside a reduced loss")
+		refused(t, op.Run(&a), smoothl1.ErrCombine, "Run", "terms", "with the reduced loss")
 		require.NoError(t, none.Run(&a))
 		a.GradPred = b.gradTarget
-		refused(t, none.Run(&a), smoothl1.ErrCombine, "Run", "terms", "beside gradients")
+		refused(t, none.Run(&a), smoothl1.ErrCombine, "Run", "terms", "with gradients")
 		a = Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, Upstream: Elements(b.gradTarget)}
-		refused(t, op.Run(&a), smoothl1.ErrCombine, "Run", "upstream", "by element")
+		refused(t, op.Run(&a), smoothl1.ErrCombine, "Run", "upstream", "elementwise, with the reduced loss")
 		require.NoError(t, none.Run(&a))
 		a.NoLoss = true
 		require.NoError(t, op.Run(&a))

@@ -1,30 +1,30 @@
-// Package kernels carries the CUDA kernels of this module, compiled to PTX, and names them. Package gpu launches them; a program
-// that launches them itself finds here what it needs.
+// Package kernels embeds the CUDA kernels of this module, compiled to PTX. Package gpu launches them; a program that launches them
+// itself needs only this package.
 //
-// There is one PTX file for each element type, which holds the kernels that Of lists. The files are generated from smoothl1.cu by
-// "make ptx" and committed, so that a user needs no CUDA toolkit; "make ptx-check" makes them again and compares. They are
-// compiled for compute_50, from which a driver compiles them for every newer architecture when it loads them.
+// There is one PTX file for each element type, with the kernels that Of lists. The files are generated from smoothl1.cu by "make ptx"
+// and committed, so that users need no CUDA toolkit; "make ptx-check" regenerates and compares them. They target compute_50; a driver
+// compiles them just in time for any newer architecture when it loads them.
 //
-// All kernels take the same argument, a struct by value, of words of 8 bytes:
+// All kernels take the same argument, a struct of 8-byte words passed by value:
 //
 //	 0 n            elements
 //	 1 threshold    beta or delta; 0 for the L1 loss
-//	 2 inverse      what quotients are multiplied by: 1/beta for smooth L1 where that is a power of two and finite, else 1
+//	 2 inverse      1/beta for smooth L1 if that is a power of two and finite, else 1
 //	 3 outer        delta for Huber, else 1
-//	 4 norm         of the gradient: for a mean 1/count, divided in float64 and rounded, else 1
-//	 5 g            the upstream gradient, where it is not by element
-//	 6 divisor      of the sum, a float64: for a mean the count, else 1
-//	 7 sums         address of the chunk sums, float64: one for each 2048 elements, and behind them one for each 2048 of those, until it is one
+//	 4 norm         of the gradient: 1/count for a mean, computed in float64 and rounded, else 1
+//	 5 g            the upstream gradient, unless elementwise
+//	 6 divisor      of the sum, a float64: the count for a mean, else 1
+//	 7 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
 //	 8 value        address of the reduced loss, a float64
-//	 9 ticket       address of 4 bytes that are 0; each launch that ends well leaves them so
-//	10 pred, 11 target, 12 upstream, 13 terms, 14 grad_pred, 15 grad_target    addresses of the arrays; a gradient that is not wanted is 0
+//	 9 ticket       address of 4 bytes, which must be 0; a successful launch leaves them 0
+//	10 pred, 11 target, 12 upstream, 13 terms, 14 grad_pred, 15 grad_target    addresses of the arrays; one of the gradients may be 0
 //
-// Words 1 to 5 are numbers of the type that is computed in; a float32 is the low half of its word. A kernel reads the words that
-// its pass needs, whatever the others are: norm and g and the gradients for Backward and ForwardBackward, divisor, sums, value and
-// ticket for Forward and ForwardBackward. With cuLaunchKernel the argument is the address of the first word.
+// Words 1 to 5 are numbers of the computing type; a float32 is in the low half of its word. A kernel reads the words that its pass
+// needs and ignores the others: norm, g and the gradients are for Backward and ForwardBackward, divisor, sums, value and ticket for
+// Forward and ForwardBackward. For cuLaunchKernel the argument is the address of the first word.
 //
-// A grid has one dimension and at least one block; a block has 1 to MaxWarps whole warps. The grid changes no bit of a result.
-// smoothl1.cu says more: alignment, arrays in place, the order of the sum.
+// A grid has one dimension and at least one block; a block has 1 to MaxWarps full warps. The shape of the grid does not affect the
+// results. For alignment, in-place operation and the order of the sum, see smoothl1.cu.
 package kernels
 
 import (
@@ -38,10 +38,10 @@ import (
 // The launch limits of the kernels.
 const (
 	WarpThreads = 32
-	MaxWarps    = 8 // warps of a block
+	MaxWarps    = 8 // per block
 )
 
-// A Pass is what a kernel computes.
+// A Pass says what a kernel computes.
 type Pass = op.Pass
 
 // The passes.
@@ -52,17 +52,17 @@ const (
 	ForwardBackward = op.ForwardBackward // the reduced loss and gradients
 )
 
-// A Variant is what tells the kernels apart: what changes the inner loop, and so is compiled rather than passed.
+// A Variant identifies a kernel by the properties that are compiled into its inner loop rather than passed as parameters.
 type Variant struct {
 	DType smoothl1.DType // of the arrays
 	Pass  Pass
-	// Elementwise is true for the kernel of Backward whose upstream gradient is an array.
+	// Elementwise selects the kernel of Backward whose upstream gradient is an array.
 	Elementwise bool
-	// Divide is true for the kernel that divides by beta, false for the one that multiplies by its inverse.
+	// Divide selects the kernel that divides by beta rather than multiplying by its inverse.
 	Divide bool
 }
 
-// storages are the element types that there are kernels for, with the names that smoothl1.cu gives their storage.
+// storages are the element types that have kernels, with the names of their storage types in smoothl1.cu.
 var storages = []struct {
 	dtype smoothl1.DType
 	name  string
@@ -71,7 +71,7 @@ var storages = []struct {
 	{smoothl1.Float64, "f64"},
 }
 
-// storage returns the name of an element type in the names of files and kernels.
+// storage returns the name of an element type's storage, as used in the names of files and kernels.
 func storage(t smoothl1.DType) (string, bool) {
 	for _, s := range storages {
 		if s.dtype == t {
@@ -81,7 +81,7 @@ func storage(t smoothl1.DType) (string, bool) {
 	return "", false
 }
 
-// DTypes returns the element types that there are kernels for.
+// DTypes returns the element types that have kernels.
 func DTypes() []smoothl1.DType {
 	types := make([]smoothl1.DType, len(storages))
 	for i, s := range storages {
@@ -99,7 +99,7 @@ func All() []Variant {
 	return all
 }
 
-// Of returns the variants of an element type, the kernels of its PTX file: none for a type that there are no kernels for.
+// Of returns the variants of an element type, the kernels of its PTX file. It returns nil for a type without kernels.
 func Of(t smoothl1.DType) []Variant {
 	if _, ok := storage(t); !ok {
 		return nil
@@ -117,8 +117,8 @@ func Of(t smoothl1.DType) []Variant {
 	return list
 }
 
-// Name returns the name of the kernel, as "smoothl1_forward_backward_f32_mul" or "smoothl1_backward_elementwise_f64_div"; where there
-// is no such kernel, one that no kernel has.
+// Name returns the name of the kernel, such as "smoothl1_forward_backward_f32_mul" or "smoothl1_backward_elementwise_f64_div". If there
+// is no such kernel, no kernel has the returned name.
 func (v Variant) Name() string {
 	s, ok := storage(v.DType)
 	if !ok {
@@ -137,8 +137,8 @@ func (v Variant) Name() string {
 //go:embed ptx/*.ptx
 var files embed.FS
 
-// File returns the name of an element type's PTX file, as "smoothl1_f32.ptx". The error wraps smoothl1.ErrDType where there are no
-// kernels for the type.
+// File returns the name of an element type's PTX file, such as "smoothl1_f32.ptx". For a type without kernels the error wraps
+// smoothl1.ErrDType.
 func File(t smoothl1.DType) (string, error) {
 	s, ok := storage(t)
 	if !ok {
@@ -147,7 +147,7 @@ func File(t smoothl1.DType) (string, error) {
 	return "smoothl1_" + s + ".ptx", nil
 }
 
-// PTX returns the text of an element type's PTX file. The error wraps smoothl1.ErrDType where there are no kernels for the type.
+// PTX returns the text of an element type's PTX file. For a type without kernels the error wraps smoothl1.ErrDType.
 func PTX(t smoothl1.DType) (string, error) {
 	name, err := File(t)
 	if err != nil {

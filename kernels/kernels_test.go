@@ -21,8 +21,8 @@ func ptx(t *testing.T, dtype smoothl1.DType) string {
 	return text
 }
 
-// TestVariantsAreTheEntries holds the list to the kernels that there are: each file has the variants of its type and no other entry,
-// and there is a file for each type and no other.
+// TestVariantsAreTheEntries compares the list with the PTX: each file has the variants of its type and no other entry, and there is a
+// file for each type and no other.
 func TestVariantsAreTheEntries(t *testing.T) {
 	var names, read []string
 	for _, dtype := range DTypes() {
@@ -61,7 +61,7 @@ func TestName(t *testing.T) {
 	}
 }
 
-// An element type without kernels is nobody else's.
+// An element type without kernels is an error, and not treated as another type.
 func TestUnknownType(t *testing.T) {
 	const unknown = smoothl1.DType(200)
 	_, err := PTX(unknown)

@@ -18,7 +18,7 @@ import (
 //go:embed smoothl1.cu
 var source string
 
-// fields are those of op.Params.
+// fields are the fields of op.Params.
 func fields(t *testing.T) (list []reflect.StructField) {
 	p := reflect.TypeFor[op.Params]()
 	for i := range p.NumField() {
@@ -29,7 +29,7 @@ func fields(t *testing.T) (list []reflect.StructField) {
 	return list
 }
 
-// snake is a field's name as the source has it: GradPred is grad_pred.
+// snake returns a field's name in smoothl1.cu: grad_pred for GradPred.
 func snake(name string) string {
 	return strings.ToLower(regexp.MustCompile(`([a-z])([A-Z])`).ReplaceAllString(name, "${1}_$2"))
 }
@@ -59,8 +59,8 @@ func TestParamsAreThoseOfTheSource(t *testing.T) {
 	assert.Equal(t, want, declared)
 }
 
-// TestParamsAreThoseOfThePTX compares op.Params with what the kernels read: one parameter of its size, at the offsets of its
-// fields in their types.
+// TestParamsAreThoseOfThePTX compares op.Params with the parameter that the kernels read: its size, and the offsets and types of its
+// fields.
 func TestParamsAreThoseOfThePTX(t *testing.T) {
 	size := int(reflect.TypeFor[op.Params]().Size())
 	numbers := map[smoothl1.DType]string{smoothl1.Float32: "f32", smoothl1.Float64: "f64"}
@@ -102,7 +102,7 @@ func TestParamsAreThoseOfThePTX(t *testing.T) {
 //go:embed kernels.go
 var doc string
 
-// TestParamsAreDocumented holds the list of words in the package's documentation to the fields.
+// TestParamsAreDocumented compares the list of words in the package documentation with the fields.
 func TestParamsAreDocumented(t *testing.T) {
 	_, list, ok := strings.Cut(doc, "\n// All kernels take")
 	require.True(t, ok)

@@ -9,57 +9,56 @@
 //
 // The gradient with respect to target is its negative. The order of operations of smooth L1 is that of PyTorch's CUDA
 // kernels. Every operation is rounded once, to nearest even, in the computing type: this file is compiled with
-// -fmad=false (a fused multiply-add rounds once where the formula rounds twice) and nvcc's IEEE division; subnormals stay.
+// -fmad=false (a fused multiply-add rounds once where the formula rounds twice), IEEE division, and no flushing of subnormals.
 //
-// One formula serves all three rows. Multiplying by 1 is exact, so with
+// One formula serves all three losses. Multiplying by 1 is exact, so with
 //
 //              threshold   outer   the quotient x/beta is
-//   smooth L1  beta        1       x/beta, or x*inverse where 1/beta is a power of two and finite (then both are exact alike)
+//   smooth L1  beta        1       x/beta, or x*inverse if 1/beta is a power of two and finite (the bits are the same)
 //   Huber      delta       delta   x*inverse, inverse = 1
-//   L1         0           1       never selected by the term; the gradient's middle branch, d = 0 or NaN, is mended to +0 at 0
+//   L1         0           1       never selected by the term; the gradient's middle branch (d = 0 or NaN) is replaced by +0 at 0
 //
 // each kernel exists twice: _mul multiplies by `inverse`, _div divides by `threshold`.
 //
-// At the edges: NaN in either input gives NaN in the loss and in that element's gradient (a comparison with NaN is false, and
-// both false branches compute with d). Inf - finite gives loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
-// middle branch of the gradient is taken and the outer one of the loss, as in PyTorch.
+// Special cases: a NaN in either input makes the loss and that element's gradient NaN (a comparison with NaN is false, and
+// both false branches compute with d). Inf - finite has loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
+// gradient takes the middle branch and the loss the outer one, as in PyTorch.
 //
-// The canonical sum. All terms widen exactly to double and are added in an order that depends on the count alone:
-//   1. The array is cut into chunks of 2048 elements; what a short last chunk lacks counts as +0.
+// The canonical sum. All terms are widened to double, which is exact, and added in an order that depends only on their number:
+//   1. The array is divided into chunks of 2048 elements, the last one padded with +0.
 //   2. A chunk is 16 rows of 128 lanes; lane j starts at +0 and adds elements j, j+128, ..., j+1920, in that order.
-//   3. The 128 lanes are folded by halves, lane i += lane i+64, then i+32, ..., i+1, to one chunk sum.
+//   3. The 128 lanes are folded by halves, lane i += lane i+64, then i+32, ..., i+1, into one chunk sum.
 //   4. The chunk sums are summed by the same rule until one number is left.
-// A warp takes a chunk. Each thread keeps four lanes in registers, folds them with its neighbours by shuffles, and shared
-// memory is not needed. A fold over xor partners adds the same pairs as the fold by halves, since a + b == b + a.
+// A warp processes a chunk. Each thread keeps four lanes in registers and folds them with other threads by shuffles, without
+// shared memory. A fold over xor partners adds the same pairs as the fold by halves, since a + b == b + a.
 //
 // Bytes of device memory per element, f32 (f64: twice): forward 8, forward_terms 12, backward 12 (+4 elementwise upstream),
-// forward_backward 12; each 4 more where both gradients are asked for, and 8 per 2048 elements for the chunk sums.
+// forward_backward 12; 4 more for the second gradient, and 8 per 2048 elements for the chunk sums.
 //
-// Launch. Grid: any number of blocks >= 1, one-dimensional; block: whole warps, 32 to 256 threads; no dynamic shared
-// memory. The grid changes the speed and never a bit of the result. The one argument is a Params. Pointers are aligned to the
-// element type; where all of a launch's arrays are aligned to 16 bytes, full rows are read and written 16 bytes at a time. An
-// output may be the very array of an input (each thread reads what it overwrites before it writes), but must not overlap one
-// in part.
+// Launch. Grid: any number of blocks >= 1, one-dimensional; block: full warps, 32 to 256 threads; no dynamic shared memory. The
+// shape of the grid affects the speed but not the result. The only argument is a Params. Pointers must be aligned to the element
+// type; if all arrays of a launch are aligned to 16 bytes, full rows are read and written 16 bytes at a time. An output may be
+// the same array as an input (each thread reads an element before it overwrites it), but must not partially overlap one.
 
 typedef unsigned long long u64;
 
 constexpr int kWarp = 32;
 constexpr int kMaxThreads = 256;
-constexpr int kLanes = 128;  // lanes of a row; constants of the canonical sum, part of the interface
+constexpr int kLanes = 128;  // lanes of a row; the constants of the canonical sum are part of the interface
 constexpr int kRows = 16;    // rows of a chunk
 constexpr int kChunk = kLanes * kRows;
-constexpr int kOwn = kLanes / kWarp;  // lanes that one thread keeps
+constexpr int kOwn = kLanes / kWarp;  // lanes of a thread
 
 // ------------------------------------------------------------------------------------------------------------- parameters
 
-// A word of 8 bytes that holds a number of the computing type T: a float in its low 4 bytes.
+// A word of 8 bytes that holds a number of the computing type T. A float is in the low 4 bytes.
 template <typename T>
 struct alignas(8) Number {
   T value;
 };
 
-// What every kernel takes, by value: words of 8 bytes, the same whatever T is. A kernel reads those that its pass needs, the
-// others may hold anything. internal/op.Params is its twin in Go. The arrays come last, where more can follow.
+// The parameter of every kernel, passed by value: words of 8 bytes, with the same layout for every T. A kernel reads only the
+// fields that its pass needs. internal/op.Params mirrors it in Go. The arrays come last, so that others can be added.
 template <typename T>
 struct Params {
   u64 n;  // elements
@@ -67,17 +66,17 @@ struct Params {
   Number<T> inverse;
   Number<T> outer;
   Number<T> norm;
-  Number<T> g;       // the upstream gradient, where it is not by element
+  Number<T> g;       // the upstream gradient, unless elementwise
   double divisor;    // of the sum: the count for a mean, else 1
-  double* sums;      // the chunk sums, and behind them those of each further level
+  double* sums;      // the chunk sums, followed by those of each further level
   double* value;     // the reduced loss
-  unsigned* ticket;  // 0 before and after
+  unsigned* ticket;  // 0 before and after a launch
   const void* pred;
   const void* target;
   const void* upstream;
   void* terms;
-  void* grad_pred;  // null: not wanted
-  void* grad_target;
+  void* grad_pred;    // or null
+  void* grad_target;  // or null
 };
 
 // ---------------------------------------------------------------------------------------------------------------- formula
@@ -86,7 +85,7 @@ struct Params {
 template <typename T>
 struct Formula {
   T threshold;  // beta or delta; 0 for L1
-  T inverse;    // what the _mul kernels multiply by in place of a division by beta
+  T inverse;    // the factor by which the _mul kernels multiply instead of dividing by beta
   T outer;      // delta for Huber, else 1
 
   // The quotient x/beta of the table above.
@@ -108,7 +107,7 @@ struct Formula {
   __device__ T gradient(T d, T norm, T g) const {
     const T side = Div ? norm * g : (norm * g) * outer;
     T middle = over_beta<Div>((norm * d) * g);
-    if (!Div) {  // L1: +0 at d = 0, whatever g is. For the other losses flat is NaN, which compares equal to nothing
+    if (!Div) {  // L1: +0 at d = 0, for every g. For the other losses flat is NaN, which compares equal to nothing
       const T flat = threshold == T(0) ? T(0) : T(__int_as_float(0x7fffffff));
       if (d == flat) middle = T(0);
     }
@@ -118,15 +117,15 @@ struct Formula {
 
 // ----------------------------------------------------------------------------------------------------------------- memory
 
-// A storage type says what lies in memory and what it is computed in. Everything below is written for any of them.
+// A storage type describes the elements in memory and the type in which they are computed. The code below works for any storage.
 //
-// The 128 lanes of a row are dealt to the 32 threads of a warp, four to each. Whole rows of aligned arrays are read and written
-// in pieces of 16 bytes, so that a warp's load is one run of 512 bytes. f32: thread t owns lanes 4t .. 4t+3. f64: lanes 2t, 2t+1
-// and 64+2t, 64+2t+1.
+// Each of the 32 threads of a warp owns four of the 128 lanes of a row. Full rows of aligned arrays are read and written in
+// pieces of 16 bytes, so that a warp accesses 512 contiguous bytes at a time. f32: thread t owns lanes 4t .. 4t+3. f64: lanes
+// 2t, 2t+1 and 64+2t, 64+2t+1.
 
 struct f32 {
   typedef float Element;  // in memory
-  typedef float Compute;  // what it widens to and narrows from
+  typedef float Compute;  // the computing type
   typedef float4 Piece;
   static constexpr int kPer = 4;    // elements of a piece
   static constexpr int kBatch = 8;  // rows loaded before the first use: with two arrays, 16 loads of 16 bytes in flight
@@ -148,17 +147,17 @@ struct f64 {
   static __device__ Piece narrow(const Compute* x) { return make_double2(x[0], x[1]); }
 };
 
-// Everything else, that is a short last chunk, or arrays aligned to their elements only: one element at a time, thread t owns
-// lanes t, t+32, t+64, t+96, so that a warp's load is still one run.
+// A short last chunk, or a chunk of arrays that are not aligned to 16 bytes, is accessed one element at a time. Thread t then
+// owns lanes t, t+32, t+64, t+96, so that the accesses of a warp are still contiguous.
 
-// The lane that is the thread's k-th, where it owns runs of Per neighbours.
+// The k-th lane of the thread, if a thread owns runs of Per consecutive lanes.
 template <int Per>
 __device__ inline int own_lane(int k) {
   return k / Per * (kWarp * Per) + threadIdx.x % kWarp * Per + k % Per;
 }
 
-// The elements of one row that this thread owns, widened; the row's lane 0 is element `start`, and what lies at or past n reads
-// as 0. Plain loads, not the read-only path: an output may be the array of an input.
+// Loads and widens this thread's elements of the row that begins at element `start`; elements from n on are 0. The loads are
+// plain ones, not ld.global.nc, because an output may be the same array.
 template <bool Whole, typename S>
 __device__ inline void load_row(typename S::Compute (&x)[kOwn], const typename S::Element* base, u64 start, u64 n) {
   if (Whole) {
@@ -196,7 +195,7 @@ __device__ inline bool aligned(const void* p) {
 
 // ---------------------------------------------------------------------------------------------------------- canonical sum
 
-// One step of the fold for `Count` own lanes: each meets the same lane of the thread `far` away.
+// Folds the thread's first `Count` lanes with those of other threads.
 template <int Count>
 __device__ inline void fold_threads(double (&lane)[kOwn]) {
 #pragma unroll
@@ -206,15 +205,15 @@ __device__ inline void fold_threads(double (&lane)[kOwn]) {
   }
 }
 
-// Folds a warp's 128 lanes to their sum, which every thread gets. Whether the partner of a lane, 64, 32, ..., 1 further on,
-// is in another thread or among one's own follows from how lanes are dealt: `Per` neighbours to a thread.
+// Folds a warp's 128 lanes and returns the sum to every thread. Lanes are owned in runs of `Per`, which determines whether the
+// lane 64, 32, ..., 1 further on belongs to the same thread or to another one.
 template <int Per>
 __device__ inline double fold(double (&lane)[kOwn]) {
-  if (Per < 4) lane[0] += lane[2], lane[1] += lane[3];  // lanes +64 are one's own
-  if (Per < 2) lane[0] += lane[1];                      // and lanes +32
+  if (Per < 4) lane[0] += lane[2], lane[1] += lane[3];  // lane i+64 is in the same thread
+  if (Per < 2) lane[0] += lane[1];                      // and lane i+32
   fold_threads<Per>(lane);
-  if (Per == 4) lane[0] += lane[2], lane[1] += lane[3];  // lanes +2 are one's own
-  if (Per >= 2) lane[0] += lane[1];                      // and lanes +1
+  if (Per == 4) lane[0] += lane[2], lane[1] += lane[3];  // lane i+2 is in the same thread
+  if (Per >= 2) lane[0] += lane[1];                      // and lane i+1
   return lane[0];
 }
 
@@ -222,8 +221,8 @@ __device__ inline u64 chunks_of(u64 n) { return n / kChunk + (n % kChunk != 0); 
 __device__ inline unsigned warp_of_block() { return threadIdx.x / kWarp; }
 __device__ inline unsigned warps_of_block() { return blockDim.x / kWarp; }
 
-// One chunk sum of an array of chunk sums that other blocks wrote: read from L2, past the L1 of this multiprocessor, which is
-// not coherent.
+// The sum of one chunk of an array of chunk sums. Other blocks wrote them, so they are read from L2: the L1 caches are not
+// coherent.
 __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
   constexpr int batch = 4;
   double lane[kOwn] = {0, 0, 0, 0};
@@ -245,17 +244,17 @@ __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
   return fold<1>(lane);
 }
 
-// The last step of a reduction, in the same launch: the last block to arrive sums the `count` chunk sums level by level, each
-// level behind the one before it in `sums`, and writes value = sum / divisor (the count for a mean, else 1; mean of nothing:
-// 0/0). The ticket is 0 before and after: atomicInc wraps it when the last block has drawn.
+// The last step of a reduction, in the same launch: the last block to finish sums the `count` chunk sums level by level, storing
+// each level after the previous one in `sums`, and writes value = sum / divisor (0/0 for the mean of an empty array). The ticket
+// is 0 before and after: the atomicInc of the last block wraps it.
 __device__ inline void finish(double* sums, u64 count, double divisor, double* value, unsigned* ticket) {
   __shared__ unsigned drawn;
-  __threadfence();  // this thread's chunk sums are visible to every block before the ticket is drawn
+  __threadfence();  // release: this thread's chunk sums are visible to all blocks before the ticket is drawn
   __syncthreads();
   if (threadIdx.x == 0) drawn = atomicInc(ticket, gridDim.x - 1);
   __syncthreads();
   if (drawn != gridDim.x - 1) return;
-  __threadfence();  // and the sums are not read before it
+  __threadfence();  // acquire: the sums are read after the ticket is drawn
   u64 n = count;
 #pragma unroll 1
   while (n > 1) {
@@ -274,20 +273,20 @@ __device__ inline void finish(double* sums, u64 count, double divisor, double* v
 
 // ------------------------------------------------------------------------------------------------------------------ walks
 
-// What one walk over the arrays computes, as internal/op.Pass has it.
+// What one pass over the arrays computes, as internal/op.Pass in Go.
 enum Pass { kForwardTerms, kForward, kBackward, kForwardBackward };
 
 __device__ constexpr bool reduces(Pass p) { return p == kForward || p == kForwardBackward; }
 __device__ constexpr bool differentiates(Pass p) { return p == kBackward || p == kForwardBackward; }
 
-// The parameters in the types of a storage; the arrays that a pass does not have are null.
+// The parameters, typed for a storage type; arrays that the pass does not use are null.
 template <typename S>
 struct Work {
   typedef typename S::Compute T;
   Formula<T> formula;
   const typename S::Element* pred;
   const typename S::Element* target;
-  const typename S::Element* upstream;  // by element
+  const typename S::Element* upstream;  // elementwise, or null
   typename S::Element* terms;
   typename S::Element* grad_pred;
   typename S::Element* grad_target;
@@ -296,7 +295,7 @@ struct Work {
   u64 n;
 };
 
-// One chunk: loss terms, gradients, and, for a reduction, the terms added to this thread's lanes.
+// Processes one chunk: writes loss terms or gradients and, for a reduction, adds the terms to this thread's lanes.
 template <bool Whole, typename S, Pass P, bool Div, bool Elementwise>
 __device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[kOwn]) {
   typedef typename S::Compute T;
@@ -337,7 +336,7 @@ __device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[kOwn
   }
 }
 
-// All chunks, dealt to the warps of the grid in turn.
+// Processes all chunks, distributing them over the warps of the grid.
 template <typename S, Pass P, bool Div, bool Elementwise>
 __device__ inline void walk(const Work<S>& w, double* sums) {
   const bool whole = aligned<S>(w.pred) && aligned<S>(w.target) && aligned<S>(w.upstream) && aligned<S>(w.terms) &&
@@ -383,12 +382,12 @@ __device__ inline void launch(const Params<typename S::Compute>& p) {
   if (reduces(P)) finish(p.sums, chunks_of(p.n), p.divisor, p.value, p.ticket);
 }
 
-// The kernels of one storage type, SMOOTHL1_STORAGE, each with both ways to the quotient. Package kernels lists them in Go.
+// The kernels of one storage type, SMOOTHL1_STORAGE, each with both kinds of quotient. Package kernels lists them in Go.
 //
 //   forward_terms         terms[i], the loss without reduction
 //   forward               *value, the reduced loss
-//   backward              grad_pred and/or grad_target for the upstream gradient g, a number
-//   backward_elementwise  the same for upstream[i]
+//   backward              grad_pred and/or grad_target for the upstream gradient g
+//   backward_elementwise  the same for the upstream gradient upstream[i]
 //   forward_backward      *value and the gradients in one pass
 #define KERNEL(name, storage, quotient, ...)                                                                                \
   extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_##name##_##storage##_##quotient(const Params<storage::Compute> p) { \

@@ -6,58 +6,58 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// State is what an array is by itself, apart from the others.
+// State says whether an array can be used at all, and if not, why.
 type State uint8
 
 // The states. On the CPU, a slice is always Usable.
 const (
 	Usable      State = iota
-	Zero              // a zero value, which no function of its package made
-	OtherDevice       // of another device than the operation
-	OtherDType        // of another element type
+	Zero              // a zero value, not created by its package
+	OtherDevice       // belongs to another device than the operation
+	OtherDType        // has another element type
 	Closed
 )
 
 var reasons = [...]error{Zero: smoothl1.ErrZero, OtherDevice: smoothl1.ErrDevice, OtherDType: smoothl1.ErrDType, Closed: smoothl1.ErrClosed}
 
-// A Call is the arrays and the wishes of one call, as the check takes them. It lives on its caller's stack, and nothing here
-// allocates unless there is something to refuse.
+// A Call describes one call to be checked: its arrays and what it should compute. It lives on its caller's stack, and checking it
+// allocates only to report an error.
 type Call struct {
-	Elementwise Set[Pass] // the passes that can be had with an upstream gradient element by element
+	Elementwise Set[Pass] // the passes that support an elementwise upstream gradient
 	Reduction   smoothl1.Reduction
 	Upstream    bool // an upstream gradient is given as a number
-	NoLoss      bool // the reduced loss is not wanted
+	NoLoss      bool // omit the reduced loss
 	Divisor     smoothl1.Divisor
 
-	N    int // elements of pred
-	Size int // bytes of an element
+	N    int // number of elements of pred
+	Size int // size of an element in bytes
 	Has  Found
 
-	unusable *unusable // the first array that is; nil: none
+	unusable *unusable // the first unusable array, or nil
 	arrays   [Roles]array
 }
 
-// unusable is an array that cannot be used in its role, and what its error shows.
+// unusable is an array that cannot be used in its role, with the value that its error shows.
 type unusable struct {
 	role  Role
 	state State
 	value any
 }
 
-// Found is which arrays a call has, and which of them cannot be used as they are: what Put returns, put together by "|". It is
-// gathered in a register: one set in memory, changed array by array, would cost as much as the rest of the check.
+// Found is the set of arrays that a call has and, in its upper half, those that cannot be used: the results of Put combined with "|".
+// The caller combines them in a register: updating a field of Call for each array would cost as much as the rest of the check.
 type Found uint64
 
 func (f Found) given() Set[Role] { return Set[Role](f) }
 func (f Found) wrong() Set[Role] { return Set[Role](f >> 32) }
 
-// array is where an array lies.
+// array is the address range of an array.
 type array struct{ from, to uint64 }
 
-// overlaps says whether two arrays share memory. An empty one, which may lie anywhere, shares none.
+// overlaps reports whether two arrays share memory. An empty array, whatever its address, shares none.
 func (a *array) overlaps(b *array) bool { return max(a.from, b.from) < min(a.to, b.to) }
 
-// Put has the call have an array of n elements in a role.
+// Put adds an array of n elements to the call in the given role.
 func (c *Call) Put(r Role, address uint64, n int) Found {
 	a := &c.arrays[r]
 	a.from, a.to = address, address+uint64(n*r.size(c.Size))
@@ -67,7 +67,7 @@ func (c *Call) Put(r Role, address uint64, n int) Found {
 	return 1 << r
 }
 
-// PutUnusable has the call have an array in a role that it cannot be used in. value is what the error shows of it.
+// PutUnusable adds an array that cannot be used in its role. The error will show value.
 func (c *Call) PutUnusable(r Role, s State, value any) Found {
 	if c.unusable == nil || r < c.unusable.role {
 		c.unusable = &unusable{r, s, value}
@@ -75,25 +75,25 @@ func (c *Call) PutUnusable(r Role, s State, value any) Found {
 	return 1<<r | 1<<(32+r)
 }
 
-// The passes that can be had with an upstream gradient element by element: of package cpu, and of the kernels, to which package
-// gpu keeps on the CPU too, so that a program that works there works on a GPU.
+// The passes that support an elementwise upstream gradient, in package cpu and in the kernels. Package gpu keeps to those of the
+// kernels on the CPU too, so that a program that works there also works on a GPU.
 const (
 	ElementwiseOfCPU     = differentiating
 	ElementwiseOfKernels = Set[Pass](1 << Backward)
 )
 
-// Choose returns the pass that computes what the call wants: the terms or gradients that it has arrays for, and the reduced loss
-// unless the reduction is None or NoLoss says so. This is the one place that knows which outputs can be had together. What the
-// pass would not use is refused, too. name is the operation's as the program calls it, as everywhere here.
+// Choose returns the pass that computes the outputs of the call: the terms or gradients that it has arrays for, and the reduced loss
+// unless the reduction is None or NoLoss is set. No other code knows which outputs can be computed together. Arguments that the pass
+// would not use are refused too. As everywhere here, name is the operation's name for errors.
 func (c *Call) Choose(name string) (Pass, error) {
 	given := c.Has.given()
 	terms, grads, loss := given.Has(RoleTerms), given&gradients != 0, c.Reduction != smoothl1.None && !c.NoLoss
 	var p Pass
 	switch {
 	case terms && grads:
-		return 0, smoothl1.NewArgError(name, "terms", "beside gradients", smoothl1.ErrCombine)
+		return 0, smoothl1.NewArgError(name, "terms", "with gradients", smoothl1.ErrCombine)
 	case terms && loss:
-		return 0, smoothl1.NewArgError(name, "terms", "beside a reduced loss", fmt.Errorf("%w; NoLoss leaves the loss out", smoothl1.ErrCombine))
+		return 0, smoothl1.NewArgError(name, "terms", "with the reduced loss", fmt.Errorf("%w; set NoLoss to omit the loss", smoothl1.ErrCombine))
 	case terms:
 		p = Terms
 	case grads && loss:
@@ -103,7 +103,7 @@ func (c *Call) Choose(name string) (Pass, error) {
 	case loss:
 		p = Forward
 	default:
-		return 0, smoothl1.NewArgError(name, "outputs", "nil", fmt.Errorf("%w: neither terms nor gradients nor a reduced loss is wanted", smoothl1.ErrNil))
+		return 0, smoothl1.NewArgError(name, "outputs", "nil", fmt.Errorf("%w: no terms, gradients or reduced loss requested", smoothl1.ErrNil))
 	}
 	unused := func(arg string, value any) error {
 		return smoothl1.NewArgError(name, arg, value, fmt.Errorf("%w: %s", smoothl1.ErrUnused, p.gives()))
@@ -120,11 +120,11 @@ func (c *Call) Choose(name string) (Pass, error) {
 	return p, nil
 }
 
-// Check refuses what the pass p cannot compute, before anything is written: an array that is missing, unusable, of the wrong
-// length, or in the memory of another. An output may be the very array of an input, the upstream gradient's as well, unless its
-// role forbids it, and shares memory with nothing otherwise. Arrays that the pass has no use for are not looked at.
+// Check returns an error if the pass p cannot compute the call: if an array is missing, unusable, of the wrong length, or overlaps
+// another. An output may be the same array as an input, such as the upstream gradient, unless its role forbids that; otherwise it must
+// not share memory with any array. Arrays that the pass does not use are ignored.
 //
-// It takes a good part of the time that a small loss does.
+// Check is tuned, since it accounts for much of the time of a small loss.
 func (c *Call) Check(name string, p Pass) error {
 	given := c.Has.given() & used[p]
 	if needed[p]&^given|c.Has.wrong()&given != 0 || p.Reduces() && c.Reduction == smoothl1.None || !c.Divisor.IsZero() && p != Terms {
@@ -137,8 +137,8 @@ func (c *Call) Check(name string, p Pass) error {
 			return smoothl1.NewArgError(name, "gradPred and gradTarget", "nil", smoothl1.ErrNil)
 		}
 		if given.Has(RoleUpstream) && !c.Elementwise.Has(p) {
-			return smoothl1.NewArgError(name, "upstream", "by element",
-				fmt.Errorf("%w: the reduced loss, and gradients for such an upstream; NoLoss leaves the loss out", smoothl1.ErrCombine))
+			return smoothl1.NewArgError(name, "upstream", "elementwise, with the reduced loss",
+				fmt.Errorf("%w; set NoLoss to omit the loss", smoothl1.ErrCombine))
 		}
 	}
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
@@ -148,7 +148,7 @@ func (c *Call) Check(name string, p Pass) error {
 			other := others.first()
 			b := &c.arrays[other]
 			if a.to <= b.from || b.to <= a.from {
-				continue // as nearly always
+				continue // the common case
 			}
 			if a.overlaps(b) && !(*a == *b && inPlace.Has(r) && !outputs.Has(other)) {
 				return smoothl1.NewArgError(name, r.String(), "in the memory of "+other.String(), smoothl1.ErrOverlap)
@@ -158,8 +158,7 @@ func (c *Call) Check(name string, p Pass) error {
 	return nil
 }
 
-// refuse returns the error of a call with a wrong reduction or divisor, or an array that is missing, unusable or of the wrong
-// length; nil of one without.
+// refuse returns an error if the call has a wrong reduction or divisor, or an array that is missing, unusable or of the wrong length.
 func (c *Call) refuse(name string, p Pass) error {
 	if p.Reduces() && c.Reduction == smoothl1.None {
 		return smoothl1.NewArgError(name, "reduction", c.Reduction, fmt.Errorf("%w: there is no reduced loss", smoothl1.ErrReduction))

@@ -23,7 +23,7 @@ type placed struct {
 
 func (p placed) bytes(r Role) uint64 { return uint64(p.n) * uint64(r.size(testSize)) }
 
-// callOf is a sound call of the pass with all arrays that it may have, far apart.
+// callOf returns a valid call of the pass with all arrays that it may have, far apart.
 func callOf(p Pass) (arrays map[Role]placed) {
 	arrays = map[Role]placed{}
 	for r := range Role(Roles) {
@@ -34,7 +34,7 @@ func callOf(p Pass) (arrays map[Role]placed) {
 	return arrays
 }
 
-// check checks the arrays in a call of the pass.
+// check returns the error of a call of the pass with the arrays.
 func check(p Pass, arrays map[Role]placed, change func(*Call)) error {
 	c := Call{Elementwise: ElementwiseOfCPU, N: arrays[RolePred].n, Size: testSize}
 	for r, a := range arrays {
@@ -70,7 +70,7 @@ func TestSoundCalls(t *testing.T) {
 	for p := range Pass(Passes) {
 		require.NoError(t, check(p, callOf(p), nil), p)
 	}
-	// Chunk sums are of a number of their own.
+	// The number of chunk sums is not the length of pred.
 	for _, n := range []int{0, 1, Chunk - 1, Chunk, Chunk + 1} {
 		c := Call{N: n, Size: 8}
 		c.Has = c.Put(RolePred, 0, n) | c.Put(RoleTarget, 1<<32, n) | c.Put(RoleChunkSums, 2<<32, Chunks(n))
@@ -78,7 +78,7 @@ func TestSoundCalls(t *testing.T) {
 	}
 }
 
-// TestEveryArrayIsMissed leaves out each array. Those that a pass can do without may be absent; of two gradients one.
+// TestEveryArrayIsMissed leaves out each array. Optional arrays may be absent, and so may one of two gradients.
 func TestEveryArrayIsMissed(t *testing.T) {
 	eachRole(t, func(t *testing.T, p Pass, r Role) {
 		arrays := callOf(p)
@@ -106,7 +106,7 @@ func TestEveryLengthIsChecked(t *testing.T) {
 			arrays[r] = placed{arrays[r].at, arrays[r].n + off}
 			wrong := r
 			if r == RolePred {
-				wrong = RoleTarget // which does not fit then
+				wrong = RoleTarget // whose length is then wrong
 			}
 			refused(t, check(p, arrays, nil), smoothl1.ErrLength, "len("+wrong.String()+")")
 		}
@@ -121,8 +121,8 @@ func TestEveryUnusableArrayIsRefused(t *testing.T) {
 	}
 }
 
-// TestEveryOverlap puts every output at every place in which it shares memory with another array by as little as one element, or by
-// none. What may be is said here once more: in place of an input that has an element for each element.
+// TestEveryOverlap tries every output at every position around another array, from just below it to just above. It restates the rule:
+// an output may be in place of an input with the same number of elements, and may not overlap anything otherwise.
 func TestEveryOverlap(t *testing.T) {
 	eachRole(t, func(t *testing.T, p Pass, out Role) {
 		if !out.IsOutput() {
@@ -164,7 +164,7 @@ func TestEveryOverlap(t *testing.T) {
 	})
 }
 
-// TestSumInPlace: the only chunk sum of one float64 is as long as the arrays, and may not be one of them even so.
+// TestSumInPlace checks that the chunk sums may not be one of the arrays, even for one float64, when they have the same length.
 func TestSumInPlace(t *testing.T) {
 	for _, in := range []Role{RolePred, RoleTarget, RoleUpstream} {
 		c := Call{Elementwise: ElementwiseOfCPU, N: 1, Size: 8}
@@ -219,7 +219,7 @@ func TestWishesAreChecked(t *testing.T) {
 	}
 }
 
-// TestEveryChoice goes through everything that a call can be given.
+// TestEveryChoice tries all combinations of arguments.
 func TestEveryChoice(t *testing.T) {
 	for given := range Set[Role](1 << Roles) {
 		for _, noLoss := range []bool{false, true} {

@@ -6,17 +6,17 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// Constants are those of a loss in the type T that it is computed in, as kernels/smoothl1.cu and the vector code take them: one
-// formula for smooth L1, Huber and L1, whose unused factors are an exact 1. A loss term is
+// Constants are the constants of a loss in its computing type T, as used by kernels/smoothl1.cu and the core kernels of package cpu.
+// One formula serves smooth L1, Huber and L1; factors that a loss does not have are 1, which is exact. A loss term is
 // a < Threshold ? ((0.5·a)·a)/Divisor : Outer·(a − 0.5·Threshold).
 type Constants[T smoothl1.Float] struct {
 	Threshold T // beta or delta; 0 for L1
 	Outer     T // delta for Huber, else 1
-	Divisor   T // beta for smooth L1, else 1: what the quotient of the formula divides by
-	Inverse   T // 1/Divisor where that is a power of two and finite, so that multiplying gives the same bits, else 1
+	Divisor   T // beta for smooth L1, else 1
+	Inverse   T // 1/Divisor if that is a power of two and finite, so that multiplying by it gives the same bits as dividing, else 1
 }
 
-// Divides says that there is no such inverse: the quotients are to be divided.
+// Divides reports whether the formula must divide, because there is no exact inverse.
 func (c Constants[T]) Divides() bool { return c.Inverse == 1 && c.Divisor != 1 }
 
 // Of returns the constants of a valid loss.
@@ -32,8 +32,8 @@ func Of[T smoothl1.Float](l smoothl1.Loss) Constants[T] {
 	}
 }
 
-// inverse returns 1/x for a positive x that is a power of two and has a finite one, else 1: times the one and divided by the
-// other are the same real number, rounded once either way. (A subnormal float64 is left to division too.)
+// inverse returns 1/x if x is a positive power of two and 1/x is finite, else 1. Multiplying by such an inverse and dividing by x
+// yield the same real number, rounded once. (For a subnormal float64, inverse returns 1 too.)
 func inverse[T smoothl1.Float](x T) T {
 	bits, fraction := math.Float64bits(float64(x)), uint64(1)<<52-1
 	if y := 1 / x; bits&fraction == 0 && y <= largest[T]() {
@@ -42,7 +42,7 @@ func inverse[T smoothl1.Float](x T) T {
 	return 1
 }
 
-// largest returns the largest finite number of a type that is computed in; 0 of one that is unknown, which has no inverses.
+// largest returns the largest finite number of a computing type, or 0 for an unknown type, which thus has no inverses.
 func largest[T smoothl1.Float]() T {
 	x := 0.0
 	switch smoothl1.DTypeOf[T]() {
@@ -54,10 +54,10 @@ func largest[T smoothl1.Float]() T {
 	return T(x)
 }
 
-// Norm returns what a reduction multiplies the upstream gradient by: 1/divisor, divided in float64 and then rounded to T.
+// Norm returns the factor by which a reduction scales the upstream gradient: 1/divisor, computed in float64 and rounded to T.
 func Norm[T smoothl1.Float](divisor float64) T { return T(1 / divisor) }
 
-// Divisor returns what a reduction of count elements divides the sum of the terms by: for a mean d, else 1.
+// Divisor returns the number by which a reduction over count elements divides the sum of the terms: that of d for a mean, else 1.
 func Divisor(r smoothl1.Reduction, d smoothl1.Divisor, count int) float64 {
 	if r == smoothl1.Mean {
 		return d.Of(count)

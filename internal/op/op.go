@@ -1,10 +1,10 @@
-// Package op says what an operation on the loss is, for packages cpu and gpu alike: its arrays and the only check of them, which
-// outputs one pass can give, the constants of the formula, the levels of the canonical sum, the parameters of a kernel.
+// Package op defines the operations on the loss for packages cpu and gpu: their arrays and how these are checked, the outputs that one
+// pass can compute, the constants of the formula, the levels of the canonical sum, and the parameters of a kernel.
 package op
 
 import "fmt"
 
-// A Pass is what one walk over the arrays computes.
+// A Pass is one pass over the arrays, named by what it computes.
 type Pass uint8
 
 // The passes.
@@ -16,7 +16,7 @@ const (
 	Passes          = iota
 )
 
-// names are those of the kernels; the functions of packages cpu and gpu have them in camel case.
+// names are the passes' names in those of the kernels; the functions of packages cpu and gpu have the same names in camel case.
 var names = [Passes]string{"forward_terms", "forward", "backward", "forward_backward"}
 
 // String returns "forward_terms", "forward", "backward" or "forward_backward".
@@ -27,14 +27,14 @@ func (p Pass) String() string {
 	return names[p]
 }
 
-// Reduces says whether the pass gives the reduced loss.
+// Reduces reports whether the pass computes the reduced loss.
 func (p Pass) Reduces() bool { return p == Forward || p == ForwardBackward }
 
-// Differentiates says whether it gives gradients.
+// Differentiates reports whether the pass computes gradients.
 func (p Pass) Differentiates() bool { return p == Backward || p == ForwardBackward }
 
 // gives returns what the pass computes, for errors.
 func (p Pass) gives() string {
-	return [Passes]string{"only loss terms are wanted", "only the reduced loss is wanted", "only gradients are wanted",
-		"the reduced loss and gradients are wanted"}[p]
+	return [Passes]string{"it computes only loss terms", "it computes only the reduced loss", "it computes only gradients",
+		"it computes the reduced loss and gradients"}[p]
 }

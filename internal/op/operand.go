@@ -4,14 +4,14 @@ import (
 	"math/bits"
 )
 
-// A Role is what an array is to an operation.
+// A Role is the role of an array in an operation.
 type Role uint8
 
-// The roles. A new array is a role here, a row of operands below, and a field of cpu.Args and gpu.Args.
+// The roles. A new array needs a role here, a row in operands, and a field in cpu.Args and gpu.Args.
 const (
 	RolePred Role = iota
 	RoleTarget
-	RoleUpstream // the upstream gradient element by element
+	RoleUpstream // an elementwise upstream gradient
 	RoleTerms
 	RoleGradPred
 	RoleGradTarget
@@ -19,13 +19,13 @@ const (
 	Roles = iota
 )
 
-// operand is what every operation holds about the array of a role.
+// operand describes the array of a role.
 type operand struct {
-	name    string // as errors and Args spell it
+	name    string // as in errors
 	output  bool
-	inPlace bool // an output that may be the very array of an input
-	uses    Set[Pass]
-	needs   Set[Pass] // the passes that it may not be absent from; gradients have a rule of their own
+	inPlace bool      // an output that may be the same array as an input
+	uses    Set[Pass] // the passes that use it
+	needs   Set[Pass] // the passes that require it; for gradients see the variable of that name
 }
 
 var operands = [Roles]operand{
@@ -43,30 +43,30 @@ const (
 	differentiating Set[Pass] = 1<<Backward | 1<<ForwardBackward
 )
 
-// gradients are the outputs of which a pass that differentiates needs one at least.
+// gradients are the outputs of which a pass that differentiates requires at least one.
 const gradients Set[Role] = 1<<RoleGradPred | 1<<RoleGradTarget
 
-// String returns the name of the field of Args with a small letter: "gradPred".
+// String returns the name of the role's field of Args with a lower-case initial, such as "gradPred".
 func (r Role) String() string { return operands[r].name }
 
-// IsOutput says whether an operation writes the array.
+// IsOutput reports whether operations write the array.
 func (r Role) IsOutput() bool { return operands[r].output }
 
-// InPlace says whether the array may be an output in the very place of an input.
+// InPlace reports whether the array is an output that may be the same array as an input.
 func (r Role) InPlace() bool { return operands[r].inPlace }
 
-// UsedBy says whether the pass reads or writes the array.
+// UsedBy reports whether the pass reads or writes the array.
 func (r Role) UsedBy(p Pass) bool { return operands[r].uses.Has(p) }
 
-// lenFor returns the elements that the array must have beside n of pred.
+// lenFor returns the length that the array must have if pred has length n.
 func (r Role) lenFor(n int) int {
-	if r == RoleChunkSums { // not in the table, so that the compiler sees it where the role is a constant
+	if r == RoleChunkSums { // not in the table, so that the compiler can fold it for a constant role
 		return Chunks(n)
 	}
 	return n
 }
 
-// size returns the bytes of an element where one of pred has so many.
+// size returns the size of an element in bytes, given that of an element of pred.
 func (r Role) size(pred int) int {
 	if r == RoleChunkSums {
 		return 8
@@ -77,7 +77,7 @@ func (r Role) size(pred int) int {
 // A Set is a set of roles or of passes.
 type Set[E Role | Pass] uint32
 
-// SetOf returns the set of these.
+// SetOf returns the set of the members.
 func SetOf[E Role | Pass](members ...E) (s Set[E]) {
 	for _, m := range members {
 		s |= 1 << m
@@ -85,13 +85,13 @@ func SetOf[E Role | Pass](members ...E) (s Set[E]) {
 	return s
 }
 
-// Has says whether e is in the set.
+// Has reports whether e is in the set.
 func (s Set[E]) Has(e E) bool { return s>>e&1 != 0 }
 
-// first returns the lowest member of a set that has one.
+// first returns the lowest member of a set, which must not be empty.
 func (s Set[E]) first() E { return E(bits.TrailingZeros32(uint32(s))) }
 
-// Sets of roles by pass, or of all passes, made of the table.
+// Sets of roles, by pass and overall, derived from operands.
 var (
 	used, needed     [Passes]Set[Role]
 	outputs, inPlace Set[Role]

@@ -5,18 +5,18 @@ import (
 	"unsafe"
 )
 
-// Params is what every kernel takes, by value: the struct of this name in kernels/smoothl1.cu, field by field. All fields are words
-// of 8 bytes: addresses and counts, float64 numbers, and numbers of the type that a kernel computes in. A kernel reads the
-// fields that its pass needs. The arrays come last, where more can follow.
+// Params is the parameter that every kernel takes, by value. It mirrors the struct of the same name in kernels/smoothl1.cu. All fields
+// are words of 8 bytes: addresses, counts, float64 numbers, and numbers of the kernel's computing type. A kernel reads only the fields
+// that its pass needs. The arrays come last, so that others can be added.
 type Params struct {
 	N         uint64 // elements
 	Threshold Number
 	Inverse   Number
 	Outer     Number
 	Norm      Number
-	G         Number  // the upstream gradient, where it is not by element
-	Divisor   float64 // of the sum: the count for a mean, else 1
-	Sums      uint64  // the chunk sums, and behind them those of each further level
+	G         Number  // the upstream gradient, unless elementwise
+	Divisor   float64 // of the sum: the divisor of a mean, else 1
+	Sums      uint64  // the chunk sums, followed by those of each further level
 	Value     uint64  // the reduced loss
 	Ticket    uint64  // 4 bytes, 0 before and after a launch
 
@@ -24,17 +24,17 @@ type Params struct {
 	Target     uint64
 	Upstream   uint64
 	Terms      uint64
-	GradPred   uint64 // 0: not wanted
-	GradTarget uint64
+	GradPred   uint64 // or 0
+	GradTarget uint64 // or 0
 }
 
-// A Number is the bits of a number of the type that a kernel computes in; those of a float32 are the low half.
+// A Number is the bit pattern of a number of a kernel's computing type. That of a float32 is in the low half.
 type Number uint64
 
-// Computing is the constraint of the types that kernels compute in.
+// Computing is the constraint satisfied by the computing types.
 type Computing interface{ float32 | float64 }
 
-// NumberOf returns the bits of x.
+// NumberOf returns the bit pattern of x.
 func NumberOf[T Computing](x T) Number {
 	if unsafe.Sizeof(x) == 4 {
 		return Number(math.Float32bits(float32(x)))
@@ -42,7 +42,7 @@ func NumberOf[T Computing](x T) Number {
 	return Number(math.Float64bits(float64(x)))
 }
 
-// Words returns the words of p, as a launch takes them. They are p's own memory.
+// Words returns p as the words that a launch takes. They share p's memory.
 func (p *Params) Words() []uint64 {
 	return unsafe.Slice((*uint64)(unsafe.Pointer(p)), unsafe.Sizeof(*p)/8)
 }

@@ -7,10 +7,10 @@ const (
 	Chunk = Lanes * Rows // elements of a chunk
 )
 
-// Chunks returns the number of chunk sums of n elements: n/Chunk, rounded up.
+// Chunks returns the number of chunks of n elements: n/Chunk, rounded up.
 func Chunks(n int) int { return n/Chunk + min(n%Chunk, 1) }
 
-// Levels returns how many numbers there are on all levels of the canonical sum of so many chunk sums, these included.
+// Levels returns the total number of sums on all levels of the canonical sum, of which the first has the given number of chunk sums.
 func Levels(chunks int) int {
 	total := chunks
 	for chunks > 1 {

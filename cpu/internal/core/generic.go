@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// generic is the kernels in Go, and what each of them does in assembly:
+// generic implements all kernels in Go. In assembly, too, a kernel computes:
 //
 //	for each chunk of 2048 elements:
 //	    lanes = 128 × +0

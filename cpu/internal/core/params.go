@@ -1,8 +1,8 @@
-// Package core has the core kernels of package cpu: loops over contiguous arrays of the type that they are computed in, in
-// assembly for AVX-512 and AVX2, and in Go, which says what the assembly does and runs everywhere else. All give the same bits.
+// Package core implements the core kernels of package cpu: loops over contiguous arrays of the computing type, in assembly for AVX-512
+// and AVX2, and in Go, which documents the assembly and runs everywhere else. All produce the same bits.
 //
-// A kernel knows no arguments of an operation, no goroutines and no other storage: package cpu checks, shares out the work and
-// fills in Params.
+// Kernels do not deal with arguments, goroutines or other storage types: package cpu checks the arguments, divides the work and fills
+// in Params.
 package core
 
 import (
@@ -12,11 +12,11 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Float is the constraint of the types that kernels compute in. The selections in rows.go go by their sizes, so that a type more
-// needs code there as well.
+// Float is the constraint satisfied by the computing types. The selections in rows.go depend on their sizes: another type needs code
+// there.
 type Float interface{ float32 | float64 }
 
-// Kernel says which loop it is.
+// Kernel identifies a kernel.
 type Kernel uint8
 
 // The kernels.
@@ -24,61 +24,61 @@ const (
 	Terms Kernel = iota
 	Forward
 	Backward
-	BackwardElementwise // of an upstream gradient per element
+	BackwardElementwise // for an elementwise upstream gradient
 	ForwardBackward
 	Kernels = iota
 )
 
-// Reduces says whether the kernel writes chunk sums.
+// Reduces reports whether the kernel writes chunk sums.
 func (k Kernel) Reduces() bool { return k == Forward || k == ForwardBackward }
 
-// Differentiates says whether the kernel writes gradients.
+// Differentiates reports whether the kernel writes gradients.
 func (k Kernel) Differentiates() bool { return k >= Backward }
 
-// Quotient says how a kernel gets the quotients of the formula. All ways give the same bits.
+// Quotient says how a kernel computes the quotients of the formula. It does not affect the bits of a result.
 type Quotient uint8
 
-// The ways to get quotients.
+// The ways to compute quotients.
 const (
 	One  Quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
-	Mul                  // by multiplying by the inverse, a power of two; outer is 1. L1 is here too
-	Div                  // by dividing; outer is 1
-	Unit                 // the divisor is 1, and so are outer and g. Forward and ForwardBackward have it
+	Mul                  // multiply by the inverse, a power of two; outer is 1. L1 uses it too
+	Div                  // divide; outer is 1
+	Unit                 // the divisor, outer and g are 1; for Forward and ForwardBackward only
 )
 
-// Params is what a kernel is given: arrays whose first element begins a chunk, and the constants of the formula. The assembly
-// knows its layout; a file beside it refuses to compile when the two disagree.
+// Params are the parameters of a kernel: arrays whose first element begins a chunk, and the constants of the formula. The assembly
+// relies on the layout; a generated file does not compile if the two disagree.
 type Params[T Float] struct {
 	Pred, Target *T
-	Upstream     *T       // of BackwardElementwise
+	Upstream     *T       // for BackwardElementwise
 	Out          *T       // the loss terms or a gradient
 	Negated      *T       // nil, or the other gradient: the negative of Out
-	Sums         *float64 // of the kernels that reduce: a chunk sum for each chunk; nil: there is one, which goes to Sum
+	Sums         *float64 // chunk sums, for kernels that reduce; if nil, there is one chunk, whose sum goes to Sum
 	Sum          float64
-	N            int    // elements
-	Stores       uint64 // how to store: a set of the flags below
-	Ahead        uint64 // bytes from what is read to what is prefetched
+	N            int    // number of elements
+	Stores       uint64 // a set of the Store flags
+	Ahead        uint64 // prefetch distance in bytes
 	Threshold    T      // beta or delta; 0 for L1
 	Half         T      // 0.5·threshold
 	Outer        T      // delta for Huber, else 1
 	Divisor      T      // beta for smooth L1, else 1
-	Inverse      T      // 1/divisor, where the kernel does not divide
+	Inverse      T      // 1/divisor, unless the kernel divides
 	Norm         T      // of the reduction; its negative where Out is the gradient with respect to target
-	G            T      // upstream gradient, where it is a number
+	G            T      // upstream gradient, unless elementwise
 	Side         T      // (norm·g)·outer, the gradient where d > threshold
-	L1           T      // bits: all ones for L1, else 0
-	Flip         T      // bits: what turns |0| into the gradient of L1 at d = 0, the sign bit with respect to target
+	L1           T      // bit mask: all ones for L1, else 0
+	Flip         T      // bit mask: the sign of the gradient of L1 at d = 0, set if Out is the gradient with respect to target
 	Kernel       Kernel
 	Quotient     Quotient
 }
 
 // Flags of Params.Stores.
 const (
-	StoreNegated   = 1 << iota // there is a second gradient
-	StoreStreaming             // past the caches; Out and Negated must then lie at multiples of Line bytes
+	StoreNegated   = 1 << iota // also store to Negated
+	StoreStreaming             // bypass the caches; requires Out and Negated at multiples of Line bytes
 )
 
-// Line is the number of bytes of the longest vector, and of a line of the caches.
+// Line is the size in bytes of a cache line, and of the longest vector.
 const Line = 64
 
 // Part returns the parameters for n elements from element start, a multiple of op.Chunk below p.N.
@@ -91,7 +91,7 @@ func (p *Params[T]) Part(start, n int) Params[T] {
 	return q
 }
 
-// at returns the i-th element from x; nil has none.
+// at returns a pointer to the i-th element from x, or nil if x is nil.
 func at[E any](x *E, i int) *E {
 	if x == nil {
 		return nil
@@ -99,8 +99,8 @@ func at[E any](x *E, i int) *E {
 	return (*E)(unsafe.Add(unsafe.Pointer(x), uintptr(i)*unsafe.Sizeof(*x)))
 }
 
-// AllOnes returns the value whose bits are all ones, for L1.
+// AllOnes returns the value whose bits are all ones, for Params.L1.
 func AllOnes[T Float]() T { return fromBits[T](math.MaxUint64) }
 
-// SignBit returns the value whose only bit is the sign, for Flip.
+// SignBit returns the value with only the sign bit set, for Params.Flip.
 func SignBit[T Float]() T { return fromBits[T](signBit[T]()) }

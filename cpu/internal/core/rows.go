@@ -7,10 +7,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// The loops over a row of at most 128 elements. Random data defeat a branch predictor, so both branches of the formula are
-// computed and one is selected. What they compute, and that a product is never fused with the addition behind it, is the
-// contract of ref.go; the formula is the common one of kernels/smoothl1.cu, where dividing by 1 is as exact as multiplying.
-// The constants are copied out of the parameters, since for all the compiler knows an output might overwrite it.
+// The functions below loop over a row of at most 128 elements. Random data defeats branch prediction, so they compute both branches of
+// the formula and select one. As in ref.go, a product is never fused with the addition that follows it. The formula is the common one
+// of kernels/smoothl1.cu; dividing by 1 is exact. The constants are copied to local variables because the compiler must assume that
+// a store to an output may change the parameters.
 
 func termsRow[T Float](p *Params[T], terms, pred, target []T) {
 	threshold, half, outer, divisor := p.Threshold, p.Half, p.Outer, p.Divisor
@@ -61,8 +61,8 @@ func elementwiseRow[T Float](p *Params[T], out, pred, target, upstream []T) {
 	}
 }
 
-// l1Row is gradientRow and elementwiseRow of the L1 loss, whose gradient at d = 0 is +0 whatever the upstream gradient is,
-// and −0 with respect to target. upstream is nil for the number g.
+// l1Row is gradientRow and elementwiseRow for the L1 loss, whose gradient at d = 0 is +0 for every upstream gradient, and −0 with
+// respect to target. If upstream is nil, the upstream gradient is the number g.
 func l1Row[T Float](p *Params[T], out, pred, target, upstream []T) {
 	norm, g, flip := p.Norm, p.G, bits(p.Flip)
 	target = target[:len(pred)]
@@ -73,15 +73,15 @@ func l1Row[T Float](p *Params[T], out, pred, target, upstream []T) {
 			g = upstream[i]
 		}
 		side := T(norm * g)
-		middle := fromBits[T](bits(abs(d)) ^ flip) // 0 of the one sign or the other, and NaN stays
+		middle := fromBits[T](bits(abs(d)) ^ flip) // used for d = 0, where it is ±0, and NaN, which stays NaN
 		out[i] = clipped(d, 0, side, middle)
 	}
 }
 
-// The selections are made on the bit patterns, since the compiler has a conditional move for integers only: those of numbers
-// that are not negative are in the numbers' order, with NaN above +Inf.
+// Selections work on bit patterns, because the compiler emits conditional moves only for integers. The bit patterns of non-negative
+// numbers are in the order of the numbers, with NaN above +Inf.
 
-// inside returns inner where a < threshold, else tail; a is not negative, or NaN.
+// inside returns inner if a < threshold, else tail. a must not be negative; it may be NaN.
 func inside[T Float](a, threshold, inner, tail T) T {
 	b := bits(tail)
 	if x := bits(inner); bits(a) < bits(threshold) {
@@ -90,7 +90,7 @@ func inside[T Float](a, threshold, inner, tail T) T {
 	return fromBits[T](b)
 }
 
-// clipped returns −side where d < −threshold, side where d > threshold, else middle, also for NaN.
+// clipped returns −side if d < −threshold, side if d > threshold, and otherwise, also for NaN, middle.
 func clipped[T Float](d, threshold, side, middle T) T {
 	sign := bits(d) & signBit[T]()
 	a, t := bits(d)^sign, bits(threshold)
@@ -122,7 +122,7 @@ func bits[T Float](x T) uint64 {
 	return math.Float64bits(float64(x))
 }
 
-// fromBits takes the low bits that T has.
+// fromBits returns the T whose bit pattern is the low bits of b.
 func fromBits[T Float](b uint64) T {
 	if unsafe.Sizeof(T(0)) == 4 {
 		return T(math.Float32frombits(uint32(b)))
