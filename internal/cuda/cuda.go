@@ -1,27 +1,27 @@
-// Package cuda is driver.Device on a real CUDA device, through gorgonia.org/cu. It is the only package that imports cu.
+// Package cuda implements driver.Device for real CUDA devices, through gorgonia.org/cu. No other package imports cu.
 //
-// It is built for linux/amd64 with -tags cuda and cgo. Everywhere else the same functions exist and say at run time why
-// there is no CUDA, so that what imports this package builds anywhere. Even where it is built, the binary does not need the
-// driver library to start: loader_cuda.c finds it at run time, and Available tells the outcome.
+// It is built for linux/amd64 with -tags cuda and cgo. In other builds the same functions exist, and return an error that says why
+// CUDA is not available, so that importers build anywhere. A binary built with CUDA starts without the driver library too:
+// loader_cuda.c loads it at run time, and Available reports the outcome.
 package cuda
 
 import "errors"
 
-// ErrUnavailable is what Available, Count, Describe, Inspect and Open wrap when this process cannot use CUDA at all: a build without it, no
-// driver library, one that lacks a function that is called, or a driver that does not initialise (no device among the reasons).
-// A caller that can do without CUDA falls back on it.
+// ErrUnavailable is wrapped by the errors of Available, Count, Describe, Inspect and Open if this process cannot use CUDA at all: in a
+// build without it, without a driver library, with one that lacks a required function, or if the driver does not initialise, for
+// example because there is no device. A caller that does not require CUDA can then fall back to the CPU.
 var ErrUnavailable = errors.New("CUDA is not available")
 
-// Library is the driver library that this process has loaded.
+// Library describes the driver library that this process has loaded.
 type Library struct {
-	Path    string // the file, as the dynamic loader names it
-	Version int    // the newest CUDA version it supports, 12040 for 12.4; 0: it would not say
+	Path    string // the file, as named by the dynamic loader
+	Version int    // the newest CUDA version it supports, 12040 for 12.4; 0: unknown
 }
 
-// unavailable is an ErrUnavailable with its reason. The reason alone is the text: "built without -tags cuda".
+// unavailable wraps ErrUnavailable. Its text is only the reason, such as "built without -tags cuda".
 type unavailable struct {
 	reason string
-	cause  error // a *driver.Error where the driver gave the reason, or nil
+	cause  error // the *driver.Error that is the reason, or nil
 }
 
 func (u *unavailable) Error() string { return u.reason }

@@ -2,7 +2,7 @@
 
 package cuda
 
-// cu's own PopCurrentCtx lets its result escape to the heap, 8 bytes of garbage for each call of this package.
+// In cu's own PopCurrentCtx the result escapes to the heap, which would cost every call of this package an allocation of 8 bytes.
 
 // #include "loader_cuda.h"
 // static CUresult smoothl1_pop(void) { CUcontext top; return cuCtxPopCurrent(&top); }
@@ -17,18 +17,18 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// device is a CUDA device through its primary context, the one that CUDA's runtime API and the libraries on top of it use,
-// so that memory of theirs can be used here and the other way round. The context is pushed for the length of each call and
-// popped again: whatever context a caller has made current on its thread is current again afterwards.
+// device is a CUDA device, used through its primary context. CUDA's runtime API and the libraries on top of it use the same context,
+// so memory can be shared with them. The context is pushed at the beginning of each call and popped at its end, which restores the
+// context that the caller had made current on its thread.
 //
-// It keeps account of all that it has made. A handle that is not in the account is refused before the driver sees it, and
-// Close frees what is left there: the primary context, and memory with it, lives on if somebody else holds it too.
+// device keeps tables of the objects that it has created. A handle that is not in its table is refused before the driver sees it. Close
+// frees the objects that are left, since the primary context, and memory with it, stays alive if other code has retained it too.
 type device struct {
 	info driver.Info
 	dev  cu.Device
 	ctx  cu.CUContext
 
-	life   sync.RWMutex // shared: a call is in progress. Exclusive: Close
+	life   sync.RWMutex // held for reading by calls in progress, for writing by Close
 	closed bool
 
 	memory    table[cu.DevicePtr]
@@ -47,9 +47,9 @@ func Count() (int, error) {
 	return n, failed("cuDeviceGetCount", err)
 }
 
-// Open returns the CUDA device with the given number, counted from 0. The same device may be opened more than once; memory
-// and handles belong to the one that made them. The error wraps ErrUnavailable where there is no CUDA device at all, and is a
-// *driver.Error where there is one.
+// Open returns the CUDA device with the given ordinal, counted from 0. The same device may be opened more than once; memory and
+// handles belong to the driver.Device that created them. The error wraps ErrUnavailable if there is no CUDA device at all, and is
+// otherwise a *driver.Error.
 func Open(ordinal int) (driver.Device, error) {
 	d, err := find(ordinal)
 	if err != nil {
@@ -61,7 +61,7 @@ func Open(ordinal int) (driver.Device, error) {
 	return d, nil
 }
 
-// Inspect describes a CUDA device without opening it: no context is made. Its errors are those of Open.
+// Inspect describes a CUDA device without opening it, that is, without creating a context. Its errors are those of Open.
 func Inspect(ordinal int) (driver.Info, error) {
 	d, err := find(ordinal)
 	if err != nil {
@@ -70,7 +70,7 @@ func Inspect(ordinal int) (driver.Info, error) {
 	return d.info, nil
 }
 
-// find returns the device of that number, without a context.
+// find returns the device with the given ordinal, without a context.
 func find(ordinal int) (*device, error) {
 	n, err := Count()
 	if err != nil {
@@ -89,7 +89,7 @@ func find(ordinal int) (*device, error) {
 	return d, d.inspect()
 }
 
-// inspect fills in what the driver tells of the device.
+// inspect fills in d.info from the driver.
 func (d *device) inspect() error {
 	var err error
 	if d.info.Name, err = d.dev.Name(); err != nil {
@@ -120,8 +120,7 @@ func (d *device) inspect() error {
 
 func (d *device) Info() driver.Info { return d.info }
 
-// enter makes the context current for a call of the driver, and holds Close off. leave undoes it; nothing of enter is left
-// to be undone where it returns an error.
+// enter makes the context current and keeps Close out until leave. If it returns an error, leave must not be called.
 func (d *device) enter(call string) error {
 	d.life.RLock()
 	if d.closed {
@@ -135,14 +134,14 @@ func (d *device) enter(call string) error {
 	return nil
 }
 
-// leave puts its own error into *err only where there is none yet.
+// leave ends a call begun by enter. It sets *err to its own error unless there is one already.
 func (d *device) leave(err *error) {
 	d.pop(err)
 	d.life.RUnlock()
 }
 
 func (d *device) push() error {
-	runtime.LockOSThread() // which context is current is a property of the thread
+	runtime.LockOSThread() // the current context belongs to the thread
 	if err := cu.PushCurrentCtx(d.ctx); err != nil {
 		runtime.UnlockOSThread()
 		return failed("cuCtxPushCurrent", err)
@@ -158,8 +157,8 @@ func (d *device) pop(err *error) {
 	}
 }
 
-// Close waits for the calls in progress and the work they started, frees everything and lets go of the context. All steps
-// are tried, whatever fails; the error is the first one, a fault of a kernel among them.
+// Close waits for the calls in progress and the work that they queued, frees everything and releases the context. It performs all
+// steps even if some fail, and returns the first error, which may be the fault of a kernel.
 func (d *device) Close() (err error) {
 	d.life.Lock()
 	defer d.life.Unlock()

@@ -2,7 +2,7 @@
 
 package cuda
 
-// cu turns codes into names of its own, and has none for those newer than itself; the driver knows its own.
+// The names of codes come from the driver: cu has its own, and none for codes newer than itself.
 
 // #include "loader_cuda.h"
 import "C"
@@ -16,14 +16,14 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// names holds what drivers do not say, or not in a form that helps: 34 comes from a library that is no driver and answers
-// nothing else, and a driver too old for some PTX (222) may be too old to know the code.
+// names has the names and texts of codes that drivers do not explain: 34 comes from a stub library, which implements no function, and a
+// driver too old for some PTX (222) may be too old to know the code.
 var names = map[int][2]string{
 	driver.CodeStubLibrary:    {"CUDA_ERROR_STUB_LIBRARY", "the libcuda.so.1 that was loaded is the CUDA toolkit's stub for linking, not a driver"},
-	driver.CodeUnsupportedPTX: {"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the PTX is newer than the driver: it takes a newer driver"},
+	driver.CodeUnsupportedPTX: {"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the PTX requires a newer driver"},
 }
 
-// newError gives a CUresult its name and its meaning in words.
+// newError returns the error of a call that failed with code, with the code's name and description.
 func newError(call string, code int) *driver.Error {
 	e := &driver.Error{Call: call, Code: code}
 	var text *C.char
@@ -39,7 +39,7 @@ func newError(call string, code int) *driver.Error {
 	return e
 }
 
-// failed makes what a call to cu returned an error of the interface: nil stays nil.
+// failed converts an error of cu to a *driver.Error. It returns nil if err is nil.
 func failed(call string, err error) error {
 	if err == nil {
 		return nil
@@ -50,8 +50,7 @@ func failed(call string, err error) error {
 	return &driver.Error{Call: call, Code: driver.CodeUnknown, Name: "CUDA_ERROR_UNKNOWN", Detail: err.Error()}
 }
 
-// result returns the code in an error of cu. The type that cu gives its codes has no exported name, so it is inferred from
-// one of them.
+// result returns the code in an error of cu. The type of cu's codes is not exported, so it is inferred from a value of that type.
 func result[T interface {
 	~int
 	error
@@ -61,8 +60,8 @@ func result[T interface {
 	return int(code), ok
 }
 
-// refused is an error that this package finds before the driver is asked, in the form that the driver would give it: it
-// answers a closed handle with whatever lies at its address, often a crash.
+// refused returns an error found by this package before it calls the driver, in the form of a driver's error. The driver itself does
+// not check handles: one that is closed often crashes it.
 func refused(call string, code int, format string, args ...any) error {
 	e := newError(call, code)
 	e.Detail = fmt.Sprintf(format, args...)

@@ -2,9 +2,9 @@
 
 package cuda
 
-// The include folders are those that cu looks in. --as-needed drops libcuda from the binary's needed libraries, for every
-// -lcuda that follows it on the linker's command line. The linker gets the flags of packages breadth first, in the order of
-// the imports, so it comes before cu's unless something nearer to main imports cu first: there it takes the flag, too.
+// The include directories are those of cu. --as-needed keeps libcuda out of the binary's needed libraries, for every -lcuda that
+// follows it on the linker's command line. The go command passes the packages' flags breadth first, in import order, so that it
+// precedes cu's unless a package nearer to main imports cu first: such a package needs the flag too.
 
 // #cgo CFLAGS: -I/usr/local/cuda/include -I/opt/cuda/include -I/usr/include
 // #cgo LDFLAGS: -Wl,--as-needed -ldl
@@ -20,13 +20,13 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// The code of the cuInit in cu's init, which was told that all went well. Package initialisers run after those of the
-// packages they import, so from here on cuInit answers truly.
+// initCode is the result of the cuInit in cu's init function, which the loader reported as success. Package initialisation follows
+// that of imported packages, so from here on cuInit returns the real result.
 var initCode = int(C.smoothl1_cuda_settle())
 
-// Available returns nil where CUDA can be used: the driver library is loaded, has every function that this package calls, and has initialised. Otherwise it returns the
-// reason as an error that wraps ErrUnavailable, and the *driver.Error of cuInit where it was that. It never changes during
-// the life of a process.
+// Available returns nil if CUDA can be used: if the driver library is loaded, has every function that this package calls, and has
+// initialised. Otherwise the error says why not and wraps ErrUnavailable, and the *driver.Error of cuInit if that failed. The result
+// does not change during the life of a process.
 func Available() error { return available() }
 
 var available = sync.OnceValue(func() error {
@@ -38,15 +38,14 @@ var available = sync.OnceValue(func() error {
 	}
 	e := newError("cuInit", initCode)
 	reason := e.Error() + "; the driver library is " + C.GoString(C.smoothl1_cuda_path())
-	// The usual reason for a machine that has devices to report none.
+	// The usual reason if the machine has devices.
 	if set, ok := os.LookupEnv("CUDA_VISIBLE_DEVICES"); ok && initCode == driver.CodeNoDevice {
 		reason += "; CUDA_VISIBLE_DEVICES is '" + set + "'"
 	}
 	return &unavailable{reason: reason, cause: e}
 })
 
-// Describe returns the driver library in use. It does so where the library is loaded and finds no device, too; the error is
-// that of Available where there is none.
+// Describe returns the driver library that is loaded, even if it finds no device. If none is loaded, the error is that of Available.
 func Describe() (Library, error) {
 	path := C.GoString(C.smoothl1_cuda_path())
 	if path == "" {

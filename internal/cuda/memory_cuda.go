@@ -2,9 +2,8 @@
 
 package cuda
 
-// cu's MemcpyHtoDAsync and MemcpyDtoHAsync take an unsafe.Pointer, for which cgo checks the whole Go object that it points
-// into: an array that is a field of a struct with a pointer in another field would panic. Called here with &slice[0] cgo
-// checks the slice alone.
+// cu's MemcpyHtoDAsync and MemcpyDtoHAsync take an unsafe.Pointer, for which cgo checks the whole Go object that it points into: for an
+// array in a struct that also has a pointer field, they would panic. For &slice[0], as used here, cgo checks only the slice.
 
 // #include "loader_cuda.h"
 import "C"
@@ -19,7 +18,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// cstream is the stream as this package's C sees it: each package has C types of its own.
+// cstream converts a stream to this package's C type: cgo types differ between packages.
 func cstream(s stream) C.CUstream { return *(*C.CUstream)(unsafe.Pointer(&s.Stream)) }
 
 func (d *device) Alloc(bytes uint64) (p driver.Ptr, err error) {
@@ -39,7 +38,7 @@ func (d *device) Alloc(bytes uint64) (p driver.Ptr, err error) {
 	return driver.Ptr(mem), nil
 }
 
-// Free waits for all work of the context. cuMemFree does so by itself, but CUDA's documentation does not promise it.
+// Free waits for all work of the context. cuMemFree does so too, but CUDA does not document it.
 func (d *device) Free(p driver.Ptr) (err error) {
 	const call = "cuMemFree"
 	if err := d.enter(call); err != nil {
@@ -57,8 +56,8 @@ func (d *device) Free(p driver.Ptr) (err error) {
 	return waited
 }
 
-// CopyIn waits for the copy, not only for src to have been read: the driver may read it late (it does where it can reach
-// pageable memory directly, or src happens to be page-locked).
+// CopyIn waits for the copy to complete, because the driver may read src after the call returns: it does if the device can access
+// pageable memory, or if src happens to be page-locked.
 func (d *device) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) (err error) {
 	const call = "cuMemcpyHtoDAsync"
 	s, err := d.enterStream(call, on)
@@ -69,7 +68,7 @@ func (d *device) CopyIn(dst driver.Ptr, src []byte, on driver.Stream) (err error
 	if len(src) == 0 {
 		return nil
 	}
-	var pin runtime.Pinner // until the wait is over; the call alone would pin it no longer than it lasts
+	var pin runtime.Pinner // cgo pins src only during the call; the copy may take longer
 	pin.Pin(&src[0])
 	defer pin.Unpin()
 	code := C.cuMemcpyHtoDAsync(C.CUdeviceptr(dst), unsafe.Pointer(&src[0]), C.size_t(len(src)), cstream(s))

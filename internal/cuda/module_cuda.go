@@ -16,30 +16,30 @@ import (
 
 type module struct {
 	mod cu.Module
-	ptx string // for the parameters of its kernels
+	ptx string // to look up the kernels' parameters
 
 	mu        sync.Mutex
-	functions map[string]driver.Function // by name: asking twice gives the same
+	functions map[string]driver.Function // by name, so that each has one handle
 }
 
 type function struct {
 	fn        cu.Function
 	name      string
-	arguments int   // how many Launch takes; -1: not known
-	layout    error // why the parameters cannot be passed as Launch passes them
+	arguments int   // number of arguments of Launch; -1: unknown
+	layout    error // why Launch cannot pass the parameters, or nil
 }
 
-// Load has the driver compile PTX. The compiler's complaints are in the error.
+// Load loads PTX, which the driver compiles. The compiler's messages are in the error.
 func (d *device) Load(ptx string) (h driver.Module, err error) {
 	const call = "cuModuleLoadDataEx"
 	if i := strings.IndexByte(ptx, 0); i >= 0 {
-		return 0, refused(call, driver.CodeInvalidPTX, "the PTX has a zero byte at %d of %d, where the driver would take it to end", i, len(ptx))
+		return 0, refused(call, driver.CodeInvalidPTX, "the PTX has a zero byte at %d of %d, where the driver would see its end", i, len(ptx))
 	}
 	if err := d.enter(call); err != nil {
 		return 0, err
 	}
 	defer d.leave(&err)
-	// cu hides the address of the buffer in an integer, so nothing but this pin tells the collector that C writes to it.
+	// cu passes the address of the buffer as an integer, so the runtime does not know that C writes to it.
 	log := cu.JITErrorLogBuffer{Buffer: make([]byte, 8192)}
 	var pin runtime.Pinner
 	pin.Pin(&log.Buffer[0])
@@ -56,7 +56,7 @@ func (d *device) Load(ptx string) (h driver.Module, err error) {
 	return driver.Module(d.modules.add(&module{mod: mod, ptx: ptx, functions: make(map[string]driver.Function)})), nil
 }
 
-// Unload waits for the device's work, which may be that of the module's kernels.
+// Unload waits for the device's work, which may include the module's kernels.
 func (d *device) Unload(h driver.Module) (err error) {
 	const call = "cuModuleUnload"
 	if err := d.enter(call); err != nil {
@@ -80,7 +80,7 @@ func (d *device) Unload(h driver.Module) (err error) {
 func (d *device) Function(h driver.Module, name string) (f driver.Function, err error) {
 	const call = "cuModuleGetFunction"
 	if name == "" || strings.IndexByte(name, 0) >= 0 {
-		return 0, refused(call, driver.CodeNotFound, "%q is no name of a kernel", name)
+		return 0, refused(call, driver.CodeNotFound, "%q is not the name of a kernel", name)
 	}
 	if err := d.enter(call); err != nil {
 		return 0, err
@@ -109,11 +109,11 @@ func (d *device) Function(h driver.Module, name string) (f driver.Function, err 
 	return f, nil
 }
 
-// maxArguments is the largest number of arguments of a launch: a struct of 1 KiB.
+// maxArguments is the maximum number of arguments of a launch, enough for a struct of 1 KiB.
 const maxArguments = 128
 
-// boxes holds the arguments of one launch in the form that cu reads them, a pointer to 8 bytes for each. They are bound to
-// each other once and used for many launches.
+// boxes holds the arguments of a launch in the form that cu takes: one pointer to 8 bytes per argument. The pointers are set once and
+// reused for many launches.
 type boxes struct {
 	values   [maxArguments]uint64
 	pointers [maxArguments]unsafe.Pointer
@@ -127,8 +127,8 @@ var pool = sync.Pool{New: func() any {
 	return b
 }}
 
-// Launch allocates nothing in Go; cu allocates and frees two blocks in C. It copies the arguments one after another into the one
-// and gives the driver the address of each, so that the driver finds a struct passed by value at the address of its first word.
+// Launch does not allocate in Go; cu allocates and frees two blocks in C. It copies the arguments to consecutive words of one block and
+// passes the address of each to the driver, so that the address of the first word is that of a struct passed by value.
 func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, args []uint64) (err error) {
 	const call = "cuLaunchKernel"
 	s, err := d.enterStream(call, on)
@@ -145,14 +145,14 @@ func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, 
 	if f.layout != nil {
 		return refused(call, driver.CodeInvalidValue, "%v", f.layout)
 	}
-	// The driver reads as many arguments as the kernel has, wherever the caller's end.
+	// The driver reads as many arguments as the kernel has, even if fewer were passed.
 	if f.arguments >= 0 && len(args) != f.arguments {
 		return refused(call, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.arguments, len(args))
 	}
 	b := pool.Get().(*boxes)
 	defer pool.Put(b)
 	if len(args) > len(b.values) {
-		return refused(call, driver.CodeInvalidValue, "%d arguments are more than %d", len(args), len(b.values))
+		return refused(call, driver.CodeInvalidValue, "%d arguments exceed the maximum of %d", len(args), len(b.values))
 	}
 	copy(b.values[:], args)
 	return failed(call, f.fn.Launch(

@@ -13,17 +13,17 @@ import (
 // stream is a stream in use by a call.
 type stream struct {
 	cu.Stream
-	account *entry[cu.Stream] // nil for the default stream, and for one of somebody else's
+	entry *entry[cu.Stream] // nil for the default stream and those created elsewhere
 }
 
-// enterStream is enter for a call on a stream, which stays open until leaveStream. A handle that is not from this package is
-// a CUstream of the device's primary context, which somebody else has made and keeps open.
+// enterStream is enter for a call on a stream, which is not destroyed before leaveStream. A handle without the bit ours is a CUstream
+// of the device's primary context, created and kept open by other code.
 func (d *device) enterStream(call string, on driver.Stream) (stream, error) {
 	if err := d.enter(call); err != nil {
 		return stream{}, err
 	}
 	if on&ours == 0 {
-		return stream{Stream: *(*cu.Stream)(unsafe.Pointer(&on))}, nil // a struct of the one pointer
+		return stream{Stream: *(*cu.Stream)(unsafe.Pointer(&on))}, nil // a struct with one pointer
 	}
 	e := d.streams.get(uint64(on))
 	if e == nil {
@@ -31,17 +31,17 @@ func (d *device) enterStream(call string, on driver.Stream) (stream, error) {
 		d.leave(&err)
 		return stream{}, err
 	}
-	return stream{Stream: e.value, account: e}, nil
+	return stream{Stream: e.value, entry: e}, nil
 }
 
 func (d *device) leaveStream(s stream, err *error) {
-	if s.account != nil {
-		s.account.users.Done()
+	if s.entry != nil {
+		s.entry.users.Done()
 	}
 	d.leave(err)
 }
 
-// NewStream makes a stream that does not wait for the default stream, nor the default stream for it.
+// NewStream creates a stream that does not synchronize with the default stream.
 func (d *device) NewStream() (h driver.Stream, err error) {
 	const call = "cuStreamCreate"
 	if err := d.enter(call); err != nil {
@@ -55,7 +55,7 @@ func (d *device) NewStream() (h driver.Stream, err error) {
 	return driver.Stream(d.streams.add(s)), nil
 }
 
-// CloseStream returns at once; work that is still in the stream is done all the same.
+// CloseStream returns at once; work still queued on the stream is completed.
 func (d *device) CloseStream(h driver.Stream) (err error) {
 	const call = "cuStreamDestroy"
 	if err := d.enter(call); err != nil {
@@ -64,7 +64,7 @@ func (d *device) CloseStream(h driver.Stream) (err error) {
 	defer d.leave(&err)
 	s, ok := d.streams.take(uint64(h))
 	if !ok {
-		return refused(call, driver.CodeInvalidHandle, "stream %#x was not made by this device, or is closed", uint64(h))
+		return refused(call, driver.CodeInvalidHandle, "stream %#x is not open on this device", uint64(h))
 	}
 	return failed(call, s.Destroy())
 }
@@ -113,7 +113,7 @@ func (d *device) WaitEvent(h driver.Event, on driver.Stream) error {
 	return d.onEvent("cuStreamWaitEvent", h, on, func(s cu.Stream, e cu.Event) error { return s.Wait(e, 0) })
 }
 
-// onEvent does a call on a stream and an event.
+// onEvent performs a call on a stream and an event.
 func (d *device) onEvent(call string, h driver.Event, on driver.Stream, do func(cu.Stream, cu.Event) error) (err error) {
 	s, err := d.enterStream(call, on)
 	if err != nil {

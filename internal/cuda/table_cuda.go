@@ -7,14 +7,14 @@ import (
 	"sync/atomic"
 )
 
-// handles numbers everything that any device of this process makes, so that a handle of one device is unknown to another.
-// The topmost bit, which no address has, marks them as ours: a Stream without it is a CUstream of somebody else's.
+// handles is the last handle number. All devices of the process share it, so that a handle of one device is invalid on another. The
+// top bit, which no address has, marks a handle of this package: a Stream without it is a CUstream created elsewhere.
 var handles atomic.Uint64
 
 const ours = 1 << 63
 
-// table holds the open things of one kind. Any number of calls can use a thing; taking it out waits for them. No call waits
-// for a thing to become usable, so calls that use several cannot lock each other up.
+// table holds the open objects of one kind. Any number of calls can use an object; take waits for them. No call waits for an object to
+// become usable, so that calls that use several objects cannot deadlock.
 type table[T any] struct {
 	mu sync.RWMutex
 	m  map[uint64]*entry[T]
@@ -25,14 +25,14 @@ type entry[T any] struct {
 	users sync.WaitGroup
 }
 
-// add puts value in and returns its handle.
+// add adds value and returns its handle.
 func (t *table[T]) add(value T) uint64 {
 	h := handles.Add(1) | ours
 	t.put(h, value)
 	return h
 }
 
-// put is add under a handle that the driver chose.
+// put adds value under a handle chosen by the driver.
 func (t *table[T]) put(h uint64, value T) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -42,18 +42,18 @@ func (t *table[T]) put(h uint64, value T) {
 	t.m[h] = &entry[T]{value: value}
 }
 
-// get returns the entry of h for use, nil where h is not open. The caller calls users.Done when it has used it.
+// get returns the entry of h for use, or nil if h is not open. The caller must call users.Done after use.
 func (t *table[T]) get(h uint64) *entry[T] {
 	t.mu.RLock()
 	defer t.mu.RUnlock()
 	e := t.m[h]
 	if e != nil {
-		e.users.Add(1) // under the lock: not after take has begun to wait
+		e.users.Add(1) // under the lock, so that it happens before take waits
 	}
 	return e
 }
 
-// take takes h out and returns its value, once no call uses it any more.
+// take removes h, waits until no call uses it, and returns its value.
 func (t *table[T]) take(h uint64) (value T, ok bool) {
 	t.mu.Lock()
 	e := t.m[h]
@@ -66,7 +66,7 @@ func (t *table[T]) take(h uint64) (value T, ok bool) {
 	return e.value, true
 }
 
-// drain takes everything out. It is for Close, which no other call runs beside.
+// drain removes and returns all values. It is for Close, during which no other call is in progress.
 func (t *table[T]) drain() map[uint64]T {
 	all := make(map[uint64]T, len(t.m))
 	for h, e := range t.m {

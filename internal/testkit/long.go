@@ -5,12 +5,12 @@ import (
 	"testing"
 )
 
-var long = flag.Bool("long", false, "also run what takes minutes, or run it in full (make test-long)")
+var long = flag.Bool("long", false, "also run tests that take minutes, and run all in full (make test-long)")
 
-// Long says whether the tests are to run what takes minutes.
+// Long reports whether tests that take minutes should run.
 func Long() bool { return *long }
 
-// NeedsLong skips a test that takes minutes, unless -long asks for it.
+// NeedsLong skips a test that takes minutes, unless -long is set.
 func NeedsLong(t *testing.T) {
 	t.Helper()
 	if !*long {

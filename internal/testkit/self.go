@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// Self returns the test's own binary, for a test that starts it again. It skips the test where the system cannot do that: js/wasm,
-// or another architecture under an emulator that the kernel does not know of.
+// Self returns the path of the test binary, for a test that executes it again. It skips the test on systems that cannot do that, such as
+// js/wasm, or another architecture under an emulator that is not registered with the kernel.
 func Self(t *testing.T) string {
 	t.Helper()
 	path, err := os.Executable()

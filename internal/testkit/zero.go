@@ -1,4 +1,4 @@
-// Package testkit holds what the tests of several packages share.
+// Package testkit holds code shared by the tests of several packages.
 package testkit
 
 import (
@@ -16,11 +16,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// Zero calls every exported method of a package with a nil and with a zero receiver, and every exported function, with zero and
-// with new arguments: none may panic, and where the receiver is a pointer an error is due, unless the method closes or unwraps.
+// Zero calls every exported method of a package on a nil and on a zero receiver, and every exported function, with zero values and with
+// pointers to zero values as arguments. None may panic, and methods with a pointer receiver, other than Close and Unwrap, must return
+// an error.
 //
-// things are a pointer to each exported type, an instance of each that is generic, and each exported function. One that is missing
-// fails the test: the package in dir is read for their names. An alias counts as its type does elsewhere.
+// things are a pointer to each exported type (to an instance, if it is generic), and each exported function. Zero reads their names
+// from the package in dir, and fails the test if one is missing. Aliases are left to the package that declares the type.
 func Zero(t *testing.T, dir string, things ...any) {
 	missing := exported(t, dir)
 	for _, thing := range things {
@@ -41,7 +42,7 @@ func Zero(t *testing.T, dir string, things ...any) {
 			_, byValue := p.Elem().MethodByName(method)
 			due := !byValue && method != "Close" && method != "Unwrap"
 			attempt(t, "zero "+name+"."+method, reflect.New(p.Elem()).Method(i), due)
-			if !byValue { // Go itself panics where there is no value to copy
+			if !byValue { // Go itself panics if there is no value to copy
 				attempt(t, "nil "+name+"."+method, reflect.Zero(p).Method(i), due)
 			}
 		}

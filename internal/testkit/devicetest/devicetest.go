@@ -1,5 +1,4 @@
-// Package devicetest is the contract of driver.Device as tests, for every device that stands behind it. It launches kernels
-// of its own (PTX).
+// Package devicetest tests the contract of driver.Device, for every implementation. It launches kernels of its own (PTX).
 package devicetest
 
 import (
@@ -12,7 +11,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Run runs all tests but Fault on devices that open returns, a new one each time.
+// Run runs all tests but Fault, each on a new device returned by open.
 func Run(t *testing.T, open func() (driver.Device, error)) {
 	fresh := opener(open)
 	for _, test := range []struct {
@@ -42,7 +41,7 @@ func Run(t *testing.T, open func() (driver.Device, error)) {
 	}
 }
 
-// opener wraps open so that it fails the test rather than return an error, and closes the device after the test.
+// opener wraps open to fail the test on an error, and to close the device after the test.
 func opener(open func() (driver.Device, error)) func(*testing.T) driver.Device {
 	return func(t *testing.T) driver.Device {
 		t.Helper()
@@ -53,7 +52,7 @@ func opener(open func() (driver.Device, error)) func(*testing.T) driver.Device {
 	}
 }
 
-// requireCode wants an error of the driver with this code, and returns it.
+// requireCode requires err to be an error of the driver with the given code, and returns it.
 func requireCode(t *testing.T, code int, err error) *driver.Error {
 	t.Helper()
 	var e *driver.Error
@@ -71,7 +70,7 @@ func alloc(t *testing.T, d driver.Device, bytes uint64) driver.Ptr {
 	return p
 }
 
-// pattern fills n bytes with something that repeats after no power of two.
+// pattern returns n bytes whose period is not a power of two.
 func pattern(n int, seed byte) []byte {
 	b := make([]byte, n)
 	for i := range b {

@@ -1,10 +1,10 @@
 package devicetest
 
-// PTX is a module of four kernels that tell what a launch hands over, in the oldest PTX that all devices in use take.
+// PTX is a module of four kernels, three of which write what a launch passes to them. Its PTX version is the oldest for all devices in use.
 //
-//	echo(out u64, a f32, b f64, c u32, d u64)   out[0..4] = its arguments as 64-bit words, what is above 32 bits cleared
-//	block(struct {out u64; a f32; b f64; c, d u64})   the same of a struct passed by value
-//	shape(out u64)                              out[0..6] = grid x, y, z, block x, y, z, bytes of dynamic shared memory; by the first thread of all
+//	echo(out u64, a f32, b f64, c u32, d u64)   out[0..4] = its arguments, zero-extended to 64-bit words
+//	block(struct {out u64; a f32; b f64; c, d u64})   the same for a struct passed by value
+//	shape(out u64)                              the first thread writes out[0..6] = grid x, y, z, block x, y, z, bytes of dynamic shared memory
 //	fault()                                     writes to address 0
 const PTX = `.version 6.0
 .target sm_50

@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// kernel loads PTX and returns one kernel of it.
+// kernel loads PTX and returns the named kernel.
 func kernel(t *testing.T, d driver.Device, name string) driver.Function {
 	t.Helper()
 	m, err := d.Load(PTX)
@@ -73,7 +73,7 @@ func testLaunchArguments(t *testing.T, fresh func(*testing.T) driver.Device) {
 				require.NoError(t, d.Zero(p, 40, on))
 				args := append([]uint64(nil), want...)
 				require.NoError(t, d.Launch(f, driver.Linear(1, 1), on, args), name)
-				clear(args) // the device has read them
+				clear(args) // Launch must have read them
 				out := make([]byte, 40)
 				require.NoError(t, d.CopyOut(out, p, on))
 				require.Equal(t, want, words(out), name)
@@ -88,7 +88,7 @@ func testLaunchGeometry(t *testing.T, fresh func(*testing.T) driver.Device) {
 	p := alloc(t, d, 56)
 	for _, g := range []driver.Geometry{
 		driver.Linear(1, 1),
-		driver.Linear(70000, 1), // more blocks than y and z may have
+		driver.Linear(70000, 1), // more blocks than the limit for y and z
 		driver.Linear(3, 1024),
 		{Grid: [3]uint32{2, 3, 4}, Block: [3]uint32{5, 6, 7}, SharedBytes: 48 << 10},
 	} {
@@ -126,19 +126,18 @@ func testLaunchErrors(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.Wait(0))
 }
 
-// Fault tests what a kernel's fault does: it is reported by the call that waits for the kernel, makes the device unusable,
-// and where recovers is set it is over once the device was closed. (After some faults CUDA's driver wants a new process: run
-// this last there.)
+// Fault tests a fault in a kernel: the call that waits for the kernel reports it, and the device is unusable until it is closed. If
+// recovers is set, a device opened afterwards works. (After some faults CUDA requires a new process, so there Fault must run last.)
 func Fault(t *testing.T, open func() (driver.Device, error), recovers bool) {
 	fresh := opener(open)
 	d := fresh(t)
 	fault := kernel(t, d, "fault")
 	s, err := d.NewStream()
 	require.NoError(t, err)
-	require.NoError(t, d.Launch(fault, driver.Linear(1, 1), s, nil), "a launch is back before the kernel has run")
+	require.NoError(t, d.Launch(fault, driver.Linear(1, 1), s, nil), "Launch does not wait for the kernel")
 	requireCode(t, driver.CodeIllegalAddress, d.Wait(s))
 	requireCode(t, driver.CodeIllegalAddress, d.Wait(0))
-	if err := d.Close(); err != nil { // it may report the fault once more
+	if err := d.Close(); err != nil { // it may report the fault again
 		requireCode(t, driver.CodeIllegalAddress, err)
 	}
 	require.NoError(t, d.Close())
@@ -148,7 +147,7 @@ func Fault(t *testing.T, open func() (driver.Device, error), recovers bool) {
 
 	d = fresh(t)
 	require.NoError(t, d.Launch(kernel(t, d, "fault"), driver.Linear(1, 1), 0, nil))
-	requireCode(t, driver.CodeIllegalAddress, d.Close()) // it waits, too
+	requireCode(t, driver.CodeIllegalAddress, d.Close()) // Close waits too
 
 	d = fresh(t)
 	p := alloc(t, d, 56)

@@ -19,7 +19,7 @@ func testCopies(t *testing.T, fresh func(*testing.T) driver.Device) {
 		want := pattern(n, 9)
 		src := pattern(n, 9)
 		require.NoError(t, d.CopyIn(p+guard, src, 0))
-		clear(src) // it may be changed as soon as CopyIn is back
+		clear(src) // src may be changed once CopyIn has returned
 		got := make([]byte, n+2*guard)
 		require.NoError(t, d.CopyOut(got, p, 0))
 		copy(whole[guard:], want)
@@ -44,7 +44,7 @@ func testCopies(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.Zero(p, 0, 0))
 }
 
-// Each step depends on the one before it, and only the last one waits.
+// In testOrder each step depends on the one before it, and only the last one waits.
 func testOrder(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
 	const n = 1 << 20
@@ -64,7 +64,7 @@ func testOrder(t *testing.T, fresh func(*testing.T) driver.Device) {
 	}
 }
 
-// A slice of memory that holds Go pointers elsewhere, as the field of a struct does: cgo's checks must not trip over those.
+// testCopyField copies a field of a struct whose other fields hold Go pointers, which cgo's pointer checks must not reject.
 func testCopyField(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
 	v := &struct {

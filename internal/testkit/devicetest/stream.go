@@ -35,7 +35,7 @@ func testStreams(t *testing.T, fresh func(*testing.T) driver.Device) {
 	assert.Equal(t, pattern(64, 1), out, "outputs are untouched")
 	require.NoError(t, d.Wait(other))
 
-	// Closing does not wait for the work, nor lose it.
+	// CloseStream neither waits for queued work nor discards it.
 	require.NoError(t, d.CopyIn(p, pattern(64, 2), 0))
 	require.NoError(t, d.Wait(0))
 	require.NoError(t, d.Zero(p, 64, other))
@@ -49,7 +49,7 @@ func testStreams(t *testing.T, fresh func(*testing.T) driver.Device) {
 	assert.Equal(t, make([]byte, 64), out)
 }
 
-// Memory is freed after the work that was started before.
+// testFreeIsOrdered checks that memory is freed after the work queued before.
 func testFreeIsOrdered(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
 	echo := kernel(t, d, "echo")
@@ -105,7 +105,7 @@ func testEvents(t *testing.T, fresh func(*testing.T) driver.Device) {
 	requireCode(t, driver.CodeInvalidHandle, err)
 }
 
-// A chain of copies through the streams, each after the event of the one before, brings the first bytes to the last place.
+// testWaitEvent copies bytes from place to place on different streams, each copy waiting for the event of the one before.
 func testWaitEvent(t *testing.T, fresh func(*testing.T) driver.Device) {
 	const n, links = 1 << 16, 8
 	d := fresh(t)
@@ -129,14 +129,14 @@ func testWaitEvent(t *testing.T, fresh func(*testing.T) driver.Device) {
 			require.NoError(t, d.WaitEvent(e, last))
 			from := p + driver.Ptr(link*n)
 			require.NoError(t, d.Copy(from+n, from, n, last))
-			require.NoError(t, d.Record(e, last)) // again: the waits so far are for what it marked then
+			require.NoError(t, d.Record(e, last)) // earlier waits are not affected
 		}
 		out := make([]byte, n)
 		require.NoError(t, d.CopyOut(out, p+n*links, last))
 		require.Equal(t, first, out, "round %d", round)
 	}
 
-	// A stream that is closed with work in it is waited for too.
+	// The work of a stream closed meanwhile is waited for too.
 	gone := streams[len(streams)-1]
 	require.NoError(t, d.Zero(p, n, gone))
 	require.NoError(t, d.Record(e, gone))
@@ -151,7 +151,7 @@ func testWaitEvent(t *testing.T, fresh func(*testing.T) driver.Device) {
 	}
 }
 
-// 64 goroutines at work, each on things of its own, and all on one module.
+// testParallel runs 64 goroutines, each with its own objects but all with one module.
 func testParallel(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
 	m, err := d.Load(PTX)
@@ -183,7 +183,7 @@ func testParallel(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.Close())
 }
 
-// A handle of one device is unknown to another, and of no effect there.
+// testOtherDevice checks that a handle of one device is invalid on another, and has no effect there.
 func testOtherDevice(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d, e := fresh(t), fresh(t)
 	s, err := d.NewStream()
@@ -206,7 +206,7 @@ func testOtherDevice(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.Wait(s))
 }
 
-// Close while others are at work: each of their calls is done as a whole or refused, and nothing hangs.
+// testCloseWhileBusy closes a device in use: each call either completes or is refused, and nothing hangs.
 func testCloseWhileBusy(t *testing.T, fresh func(*testing.T) driver.Device) {
 	d := fresh(t)
 	echo := kernel(t, d, "echo")

@@ -9,7 +9,7 @@ package fakedriver
 //
 // struct launch { char name[128]; unsigned grid[3], block[3], shared; int stream, count; uint64_t args[128]; };
 //
-// // The library that the code under test has loaded; RTLD_NOLOAD takes no other.
+// // The library that the code under test has loaded; RTLD_NOLOAD prevents loading another.
 // static void *find(const char *name) {
 //	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_NOLOAD);
 //	return lib == NULL ? NULL : dlsym(lib, name);
@@ -19,7 +19,7 @@ package fakedriver
 // static void call_sii(const char *name, const char *a, int b, int c)   { ((void (*)(const char *, int, int))find(name))(a, b, c); }
 // static void call_p(const char *name, void *p)                         { ((void (*)(void *))find(name))(p); }
 //
-// // As a caller of libcuda sees it in a program with package cuda: the trampoline, not the library's own.
+// // cuInit as other code of a program with package cuda links it: the trampoline, not the library's own function.
 // extern int cuInit(unsigned int);
 import "C"
 
@@ -40,8 +40,8 @@ const (
 
 const envLoaded = "SMOOTHL1_FAKE_DRIVER"
 
-// Run is for TestMain: it compiles the library, starts the test binary a second time so that it is loaded in place of the
-// system's libcuda, and returns the exit code. There, it runs the tests. Any package's tests can use it.
+// Run is for TestMain. It compiles the fake library, executes the test binary again with it in place of the system's libcuda, and returns
+// the exit code. In that second process it runs the tests. The tests of any package can use it.
 func Run(m interface{ Run() int }) int {
 	if os.Getenv(envLoaded) != "" {
 		name := C.CString("fake_reset")
@@ -78,7 +78,7 @@ func Run(m interface{ Run() int }) int {
 //go:embed libcuda/*
 var sources embed.FS
 
-// compile makes libcuda.so.1 in dir, with the compiler that cgo uses.
+// compile builds libcuda.so.1 in dir with cgo's C compiler.
 func compile(dir string) error {
 	if err := os.CopyFS(dir, sources); err != nil {
 		return fmt.Errorf("fakedriver: write the sources: %w", err)
@@ -105,11 +105,11 @@ func integer(name string, arg int) int {
 	return int(C.call_i(n, C.int(arg)))
 }
 
-// Reset forgets the calls counted and the failure planned so far.
+// Reset resets the counts of calls and cancels a planned failure.
 func Reset() { integer("fake_reset", 0) }
 
-// Fail makes one call fail with code: the nth from now to the function, 1 being the next; "" is any function. A function that
-// frees something does so all the same.
+// Fail makes the nth call of the function from now on fail with code, 1 being the next; the function "" is any function. A call that
+// frees something still does so.
 func Fail(function string, nth, code int) {
 	n, f := C.CString("fake_fail"), C.CString(function)
 	defer C.free(unsafe.Pointer(n))
@@ -117,7 +117,7 @@ func Fail(function string, nth, code int) {
 	C.call_sii(n, f, C.int(nth), C.int(code))
 }
 
-// Calls returns how often the function was called since Reset; "" is all functions.
+// Calls returns the number of calls of the function since Reset, or of all functions if it is "".
 func Calls(function string) int {
 	n, f := C.CString("fake_calls"), C.CString(function)
 	defer C.free(unsafe.Pointer(n))
@@ -125,19 +125,19 @@ func Calls(function string) int {
 	return int(C.call_s(n, f))
 }
 
-// Live is what exists in the driver.
+// Live counts the objects that exist in the driver.
 type Live struct{ Memory, Streams, Events, Modules, Contexts int }
 
-// Alive counts it.
+// Alive returns the current counts.
 func Alive() Live {
 	n := func(kind int) int { return integer("fake_live", kind) }
 	return Live{Memory: n(0), Streams: n(1), Events: n(2), Modules: n(3), Contexts: n(4)}
 }
 
-// Depth is the number of contexts on the stack of this thread.
+// Depth returns the depth of this thread's context stack.
 func Depth() int { return integer("fake_depth", 0) }
 
-// Misuse counts the calls since Reset with a handle or an address that does not exist: what may crash with a real driver.
+// Misuse returns the number of calls since Reset with an invalid handle or address, which may crash a real driver.
 func Misuse() int { return integer("fake_misuse", 0) }
 
 // Launch is a launch as the driver received it.
@@ -146,10 +146,10 @@ type Launch struct {
 	Grid, Block [3]uint32
 	Shared      uint32
 	Stream      string   // "default", "non-blocking" or "blocking"
-	Args        []uint64 // parameters of 4 bytes in the low half; of a struct passed by value, its words
+	Args        []uint64 // parameters of 4 bytes are in the low half; a struct passed by value is a sequence of words
 }
 
-// LastLaunch returns the latest launch.
+// LastLaunch returns the last launch.
 func LastLaunch() Launch {
 	n := C.CString("fake_last_launch")
 	defer C.free(unsafe.Pointer(n))

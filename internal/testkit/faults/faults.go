@@ -1,6 +1,6 @@
-// Package faults has a device's calls fail, or something happen before them, on demand, and keeps account of what is alive on it.
-// It wraps any driver.Device. What lies below that interface fails by other means: the calls of libcuda by fakedriver.Fail, and those
-// of a simulated device, for its users, by its FailNext.
+// Package faults injects errors and other actions before a device's calls, and counts the objects that are alive on the device. It
+// wraps any driver.Device. To inject errors below that interface, use fakedriver.Fail for libcuda, and FailNext of a simulated device
+// for the simulation.
 package faults
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Device is a device with faults. Its methods may be called from any goroutine.
+// Device is a device with faults. Its methods may be called from several goroutines at once.
 type Device struct {
 	driver.Device
 
@@ -22,54 +22,54 @@ type Device struct {
 	planned []*plan
 }
 
-// plan is something that is to happen before a call.
+// plan is an action planned before a call.
 type plan struct {
-	call string // "": any
-	left int    // calls until then; 0: it happens before every one
+	call string // the method; "": any
+	left int    // calls until the action, 1 being the next; 0: before every call
 	do   func(call string) error
 }
 
-// Wrap returns a device whose calls are those of d.
+// Wrap returns a device that forwards its calls to d.
 func Wrap(d driver.Device) *Device {
 	return &Device{Device: d, calls: map[string]int{}, alive: map[string]int{}}
 }
 
-// Before has do called before the n-th call of a method from now on, 1 being the next, or before every one where n is 0. "" is any
-// method. Where do returns an error, the call fails with it and does nothing else; but a call that releases something does so all the
-// same, as CUDA does with the error of earlier work.
+// Before makes d call do before the n-th call of a method from now on, 1 being the next, or before every call if n is 0. The method ""
+// is any method. If do returns an error, the call fails with it and does nothing else, except that a call that releases an object still
+// releases it, as CUDA does when it reports an error of earlier work.
 func (d *Device) Before(method string, n int, do func(method string) error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.planned = append(d.planned, &plan{method, n, do})
 }
 
-// Fail has the n-th call of a method fail with a code, as Before says.
+// Fail makes the n-th call of a method fail with a code: see Before.
 func (d *Device) Fail(method string, n, code int, name string) {
 	d.Before(method, n, func(method string) error { return &driver.Error{Call: method, Code: code, Name: name} })
 }
 
-// Mend forgets what is planned.
+// Mend cancels everything planned by Before and Fail.
 func (d *Device) Mend() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.planned = nil
 }
 
-// Calls returns how often each method was called, Info left out.
+// Calls returns the number of calls of each method but Info.
 func (d *Device) Calls() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.calls)
 }
 
-// Alive returns how many things of each kind were given out and not released.
+// Alive returns the number of objects of each kind that were created and not released.
 func (d *Device) Alive() map[string]int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return maps.Clone(d.alive)
 }
 
-// before counts a call and does what is planned.
+// before counts a call and performs the actions planned before it.
 func (d *Device) before(method string) error {
 	d.mu.Lock()
 	d.calls[method]++
@@ -107,7 +107,7 @@ func (d *Device) account(kind string, n int, err error) error {
 		defer d.mu.Unlock()
 		d.alive[kind] += n
 		if d.alive[kind] < 0 {
-			return fmt.Errorf("faults: more %s released than were given out", kind)
+			return fmt.Errorf("faults: more %s released than created", kind)
 		}
 	}
 	return err

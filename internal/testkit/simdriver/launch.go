@@ -41,7 +41,7 @@ func cuStreamDestroy_v2(s C.handle) C.CUresult { return code(device.CloseStream(
 //export cuStreamSynchronize
 func cuStreamSynchronize(s C.handle) C.CUresult { return code(device.Wait(driver.Stream(s))) }
 
-// recorded is the stream that each event was recorded in last.
+// recorded maps each event to the stream on which it was last recorded.
 var recorded sync.Map
 
 //export cuEventCreate
@@ -62,7 +62,7 @@ func cuEventRecord(e, on C.handle) C.CUresult {
 	return code(device.Record(driver.Event(e), driver.Stream(on)))
 }
 
-// waitFor does what was queued before the event. One that was never recorded is nothing to wait for.
+// waitFor waits for an event. One that was never recorded is complete.
 func waitFor(e C.handle) C.CUresult {
 	if _, ok := recorded.Load(e); ok {
 		_, err := device.Elapsed(driver.Event(e), driver.Event(e))
@@ -91,10 +91,10 @@ func cuEventElapsedTime(ms *C.float, start, end C.handle) C.CUresult {
 	return give(ms, C.float(took), err)
 }
 
-// arguments is the number of arguments of each function.
+// arguments maps each function to its number of arguments.
 var arguments sync.Map
 
-// texts are the modules' PTX.
+// texts maps each module to its PTX.
 var texts sync.Map
 
 //export cuModuleLoadDataEx
@@ -125,8 +125,8 @@ func cuModuleGetFunction(f *C.handle, m C.handle, name *C.char) C.CUresult {
 	return give(f, C.handle(found), nil)
 }
 
-// cuLaunchKernel reads 8 bytes of each parameter, also of those that have 4: package cuda keeps them in as many, and gives an
-// address for each word of a struct.
+// cuLaunchKernel reads 8 bytes of each parameter, even of one that has 4: package cuda stores each in 8, and passes an address for each
+// word of a struct.
 //
 //export cuLaunchKernel
 func cuLaunchKernel(f C.handle, gx, gy, gz, bx, by, bz, shared C.uint, on C.handle, params **uint64, _ unsafe.Pointer) C.CUresult {

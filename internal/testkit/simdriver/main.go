@@ -1,14 +1,14 @@
 //go:build cuda && linux && amd64 && cgo
 
-// Command simdriver is a libcuda.so.1 whose one device is the simulated one, so that whole programs, built for CUDA and as they
-// are, run where there is no GPU and compute what the kernels' PTX says. Package fakedriver's is stricter about calls, and
-// computes nothing. It is for tests only.
+// Command simdriver is a libcuda.so.1 with one device, a simulated one. With it, unmodified programs built for CUDA run without a GPU and
+// execute the kernels' PTX. The libcuda of package fakedriver checks calls more strictly, but does not run kernels. Command simdriver is
+// for tests only.
 //
 //	go build -tags cuda -buildmode=c-shared -o DIR/libcuda.so.1 ./internal/testkit/simdriver
 //	LD_LIBRARY_PATH=DIR GODEBUG=asyncpreemptoff=1 PROGRAM
 //
-// The program and the library each have a Go runtime, and only one of them gets the signals by which Go preempts loops: hence
-// the setting.
+// The setting is needed because the program and the library each have a Go runtime, of which only one receives the signals by which Go
+// preempts goroutines.
 package main
 
 // #include <stdint.h>
@@ -26,15 +26,15 @@ import (
 
 func main() {}
 
-// memory is what the device says it has: too little for the largest arrays, which a simulation would take hours for.
+// memory is the memory size of the device: too small for the largest arrays, whose simulation would take hours.
 const memory = 1 << 30
 
-// context is the handle of the one context; what is current on a thread is not kept account of.
+// context is the handle of the only context. The current context of a thread is not tracked.
 const context = 1
 
 var device = sim.New(sim.Fast(), sim.MemoryBytes(memory), sim.Multiprocessors(16))
 
-// code is what CUDA returns for an error of the simulation.
+// code returns the CUresult for an error of the simulation.
 func code(err error) C.CUresult {
 	if err == nil {
 		return 0
@@ -45,7 +45,7 @@ func code(err error) C.CUresult {
 	return driver.CodeUnknown
 }
 
-// give stores a value where a caller wants it.
+// give stores value in *to unless err is not nil, and returns the CUresult for err.
 func give[T any](to *T, value T, err error) C.CUresult {
 	if err == nil {
 		*to = value
