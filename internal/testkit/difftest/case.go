@@ -1,4 +1,4 @@
-// Package difftest holds the implementations of the loss to the same bits: one table of cases, one comparator, and a column
+// Package difftest checks that all implementations of the loss produce the same bits. It has a table of cases, a comparator, and a column
 // for each implementation.
 package difftest
 
@@ -11,25 +11,25 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// A Case is one operation on generated arrays. It is all that is needed to make the failure again: see String and Parse.
+// A Case is one operation on generated arrays. It suffices to reproduce a failure: see String and Parse.
 type Case struct {
 	Op    Op
 	DType smoothl1.DType
 	Loss  smoothl1.Loss
 	N     int
-	Data  Data   // what the arrays are filled with
-	Seed  uint64 // of the arrays
-	// Upstream is the upstream gradient as a number; Elementwise asks for one per element instead.
+	Data  Data   // contents of the arrays
+	Seed  uint64 // for the contents
+	// Upstream is the upstream gradient, unless Elementwise is set.
 	Upstream    float64
 	Elementwise bool
 	Grads       Grads
-	Count       int // what a mean is taken over; 0: N
-	// Shift moves the arrays off their aligned place: each by 0 to 3 elements, the k-th by the k-th decimal digit of Shift,
-	// from the right. The arrays are pred, target, an elementwise upstream, and the outputs.
+	Count       int // divisor of a mean; 0: N
+	// Shift misaligns the arrays by 0 to 3 elements: the k-th array by the k-th decimal digit of Shift from the right, modulo 4. The
+	// arrays are pred, target, an elementwise upstream, and the outputs.
 	Shift   int
 	Blocks  int  // limit of the blocks of a launch; 0: none
-	InPlace bool // the first output is the very array of pred
-	Exact   bool // on a device, each array is an allocation of its own, without guard zones: a read past its end shows
+	InPlace bool // the first output is the same array as pred
+	Exact   bool // on a device, each array is an allocation of its own without guard zones, so that a read past its end is an error
 }
 
 // Op is an operation of a case.
@@ -43,7 +43,7 @@ const (
 	ForwardBackward
 )
 
-// Grads says which gradients are asked for.
+// Grads is a set of gradients to compute.
 type Grads uint8
 
 // The gradients.
@@ -52,20 +52,20 @@ const (
 	GradTarget
 )
 
-// Ops are all operations.
+// Ops lists all operations.
 var Ops = []Op{ForwardTerms, Forward, Backward, ForwardBackward}
 
 var opNames = []string{"forward_terms", "forward", "backward", "forward_backward"}
 
 func (o Op) String() string { return opNames[o] }
 
-// HasValue says whether the operation gives a reduced loss.
+// HasValue reports whether the operation computes the reduced loss.
 func (o Op) HasValue() bool { return o == Forward || o == ForwardBackward }
 
-// HasGradients says whether the operation gives gradients.
+// HasGradients reports whether the operation computes gradients.
 func (o Op) HasGradients() bool { return o == Backward || o == ForwardBackward }
 
-// String returns the case as text, which Parse reads.
+// String returns the case as text that Parse accepts.
 func (c Case) String() string {
 	var b strings.Builder
 	put := func(key string, value any) { fmt.Fprintf(&b, "%s=%v,", key, value) }
@@ -103,7 +103,7 @@ func (c Case) String() string {
 	return strings.TrimSuffix(b.String(), ",")
 }
 
-// Parse reads what String returns.
+// Parse parses a case in the format of String.
 func Parse(text string) (c Case, err error) {
 	for _, field := range strings.Split(text, ",") {
 		key, value, ok := strings.Cut(field, "=")
@@ -112,7 +112,7 @@ func Parse(text string) (c Case, err error) {
 		}
 		switch key {
 		case "op":
-			err = fmt.Errorf("no such operation")
+			err = fmt.Errorf("unknown operation")
 			for i, name := range opNames {
 				if name == value {
 					c.Op, err = Op(i), nil
@@ -151,7 +151,7 @@ func Parse(text string) (c Case, err error) {
 		case "exact":
 			c.Exact, err = strconv.ParseBool(value)
 		default:
-			err = fmt.Errorf("no such key")
+			err = fmt.Errorf("unknown key")
 		}
 		if err != nil {
 			return c, fmt.Errorf("difftest: case field %q: %w", field, err)
@@ -160,7 +160,7 @@ func Parse(text string) (c Case, err error) {
 	return c, nil
 }
 
-// Check refuses a case that cannot be computed, or not in a reasonable time.
+// Check returns an error if the case cannot be computed, or not in a reasonable time.
 func (c Case) Check() error {
 	switch {
 	case c.N < 0 || c.N > 1<<28:
@@ -168,16 +168,16 @@ func (c Case) Check() error {
 	case c.Count < 0 || c.Shift < 0 || c.Blocks < 0 || c.Blocks > math.MaxInt32:
 		return fmt.Errorf("difftest: count=%d, shift=%d, blocks=%d: must not be negative", c.Count, c.Shift, c.Blocks)
 	case c.Op.HasGradients() && c.Grads == 0:
-		return fmt.Errorf("difftest: grads=0: an operation with gradients needs one")
+		return fmt.Errorf("difftest: grads=0: %v needs at least one gradient", c.Op)
 	case c.Op.HasValue() && c.Loss.Reduction == smoothl1.None:
-		return fmt.Errorf("difftest: reduction=none: %v needs one", c.Op)
+		return fmt.Errorf("difftest: reduction=none: %v needs a reduction", c.Op)
 	case c.Elementwise && c.Op == ForwardBackward:
-		return fmt.Errorf("difftest: elementwise: %v takes a number", c.Op)
+		return fmt.Errorf("difftest: elementwise=true: %v supports only a number as the upstream gradient", c.Op)
 	}
 	return c.Loss.Validate(c.DType)
 }
 
-// Elements returns the elements that the operation reads and writes, over all its arrays.
+// Elements returns the number of elements that the operation reads and writes, in all its arrays.
 func (c Case) Elements() int {
 	arrays := 2
 	if c.Op == ForwardTerms {
@@ -192,7 +192,7 @@ func (c Case) Elements() int {
 	return arrays * c.N
 }
 
-// shiftOf returns the elements by which array k is moved.
+// shiftOf returns the number of elements by which array k is shifted.
 func (c Case) shiftOf(k int) int {
 	digits := c.Shift
 	for range k {
@@ -201,5 +201,5 @@ func (c Case) shiftOf(k int) int {
 	return digits % 10 % 4
 }
 
-// beta is the loss's beta as the elements have it.
+// beta returns the loss's beta rounded to the element type.
 func beta[T smoothl1.Float](c Case) float64 { return math.Abs(float64(T(c.Loss.Beta))) }

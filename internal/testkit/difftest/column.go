@@ -9,36 +9,36 @@ import (
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// Result is what an implementation makes of a case; what the operation does not give is empty.
+// Result is an implementation's result for a case. Outputs that the operation does not have are empty.
 type Result[T smoothl1.Float] struct {
 	Terms, GradPred, GradTarget []T
 	Value                       float64
 	ChunkSums                   []float64
 }
 
-// A Column is an implementation: a name, and how it computes a case of either type.
+// A Column is an implementation: its name, and a function for each type that computes a case.
 type Column struct {
 	Name string
 	f32  func(Case, Inputs[float32]) (Result[float32], error)
 	f64  func(Case, Inputs[float64]) (Result[float64], error)
 }
 
-// Reference is the column that the others are compared with.
+// Reference returns the column with which the others are compared.
 func Reference() Column {
 	return Column{"reference",
 		onCPU(cpu.RefForwardTerms[float32], cpu.RefForward[float32], cpu.RefBackward[float32], cpu.RefForwardBackward[float32]),
 		onCPU(cpu.RefForwardTerms[float64], cpu.RefForward[float64], cpu.RefBackward[float64], cpu.RefForwardBackward[float64])}
 }
 
-// Fallback is the column of the fast CPU code.
+// Fallback returns the column of the fast CPU code.
 func Fallback() Column {
 	return Column{"cpu",
 		onCPU(cpu.ForwardTerms[float32], cpu.Forward[float32], cpu.Backward[float32], cpu.ForwardBackward[float32]),
 		onCPU(cpu.ForwardTerms[float64], cpu.Forward[float64], cpu.Backward[float64], cpu.ForwardBackward[float64])}
 }
 
-// OtherSets are columns of the fast CPU code forced to each instruction set that this machine has and Fallback does not use.
-// One runs at a time: the instruction set is the process's.
+// OtherSets returns columns of the fast CPU code, one for each instruction set that this machine supports and Fallback does not use. They
+// must run one at a time: the instruction set is a setting of the process.
 func OtherSets() []Column {
 	var all []Column
 	for _, set := range isa.Available() {
@@ -51,7 +51,7 @@ func OtherSets() []Column {
 	return all
 }
 
-// with forces an instruction set on f.
+// with returns f run with the given instruction set.
 func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
 	return func(c Case, in Inputs[T]) (Result[T], error) {
 		defer isa.Use(set)()
@@ -59,7 +59,7 @@ func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], err
 	}
 }
 
-// onCPU makes a column of the four functions of package cpu, whose arrays lie between guard zones.
+// onCPU returns the function of a column for four functions of package cpu. It places their arrays between guard zones.
 func onCPU[T smoothl1.Float](
 	terms func(smoothl1.Loss, cpu.Args[T]) error,
 	forward func(smoothl1.Loss, cpu.Args[T]) (float64, error),
@@ -78,7 +78,7 @@ func onCPU[T smoothl1.Float](
 		output := func() []T {
 			if c.InPlace {
 				c.InPlace = false
-				inputs = 0 // pred is not what it was
+				inputs = 0 // do not check them: pred is overwritten
 				return a.Pred
 			}
 			return place(make([]T, c.N))
@@ -116,7 +116,7 @@ func onCPU[T smoothl1.Float](
 	}
 }
 
-// divisor is what a mean of the case divides by.
+// divisor returns the divisor of the case.
 func (c Case) divisor() smoothl1.Divisor {
 	if c.Count > 0 && c.Loss.Reduction == smoothl1.Mean {
 		return smoothl1.DivideBy(float64(c.Count))
@@ -124,26 +124,26 @@ func (c Case) divisor() smoothl1.Divisor {
 	return smoothl1.Divisor{}
 }
 
-// Mismatch is the error of a case that gives other bits in a column than in the reference, or fails there.
+// Mismatch is the error of a case whose result in a column differs from the reference, or that fails there.
 type Mismatch struct {
 	Case              Case
 	Column, Reference string
 	Err               error
 }
 
-// Error says how to run the case again.
+// Error describes the mismatch and says how to run the case again.
 func (m *Mismatch) Error() string {
 	return fmt.Sprintf("%s against %s: %v\n  again: go test ./internal/testkit/difftest -run TestReplay -column %s -case '%s'",
 		m.Column, m.Reference, m.Err, m.Column, m.Case)
 }
 
-// Unwrap returns what is different, without the case.
+// Unwrap returns the difference, without the case.
 func (m *Mismatch) Unwrap() error { return m.Err }
 
-// Run computes the case in both columns and returns a *Mismatch where they differ.
+// Run computes the case in both columns and returns a *Mismatch if they differ.
 func Run(c Case, column, reference Column) error { return RunAll(c, []Column{column}, reference)[0] }
 
-// RunAll is Run for several columns: an error for each. The reference is computed once.
+// RunAll is Run for several columns, and returns an error or nil for each. It computes the reference once.
 func RunAll(c Case, columns []Column, reference Column) []error {
 	errs := make([]error, len(columns))
 	switch c.DType {

@@ -9,14 +9,14 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// SameBits says whether two numbers are the same: of equal bits, or both NaN. So −0 is not +0.
+// SameBits reports whether two numbers have the same bits or are both NaN. Thus −0 and +0 differ.
 func SameBits[T smoothl1.Float](got, want T) bool {
 	g, w := float64(got), float64(want) // widening is exact and keeps the sign of zero
 	return math.Float64bits(g) == math.Float64bits(w) || g != g && w != w
 }
 
-// ULPs returns how many representable numbers of their type lie from one to the other, −0 and +0 being one number; 0 for two
-// NaN, and the largest uint64 between NaN and a number.
+// ULPs returns the distance of two numbers in units in the last place, with −0 and +0 as one number. It is 0 for two NaNs, and the
+// largest uint64 for a NaN and a number.
 func ULPs[T smoothl1.Float](a, b T) uint64 {
 	switch {
 	case a != a && b != b:
@@ -41,7 +41,7 @@ func order[T smoothl1.Float](x T) int64 {
 	}
 }
 
-// Compare returns an error at the first place where got differs from want, in the bits.
+// Compare returns an error for the first element of got whose bits differ from want.
 func Compare[T smoothl1.Float](got, want Result[T]) error {
 	for _, a := range []struct {
 		name      string
@@ -81,7 +81,7 @@ func compareArray[T smoothl1.Float](name string, got, want []T) error {
 		name, first, g, bitsOf(g), w, bitsOf(w), ULPs(g, w), different, len(got))
 }
 
-// bytesOf is the memory of an array.
+// bytesOf returns the memory of an array.
 func bytesOf[T smoothl1.Float](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*smoothl1.DTypeOf[T]().Size())
 }

@@ -10,23 +10,23 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// Data says what arrays are filled with, named for what it hits.
+// Data is a kind of contents of the arrays.
 type Data uint8
 
-// The fillings.
+// The kinds of contents.
 const (
-	Normal    Data = iota // normal deviates, of a scale drawn for the array
-	Kinks                 // differences around 0, beta and −beta: exactly, and a few ULP to either side
-	Special               // zeros of both signs, infinities, NaN, subnormals, the largest and smallest numbers, among normal ones
+	Normal    Data = iota // normal deviates, with a random scale for each array
+	Kinks                 // differences of 0, beta and −beta, exactly or off by a few ULPs
+	Special               // zeros of both signs, infinities, NaN, subnormals, the largest and smallest numbers, among normal deviates
 	Subnorm               // subnormal numbers only
 	Huge                  // magnitudes whose squares, products and differences overflow
-	Quadratic             // differences below beta, where every branch but one divides
+	Quadratic             // differences below beta, the only branch with a quotient
 	Wide                  // magnitudes over 80 powers of two, so that a float64 sum of float32 terms rounds
-	Lanes                 // one lane of each chunk has differences, of which the first is large: each further one rounds, and shows in the sum
-	Edges                 // differences of beta and −beta alone, and upstream gradients whose products with them overflow
+	Lanes                 // differences in only one lane of each chunk, the first one large, so that adding any other rounds and affects the sum
+	Edges                 // differences of beta and −beta only, and upstream gradients whose products with them overflow
 	Tiny                  // magnitudes whose squares are about the smallest normal number
-	Single                // one difference in each chunk, so that the chunk sum is its very term
-	Sums                  // one chunk in 128 has a difference, of which the first is large: each further chunk sum rounds, and shows in the loss
+	Single                // one difference in each chunk, so that the chunk sum equals its term
+	Sums                  // a difference in one chunk of 128, the first one large, so that adding any other chunk sum rounds and affects the loss
 	dataCount
 )
 
@@ -37,18 +37,18 @@ func (d Data) String() string { return dataNames[d] }
 func parseData(s string) (Data, error) {
 	i := slices.Index(dataNames[:], s)
 	if i < 0 {
-		return 0, fmt.Errorf("no such data, want one of %v", dataNames)
+		return 0, fmt.Errorf("unknown data, want one of %v", dataNames)
 	}
 	return Data(i), nil
 }
 
-// Inputs are the arrays of a case.
+// Inputs are the input arrays of a case.
 type Inputs[T smoothl1.Float] struct {
 	Pred, Target []T
-	Upstream     []T // elementwise; nil: the case's number
+	Upstream     []T // nil unless elementwise
 }
 
-// Generate returns the arrays of a case: the same for the same case, on every machine.
+// Generate returns the input arrays of a case. They are the same on every machine.
 func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	r := rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31))
 	in := Inputs[T]{Pred: make([]T, c.N), Target: make([]T, c.N)}
@@ -61,7 +61,7 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 		lanes(r, c, in)
 	case Sums:
 		copy(in.Target, in.Pred)
-		lane := r.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of a thread's lanes
+		lane := r.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of the four lanes of a thread
 		for chunk := lane % max(1, cpu.Chunks(c.N)); chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
 			in.Pred[chunk*cpu.Chunk], in.Target[chunk*cpu.Chunk] = addend[T](r, c, chunk < cpu.Lanes), 0
 		}
@@ -110,7 +110,7 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 	}
 }
 
-// lanes leaves differences in one lane of each chunk.
+// lanes sets all differences to 0 but those in one lane of each chunk.
 func lanes[T smoothl1.Float](r *rand.Rand, c Case, in Inputs[T]) {
 	lane := 0
 	for i := range in.Pred {
@@ -124,8 +124,8 @@ func lanes[T smoothl1.Float](r *rand.Rand, c Case, in Inputs[T]) {
 	}
 }
 
-// addend returns a difference whose term is large, or rounds when it is added to such a one: more often than not by three
-// quarters of the last place, which every rounding but the one to nearest loses.
+// addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one. Most of these are
+// three quarters of a unit in the last place, which only rounding to nearest rounds up.
 func addend[T smoothl1.Float](r *rand.Rand, c Case, first bool) T {
 	switch {
 	case first:
@@ -139,7 +139,7 @@ func addend[T smoothl1.Float](r *rand.Rand, c Case, first bool) T {
 	}
 }
 
-// single leaves a difference in one place of each chunk, about as often below beta as above.
+// single sets all differences to 0 but one in each chunk, which is about as often below beta as above.
 func single[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 	copy(in.Target, in.Pred)
 	for start := 0; start < len(in.Pred); start += cpu.Chunk {
@@ -148,7 +148,7 @@ func single[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 	}
 }
 
-// kinks moves targets so that the differences lie at and around the places where the formula changes.
+// kinks sets the differences to values at and near the points where the formula changes.
 func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 	for i := range in.Pred {
 		in.Pred[i] = sign(r, T(r.IntN(4))*b)
@@ -157,7 +157,7 @@ func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 			d = neighbour(r, d)
 		}
 		in.Target[i] = in.Pred[i] - d
-		if r.IntN(2) == 0 || math.IsInf(float64(4*b), 0) { // from 0 the difference is exact
+		if r.IntN(2) == 0 || math.IsInf(float64(4*b), 0) { // with one of them 0 the difference is exact
 			in.Pred[i], in.Target[i] = d, sign(r, T(0))
 		}
 	}
@@ -169,8 +169,8 @@ func special[T smoothl1.Float](r *rand.Rand) T {
 	return sign(r, values[r.IntN(len(values))])
 }
 
-// normal is about a normal deviate, the sum of four uniform ones, whose upper 16 bits are drawn together and whose lower ones are
-// drawn once: its bits are the same on every processor, which those of rand's logarithms need not be.
+// normal returns an approximately normal deviate, the sum of four uniform ones. Their upper 16 bits come from one random number, and their
+// lower bits are replaced by a fifth deviate. The result has the same bits on every processor, unlike rand's, which uses logarithms.
 func normal(r *rand.Rand) float64 {
 	u := r.Uint64()
 	sum := float64(u&0xffff+u>>16&0xffff+u>>32&0xffff+u>>48) + r.Float64()
@@ -188,7 +188,7 @@ func neighbour[T smoothl1.Float](r *rand.Rand, x T) T {
 	return next(x, math.Inf(r.IntN(2)*2-1))
 }
 
-// exponent returns k where x is 1·2^k to 2·2^k.
+// exponent returns k such that 2^k ≤ x < 2^(k+1).
 func exponent(x float64) int {
 	_, k := math.Frexp(x)
 	return k - 1

@@ -8,7 +8,7 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 )
 
-// On is the column of package gpu on a device.
+// On returns the column of package gpu on a device.
 func On(name string, d *gpu.Device) Column {
 	return Column{name, onDevice[float32](d), onDevice[float64](d)}
 }
@@ -85,7 +85,7 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 	}
 }
 
-// deviceArrays are buffers between guard zones. Their first error stays in err.
+// deviceArrays are buffers between guard zones. Errors are kept in err.
 type deviceArrays[T smoothl1.Float] struct {
 	dev    *gpu.Device
 	c      Case
@@ -144,7 +144,7 @@ func (b *deviceArrays[T]) close() error {
 	return errors.Join(errs...)
 }
 
-// ComputeOn computes a case on given arrays, in package gpu on a device.
+// ComputeOn computes a case on the given arrays with package gpu on a device.
 func ComputeOn[T smoothl1.Float](d *gpu.Device, c Case, in Inputs[T]) (Result[T], error) {
 	return onDevice[T](d)(c, in)
 }

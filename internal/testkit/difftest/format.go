@@ -7,13 +7,13 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// A format is what the tests know of the numbers of an element type.
+// A format describes the numbers of an element type.
 type format struct {
-	digits                            int // of the significand, the first one included
+	digits                            int // of the significand, including the implicit one
 	smallest, smallestNormal, largest float64
-	sentinel                          uint64 // the bits of a NaN with a payload, which no operation gives
-	// Of losses at the ends of the range: a power of two whose inverse is subnormal, a beta whose square overflows and one whose
-	// square underflows, a beta whose square overflows and an upstream gradient whose products with that beta do.
+	sentinel                          uint64 // the bits of a NaN with a payload that no operation produces
+	// Numbers at the ends of the range: power is a power of two whose inverse is subnormal; large, small and steep are betas whose squares
+	// overflow, underflow and overflow; edge is an upstream gradient whose products with steep overflow.
 	power, large, small, steep, edge float64
 }
 
@@ -22,7 +22,7 @@ var formats = [...]format{
 	smoothl1.Float64: {53, math.SmallestNonzeroFloat64, 0x1p-1022, math.MaxFloat64, 0x7ff8a5a5a5a5a5a5, 0x1p1023, 1e300, 1e-300, 0x1p600, 0x1p500},
 }
 
-// Types are the element types that there are cases of.
+// Types are the element types of the cases.
 var Types = []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
 
 // formatOf returns the format of an element type; every type of Types has one.
@@ -33,7 +33,7 @@ func formatOf(t smoothl1.DType) format {
 	return formats[t]
 }
 
-// errNoType is the error of a case whose element type no column computes.
+// errNoType returns the error of a case whose element type no column computes.
 func errNoType(t smoothl1.DType) error {
 	return smoothl1.NewArgError("difftest", "dtype", t, smoothl1.ErrDType)
 }
@@ -42,7 +42,7 @@ func smallest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).s
 
 func largest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).largest) }
 
-// bitsOf returns the bits of a number in its type.
+// bitsOf returns the bit pattern of a number.
 func bitsOf[T smoothl1.Float](x T) uint64 {
 	switch x := any(x).(type) {
 	case float32:

@@ -15,15 +15,15 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// golden reads the results of other implementations: a JSON list of cases and the arrays that it names.
+// golden holds results of other implementations: a JSON list of cases, and an archive of the arrays that it names.
 type golden struct {
 	arrays *npy.Archive
-	read   map[string]any // the arrays that were, by name
+	read   map[string]any // arrays read so far, by name
 	Cases  []goldenCase
 	Large  []largeCase
 }
 
-// goldenCase is a case of contract.json, or (Name, Op, Shape, and arrays of its own names) of cases.json.
+// goldenCase is a case of contract.json or cases.json. Those of cases.json have Name, Op and Shape, and arrays with other names.
 type goldenCase struct {
 	Name      string
 	Kind, Op  string
@@ -38,7 +38,7 @@ type goldenCase struct {
 	Value     hexFloat
 }
 
-// largeCase is one whose inputs are generated and whose gradient is known by its checksum.
+// largeCase is a case whose inputs are generated and of whose gradient only the checksum is stored.
 type largeCase struct {
 	Kind      smoothl1.Kind
 	DType     smoothl1.DType
@@ -53,7 +53,7 @@ type largeCase struct {
 	CRC       string `json:"crc_grad_pred"`
 }
 
-// hexFloat is a float64 as the hexadecimal digits of its bits.
+// hexFloat is a float64 that is stored as the hexadecimal digits of its bit pattern.
 type hexFloat float64
 
 func (f *hexFloat) UnmarshalText(text []byte) error {
@@ -81,7 +81,7 @@ func openGolden(dir, cases, arrays string) (*golden, error) {
 	return g, err
 }
 
-// goldenArray returns an array of the case, to be changed at will.
+// goldenArray returns a copy of an array of the case.
 func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T, err error) {
 	name = c.Name + "." + name
 	if x, ok := g.read[name].([]T); ok {
@@ -100,7 +100,7 @@ func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T,
 	return append([]T{}, x...), nil
 }
 
-// generated is n values in [-2, 2) by splitmix64's output function, as testdata/golden/contract.py states it.
+// generated returns n values in [-2, 2) made with splitmix64's output function, like testdata/golden/contract.py.
 func generated[T smoothl1.Float](seed uint64, n int) []T {
 	x := make([]T, n)
 	digits := formatOf(smoothl1.DTypeOf[T]()).digits

@@ -6,11 +6,11 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// zone is the number of elements before and behind each array that nothing may touch: more than a vector, and of the
-// alignment of the widest one.
+// zone is the number of elements of the guard zones before and after each array: longer than any vector, and a multiple of the widest, so
+// that the array stays aligned.
 const zone = 64
 
-// sentinel is what a guard zone holds: a NaN, so that reading it shows, with a payload, so that writing it shows.
+// sentinel returns the contents of guard zones: a NaN, to reveal reads, with a payload, to reveal writes.
 func sentinel[T smoothl1.Float]() T { return fromBits[T](formatOf(smoothl1.DTypeOf[T]()).sentinel) }
 
 // guarded are arrays between guard zones.
@@ -19,7 +19,7 @@ type guarded[T smoothl1.Float] struct {
 	shifts []int
 }
 
-// add places content between guard zones, moved by the case's shift.
+// add returns a copy of content between guard zones, shifted as the case says.
 func (g *guarded[T]) add(c Case, content []T) []T {
 	shift := c.shiftOf(len(g.whole))
 	whole := surround(content, zone, shift)
@@ -28,7 +28,7 @@ func (g *guarded[T]) add(c Case, content []T) []T {
 	return inside(whole, zone, shift, len(content))
 }
 
-// zoneOf returns the guard zone of the case's arrays on a device.
+// zoneOf returns the size of the guard zones of the case's arrays on a device.
 func (c Case) zoneOf() int {
 	if c.Exact {
 		return 0
@@ -36,7 +36,7 @@ func (c Case) zoneOf() int {
 	return zone
 }
 
-// surround returns content with a guard zone on both sides, the first longer by shift.
+// surround returns content with a guard zone on either side, the first one longer by shift.
 func surround[T smoothl1.Float](content []T, zone, shift int) []T {
 	whole := make([]T, zone+shift+len(content)+zone)
 	copy(inside(whole, zone, shift, len(content)), content)
@@ -65,7 +65,7 @@ func checkZones[T smoothl1.Float](k int, whole []T, zone, shift int) error {
 	return nil
 }
 
-// check returns an error if a guard zone, or one of the first arrays, the inputs, was written to.
+// check returns an error if a guard zone, or one of the first arrays, which are inputs, was written to.
 func (g *guarded[T]) check(in Inputs[T], inputs int) error {
 	originals := [][]T{in.Pred, in.Target, in.Upstream}
 	for k, whole := range g.whole {

@@ -8,11 +8,11 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// Modified is a device on which gpu finds another PTX than the one it embeds, or another number of multiprocessors.
+// Modified is a device that loads other PTX in place of that of package kernels, or reports another number of multiprocessors.
 type Modified struct {
 	driver.Device
-	PTX             map[smoothl1.DType]string // by element type; none: as it is
-	Multiprocessors int                       // 0: as it is
+	PTX             map[smoothl1.DType]string // replacements, by element type
+	Multiprocessors int                       // 0: unchanged
 }
 
 // Load implements driver.Device.
@@ -36,10 +36,10 @@ func (m Modified) Info() driver.Info {
 	return info
 }
 
-// passes are those of the operations.
+// passes maps operations to passes.
 var passes = map[Op]kernels.Pass{ForwardTerms: kernels.ForwardTerms, Forward: kernels.Forward, Backward: kernels.Backward, ForwardBackward: kernels.ForwardBackward}
 
-// Kernel returns the name of the kernel that the case runs on a device.
+// Kernel returns the name of the kernel that the case launches on a device.
 func (c Case) Kernel() string {
 	v := kernels.Variant{DType: c.DType, Pass: passes[c.Op], Elementwise: c.Op == Backward && c.Elementwise}
 	switch c.DType.Computing() {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// ParseFloat parses a number as strconv does, but for those that a float64 has no value near: one that is too small, which
-// strconv takes for 0, is an error as one that is too large is.
+// ParseFloat is strconv.ParseFloat, but a number other than 0 that would underflow to 0 is an error, like one that overflows.
 func ParseFloat(text string) (float64, error) {
 	x, err := strconv.ParseFloat(text, 64)
 	switch {
@@ -17,12 +16,12 @@ func ParseFloat(text string) (float64, error) {
 	case err != nil:
 		return 0, fmt.Errorf("%q is not a number", text)
 	case x == 0 && !isZero(text):
-		return 0, fmt.Errorf("%s is not 0, but would be in float64, whose least is 5e-324", text)
+		return 0, fmt.Errorf("%s is too small for a float64, whose smallest positive number is 5e-324", text)
 	}
 	return x, nil
 }
 
-// isZero says whether a number in decimal or hexadecimal is 0 as it is written.
+// isZero reports whether all digits of a decimal or hexadecimal number are 0.
 func isZero(text string) bool {
 	digits, exponent := "123456789", "e"
 	text = strings.ToLower(text)

@@ -16,7 +16,7 @@ func TestParseFloat(t *testing.T) {
 	}
 	for _, text := range []string{"1e-400", "-1E-400", "0.0000001e-400", "2e-324", "0x1p-1080", "-0X.Ap-2000", "0xep-2000"} {
 		_, err := ParseFloat(text)
-		require.EqualError(t, err, text+" is not 0, but would be in float64, whose least is 5e-324")
+		require.EqualError(t, err, text+" is too small for a float64, whose smallest positive number is 5e-324")
 		_, err = Parse("op=backward,beta=" + text)
 		require.ErrorContains(t, err, `case field "beta=`+text+`": `)
 		_, err = Parse("op=backward,upstream=" + text)

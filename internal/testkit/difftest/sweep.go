@@ -17,36 +17,37 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// A Sweep is a long run: many cases, in the columns of one device.
+// A Sweep is a run of many cases in the columns of a target.
 type Sweep struct {
 	Seed         uint64
-	First, Cases int // the cases First, First+1, …: of a failure, those of its block run it again as it was
+	First, Cases int // index of the first case, and number of cases; to reproduce a failure, see Failure.Block
 	Target       Target
-	// Progress is told of every case that is done, by one goroutine at a time; nil: nobody is.
+	// Progress, unless nil, is called after every case, by one goroutine at a time.
 	Progress func()
 }
 
-// Block is the number of cases that a device runs before the next one is opened. A block's cases always run on a device that
-// began with its first, so that running the block again runs them as they were.
+// Block is the number of cases that run on one device before the next device is opened. A device always starts with the first case of a
+// block, so that running a block again reproduces it.
 const Block = 250
 
-// Target is what a Sweep runs the cases on.
+// Target says on which devices a Sweep runs the cases.
 type Target struct {
 	Name string
-	// Limit is the largest count of a random case.
+	// Limit is the maximum number of elements of a random case.
 	Limit   int
 	workers int
 	open    func(seed uint64, block int) (*opened, error)
 }
 
-// opened is a device of a target.
+// opened is an open device of a target.
 type opened struct {
 	columns []Column
 	close   func() error
-	sim     *sim.Device // nil: none
+	sim     *sim.Device // nil unless simulated
 }
 
-// OnSim has simulated devices run the cases: one for each core and block, of various numbers of multiprocessors.
+// OnSim returns a target that runs each block on a new simulated device, with various numbers of multiprocessors, and as many blocks in
+// parallel as there are cores.
 func OnSim() Target {
 	return Target{Name: "sim", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(seed uint64, block int) (*opened, error) {
 		d := sim.New(sim.Serial(), sim.Seed(seed+uint64(block)))
@@ -58,20 +59,20 @@ func OnSim() Target {
 	}}
 }
 
-// Multiprocessors are the numbers of them that simulated devices say they have. They set the geometry of a launch: few give blocks of
-// many warps, some without a chunk; many give blocks of one warp, also of large arrays.
+// Multiprocessors are the numbers of multiprocessors that simulated devices report. They determine the geometry of a launch: a low number
+// leads to blocks of many warps, some without a chunk, and a high one to blocks of one warp even for large arrays.
 var Multiprocessors = [4]int{4, 2, 64, 4096}
 
-// OnCUDA has a CUDA device run the cases.
+// OnCUDA returns a target that runs the cases on a CUDA device.
 func OnCUDA(ordinal int) Target {
 	return Target{Name: "CUDA", Limit: 1 << 21, workers: 1, open: func(uint64, int) (*opened, error) {
 		return onOpened("CUDA", gpu.CUDA(ordinal))
 	}}
 }
 
-// OnTheCPU has the CPU run the cases: the functions of package cpu, with each instruction set, and package gpu on top of them.
+// OnTheCPU returns a target that runs the cases on the CPU: in package cpu, with each instruction set, and in package gpu.
 func OnTheCPU() Target {
-	return Target{Name: "cpu", Limit: 200_000, workers: 1, open: func(uint64, int) (*opened, error) { // one: see OtherSets
+	return Target{Name: "cpu", Limit: 200_000, workers: 1, open: func(uint64, int) (*opened, error) { // one worker: see OtherSets
 		o, err := onOpened("gpu on the CPU", gpu.CPU())
 		if err == nil {
 			o.columns = slices.Concat([]Column{Fallback()}, OtherSets(), o.columns)
@@ -88,9 +89,9 @@ func onOpened(name string, choice gpu.OpenOption) (*opened, error) {
 	return &opened{columns: []Column{On(name, dev)}, close: dev.Close}, nil
 }
 
-// Run runs a single case on a device of its own.
+// Run runs a single case on a new device.
 func (t Target) Run(c Case, seed uint64) (err error) {
-	const arrays = 16 // that there are at a time: inputs, what the reference gave, a column's, and garbage
+	const arrays = 16 // in memory at a time: inputs, the results of the reference and of a column, and garbage
 	if err := memory.Check(arrays * uint64(c.N) * uint64(c.DType.Size())); err != nil {
 		return fmt.Errorf("difftest: n=%d: %w: %w", c.N, smoothl1.ErrMemory, err)
 	}
@@ -107,7 +108,7 @@ func (t Target) Run(c Case, seed uint64) (err error) {
 	return nil
 }
 
-// Case returns the i-th case of the sweep: every fifth is one of the fixed ones, in turn, the others are random.
+// Case returns the i-th case of the sweep. Every fifth case is the next of the fixed ones; the others are random.
 func (s *Sweep) Case(i int) Case {
 	if i%5 == 4 {
 		all := fixed()
@@ -116,15 +117,15 @@ func (s *Sweep) Case(i int) Case {
 	return Random(s.Seed, i, s.Target.Limit)
 }
 
-// Fixed is how many fixed cases there are: five times as many cases run all of them.
+// Fixed returns the number of fixed cases. A sweep of five times as many cases runs all of them.
 func Fixed() int { return len(fixed()) }
 
 var fixed = sync.OnceValue(func() []Case {
-	// Mixed, so that a short run sees some of everything.
-	return slices.Insert(mixed(slices.Concat(Table(), Corners())), 3*Block/5, Deep()...) // in the first block of most multiprocessors
+	// Mixed, so that a short run has cases of all kinds.
+	return slices.Insert(mixed(slices.Concat(Table(), Corners())), 3*Block/5, Deep()...) // in the first block with the highest number of multiprocessors
 })
 
-// Tally counts the cases of a column.
+// Tally has the counts of a column.
 type Tally struct {
 	Column     string `json:"column"`
 	Cases      int    `json:"cases"`
@@ -138,21 +139,21 @@ type Failure struct {
 	Err   error
 }
 
-// Block returns the first case of the failure's block and the number of cases up to the failure.
+// Block returns the first case of the failure's block, and the number of cases from there up to and including the failure.
 func (f Failure) Block() (first, cases int) {
 	return f.Index / Block * Block, f.Index%Block + 1
 }
 
-// Swept is what a sweep has found.
+// Swept is the outcome of a sweep.
 type Swept struct {
-	Done     int // cases, each in all columns
+	Done     int // cases done, each in all columns
 	Columns  []Tally
 	Sizes    []SizeClass
-	Failures []Failure    // the first few
+	Failures []Failure    // the first keptFailures
 	Coverage sim.Coverage // of simulated devices
 }
 
-// Mismatches returns the mismatches of all columns.
+// Mismatches returns the number of mismatches in all columns.
 func (s *Swept) Mismatches() (total int) {
 	for _, t := range s.Columns {
 		total += t.Mismatches
@@ -160,14 +161,14 @@ func (s *Swept) Mismatches() (total int) {
 	return total
 }
 
-// keptFailures is how many failures a Swept lists.
+// keptFailures is the maximum number of failures that a Swept lists.
 const keptFailures = 10
 
-// Run runs the cases until they are done or ctx ends; then its error is returned along with what was found so far.
+// Run runs the cases until they are done or ctx is done; in the latter case it returns ctx's error together with the outcome so far.
 func (s *Sweep) Run(ctx context.Context) (*Swept, error) {
 	found := &Swept{Sizes: newSizes()}
 	blocks := make(chan int)
-	var mu sync.Mutex // of found, of failed, and of Progress
+	var mu sync.Mutex // guards found, failed and calls of Progress
 	var failed error
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -223,14 +224,14 @@ func (s *Sweep) block(ctx context.Context, block int, found *Swept, mu *sync.Mut
 	return nil
 }
 
-// locked calls f while it holds mu, and lets go of it also where f panics.
+// locked calls f with mu locked, and unlocks it even if f panics.
 func locked(mu *sync.Mutex, f func()) {
 	mu.Lock()
 	defer mu.Unlock()
 	f()
 }
 
-// add takes down a case.
+// add records the results of a case.
 func (s *Swept) add(i int, c Case, columns []Column, results []error) {
 	if s.Columns == nil {
 		for _, column := range columns {
@@ -255,10 +256,10 @@ func (s *Swept) add(i int, c Case, columns []Column, results []error) {
 	}
 }
 
-// SizeClass counts the cases whose arrays have From to To elements.
+// SizeClass has the number of cases whose arrays have From to To elements.
 type SizeClass struct{ From, To, Cases int }
 
-// String returns the counts, as "32 to 127".
+// String returns the range of the number of elements, such as "32 to 127".
 func (s SizeClass) String() string {
 	switch {
 	case s.From == s.To:

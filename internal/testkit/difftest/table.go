@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// Losses are those of the tables: each kind, betas that are powers of two and not, and beta 0.
+// Losses are the losses of the tables: of each kind, with betas that are powers of two, that are not, and that are 0.
 var Losses = []smoothl1.Loss{
 	{Kind: smoothl1.SmoothL1, Beta: 1, Reduction: smoothl1.Mean},
 	{Kind: smoothl1.SmoothL1, Beta: 4, Reduction: smoothl1.Sum},
@@ -20,18 +20,18 @@ var Losses = []smoothl1.Loss{
 	{Kind: smoothl1.Huber, Beta: 0.3, Reduction: smoothl1.Mean},
 }
 
-// extremes are losses whose intermediates overflow or underflow where the quotient would not.
+// extremes returns losses for which intermediate results overflow or underflow although the quotient does not.
 func extremes(t smoothl1.DType) []smoothl1.Loss {
 	f := formatOf(t)
 	return []smoothl1.Loss{{Beta: f.power}, {Beta: f.large, Reduction: smoothl1.Sum}, {Beta: f.small}, {Kind: smoothl1.Huber, Beta: f.large}}
 }
 
-// Boundaries are the counts around which implementations differ: nothing, one, a vector, a warp, the lanes of a row, rows, a
-// batch of rows, the chunk, and several chunks.
+// Boundaries are numbers of elements around which implementations take different paths: 0, 1, a vector, a warp, a row, several rows, a
+// batch of rows, a chunk, and several chunks.
 var Boundaries = []int{0, 1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 63, 64, 65, 127, 128, 129, 255, 256, 257, 511, 512, 513,
 	1000, 1023, 1024, 1025, 1151, 2047, 2048, 2049, 2176, 4095, 4096, 4097, 6149, 8191, 16384, 20481}
 
-// Table returns the fixed cases: every boundary with every loss, operation and type, and the rest varied along with them.
+// Table returns the fixed cases: every boundary with every loss, operation and type, with the other fields varied along with these.
 func Table() []Case {
 	var cases []Case
 	for _, n := range Boundaries {
@@ -58,8 +58,8 @@ func Table() []Case {
 	return cases
 }
 
-// Ordered returns the cases of Table and Corners, mixed so that any beginning of them has some of everything, and how many come
-// before all others: one for each kernel, on more than a chunk of aligned arrays, and then one for each on unaligned ones.
+// Ordered returns the cases of Table and Corners, mixed so that any prefix has cases of all kinds. The first ones, whose number it returns
+// too, are one case per kernel with more than a chunk of aligned arrays, followed by one per kernel with unaligned arrays.
 func Ordered() (cases []Case, first int) {
 	all := mixed(slices.Concat(Table(), Corners()))
 	seen := map[string]bool{}
@@ -86,7 +86,7 @@ func Ordered() (cases []Case, first int) {
 	return append(cases, slices.DeleteFunc(all, func(c Case) bool { return taken[c] })...), first
 }
 
-// mixed returns the cases in an order in which a few neighbours have little in common.
+// mixed returns the cases in an order in which neighbours have little in common.
 func mixed(ordered []Case) []Case {
 	all := make([]Case, len(ordered))
 	for i := range ordered {
@@ -95,12 +95,12 @@ func mixed(ordered []Case) []Case {
 	return all
 }
 
-// Corners returns the cases of every corner of the code and of the numbers.
+// Corners returns cases for every corner case of the code and of the numbers.
 func Corners() []Case { return slices.Concat(paths(), numbers(), ends()) }
 
-// numbers returns cases for what shows in few numbers alone, on every path: which side of the formula beta itself is on, which
-// shows where the square overflows and the linear part does not, and so with a large upstream gradient; roundings to subnormal
-// numbers, with betas of which products, quotients and halves round; and single terms, whose last bits no sum hides.
+// numbers returns cases, on every path, for properties that only few numbers reveal: the branch that beta itself takes, which shows if the
+// square overflows and the linear part does not, or with a large upstream gradient; rounding to subnormal numbers, with betas for which
+// products, quotients and halves round; and single terms, whose last bits no sum hides.
 func numbers() []Case {
 	type numbers struct {
 		kind     smoothl1.Kind
@@ -174,7 +174,7 @@ func ends() []Case {
 	return cases
 }
 
-// asked returns the sets of gradients that an operation can be asked for, and whether its upstream gradient is elementwise.
+// asked returns the sets of gradients that an operation can compute, and the possible values of Case.Elementwise.
 func asked(op Op) (grads []Grads, elementwise []bool) {
 	grads, elementwise = []Grads{0}, []bool{false}
 	if op.HasGradients() {
@@ -186,8 +186,8 @@ func asked(op Op) (grads []Grads, elementwise []bool) {
 	return grads, elementwise
 }
 
-// paths returns every loss, operation, type and set of gradients, on parts of a chunk, a whole one, and two and a part, with
-// all arrays aligned and with each of them alone unaligned; and losses at the ends of the range.
+// paths returns cases of every loss, operation, type and set of gradients, and of losses at the ends of the range: with a partial chunk, a
+// full one, and two and a partial one, and with all arrays aligned or all but one.
 func paths() []Case {
 	var cases []Case
 	for _, op := range Ops {
@@ -199,18 +199,18 @@ func paths() []Case {
 						for _, elementwise := range upstreams {
 							for i, shift := range []int{0, 0, 0, 1, 1, 10, 100, 1000, 10000} {
 								k := len(cases)
-								if n < 2048 { // ends in each of the 16 places that a thread has in four rows
+								if n < 2048 { // reaches each of the 16 elements that a thread has in four rows
 									n = 1 + k*37%512
 								}
 								data := Data(k % int(dataCount))
-								switch i { // aligned and not, each branch and its edges in every place of a row
+								switch i { // aligned and not, with each branch and its boundaries at every position of a row
 								case 0, 3:
 									data = Kinks
 								case 1, 4:
 									data = Quadratic
 								case 2, 5:
 									data = Lanes
-									if li >= len(Losses) { // whose sums hide what is not of their size
+									if li >= len(Losses) { // whose sums hide terms of other magnitudes
 										data = Normal
 									}
 								}
@@ -229,7 +229,7 @@ func paths() []Case {
 	return cases
 }
 
-// Deep returns cases of each reducing kernel whose chunk sums are themselves one whole chunk, and more than one.
+// Deep returns cases for each reducing kernel whose chunk sums fill exactly one chunk, and more than one.
 func Deep() []Case {
 	var cases []Case
 	for _, op := range []Op{Forward, ForwardBackward} {
@@ -245,8 +245,8 @@ func Deep() []Case {
 	return cases
 }
 
-// Levels returns cases of each reducing kernel whose number of chunk sums ends in each of the places that the threads of a warp
-// read together, and whole numbers of rows whose every sum rounds.
+// Levels returns cases for each reducing kernel in which the chunk sums end at each of the positions that the threads of a warp read
+// together, and cases with full rows of chunk sums, in which every addition rounds.
 func Levels() []Case {
 	var cases []Case
 	for k, c := range Deep() {
@@ -266,8 +266,8 @@ func Levels() []Case {
 	return cases
 }
 
-// Random returns the i-th case of a random run. Three in four counts lie below 300, or at most 40 from a boundary; the others
-// are spread evenly over the orders of magnitude up to limit.
+// Random returns the i-th case of a random run. Three of four cases have fewer than 300 elements, or at most 40 more or less than a
+// boundary; the others are spread evenly over the orders of magnitude up to limit.
 func Random(seed uint64, i, limit int) Case {
 	r := rand.New(rand.NewPCG(seed, uint64(i)))
 	c := Case{

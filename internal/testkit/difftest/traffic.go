@@ -11,17 +11,17 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Traffic is what one launch of a kernel moves, as the simulated device counts it, and the least that it has to.
+// Traffic is the memory traffic of a launch, as counted by the simulated device, and its lower bound.
 type Traffic struct {
 	Variant  kernels.Variant
 	Elements int
 	Stats    sim.KernelStats
-	Launches uint64 // of the whole operation
-	// FloorLoads and FloorStores are the bytes of the arrays that must be read and written.
+	Launches uint64 // number of launches of the operation
+	// FloorLoads and FloorStores are the sizes in bytes of the arrays that must be read and written.
 	FloorLoads, FloorStores int
 }
 
-// ChunkSumBytes is what a reduction writes beside the arrays: one number a chunk.
+// ChunkSumBytes returns the size of the chunk sums that a reduction writes in addition to the arrays.
 func (t Traffic) ChunkSumBytes() int {
 	if t.Variant.Pass.Reduces() {
 		return 8 * cpu.Chunks(t.Elements)
@@ -29,8 +29,8 @@ func (t Traffic) ChunkSumBytes() int {
 	return 0
 }
 
-// MeasureTraffic runs each kernel once on a simulated device, for the gradient of pred alone, on aligned arrays of whole chunks,
-// and returns what was counted, in the order of kernels.All.
+// MeasureTraffic runs each kernel once on a simulated device, on aligned arrays of full chunks and with the gradient of pred as the only
+// gradient, and returns the counts in the order of kernels.All.
 func MeasureTraffic(chunks int) (list []Traffic, err error) {
 	for _, v := range kernels.All() {
 		c := Case{
