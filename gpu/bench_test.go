@@ -11,9 +11,9 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// The benchmarks run on the device that Open gives. They check the answer first and report GB/s, by the bytes that the
-// operation must move, and the share of what a plain copy of as many bytes reaches between the same measurements. One shared
-// machine's figures are no other's: compare within a run.
+// The benchmarks run on the device that Open returns. They check the result first, and report GB/s, computed from the bytes that the
+// operation must move, and the percentage of the throughput of a plain copy that is measured alternately. On shared machines, compare
+// figures only within a run.
 //
 //	make bench
 
@@ -36,7 +36,7 @@ func BenchmarkForwardBackward(b *testing.B) {
 // calls are the operations to measure.
 type calls struct{ forward, forwardTerms, backward, forwardBackward func() error }
 
-// benchmarkAll measures an operation that moves so many arrays.
+// benchmarkAll measures an operation that reads and writes the given number of arrays.
 func benchmarkAll(b *testing.B, arrays int, choose func(calls) func() error) {
 	d, err := Open()
 	require.NoError(b, err)
@@ -88,7 +88,7 @@ func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, ar
 	})
 	duplicate := func() error { return f.gradTarget.CopyFrom(f.pred) } // reads one array and writes one
 	require.NoError(b, run())
-	require.NoError(b, duplicate()) // pages are there before the clock starts
+	require.NoError(b, duplicate()) // fault the pages in
 	b.ReportAllocs()
 	var ours, copies time.Duration
 	for b.Loop() {
@@ -113,8 +113,8 @@ func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, ar
 	b.ReportMetric(speed/(2*size*float64(b.N)/copies.Seconds()/1e9), "of-copy")
 }
 
-// BenchmarkCall measures what a call costs by itself: forward and backward of few elements on the CPU, without the clock that
-// the others read for each.
+// BenchmarkCall measures the overhead of a call: forward and backward for few elements on the CPU, without reading the clock for each call
+// as the other benchmarks do.
 func BenchmarkCall(b *testing.B) {
 	d, err := Open(CPU())
 	require.NoError(b, err)

@@ -27,7 +27,7 @@ func TestConcurrentUseOfOneOpIsAnError(t *testing.T) {
 	})
 }
 
-// TestCloseOfABufferWaits has calls in progress, of an op or on the buffer itself, for a moment.
+// TestCloseOfABufferWaits closes buffers during calls of an op, and during calls on the buffer itself.
 func TestCloseOfABufferWaits(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
@@ -81,7 +81,7 @@ func TestCallsOnOneOpFromManyGoroutines(t *testing.T) {
 	})
 }
 
-func TestManyOpsSideBySide(t *testing.T) {
+func TestConcurrentOps(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		x := make([]float32, 3000)
 		for i := range x {
@@ -261,7 +261,7 @@ func TestCopyFrom(t *testing.T) {
 	})
 }
 
-// TestCopyFromWhileTheSourceCloses is for the race detector: where a source lies is looked at only while it is held.
+// TestCopyFromWhileTheSourceCloses is for the race detector: the address of the source is read only while a reference to it is held.
 func TestCopyFromWhileTheSourceCloses(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		b, err := Alloc[float32](d, 4)

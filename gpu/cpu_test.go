@@ -19,7 +19,7 @@ func openCPUFor(t testing.TB) *Device {
 	return d
 }
 
-func TestTheDefaultSaysWhatItIs(t *testing.T) {
+func TestOpenDefault(t *testing.T) {
 	d, err := Open()
 	require.NoError(t, err)
 	defer d.Close()

@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// dropped makes one of each kind of thing, uses them, and closes none. It returns whether they are still there.
+// dropped creates and uses one object of each kind, and closes none. It returns functions that report whether they still exist.
 func dropped(t *testing.T, d *Device) (there map[string]func() bool) {
 	b, err := Upload(d, make([]float32, 5000))
 	require.NoError(t, err)
@@ -46,9 +46,9 @@ func weakly[T any](x *T) func() bool {
 	return func() bool { return w.Value() != nil }
 }
 
-// TestDroppedThingsAreReleased has a device keep nothing of what the program has dropped, and give it back to the driver while
-// work on it may still be queued.
-func TestDroppedThingsAreReleased(t *testing.T) {
+// TestUnreachableObjectsAreReleased checks that unreachable objects are collected, and their resources returned to the driver, although
+// work that uses them may still be queued.
+func TestUnreachableObjectsAreReleased(t *testing.T) {
 	here, err := Open(CPU())
 	require.NoError(t, err)
 	there, err := Open(On(sim.New(sim.Seed(3))))
@@ -60,7 +60,7 @@ func TestDroppedThingsAreReleased(t *testing.T) {
 		for name, still := range things {
 			assert.False(t, still(), "%s: the %s is kept", d.Backend(), name)
 		}
-		require.Eventually(t, func() bool { // the collector's cleanups run when they do
+		require.Eventually(t, func() bool { // cleanups run some time after a collection
 			require.NoError(t, d.Wait())
 			d.mu.Lock()
 			defer d.mu.Unlock()
@@ -76,7 +76,7 @@ func TestDroppedThingsAreReleased(t *testing.T) {
 	}
 }
 
-// TestUploadInALoop never closes a buffer, on a device with room for few of them.
+// TestUploadInALoop never closes a buffer, on a device with memory for only a few.
 func TestUploadInALoop(t *testing.T) {
 	d, err := Open(On(sim.New(sim.MemoryBytes(1 << 20))))
 	require.NoError(t, err)
@@ -90,7 +90,7 @@ func TestUploadInALoop(t *testing.T) {
 	}
 	assert.GreaterOrEqual(t, d.Usage().Collected, uint64(80))
 
-	// What is in use is not taken, and the error of the allocation is what the program sees.
+	// Buffers in use are not released, and the allocation fails.
 	var kept []*Buffer[float64]
 	for {
 		b, err := Upload(d, x)
@@ -110,7 +110,7 @@ func TestUploadInALoop(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-// TestUploadFromManyGoroutines has room for four times as many buffers as are in use at once: what is short is garbage.
+// TestUploadFromManyGoroutines has room for four times as many buffers as are in use at once: the rest of the memory is held by garbage.
 func TestUploadFromManyGoroutines(t *testing.T) {
 	const elements, goroutines = 10_000, 4
 	d, err := Open(On(sim.New(sim.MemoryBytes(16*4*elements + 1000))))

@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// TestEnvironment opens devices in a process whose SMOOTHL1_CPU, which is read when it starts, cannot be meant.
+// TestEnvironment opens devices in a process with an invalid SMOOTHL1_CPU, which is read at program start.
 func TestEnvironment(t *testing.T) {
 	if os.Getenv(isa.Variable) != "foo" {
 		c := exec.Command(testkit.Self(t), "-test.run=^TestEnvironment$", "-test.v")

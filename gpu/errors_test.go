@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// both runs a test on the stub and on the CPU, whose errors are the same.
+// both runs a test on the stub and on the CPU, which return the same errors.
 func both(t *testing.T, f func(t *testing.T, d *Device)) {
 	t.Run("stub", func(t *testing.T) {
 		d, _ := openStub(t)
@@ -26,7 +26,7 @@ func both(t *testing.T, f func(t *testing.T, d *Device)) {
 	})
 }
 
-// refused asserts that err names operation, argument and value, for the reason if there is one.
+// refused requires err to be an *ArgError with the given operation, argument and value and, unless nil, reason.
 func refused(t *testing.T, err error, reason error, op, arg string, value any) {
 	t.Helper()
 	var e *smoothl1.ArgError

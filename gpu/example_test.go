@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 )
 
-// open returns the CPU, so that the examples print the same everywhere. A program calls gpu.Open() and gets the GPU.
+// open opens the CPU, so that the examples print the same everywhere. A program calls gpu.Open() to use the GPU.
 func open() *gpu.Device {
 	dev, err := gpu.Open(gpu.CPU())
 	if err != nil {
@@ -20,9 +20,9 @@ func open() *gpu.Device {
 }
 
 func ExampleOpen() {
-	dev, err := gpu.Open() // the CUDA device, or the CPU where there is none
+	dev, err := gpu.Open() // the CUDA device, or the CPU if there is none
 	if err != nil {
-		log.Fatal(err) // a GPU that does not work: not the same as none
+		log.Fatal(err) // there is a GPU, but it does not work
 	}
 	defer dev.Close()
 	fmt.Println(dev.Backend() == "cuda" || dev.Reason() != "")
@@ -41,7 +41,7 @@ func ExampleCompute() {
 
 func ExampleSmoothL1() {
 	dev := open()
-	defer dev.Close() // releases what belongs to it
+	defer dev.Close() // releases the device's buffers and ops too
 	crit, err := gpu.NewSmoothL1[float64](dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean})
 	if err != nil {
 		log.Fatal(err)
@@ -74,7 +74,7 @@ func ExampleSmoothL1() {
 	// 0.5 [0.5 -0.5]
 }
 
-// Run computes what its arguments have places for.
+// Run computes the outputs that its arguments have buffers for.
 func ExampleSmoothL1_Run() {
 	dev := open()
 	defer dev.Close()
@@ -83,14 +83,14 @@ func ExampleSmoothL1_Run() {
 	a.Pred, _ = gpu.Upload(dev, []float32{0.5, 2, -3, 0})
 	a.Target, _ = gpu.Upload(dev, []float32{0, 0, 0, 0})
 	a.GradPred, _ = gpu.Alloc[float32](dev, 4)
-	a.Upstream = gpu.Number[float32](8) // the gradient alone is scaled by it
+	a.Upstream = gpu.Number[float32](8) // scales only the gradient
 	err := crit.Run(&a)
 	loss, _ := crit.Value()
 	grad := make([]float32, 4)
 	_ = a.GradPred.Download(grad)
 	fmt.Println(loss, grad, err)
 
-	a.NoLoss, a.GradTarget, a.GradPred = true, a.GradPred, nil // the gradient with respect to target, and nothing else
+	a.NoLoss, a.GradTarget, a.GradPred = true, a.GradPred, nil // only the gradient with respect to target
 	err = crit.Run(&a)
 	_ = a.GradTarget.Download(grad)
 	fmt.Println(grad, err)
@@ -99,7 +99,7 @@ func ExampleSmoothL1_Run() {
 	// [-1 -2 2 -0] <nil>
 }
 
-// The CPU is always there. The error says why nothing else is.
+// The CPU is always available. The error says why there is no CUDA device.
 func ExampleDevices() {
 	devices, err := gpu.Devices()
 	for _, d := range devices {
@@ -119,7 +119,7 @@ func ExampleElements() {
 	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1, Reduction: smoothl1.None})
 	pred, _ := gpu.Upload(dev, []float32{0.5, 2, -3})
 	target, _ := gpu.Upload(dev, []float32{0, 0, 0})
-	weight, _ := gpu.Upload(dev, []float32{1, 0, 10}) // the gradient of whatever follows with respect to each loss term
+	weight, _ := gpu.Upload(dev, []float32{1, 0, 10}) // the gradient of the objective with respect to each loss term
 	terms, _ := gpu.Alloc[float32](dev, 3)
 	gradPred, _ := gpu.Alloc[float32](dev, 3)
 	gradTarget, _ := gpu.Alloc[float32](dev, 3)
@@ -151,13 +151,13 @@ func ExampleSmoothL1_ChunkSums() {
 	}
 	whole, _ := gpu.Compute(dev, l, pred, target, nil)
 
-	var sums []float64 // gathered from the shards, in their order
+	var sums []float64 // of the shards, in order
 	for _, shard := range [][2]int{{0, cpu.Chunk}, {cpu.Chunk, n}} {
 		crit, _ := gpu.NewSmoothL1[float32](dev, l)
 		p, _ := gpu.Upload(dev, pred[shard[0]:shard[1]])
 		t, _ := gpu.Upload(dev, target[shard[0]:shard[1]])
 		grad, _ := gpu.Alloc[float32](dev, p.Len())
-		_ = crit.Run(&gpu.Args[float32]{Pred: p, Target: t, GradPred: grad, Divisor: smoothl1.DivideBy(n)}) // the mean is that of all shards
+		_ = crit.Run(&gpu.Args[float32]{Pred: p, Target: t, GradPred: grad, Divisor: smoothl1.DivideBy(n)}) // the mean over all shards
 		sums, _ = crit.ChunkSums(sums)
 	}
 	loss, err := cpu.Finish(l, sums, n, smoothl1.Divisor{})
@@ -197,8 +197,8 @@ func ExampleDevice_NewStream() {
 	crit, _ := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1})
 	pred, _ := gpu.Upload(dev, []float32{1, 2})
 	target, _ := gpu.Upload(dev, []float32{1, 4})
-	_ = crit.Forward(pred, target, gpu.OnStream(stream)) // beside the work of other streams
-	loss, err := crit.Value()                            // waits for this one
+	_ = crit.Forward(pred, target, gpu.OnStream(stream)) // may run concurrently with other streams
+	loss, err := crit.Value()                            // waits for stream
 	fmt.Println(loss, err)
 	// Output: 0.75 <nil>
 }

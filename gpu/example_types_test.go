@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// Events measure what the device takes, not what it takes to ask.
+// Events measure the time of the work on the device, not of the calls that queue it.
 func ExampleEvent() {
 	dev := open()
 	defer dev.Close()
@@ -25,7 +25,7 @@ func ExampleEvent() {
 	// Output: true <nil> <nil>
 }
 
-// The simulated device stands where a GPU would, and says so.
+// A simulated device can be used in place of a GPU.
 func ExampleDevice_Info() {
 	dev, err := gpu.Open(gpu.On(sim.New(sim.ComputeCapability(8, 0), sim.Multiprocessors(108))))
 	if err != nil {
@@ -40,7 +40,7 @@ func ExampleDevice_Info() {
 	// sim device 0: smoothl1 simulated device (sm_80, 108 multiprocessors)
 }
 
-// What the driver answers keeps its code and its name. Running out of memory can be told apart, to try a smaller batch.
+// A DeviceError has the driver's code and its name. A program can detect that memory has run out, and try a smaller batch.
 func ExampleDeviceError() {
 	dev, err := gpu.Open(gpu.On(sim.New(sim.MemoryBytes(1 << 20))))
 	if err != nil {
@@ -58,7 +58,7 @@ func ExampleDeviceError() {
 	// true
 }
 
-// Memory that somebody else has allocated, here of the simulated device, becomes a buffer without a copy.
+// Wrap makes a buffer of memory allocated by other code, here of a simulated device, without a copy.
 func ExampleWrap() {
 	theirs := sim.New()
 	at, err := theirs.Alloc(8)
@@ -79,7 +79,7 @@ func ExampleWrap() {
 	// Output: 2.625 <nil> <nil>
 }
 
-// Buffers that a loop drops are released in time, if later than a Close would; Collected says that there were some.
+// Buffers that are not closed are released some time after they have become unreachable. Collected counts them.
 func ExampleUsage() {
 	dev, err := gpu.Open(gpu.On(sim.New(sim.MemoryBytes(1 << 20))))
 	if err != nil {
@@ -87,7 +87,7 @@ func ExampleUsage() {
 	}
 	defer dev.Close()
 	batch := make([]float32, 100_000)
-	for range 20 { // of 400 kB each, where there is room for two
+	for range 20 { // 400 kB each, in memory for two
 		if _, err := gpu.Upload(dev, batch); err != nil {
 			log.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func ExampleUsage() {
 	// Output: true true true
 }
 
-// A stream of the code around, here of the simulated device itself: work in it stays in its order.
+// WrapStream makes a Stream of a stream created by other code, here of a simulated device. The order of its work is kept.
 func ExampleDevice_WrapStream() {
 	device := sim.New()
 	theirs, err := device.NewStream()

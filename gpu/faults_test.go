@@ -17,8 +17,8 @@ import (
 
 var errInjected = &driver.Error{Call: "injected", Code: driver.CodeUnknown, Name: "CUDA_ERROR_UNKNOWN"}
 
-// everything does all that the package can do on a device, and goes on as far as it gets: each step that needs what an
-// earlier one failed to give is left out. It returns all errors.
+// everything uses all of the package on a device. If a step fails, it skips the steps that need its result and continues. It returns all
+// errors.
 func everything(drv driver.Device) (losses []float64, err error) {
 	var errs []error
 	note := func(err error) bool {
@@ -51,7 +51,7 @@ func everything(drv driver.Device) (losses []float64, err error) {
 	end, err := d.NewEvent()
 	okay = note(err) && okay
 	if okay {
-		for range 2 { // the second time on what the first, with its failure, has left
+		for range 2 { // the second time in the state that a failure left
 			note(start.Record())
 			note(op.ForwardTerms(pred, target, grad))
 			note(op.Backward(pred, target, grad, OnStream(stream)))
@@ -84,7 +84,7 @@ func everything(drv driver.Device) (losses []float64, err error) {
 		note(start.Close())
 		note(pred.Close())
 	}
-	note(d.Close()) // and what has not been closed
+	note(d.Close()) // and everything that is still open
 	return losses, errors.Join(errs...)
 }
 

@@ -17,15 +17,15 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// fuzzDevices are those that the fuzzed calls go to: opening one takes longer than many calls.
+// fuzzDevices are the devices for all fuzzed calls: opening one takes longer than many calls.
 var fuzzDevices = sync.OnceValues(func() ([]*gpu.Device, error) {
 	here, err1 := gpu.Open(gpu.CPU())
 	there, err2 := gpu.Open(gpu.On(sim.New(sim.Seed(1), sim.Serial())))
 	return []*gpu.Device{here, there}, errors.Join(err1, err2)
 })
 
-// FuzzOpArguments calls an operation with any arguments. Those that are right give what the reference gives, on the CPU and on
-// the simulated device; the others are refused with an *ArgError, and nothing is written.
+// FuzzOpArguments calls an operation with arbitrary arguments. Valid calls must produce the result of the reference, on the CPU and on the
+// simulated device; invalid ones must fail with an *ArgError and write nothing.
 func FuzzOpArguments(f *testing.F) {
 	for op := range uint8(4) {
 		f.Add(op, uint8(0), uint8(0), 1.0, 1.0, uint16(0), int64(0), []byte("0123456789abcdef01234567"))
@@ -46,7 +46,7 @@ func FuzzOpArguments(f *testing.F) {
 	})
 }
 
-// What may be wrong with, or is asked for in, a fuzzed call.
+// Faults and variations of a fuzzed call.
 const (
 	shortTarget = 1 << iota
 	nilTarget
@@ -72,14 +72,14 @@ type fuzzedCall struct {
 
 func (c *fuzzedCall) has(flag uint16) bool { return c.flags&flag != 0 }
 
-// refused says whether the call must be an error, by the documentation of the operations and their options.
+// refused reports whether the call must fail according to the documentation.
 func (c *fuzzedCall) refused(r smoothl1.Reduction, n int) bool {
 	differentiates := c.op >= 2
 	loss := r != smoothl1.None && (c.op == 1 || c.op == 3)
 	terms := c.op == 0 && !c.has(nilOutput)
 	gradients := differentiates && !c.has(nilOutput) || c.has(gradTarget)
 	switch {
-	case !loss && !terms && !gradients, // nothing is wanted
+	case !loss && !terms && !gradients, // no output
 		terms && (loss || gradients),
 		c.has(nilTarget), c.has(otherDevice), c.has(closedPred),
 		c.has(shortTarget) && n > 0,
@@ -129,7 +129,7 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 	switch {
 	case c.has(nilOutput):
 		out = nil
-	case c.has(overlap) && n > 1: // by all but one element
+	case c.has(overlap) && n > 1: // overlaps in all but one element
 		whole := k.add(c.dev, slices.Concat(pred, []T{0}))
 		p, out = k.slice(whole, 0, n), k.slice(whole, 1, n+1)
 	case c.has(inPlace):
@@ -202,7 +202,7 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 	}
 }
 
-// numbers are the bytes as they are: any bits at all.
+// numbers returns bytes as numbers, with arbitrary bit patterns.
 func numbers[T smoothl1.Float](values []byte) (x []T) {
 	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
 		for ; len(values) >= 4; values = values[4:] {
@@ -235,7 +235,7 @@ func download[T smoothl1.Float](t *testing.T, b *gpu.Buffer[T]) []T {
 // fuzzBuffers are the buffers of a call.
 type fuzzBuffers[T smoothl1.Float] struct {
 	t     *testing.T
-	shift int // elements that they lie off their aligned place
+	shift int // misalignment, in elements
 	all   []*gpu.Buffer[T]
 }
 

@@ -96,7 +96,7 @@ func TestGeometry(t *testing.T) {
 		n, multiprocessors, limit int
 		blocks, threads           uint32
 	}{
-		{0, 132, 0, 1, 32}, // a reduction of nothing is still written
+		{0, 132, 0, 1, 32}, // an empty reduction still writes its value
 		{1, 132, 0, 1, 32},
 		{2048, 132, 0, 1, 32},
 		{2049, 132, 0, 2, 32},
@@ -105,7 +105,7 @@ func TestGeometry(t *testing.T) {
 		{1 << 20, 132, 0, 128, 128},   // 512 chunks
 		{1 << 30, 132, 0, 264, 256},   // as many as fit at once; each warp takes several chunks
 		{1 << 30, 132, 3, 3, 256},     // or fewer
-		{1 << 30, 0, 0, 2, 256},       // a driver that does not say
+		{1 << 30, 0, 0, 2, 256},       // a driver that does not report it
 	} {
 		assert.Equal(t, driver.Linear(c.blocks, c.threads), geometry(c.n, c.multiprocessors, c.limit), "n=%d limit=%d", c.n, c.limit)
 	}

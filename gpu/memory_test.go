@@ -14,8 +14,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
-// TestMemoryOfTheCPU asks for more than any machine has, in steps of two, from what a machine of today may have on. It does so
-// in a process of its own, since Go ends one that it finds no memory for.
+// TestMemoryOfTheCPU allocates ever more memory, doubling from what a machine may have to more than any machine has. It does so in a
+// process of its own, since Go terminates a process that runs out of memory.
 func TestMemoryOfTheCPU(t *testing.T) {
 	if os.Getenv("GPU_TEST_CHILD") == "" {
 		child := exec.Command(testkit.Self(t), "-test.run=^TestMemoryOfTheCPU$", "-test.v")
@@ -32,7 +32,7 @@ func TestMemoryOfTheCPU(t *testing.T) {
 		b, err := Alloc[float32](d, n)
 		if err == nil {
 			require.NoError(t, b.Close())
-			break // there is as much, or the system says so
+			break // the system has, or claims to have, this much
 		}
 		refusals++
 		require.ErrorIs(t, err, smoothl1.ErrMemory)
@@ -40,7 +40,7 @@ func TestMemoryOfTheCPU(t *testing.T) {
 	}
 	assert.NotZero(t, refusals)
 
-	// What is garbage, or closed, is no reason to refuse anything.
+	// Closed and unreachable buffers must not lead to an error.
 	b, err := Upload(d, make([]float32, cpu.Chunk))
 	require.NoError(t, err)
 	require.NoError(t, b.Close())
@@ -52,7 +52,7 @@ func TestMemoryOfTheCPU(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, op.Forward(three, three))
 	if strconv.IntSize == 64 {
-		huge := &Buffer[float32]{array{dev: d, dtype: smoothl1.Float32, n: 1 << (strconv.IntSize - 14), host: three.host}} // of which nothing is read
+		huge := &Buffer[float32]{array{dev: d, dtype: smoothl1.Float32, n: 1 << (strconv.IntSize - 14), host: three.host}} // never read
 		err = op.Forward(huge, huge)
 		require.ErrorIs(t, err, smoothl1.ErrMemory)
 		require.ErrorContains(t, err, "smoothl1: Forward: pred = float32[1125899906842624]: ")

@@ -19,7 +19,7 @@ func textOf(t *testing.T, dtype smoothl1.DType) string {
 	return text
 }
 
-// Open tries a kernel that does nothing; the kernels of a type are loaded once, with the first op of the type.
+// Open loads only the probe; the kernels of a type are loaded once, with the first op of the type.
 func TestKernelsAreLoadedWhenNeeded(t *testing.T) {
 	s := newStub()
 	d, err := Open(On(s))
@@ -49,7 +49,7 @@ func TestKernelsAreLoadedWhenNeeded(t *testing.T) {
 	assert.Equal(t, nothingAlive, s.alive())
 }
 
-// What a driver takes of the probe it takes of the kernels' files: they are for the same PTX version and target.
+// A driver that accepts the probe accepts the kernels: they have the same PTX version and target.
 func TestProbeIsLikeTheKernels(t *testing.T) {
 	_, s := openStub(t)
 	for _, dtype := range kernels.DTypes() {
@@ -61,7 +61,7 @@ func TestProbeIsLikeTheKernels(t *testing.T) {
 	assert.Empty(t, header("nothing of the kind"))
 }
 
-// Kernels that cannot be loaded, or found in what was loaded, are the error of the op; the next op tries again.
+// If kernels cannot be loaded, or are not found in the module, creating the op fails; the next op tries again.
 func TestKernelsThatDoNotLoad(t *testing.T) {
 	d, s := openStub(t)
 	before := s.alive()

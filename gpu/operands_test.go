@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// fieldsOfTheCPU are those of cpu.Args that Args lacks, and why.
+// fieldsOfTheCPU are the fields of cpu.Args that Args lacks, with the reason.
 var fieldsOfTheCPU = map[string]string{
 	"ChunkSums": "an op keeps them on the device: see SmoothL1.ChunkSums",
 }
@@ -32,7 +32,7 @@ func TestArgsAreThoseOfTheCPU(t *testing.T) {
 	assert.Equal(t, there, here)
 }
 
-// roles are the fields of Args that are buffers, and of the upstream gradient.
+// roles are the names of the fields of Args that are buffers, and of the elementwise upstream gradient.
 var roles = func() (names []string) {
 	for _, x := range reflect.VisibleFields(reflect.TypeFor[Args[float32]]()) {
 		if x.Type == reflect.TypeFor[*Buffer[float32]]() || x.Type == reflect.TypeFor[Upstream[float32]]() {
@@ -53,7 +53,7 @@ func set(a *Args[float32], role string, b *Buffer[float32]) {
 	reflect.ValueOf(a).Elem().FieldByName(role).Set(reflect.ValueOf(b))
 }
 
-// sound is a call that has a buffer in the role, and in others as few as it needs, all from alloc.
+// sound returns the arguments of a valid call with a buffer in the role and in the others that it requires, all made by alloc.
 func sound(role string, alloc func() *Buffer[float32]) *Args[float32] {
 	a := &Args[float32]{Pred: alloc(), Target: alloc(), NoLoss: true}
 	if role == "Terms" {
@@ -65,14 +65,14 @@ func sound(role string, alloc func() *Buffer[float32]) *Args[float32] {
 	return a
 }
 
-// small returns role as errors name it.
+// small returns the name of a role in errors.
 func small(role string) string { return strings.ToLower(role[:1]) + role[1:] }
 
 func TestRoles(t *testing.T) {
 	assert.Equal(t, []string{"Pred", "Target", "Upstream", "Terms", "GradPred", "GradTarget"}, roles)
 }
 
-// TestEveryOperandIsChecked puts what cannot be used in every place.
+// TestEveryOperandIsChecked passes every kind of unusable buffer in every role.
 func TestEveryOperandIsChecked(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		other := openCPUFor(t)
@@ -100,7 +100,7 @@ func TestEveryOperandIsChecked(t *testing.T) {
 			bad(part, smoothl1.ErrClosed, part)
 			bad(partOfPart, smoothl1.ErrClosed, partOfPart)
 			wrong := alloc()
-			wrong.dtype = smoothl1.Float64 // which the compiler keeps out otherwise
+			wrong.dtype = smoothl1.Float64 // otherwise prevented by the compiler
 			bad(wrong, smoothl1.ErrDType, "of float64")
 			a := sound(role, alloc)
 			short, err := alloc().Slice(0, 9)
@@ -115,7 +115,7 @@ func TestEveryOperandIsChecked(t *testing.T) {
 	})
 }
 
-// TestEveryOverlapOfBuffers lets every output begin at every element of every other array.
+// TestEveryOverlapOfBuffers makes every output begin at every element of every other array.
 func TestEveryOverlapOfBuffers(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		const n = 10
@@ -151,7 +151,7 @@ func TestEveryOverlapOfBuffers(t *testing.T) {
 	})
 }
 
-// TestInPlaceOfEveryInput computes every output in the place of every input, the upstream gradient's among them.
+// TestInPlaceOfEveryInput computes every output in place of every input, including the upstream gradient.
 func TestInPlaceOfEveryInput(t *testing.T) {
 	const n = cpu.Chunk + 37
 	content := map[string][]float32{}
@@ -205,8 +205,8 @@ func TestInPlaceOfEveryInput(t *testing.T) {
 	}
 }
 
-// TestWhatNoKernelComputes is refused on the CPU as well.
-func TestWhatNoKernelComputes(t *testing.T) {
+// TestExclusiveOutputs checks that outputs that no kernel computes together are refused, on the CPU as well.
+func TestExclusiveOutputs(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		b := newFour[float32](t, d, 4)
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})

@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// optioned are the calls that take options, by name: on a buffer and an op of 4 elements.
+// optioned returns the calls that take options, by name, on buffers of 4 elements and an op.
 func optioned(t *testing.T, d *Device, op *SmoothL1[float32], b four[float32]) map[string]func(...Option) error {
 	e, err := d.NewEvent()
 	require.NoError(t, err)
@@ -32,7 +32,7 @@ func optioned(t *testing.T, d *Device, op *SmoothL1[float32], b four[float32]) m
 	}
 }
 
-// withoutBlocks are the calls that launch nothing of ours.
+// withoutBlocks are the calls that launch no kernel.
 var withoutBlocks = []string{"Set", "Download", "CopyFrom", "Event.Record"}
 
 func TestEveryCallTakesItsOptionsAndNoOther(t *testing.T) {
@@ -56,9 +56,9 @@ func TestEveryCallTakesItsOptionsAndNoOther(t *testing.T) {
 	})
 }
 
-// TestEveryCallIsMadeOnItsStream has every call of the driver that a call makes on the stream that it is given. Only an event that
-// is waited for on that stream may come from elsewhere.
-func TestEveryCallIsMadeOnItsStream(t *testing.T) {
+// TestOnStream checks that a call makes all its driver calls on its stream. Only the events that it waits for there may have been recorded
+// on another one.
+func TestOnStream(t *testing.T) {
 	d, stub := openStub(t)
 	b := newFour[float32](t, d, 4)
 	s, err := d.NewStream()
@@ -78,7 +78,7 @@ func TestEveryCallIsMadeOnItsStream(t *testing.T) {
 	}
 }
 
-func TestOneBlockIsOneBlock(t *testing.T) {
+func TestMaxBlocks(t *testing.T) {
 	d, stub := openStub(t)
 	b := newFour[float32](t, d, 1<<20)
 	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
@@ -95,8 +95,8 @@ func TestOneBlockIsOneBlock(t *testing.T) {
 	}
 }
 
-// TestScratchIsUsedInOrder: a reduction waits on its stream for the last one, and so does whoever reads the loss; a ticket that may
-// be dirty is cleared on the reduction's stream, before it.
+// TestScratchIsUsedInOrder checks that a reduction, and a call that reads the loss, waits on its stream for the last reduction, and that a
+// ticket that may not be 0 is cleared before the reduction, on its stream.
 func TestScratchIsUsedInOrder(t *testing.T) {
 	d, stub := openStub(t)
 	b := newFour[float32](t, d, 4)
@@ -133,7 +133,7 @@ func TestScratchIsUsedInOrder(t *testing.T) {
 	assert.Equal(t, at(s, "WaitEvent", "Zero", "Launch", "Record"), stub.logged(forward(s)))
 	assert.Equal(t, at(s, "Launch", "Record"), stub.logged(forward(s)), "once")
 
-	// Where the end of a reduction cannot be noted, it is waited for.
+	// If the end of a reduction cannot be recorded, the call waits for it.
 	stub.failing("Record", driver.CodeUnknown, "CUDA_ERROR_UNKNOWN")
 	assert.Equal(t, at(s, "Launch", "Wait"), stub.logged(func() { require.Error(t, op.Forward(b.pred, b.target, OnStream(s))) }))
 	stub.faults.Mend()
@@ -200,7 +200,7 @@ func TestSinceIsFromStartToEndInMilliseconds(t *testing.T) {
 	assert.GreaterOrEqual(t, took, 5*time.Millisecond)
 }
 
-// TestChunkSumsAreTheCallers: what an op has handed out is not what it works with.
+// TestChunkSumsAreTheCallers checks that ChunkSums returns a copy, which the op does not use.
 func TestChunkSumsAreTheCallers(t *testing.T) {
 	d := openCPUFor(t)
 	x, err := Upload(d, []float32{3, 4})

@@ -11,9 +11,9 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// TestLossOfAStreamThatIsGone computes on streams that are closed, in every way, before the loss is read or the op is used on
-// another stream. On the simulated device a kernel may run as late as CUDA allows: every seed draws other moments.
-func TestLossOfAStreamThatIsGone(t *testing.T) {
+// TestLossOfAClosedStream computes on streams that are closed, in several ways, before the loss is read or the op is used on another
+// stream. On the simulated device a kernel may run as late as CUDA allows; each seed makes it run at other times.
+func TestLossOfAClosedStream(t *testing.T) {
 	const n = 5000
 	l := smoothl1.Loss{Beta: 0.5}
 	for seed := range seeds() {
@@ -47,13 +47,13 @@ func TestLossOfAStreamThatIsGone(t *testing.T) {
 			require.NoError(t, crit.Forward(pred, target, OnStream(s)))
 			switch {
 			case step%2 == 0: // the next reduction is on another stream while this one is open
-			case step%3 == 1: // what another goroutine sees while a Close goes on
+			case step%3 == 1: // the state that another goroutine sees during Close
 				_, err = s.guard.close()
 				require.NoError(t, err)
 			default:
 				require.NoError(t, s.Close())
 			}
-			if step%4 == 3 { // nobody reads this one: the next reduction follows it at once
+			if step%4 == 3 { // do not read this loss: the next reduction follows at once
 				continue
 			}
 			got, err := crit.Value()
@@ -68,7 +68,7 @@ func TestLossOfAStreamThatIsGone(t *testing.T) {
 	}
 }
 
-// seeds is how many a test goes through that has the simulated device draw when its work is done.
+// seeds returns the number of seeds for a test in which the simulated device chooses at random when to run its work.
 func seeds() uint64 {
 	if testing.Short() { // under the race detector
 		return 5
@@ -99,7 +99,7 @@ func TestComputeOnAStream(t *testing.T) {
 	}
 }
 
-// TestNoLossAfterAnError: a reduction that failed leaves no older loss in its place, but one that was refused leaves it as it was.
+// TestNoLossAfterAnError checks that a failed reduction discards the previous loss, and that a refused one keeps it.
 func TestNoLossAfterAnError(t *testing.T) {
 	drv := sim.New(sim.Seed(1))
 	d, err := Open(On(drv))

@@ -14,7 +14,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/faults"
 )
 
-// stub is a driver.Device that computes nothing: it keeps count of what is alive, and records launches. Opened by openStub, its calls fail on demand.
+// stub is a driver.Device that does not run kernels. It tracks live objects and records launches. If opened by openStub, its calls fail on
+// demand.
 type stub struct {
 	mu       sync.Mutex
 	next     uint64
@@ -30,7 +31,7 @@ type stub struct {
 	elapsed  func(start, end driver.Event) float32 // nil: 1
 	zeroed   int
 	closes   int
-	faults   *faults.Device // the stub with its faults: what is to be opened
+	faults   *faults.Device // wraps the stub; the device to open
 }
 
 type launched struct {
@@ -56,10 +57,10 @@ func openStub(t testing.TB) (*Device, *stub) {
 	return d, s
 }
 
-// failing makes the calls named fail, as a driver would with this code, until s.faults.Mend.
+// failing makes the named calls fail with this code until s.faults.Mend.
 func (s *stub) failing(call string, code int, name string) { s.faults.Fail(call, 0, code, name) }
 
-// alive returns what has not been released.
+// alive returns the objects that have not been released.
 func (s *stub) alive() string {
 	return fmt.Sprintf("%d allocations, %d streams, %d events, %d modules", len(s.memory), len(s.streams), len(s.events), len(s.modules))
 }
@@ -98,7 +99,7 @@ func (s *stub) Free(p driver.Ptr) error {
 	return nil
 }
 
-// at returns the memory from p on.
+// at returns the memory that begins at p.
 func (s *stub) at(p driver.Ptr) []byte {
 	for base, m := range s.memory {
 		if p >= base && p < base+driver.Ptr(len(m)) {
@@ -241,14 +242,14 @@ func (s *stub) Close() error {
 	return nil
 }
 
-// note has the log have a call.
+// note adds a call to the log.
 func (s *stub) note(call string, on driver.Stream) {
 	if s.record {
 		s.log = append(s.log, fmt.Sprintf("%s on %#x", call, uint64(on)))
 	}
 }
 
-// logged returns the calls that f makes.
+// logged returns the calls made by f.
 func (s *stub) logged(f func()) []string {
 	s.mu.Lock()
 	s.log = nil
@@ -262,7 +263,7 @@ func (s *stub) logged(f func()) []string {
 // last returns the last launch.
 func (s *stub) last() launched { return s.launches[len(s.launches)-1] }
 
-// arg returns the parameter of a launch by its name in the kernels' source.
+// arg returns a parameter of a launch by its name in smoothl1.cu.
 func (l launched) arg(t testing.TB, name string) uint64 {
 	p := reflect.TypeFor[op.Params]()
 	require.Len(t, l.args, p.NumField())

@@ -25,11 +25,11 @@ func TestCloseOfTheDeviceWaitsForEveryCall(t *testing.T) {
 	})
 }
 
-// TestTurnsAreTakenOneByOne has two goroutines begin a turn at the same moment, over and over: one of them gets it.
-func TestTurnsAreTakenOneByOne(t *testing.T) {
+// TestTurnsAreExclusive lets two goroutines begin a turn at the same time, repeatedly, and checks that one of them succeeds.
+func TestTurnsAreExclusive(t *testing.T) {
 	var all turns
 	var arrived, left, got atomic.Int64
-	meet := func(at *atomic.Int64, round int64) { // spins, so that both go on within nanoseconds
+	meet := func(at *atomic.Int64, round int64) { // a spinning barrier, which both leave within nanoseconds
 		at.Add(1)
 		for spins := 0; at.Load() < 2*round; spins++ {
 			if spins%1000 == 999 {
@@ -39,13 +39,13 @@ func TestTurnsAreTakenOneByOne(t *testing.T) {
 	}
 	const rounds = 20_000
 	deadline := time.Now().Add(5 * time.Second)
-	var late atomic.Int64 // the round after which it is too late for more; 0: none
+	var late atomic.Int64 // the last round, once the deadline has passed; else 0
 	var group sync.WaitGroup
 	for k := range 2 {
 		group.Go(func() {
 			for round := int64(1); round <= rounds && (late.Load() == 0 || round <= late.Load()); round++ {
 				if k == 0 && round%100 == 0 && late.Load() == 0 && time.Now().After(deadline) {
-					late.Store(round) // before the other has begun it
+					late.Store(round) // before the other goroutine begins it
 				}
 				meet(&arrived, round)
 				mine := all.begin() == nil
@@ -64,8 +64,8 @@ func TestTurnsAreTakenOneByOne(t *testing.T) {
 	assert.EqualValues(t, 2*got.Load(), all.n.Load())
 }
 
-// TestNoTurnIsLeftOpen: a call that finds the device closed, whenever that happens, ends its turn, for Close waits for it.
-func TestNoTurnIsLeftOpen(t *testing.T) {
+// TestEveryTurnEnds checks that a call ends its turn even if it finds the device closed or is refused. Otherwise Close would wait forever.
+func TestEveryTurnEnds(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
 		b := newFour[float32](t, d, 4)
@@ -81,10 +81,10 @@ func TestNoTurnIsLeftOpen(t *testing.T) {
 		}
 		atRest := func(name string) {
 			if !assert.Zero(t, op.turns.n.Load()%2, name) {
-				op.turns.end() // or the test would not end either
+				op.turns.end() // so that the test ends
 			}
 		}
-		for _, closed := range []bool{false, true} { // between a Close's beginning and its wait
+		for _, closed := range []bool{false, true} { // true: as after Close has begun, before it waits
 			d.closed.Store(closed)
 			for name, call := range calls {
 				err := call()

@@ -20,7 +20,7 @@ func TestNilAndZeroValues(t *testing.T) {
 		new(gpu.Args[float32]), new(gpu.Upstream[float64]), new(gpu.Info), gpu.Devices, gpu.OnStream, gpu.MaxBlocks)
 }
 
-// TestZeroOperands has working things get nil and zero ones as arguments.
+// TestZeroOperands passes nil and zero values as arguments to calls on valid objects.
 func TestZeroOperands(t *testing.T) {
 	for _, open := range []gpu.OpenOption{gpu.CPU(), gpu.On(sim.New())} {
 		d, err := gpu.Open(open)
