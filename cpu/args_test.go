@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// memory is cut into the arrays of a call, float32 and the float64 of chunk sums, at any place.
+// memory is the memory of all arrays of a call, both float32 and the float64 chunk sums, which may overlap in any way.
 type memory []byte
 
 func (m memory) floats(at, n int) []float32  { return cut[float32](m, at, n) }
@@ -22,7 +22,7 @@ func cut[E any](m memory, at, n int) []E     { return unsafe.Slice((*E)(unsafe.P
 func newMemory(bytes int) memory             { return cut[byte](memory(rawOf(make([]float64, bytes/8))), 0, bytes) }
 func rawOf(x []float64) []byte               { return unsafe.Slice((*byte)(unsafe.Pointer(&x[0])), 8*len(x)) }
 
-// implementations are the ways to compute what arguments have places for.
+// implementations are the functions that compute the outputs in an Args.
 var implementations = map[string]func(smoothl1.Loss, *Args[float32]) error{
 	"Run": func(l smoothl1.Loss, a *Args[float32]) error {
 		_, err := Run(l, a)
@@ -51,8 +51,8 @@ func named(l smoothl1.Loss, a *Args[float32], terms func(smoothl1.Loss, Args[flo
 	return err
 }
 
-// TestEveryOverlapOfSlices puts every output at places where it shares an element, or none, with every other array. An output may be
-// an input that is as long.
+// TestEveryOverlapOfSlices places every output so that it shares one element, all or none with every other array. An output may be in
+// place of an input of the same length.
 func TestEveryOverlapOfSlices(t *testing.T) {
 	const n = 2*Chunk + 10 // three chunk sums
 	const size, sums = 4 * n, 3 * 8
@@ -72,7 +72,7 @@ func TestEveryOverlapOfSlices(t *testing.T) {
 				}
 				inPlace := out != "ChunkSums" && i < 3
 				for _, c := range []struct {
-					at      int // from where the other begins
+					at      int // relative to the other array
 					allowed bool
 				}{{-outBytes, true}, {-outBytes + 8, false}, {-8, false}, {0, inPlace}, {8, false}, {otherBytes - 8, false}, {otherBytes, true}} {
 					a := Args[float32]{Pred: newMemory(size).floats(0, n), Target: newMemory(size).floats(0, n)}
@@ -99,7 +99,7 @@ func TestEveryOverlapOfSlices(t *testing.T) {
 	}
 }
 
-// put cuts an array of n elements, or their chunk sums, out of m.
+// put makes a slice of m the array of n elements, or of their chunk sums.
 func put(a *Args[float32], field string, m memory, at, n int) {
 	switch field {
 	case "Upstream":
@@ -111,7 +111,7 @@ func put(a *Args[float32], field string, m memory, at, n int) {
 	}
 }
 
-// A reduced loss of one float64 has one chunk sum, which may not be in the place of an input even so.
+// One float64 has one chunk sum, which nevertheless may not be in place of an input.
 func TestChunkSumInPlaceOfAnInput(t *testing.T) {
 	x := []float64{1}
 	for _, a := range []Args[float64]{{Pred: x, Target: []float64{0}}, {Pred: []float64{0}, Target: x},
@@ -122,7 +122,7 @@ func TestChunkSumInPlaceOfAnInput(t *testing.T) {
 	}
 }
 
-// Run does what the four functions do, and allocates nothing.
+// Run must compute the same as the four functions, and must not allocate.
 func TestRun(t *testing.T) {
 	const n = Chunk + 3
 	for _, l := range []smoothl1.Loss{{Beta: 0.3}, {Beta: 0.3, Reduction: smoothl1.None}} {
@@ -162,7 +162,7 @@ func TestRun(t *testing.T) {
 			assert.Equal(t, math.Float64bits(wantValue), math.Float64bits(value))
 			assert.Equal(t, want, c)
 			assert.Zero(t, testing.AllocsPerRun(20, func() {
-				args := c // on this function's stack
+				args := c // on the stack
 				_, _ = Run(l, &args)
 			}))
 		}
@@ -175,7 +175,7 @@ func TestRun(t *testing.T) {
 	require.ErrorIs(t, err, smoothl1.ErrUnused)
 }
 
-// TestFinish: the chunk sums may be those of either type, so any beta that one of them can be computed with is right.
+// TestFinish checks that Finish accepts any beta that is valid for one of the types: the chunk sums may come from any.
 func TestFinish(t *testing.T) {
 	sums := []float64{3, 4}
 	for _, beta := range []float64{1e-60, 1e60, 1, 0} {

@@ -9,7 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// benchmark runs f on arrays of n elements, arrays of which it reads and writes.
+// benchmark runs f on arrays of n elements. arrays is the number of arrays that f reads and writes.
 func benchmark(b *testing.B, name string, n, arrays int, f func(a Args[float32]) error) {
 	b.Run(fmt.Sprintf("isa=%v/dtype=f32/n=%d/%s", isa.Current(), n, name), func(b *testing.B) {
 		a := randomArgs[float32](n)
@@ -59,7 +59,7 @@ func BenchmarkForwardTerms(b *testing.B) {
 	}
 }
 
-// BenchmarkSerialLimit shows where two goroutines begin to gain: what serialLimit is set by.
+// BenchmarkSerialLimit shows from which size two goroutines pay off, to choose serialLimit.
 func BenchmarkSerialLimit(b *testing.B) {
 	for _, chunks := range []int{4, 8, 16, 128, 192, 256, 384, 512} {
 		for _, workers := range []int{1, 2} {
@@ -77,7 +77,7 @@ func BenchmarkSerialLimit(b *testing.B) {
 	}
 }
 
-// BenchmarkPrefetch shows where fetching ahead gains: what prefetch is set by.
+// BenchmarkPrefetch shows for which sizes software prefetching pays off, to choose the limit in prefetch.
 func BenchmarkPrefetch(b *testing.B) {
 	for _, k := range []struct {
 		name   string

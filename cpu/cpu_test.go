@@ -32,7 +32,7 @@ func ExampleFinish() {
 	}
 	whole, _ := Forward(l, Args[float64]{Pred: pred, Target: target})
 
-	// Two shards, cut at a multiple of Chunk, on two machines perhaps.
+	// Two shards, cut at a multiple of Chunk and possibly on two machines.
 	sums := make([]float64, 3)
 	_, _ = Forward(l, Args[float64]{Pred: pred[:Chunk], Target: target[:Chunk], ChunkSums: sums[:1]})
 	_, _ = Forward(l, Args[float64]{Pred: pred[Chunk:], Target: target[Chunk:], ChunkSums: sums[1:]})
@@ -61,7 +61,7 @@ func TestGradientIsTheDerivative(t *testing.T) {
 		for i := range n {
 			d := math.Abs(a.Pred[i] - a.Target[i])
 			if math.Abs(d-l.Beta) < 2*step || d < 2*step {
-				continue // a kink: no central difference there
+				continue // not differentiable here
 			}
 			for _, x := range []struct {
 				array []float64
@@ -150,7 +150,7 @@ func TestShards(t *testing.T) {
 	assert.Equal(t, math.Float64bits(whole), math.Float64bits(got))
 }
 
-func TestNothing(t *testing.T) {
+func TestEmptyArrays(t *testing.T) {
 	mean, err := Forward(smoothl1.Loss{}, Args[float32]{})
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(mean))

@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// All functions take the same arguments and use those that they need.
+// All functions take an Args and use the fields that they need.
 func ExampleArgs() {
 	l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}
 	a := cpu.Args[float32]{
@@ -25,7 +25,7 @@ func ExampleArgs() {
 	// [0.125 1.5 2.5] <nil>
 }
 
-// Run computes what its arguments have places for.
+// Run computes the outputs that its arguments have slices for.
 func ExampleRun() {
 	a := cpu.Args[float64]{Pred: []float64{0.5, 2, -3}, Target: make([]float64, 3), GradTarget: make([]float64, 3), Divisor: smoothl1.DivideBy(2)}
 	loss, err := cpu.Run(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}, &a)
@@ -33,7 +33,7 @@ func ExampleRun() {
 	// Output: 2.0625 [-0.25 -0.5 0.5] <nil>
 }
 
-// An upstream gradient is a number, or one per element.
+// An upstream gradient is one number, or a slice with a number for each element.
 func ExampleUpstream() {
 	l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.None}
 	a := cpu.Args[float64]{Pred: []float64{0.5, 2, -3}, Target: make([]float64, 3), GradPred: make([]float64, 3)}

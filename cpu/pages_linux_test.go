@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// fenced is memory between two pages that may not be touched.
+// fenced is memory between two inaccessible pages.
 type fenced struct {
 	whole []byte
 	page  int
@@ -26,7 +26,7 @@ func newFenced(t *testing.T, pages int) fenced {
 	return fenced{whole, page}
 }
 
-// fencedSlice returns n elements that end at the second fence, or begin at the first.
+// fencedSlice returns n elements that end at the second inaccessible page, or begin after the first.
 func fencedSlice[T smoothl1.Float](f fenced, n int, atEnd bool) []T {
 	size := int(unsafe.Sizeof(T(0)))
 	from := f.page
@@ -68,8 +68,8 @@ func testFences[T smoothl1.Float](t *testing.T) {
 	}
 }
 
-// Nothing is read outside of the arrays either: where the next page may not be touched, reading it would be a fault.
-func TestNothingIsReadOutside(t *testing.T) {
+// Arrays that adjoin an inaccessible page reveal reads outside of them.
+func TestNoReadsOutsideArrays(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testFences[float32])
 		t.Run("float64", testFences[float64])

@@ -15,7 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// randomArgs returns arrays of n elements with room for everything but the chunk sums.
+// randomArgs returns arguments with random inputs of n elements, and all outputs but the chunk sums.
 func randomArgs[T smoothl1.Float](n int) Args[T] {
 	r := rand.New(rand.NewPCG(uint64(n), 2))
 	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), Terms: make([]T, n), GradPred: make([]T, n), GradTarget: make([]T, n)}
@@ -31,7 +31,7 @@ func withProcessors(t testing.TB, n int) {
 	t.Cleanup(func() { runtime.GOMAXPROCS(old) })
 }
 
-// severalBatches is a count that is cut into batches, the last of them short.
+// severalBatches is a number of elements that makes several batches, of which the last is short.
 const severalBatches = 8*maxBatch*Chunk + 3*Chunk + 77
 
 func TestResultsDoNotDependOnProcessors(t *testing.T) {
@@ -78,7 +78,7 @@ func TestManyCallersAtOnce(t *testing.T) {
 	group.Wait()
 }
 
-// A goroutine that panics must not leave the caller waiting, nor spoil later calls.
+// A panic of a goroutine must reach the caller, and must not affect later calls.
 func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 	l := smoothl1.Loss{Beta: 1}
 	withProcessors(t, 4)
@@ -107,7 +107,7 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 	}
 }
 
-func TestKeptJobsHoldNoArrays(t *testing.T) {
+func TestIdleJobsHoldNoArrays(t *testing.T) {
 	withProcessors(t, 2)
 	a := randomArgs[float32](severalBatches)
 	_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, a)
@@ -118,8 +118,8 @@ func TestKeptJobsHoldNoArrays(t *testing.T) {
 	}
 }
 
-// A job made inside a bubble is used again outside, where a channel of the bubble, say, would be fatal.
-func TestJobsLeaveABubble(t *testing.T) {
+// A job created in a synctest bubble must be usable outside, where a channel of the bubble, for example, would panic.
+func TestJobFromABubble(t *testing.T) {
 	withProcessors(t, 2)
 	l := smoothl1.Loss{Beta: 1}
 	a := randomArgs[float32](severalBatches)

@@ -14,7 +14,7 @@ import (
 
 var exhaustive = flag.Bool("exhaustive", false, "divide all float32 significands (TestAllSignificands)")
 
-// quotients returns x[i]/beta as the gradients of smooth L1 with respect to pred where |x| < beta, norm and upstream 1.
+// quotients computes x[i]/beta for |x[i]| < beta, as gradients of smooth L1 with respect to pred with norm and upstream gradient 1.
 func quotients[T smoothl1.Float](t *testing.T, beta T, x []T) []T {
 	got := make([]T, len(x))
 	a := Args[T]{Pred: x, Target: make([]T, len(x)), GradPred: got}
@@ -22,12 +22,12 @@ func quotients[T smoothl1.Float](t *testing.T, beta T, x []T) []T {
 	return got
 }
 
-// hardNumerators returns the 53-bit integers x for which x/b, b odd, lies |s|/(2b) units in the last place from the middle
-// between two numbers of 53 bits, s odd: there, what is not exact rounds wrongly.
+// hardNumerators returns the 53-bit integers x for which x/b, with b odd, is |s|/(2b) units in the last place, with s odd, away from the
+// midpoint of two 53-bit numbers. A division that is not exact is likely to round such quotients wrongly.
 func hardNumerators(b uint64, s int64) (hard []uint64) {
 	modulus := new(big.Int).SetUint64(b)
-	for _, shift := range []uint{53, 54} { // twice the last place of quotients from 1 on, and of those below
-		// x·2^shift = (an odd number)·b + s. Modulo b it is s, and the number is odd since s and b are.
+	for _, shift := range []uint{53, 54} { // for quotients of at least 1, and below 1
+		// x·2^shift = k·b + s with k odd: it is s modulo b, and k is odd because s and b are.
 		x := new(big.Int).ModInverse(new(big.Int).Lsh(big.NewInt(1), shift), modulus)
 		x.Mul(x, big.NewInt(s)).Mod(x, modulus)
 		for v := x.Uint64(); v < 1<<53; v += b {
@@ -39,7 +39,7 @@ func hardNumerators(b uint64, s int64) (hard []uint64) {
 	return hard
 }
 
-// The quotients nearest to a tie, by the exact quotients of package big.
+// TestHardQuotients compares the quotients nearest to a tie with exact ones from package big.
 func TestHardQuotients(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
 	for range 300 {
@@ -64,7 +64,7 @@ func TestHardQuotients(t *testing.T) {
 	}
 }
 
-// They are hard indeed: a multiplication by the inverse rounds many of them wrongly.
+// TestHardQuotientsAreHard checks that multiplying by the inverse rounds many of the hard quotients wrongly.
 func TestHardQuotientsAreHard(t *testing.T) {
 	wrong, all := 0, 0
 	r := rand.New(rand.NewPCG(5, 6))
@@ -81,21 +81,21 @@ func TestHardQuotientsAreHard(t *testing.T) {
 	require.Greater(t, wrong, all/4, "of %d", all)
 }
 
-// TestAllSignificands divides every float32 significand by a handful of betas, and each quotient is the exact one rounded.
-// With -exhaustive; without it, every 997th.
+// TestAllSignificands divides every float32 significand (without -exhaustive, every 997th) by several betas, and checks that each quotient
+// is the exact one, rounded.
 func TestAllSignificands(t *testing.T) {
 	step := uint32(997)
 	if *exhaustive {
 		step = 1
 	}
 	for _, beta := range []float32{1, 0.1, 1.0 / 9, 0.3, 2.5, 3, 1.9999999, 1.0000001, 0x1.555554p-2, 0x1p-20, 0x1.fffffep63} {
-		// The significands of two binades, so that the quotients are those below and above 1, under beta.
+		// The significands of two binades below beta, for quotients on either side of a power of two.
 		below := math.Float32bits(beta)&^(1<<23-1) - 4<<23
 		var x, want []float32
 		for i := uint32(0); i < 2<<23; i += step {
 			v := math.Float32frombits(below + i)
 			x = append(x, v)
-			// A quotient of 24 bits by 24 bits, rounded to 53 bits and then to 24, is the exact one rounded to 24.
+			// For a quotient of two 24-bit numbers, rounding to 53 bits and then to 24 is the same as rounding to 24.
 			want = append(want, float32(float64(v)/float64(beta)))
 		}
 		eachSet(t, func(t *testing.T) {

@@ -15,16 +15,16 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Streaming stores are for arrays that exceed the last cache together, in their place for vectors of 64 bytes, and not for an
-// output that is an input. No memory is touched here, so that the lengths may be as they please.
-func TestStreamsOnlyWhereItGains(t *testing.T) {
+// Streaming stores must be used if the arrays together exceed the last-level cache, unless an output is misaligned or is also an input.
+// The arrays are not accessed here, so their lengths may exceed their memory.
+func TestStreamingIsUsedOnlyIfItPays(t *testing.T) {
 	memory := make([]float32, 64)
 	i := 0
 	for uintptr(unsafe.Pointer(&memory[i]))%64 != 0 {
 		i++
 	}
 	in, out, off := &memory[i+4], &memory[i], &memory[i+1]
-	third := isa.LastLevelCache() / 4 / 3 // elements of three arrays that just fit
+	third := isa.LastLevelCache() / 4 / 3 // length of three arrays that just fit
 	for _, c := range []struct {
 		name   string
 		params core.Params[float32]
@@ -47,16 +47,16 @@ func TestStreamsOnlyWhereItGains(t *testing.T) {
 	}
 }
 
-// Streaming stores to an output that is not in its place are a fault. All outputs lie at all places that their elements can lie at.
+// A streaming store to a misaligned output would fault. Each output is placed at every offset that is a multiple of its element size.
 func TestStreamingStoresAtEveryOffset(t *testing.T) {
-	defer isa.UseCache(0)() // so that everything exceeds it
+	defer isa.UseCache(0)() // so that all arrays exceed it
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testOffsets[float32])
 		t.Run("float64", testOffsets[float64])
 	})
 }
 
-// behind returns n elements that begin offset elements behind a multiple of core.Line bytes.
+// behind returns n elements that begin offset elements after a multiple of core.Line bytes.
 func behind[T smoothl1.Float](offset, n int) []T {
 	line := core.Line / int(unsafe.Sizeof(T(0)))
 	whole := make([]T, n+2*line)
@@ -109,8 +109,8 @@ func testOffsets[T smoothl1.Float](t *testing.T) {
 	}
 }
 
-// A whole operation on arrays that exceed the cache, in their place for streaming stores and out of it, by half a vector of
-// AVX-512 too, gives the bits of the reference.
+// Operations on arrays that exceed the cache must produce the bits of the reference, whether the outputs are aligned for streaming stores,
+// misaligned, or off by half an AVX-512 vector.
 func TestArraysLargerThanTheCache(t *testing.T) {
 	defer isa.UseCache(1 << 20)()
 	n := (maxSerialLimit+5)*Chunk + 3
@@ -135,7 +135,7 @@ func TestArraysLargerThanTheCache(t *testing.T) {
 	}
 }
 
-// equal compares millions of elements faster than assert.Equal.
+// equal is assert.Equal, but fast enough for millions of elements.
 func equal(a, b []float32) bool {
 	for i := range a {
 		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {

@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// eachSet runs a test with each instruction set that this machine has.
+// eachSet runs a test with each instruction set that this machine supports.
 func eachSet(t *testing.T, test func(t *testing.T)) {
 	for _, set := range isa.Available() {
 		t.Run(set.String(), func(t *testing.T) {
@@ -23,7 +23,7 @@ func eachSet(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// Without room for chunk sums, the one of a single chunk is left in the pass.
+// If the pass has no slice for chunk sums, it keeps the sum of its only chunk in Sum.
 func TestChunkSumStaysInThePass(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		for _, n := range []int{1, 16, 17, 128, 1000, Chunk} {

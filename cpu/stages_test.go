@@ -11,8 +11,8 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// What is done in stages gives the bits of the reference, for counts around the pieces and the batches of goroutines, and also where
-// a gradient takes the place of an input that another stage reads.
+// Passes in stages must produce the bits of the reference, for numbers of elements around those of a piece and of a batch, and for a
+// gradient in place of an input that another stage reads.
 func testStages[T smoothl1.Float](t *testing.T) {
 	losses := []smoothl1.Loss{{Beta: 1}, {Beta: 0.25, Reduction: smoothl1.Sum}, {Beta: 0.1}, {}, {Kind: smoothl1.Huber, Beta: 0.3}}
 	for i, n := range []int{1, 5, 128, piece - 1, piece, piece + 1, 3*piece + 200, severalBatches} {

@@ -12,7 +12,7 @@ import (
 func cancelling(n int) []float64 {
 	var scales [90]float64
 	for i := range scales {
-		scales[i] = math.Ldexp(1, i-76) // of 32-bit numbers: 2⁻⁴⁵ to 2⁴⁴
+		scales[i] = math.Ldexp(1, i-76) // times 32-bit numbers: 2⁻⁴⁵ to 2⁴⁴
 	}
 	x := make([]float64, n)
 	for i := range x {
@@ -29,8 +29,8 @@ func TestTotalIsTheCanonicalSum(t *testing.T) {
 	}
 }
 
-// The order is not any other one either: it would pass the test above if the numbers did not care.
-func TestCancellingNumbersCare(t *testing.T) {
+// TestOrderAffectsSum checks that the sum of the cancelling numbers depends on the order: otherwise the test above would prove nothing.
+func TestOrderAffectsSum(t *testing.T) {
 	sums := cancelling(5000)
 	straight := 0.0
 	for _, x := range sums {

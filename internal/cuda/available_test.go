@@ -11,7 +11,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/devicetest"
 )
 
-// With the driver library of this machine, or without one: no fake.
+// TestAvailable uses the driver library of this machine, if any, rather than a fake one.
 func TestAvailable(t *testing.T) {
 	err := cuda.Available()
 	if err == nil {
@@ -29,7 +29,7 @@ func TestAvailable(t *testing.T) {
 	assert.Equal(t, err, openErr)
 }
 
-// On every CUDA device of this machine.
+// TestDevice tests every CUDA device of this machine.
 func TestDevice(t *testing.T) {
 	if err := cuda.Available(); err != nil {
 		t.Skip(err)

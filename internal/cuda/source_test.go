@@ -12,11 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// What no run can show, since it goes wrong only where the scheduler or the collector happens to move something in between, is
-// held by the text of the source.
+// These tests check the source for mistakes that only show if the scheduler or the garbage collector intervenes at the wrong moment.
 
-// order wants a call of then, by its name in the source, to come behind a call of first in every function that has it, and
-// reports how many functions have both. "defer f" is a deferred call. In place of first a function may have one of the others.
+// order requires every function that calls then, by its name in the source, to call first before it, or one of the others. It returns the
+// number of functions that call both. "defer f" is a deferred call of f.
 func order(t *testing.T, first, then string, others ...string) (both int) {
 	paths, err := filepath.Glob("*_cuda.go")
 	require.NoError(t, err)
@@ -65,15 +64,15 @@ func order(t *testing.T, first, then string, others ...string) (both int) {
 	return both
 }
 
-// A thread's current context is popped before the goroutine may leave the thread. (Where the push has failed there is nothing to
-// pop.)
+// The thread's current context must be popped before the goroutine may move to another thread. (If the push has failed, there is nothing
+// to pop.)
 func TestPopBeforeUnlock(t *testing.T) {
 	assert.Equal(t, 1, order(t, "C.smoothl1_pop", "runtime.UnlockOSThread", "cu.PushCurrentCtx"))
 	assert.Equal(t, 1, order(t, "runtime.LockOSThread", "cu.PushCurrentCtx"))
 }
 
-// The driver reads and writes host memory after the call that asks for it has returned: the slice is pinned before that, and until
-// the function that waits returns.
+// The driver may access host memory after the call that starts a copy has returned, so the slice must be pinned before that call and until
+// the function has waited for the copy.
 func TestHostSlicesArePinned(t *testing.T) {
 	for _, call := range []string{"C.cuMemcpyHtoDAsync", "C.cuMemcpyDtoHAsync"} {
 		assert.Equal(t, 1, order(t, "pin.Pin", call))

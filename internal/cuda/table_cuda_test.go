@@ -18,7 +18,7 @@ func TestTable(t *testing.T) {
 	assert.Nil(t, b.get(h), "a handle is good for one table")
 	assert.NotEqual(t, h, b.add("other"))
 
-	// Taking waits for both users, and lets no new one in meanwhile.
+	// take waits for both users and admits no new one.
 	one, two := a.get(h), a.get(h)
 	require.Equal(t, "first", one.value)
 	taken := make(chan string)

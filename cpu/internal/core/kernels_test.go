@@ -18,7 +18,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// eachSet runs a test with each instruction set that this machine has.
+// eachSet runs a test with each instruction set that this machine supports.
 func eachSet(t *testing.T, test func(t *testing.T)) {
 	for _, set := range isa.Available() {
 		t.Run(set.String(), func(t *testing.T) {
@@ -28,19 +28,19 @@ func eachSet(t *testing.T, test func(t *testing.T)) {
 	}
 }
 
-// kernelCase is a kernel with arrays that lie in one block each, shifted off the alignment of a vector.
+// kernelCase is a kernel and the shape of its arrays, which may be misaligned.
 type kernelCase struct {
 	kernel    Kernel
 	constants constants
 	n         int
-	shift     int  // elements
-	negated   bool // both gradients are asked for
-	target    bool // or that of target alone
+	shift     int  // misalignment, in elements
+	negated   bool // compute both gradients
+	target    bool // compute only the gradient of target
 	streaming bool
 	upstream  float64
 }
 
-// constants are those of a loss, and how its quotients are got.
+// constants are the constants of a loss, and the way to compute its quotients.
 type constants struct {
 	name                      string
 	threshold, outer, divisor float64
@@ -50,8 +50,8 @@ type constants struct {
 var losses = []constants{{"smooth L1 1", 1, 1, 1, One}, {"smooth L1 0.25", 0.25, 1, 0.25, Mul}, {"smooth L1 0.1", 0.1, 1, 0.1, Div},
 	{"L1", 0, 1, 1, Mul}, {"Huber 0.3", 0.3, 0.3, 1, One}}
 
-// arraysOf returns inputs that hit every branch of the formula, and where they lie: behind guard elements, at a multiple of 64
-// bytes and shift elements further.
+// arraysOf returns inputs that take every branch of the formula. They lie between guard elements, shift elements after a multiple of 64
+// bytes.
 func arraysOf[T Float](c kernelCase, seed uint64) (in [3][]T) {
 	r := rand.New(rand.NewPCG(seed, uint64(c.n)))
 	beta := T(c.constants.threshold)
@@ -75,7 +75,7 @@ func arraysOf[T Float](c kernelCase, seed uint64) (in [3][]T) {
 
 const guardElements = 64
 
-// aligned returns n elements, shift elements behind a multiple of 64 bytes, in the middle of guard elements.
+// aligned returns n elements that begin shift elements after a multiple of 64 bytes, between guard elements.
 func aligned[T Float](n, shift int) []T {
 	whole := make([]T, n+3*guardElements)
 	for i := range whole {
@@ -91,7 +91,7 @@ func aligned[T Float](n, shift int) []T {
 
 func guardValue[T Float]() T { return T(math.Float32frombits(0x42a5a5a5)) }
 
-// untouched says whether the guard elements on both sides of x are. An empty slice has no place.
+// untouched reports whether the guard elements on both sides of x are unchanged. For an empty slice it returns true.
 func untouched[T Float](x []T) bool {
 	if len(x) == 0 {
 		return true
@@ -105,7 +105,7 @@ func untouched[T Float](x []T) bool {
 	return true
 }
 
-// outcome is what a kernel writes.
+// outcome holds the outputs of a kernel.
 type outcome[T Float] struct {
 	out, negated []T
 	sums         []float64
@@ -205,8 +205,8 @@ func testKernels[T Float](t *testing.T) {
 	}
 }
 
-// Each kernel in assembly is its twin in Go: for each count up to a few rows, and around the chunks, for arrays in and out of
-// place for vectors, for each way to store, and nothing is written outside of the arrays.
+// The assembly kernels must produce the results of the Go ones, and write nothing outside of the arrays: for all numbers of elements up to
+// a few rows and around multiples of a chunk, for aligned and misaligned arrays, and for each kind of store.
 func TestKernelsAreTheirTwins(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testKernels[float32])
@@ -214,8 +214,8 @@ func TestKernelsAreTheirTwins(t *testing.T) {
 	})
 }
 
-// What no run would show: a fused product, a changed rounding mode, and upper halves of registers that slow down the code
-// behind the return, are kept out by looking.
+// The text of the assembly is searched for faults that no run would reveal: fused products, changes of the rounding mode, and a missing
+// VZEROUPPER, which would slow down the caller.
 func TestRulesOfTheAssembly(t *testing.T) {
 	files, err := filepath.Glob("*.s")
 	require.NoError(t, err)
@@ -236,7 +236,7 @@ func TestRulesOfTheAssembly(t *testing.T) {
 	assert.Equal(t, 2*2*(3*Kernels+2), functions, "sets, types, quotients, kernels")
 }
 
-// A kernel that meets memory that is not there panics like Go code, also while the garbage collector reads its frame.
+// A kernel that accesses unmapped memory must panic like Go code, even while the garbage collector scans its frame.
 func TestFaultInAKernel(t *testing.T) {
 	fault := func(p *Params[float32]) (failed any) {
 		defer func() {

@@ -8,8 +8,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// The simulated device holds to the same contract; it also shows that the kernels do what the stand-in for libcuda, which
-// cannot run PTX, takes them to do.
+// The simulated device must keep the same contract. As it executes PTX, this also checks what the fake libcuda, which cannot, assumes
+// about the kernels.
 func TestSim(t *testing.T) {
 	open := func() (driver.Device, error) { return sim.New(), nil }
 	devicetest.Run(t, open)

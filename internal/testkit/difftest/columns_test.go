@@ -16,8 +16,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// columns returns the implementations that this machine can run against the reference: the fallback, with each instruction set, gpu
-// on the CPU, gpu on simulated devices, and gpu on CUDA where there is a device; and the devices of the column "sim".
+// columns returns the implementations to compare with the reference on this machine: the fallback, with each instruction set, and gpu on
+// the CPU, on simulated devices and, if there is one, on a CUDA device. It also returns the devices of the column "sim".
 func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 	open := func(name string, choice gpu.OpenOption) Column {
 		dev, err := gpu.Open(choice)
@@ -62,8 +62,8 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 	return all, simulated
 }
 
-// bySize is the column of simulated devices of various numbers of multiprocessors. A case always runs on the same one; the deepest
-// sums on the one whose blocks are most.
+// bySize is the column of simulated devices with various numbers of multiprocessors. A case always runs on the same one, and the deepest
+// sums run on the one with the most blocks.
 func bySize(sizes [len(Multiprocessors)]Column) Column {
 	of := func(c Case) Column {
 		if c.N >= 1<<20 {

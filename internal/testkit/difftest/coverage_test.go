@@ -12,8 +12,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// holdCoverage demands that every instruction of the kernels was executed and that every branch went both ways, but for those that
-// cannot. Without -long the kernels that reduce are left out: their sums have too few levels.
+// holdCoverage requires that every instruction of the kernels was executed and every branch both taken and not taken, except those that
+// cannot be. Without -long it skips the kernels that reduce, since their sums have too few levels.
 func holdCoverage(t *testing.T, coverage sim.Coverage) {
 	t.Helper()
 	coverage = slices.DeleteFunc(coverage, func(k sim.KernelCoverage) bool { return k.Kernel == "smoothl1_probe" }) // gpu.Open only loads it
@@ -41,10 +41,10 @@ func holdCoverage(t *testing.T, coverage sim.Coverage) {
 	assert.Empty(t, missed)
 }
 
-// cannot counts the branches of each kernel that cannot go both ways, for one of two reasons. The walk over a chunk of chunk
-// sums tests whether the chunk has elements before its first row, and each has: once in each kernel that reduces. And the
-// compiler has made of the body of those that give gradients a copy for grad_pred = null, in which it still asks for each row
-// whether grad_target is null as well, which gpu refuses: the rest.
+// cannot has the number of branches of each kernel that always go the same way. One in each kernel that reduces is the test of the loop
+// over a chunk of chunk sums before its first row, which always exists. The others are in kernels that compute gradients: the compiler
+// has made a copy of their loops for grad_pred = null, which still tests for each row whether grad_target is null too, and gpu refuses
+// that.
 var cannot = map[string]int{
 	"smoothl1_forward_f32_mul":              1,
 	"smoothl1_forward_f32_div":              1,

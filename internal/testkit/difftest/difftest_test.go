@@ -23,10 +23,10 @@ var (
 	replayCase   = flag.String("case", "", "the case that TestReplay runs, as a failure prints it")
 	replayColumn = flag.String("column", "", "the column that TestReplay runs the case in")
 	onlyColumn   = flag.String("only", "", "leave out all columns but this one")
-	limit        = flag.Duration("for", 0, "leave out the cases that are not begun after this time; 0: none")
+	limit        = flag.Duration("for", 0, "begin no more cases after this time; 0: no limit")
 )
 
-// hold runs the case in the columns and against the reference, and takes it down for the results.
+// hold compares the case in the columns with the reference, and records the outcome in the results.
 func hold(t *testing.T, c Case, columns []Column) {
 	t.Helper()
 	if timeIsUp() {
@@ -35,18 +35,18 @@ func hold(t *testing.T, c Case, columns []Column) {
 	for i, err := range RunAll(c, columns, Reference()) {
 		failed := record(columns[i].Name, c, err)
 		if assert.NoError(t, err); failed >= 10 {
-			t.FailNow() // it is known by now what is wrong
+			t.FailNow() // more failures would add nothing
 		}
 	}
 }
 
-// TestTable runs the fixed cases, and holds what the simulated devices have executed to all of the PTX that can be.
+// TestTable runs the fixed cases, and checks that the simulated devices have executed all of the PTX that can be executed.
 func TestTable(t *testing.T) {
 	all, simulated := columns(t)
 	cases, first := Ordered()
 	for i, c := range cases {
 		if testing.Short() && i >= first && i%16 != 0 {
-			continue // a tool looks over the kernels' shoulder, and slows them a hundredfold
+			continue // a tool such as compute-sanitizer slows the kernels down a hundredfold
 		}
 		hold(t, c, all)
 	}
@@ -56,7 +56,7 @@ func TestTable(t *testing.T) {
 		}
 	}
 	if testing.Short() || *onlyColumn != "" || timeIsUp() {
-		return // the coverage is that of all cases
+		return // coverage is checked only for all cases
 	}
 	var coverage sim.Coverage
 	for _, d := range simulated {
@@ -76,7 +76,7 @@ func TestRandom(t *testing.T) {
 	}
 }
 
-// TestLarge needs a third level of the canonical sum, as TestContractOfLargeArrays does, and is just at it.
+// TestLarge has barely enough elements for a third level of the canonical sum, as does TestContractOfLargeArrays.
 func TestLarge(t *testing.T) {
 	testkit.NeedsLong(t)
 	all, _ := columns(t)
@@ -85,7 +85,7 @@ func TestLarge(t *testing.T) {
 	}
 }
 
-// TestLevels runs on devices what no other implementation has places for.
+// TestLevels runs the cases of Levels, which matter only for devices.
 func TestLevels(t *testing.T) {
 	testkit.NeedsLong(t)
 	all, _ := columns(t)
@@ -96,7 +96,7 @@ func TestLevels(t *testing.T) {
 
 func TestReplay(t *testing.T) {
 	if *replayCase == "" {
-		return // nothing to run again
+		return // no case was given
 	}
 	c, err := Parse(*replayCase)
 	require.NoError(t, err)
@@ -111,7 +111,7 @@ func TestReplay(t *testing.T) {
 	require.Truef(t, ran, "no column %q", *replayColumn)
 }
 
-// TestOrdered sees each kernel early, on aligned and on unaligned arrays, and loses no case.
+// TestOrdered checks that Ordered begins with each kernel, on aligned and on unaligned arrays, and loses no case.
 func TestOrdered(t *testing.T) {
 	cases, first := Ordered()
 	n := len(kernels.All())
@@ -138,7 +138,7 @@ func TestOrdered(t *testing.T) {
 func TestCaseIsReadBackFromItsText(t *testing.T) {
 	for i := range 200 {
 		c := Random(7, i, 1000)
-		if !c.Op.HasGradients() { // what the operation does not use is not printed
+		if !c.Op.HasGradients() { // String omits what the operation does not use
 			c.Grads, c.Upstream, c.Elementwise = 0, 0, false
 		} else if c.Elementwise {
 			c.Upstream = 0

@@ -12,7 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
-// faulty is the fallback with a fault made after each call.
+// faulty returns the fallback with a fault injected into its results after each call.
 func faulty(fault func(a cpu.Args[float32])) Column {
 	wrap := func(f func(smoothl1.Loss, cpu.Args[float32]) error) func(smoothl1.Loss, cpu.Args[float32]) error {
 		return func(l smoothl1.Loss, a cpu.Args[float32]) error {
@@ -24,7 +24,7 @@ func faulty(fault func(a cpu.Args[float32])) Column {
 	return Column{Name: "faulty", f32: onCPU(wrap(cpu.ForwardTerms[float32]), cpu.Forward[float32], wrap(cpu.Backward[float32]), cpu.ForwardBackward[float32])}
 }
 
-// TestFaultsAreSeen breaks an implementation in each way that the comparison exists for.
+// TestFaultsAreSeen breaks an implementation in each way that the comparison must detect.
 func TestFaultsAreSeen(t *testing.T) {
 	beyond := func(x []float32, i int) *float32 {
 		return (*float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), i*4))
@@ -84,7 +84,7 @@ func TestSameBits(t *testing.T) {
 	assert.True(t, SameBits(float32(0.1), float32(0.1)))
 }
 
-// TestRandomCasesReachEverything holds the distribution of the random run to what Random promises.
+// TestRandomCasesReachEverything checks that random cases have the distribution that Random documents.
 func TestRandomCasesReachEverything(t *testing.T) {
 	small, large := 0, 0
 	data, betas := map[Data]int{}, map[float64]int{}

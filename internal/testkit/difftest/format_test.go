@@ -10,7 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
-// TestFormats sees that there are cases of every element type, and that one without a format is refused.
+// TestFormats checks that there are cases for every element type, and that a type without a format is refused.
 func TestFormats(t *testing.T) {
 	var all []smoothl1.DType
 	for d := smoothl1.DType(0); d.Size() != 0; d++ {

@@ -24,7 +24,7 @@ func openGoldenFor(t *testing.T, cases, arrays string) *golden {
 	return g
 }
 
-// allColumns are the reference and everything that is held to it.
+// allColumns returns the reference and the columns compared with it.
 func allColumns(t *testing.T) []Column {
 	all, _ := columns(t)
 	return append([]Column{Reference()}, all...)
@@ -38,7 +38,7 @@ func of[T smoothl1.Float](c Column) func(Case, Inputs[T]) (Result[T], error) {
 	return any(c.f64).(func(Case, Inputs[T]) (Result[T], error))
 }
 
-// TestContract holds every implementation to what an independent transcription of the contract gave, bit for bit.
+// TestContract compares every implementation, bit for bit, with the results of an independent implementation of the contract.
 func TestContract(t *testing.T) {
 	heedTime(t)
 	g := openGoldenFor(t, "contract.json", "contract.npz")
@@ -104,8 +104,8 @@ func contractCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, colum
 	want("gradTarget", both.GradTarget, read("grad_target"))
 }
 
-// TestContractOfLargeArrays reaches the third level of the canonical sum, which is the same code with every instruction set; without
-// -long in the reference and the fallback alone.
+// TestContractOfLargeArrays reaches the third level of the canonical sum, whose code is the same for every instruction set. Without -long
+// it runs only the reference and the fallback.
 func TestContractOfLargeArrays(t *testing.T) {
 	heedTime(t)
 	g := openGoldenFor(t, "contract.json", "contract.npz")
@@ -142,8 +142,8 @@ func largeContractCase[T smoothl1.Float](t *testing.T, c largeCase, all []Column
 	}
 }
 
-// TestPyTorch compares with what PyTorch 1.13 computed on a CPU: its loss terms have the same bits, its sums and gradients
-// another order of operations.
+// TestPyTorch compares with results of PyTorch 1.13 on a CPU. Its loss terms have the same bits; its sums and gradients use another order
+// of operations.
 func TestPyTorch(t *testing.T) {
 	heedTime(t)
 	g := openGoldenFor(t, "cases.json", "arrays.npz")
@@ -212,15 +212,15 @@ func pytorchCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, column
 		require.Len(t, side.got, len(side.want))
 		for i := range side.got {
 			if c.Beta == 0 && in.Pred[i] == in.Target[i] {
-				continue // PyTorch 1.13 gives −upstream, a fault mended since
+				continue // PyTorch 1.13 returns −upstream, a bug that later versions fix
 			}
 			require.LessOrEqual(t, ULPs(side.got[i], side.want[i]), uint64(pytorchULPs), "%s: %s[%d] %v, PyTorch %v", c.Name, side.name, i, side.got[i], side.want[i])
 		}
 	}
 }
 
-// TestArticle draws the points of the curves the project starts from: SmoothL1(0, x) with its critical point at 1, and moved
-// to 1/s by computing on s·x and scaling by 1/s, which is beta = 1/s.
+// TestArticle computes points of the curves in the article that the project starts from: SmoothL1(0, x) with its critical point at 1, and
+// with the point moved to 1/s by computing on s·x and scaling by 1/s, which is the same as beta = 1/s.
 func TestArticle(t *testing.T) {
 	heedTime(t)
 	g := openGoldenFor(t, "cases.json", "arrays.npz")
@@ -237,7 +237,7 @@ func TestArticle(t *testing.T) {
 		require.NoError(t, err)
 		loss, err := goldenArray[float32](g, c, "loss")
 		require.NoError(t, err)
-		// What the article scales by s, beta = 1/s has from the start.
+		// beta = 1/s needs no scaling by s.
 		for i := range pred {
 			pred[i], target[i] = float32(float64(pred[i])/s), float32(float64(target[i])/s)
 		}

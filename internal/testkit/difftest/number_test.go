@@ -6,7 +6,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestParseFloat sees that no number silently becomes 0 or infinite.
+// TestParseFloat checks that no number silently becomes 0 or infinite.
 func TestParseFloat(t *testing.T) {
 	for text, want := range map[string]float64{"0": 0, "-0.00e7": 0, "0x0.0p-9999": 0, "0x00p5": 0, "5e-324": 5e-324, "3e-324": 5e-324,
 		"1e-46": 1e-46, "0x1p-1074": 5e-324, "0x1.8p1": 3} {

@@ -22,16 +22,16 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// results are what a run leaves behind where it is asked to: a CUDA host's is kept. They are written every second, so that a run
-// that is ended leaves some too.
+// results are the results that a run writes to a file if asked to, as on a CUDA host. They are written every second, so that a run that is
+// killed leaves some too.
 type results struct {
 	Device  string            `json:"device"`
 	Date    string            `json:"date"`
 	Go      string            `json:"go"`
 	Commit  string            `json:"commit,omitempty"`
 	Passed  bool              `json:"passed"`
-	Running bool              `json:"running,omitempty"` // it has not come to its end
-	Stopped bool              `json:"stopped,omitempty"` // cases were left out, since time was up
+	Running bool              `json:"running,omitempty"` // the run has not finished
+	Stopped bool              `json:"stopped,omitempty"` // cases were skipped because time was up
 	Seconds float64           `json:"seconds"`
 	Columns map[string]*tally `json:"columns"`
 }
@@ -40,7 +40,7 @@ type results struct {
 type tally struct {
 	Cases    int      `json:"cases"`
 	Elements int      `json:"elements"`
-	Kernels  int      `json:"kernels"` // that these cases are for
+	Kernels  int      `json:"kernels"` // number of kernels that the cases launch
 	Failed   []string `json:"failed,omitempty"`
 
 	kernels map[string]bool
@@ -53,11 +53,11 @@ var (
 	recordMu sync.Mutex
 	recorded = map[string]*tally{}
 	begin    = time.Now()
-	written  = begin // when the results were, last
+	written  = begin // time of the last write
 	stopped  atomic.Bool
 )
 
-// timeIsUp says whether no more cases are to be begun.
+// timeIsUp reports whether the time limit is reached, so that no more cases may begin.
 func timeIsUp() bool {
 	if *limit > 0 && time.Since(begin) > *limit {
 		stopped.Store(true)
@@ -65,7 +65,7 @@ func timeIsUp() bool {
 	return stopped.Load()
 }
 
-// heedTime skips a test for which there is no time left.
+// heedTime skips the test if no time is left.
 func heedTime(t *testing.T) {
 	t.Helper()
 	if timeIsUp() {
@@ -73,7 +73,7 @@ func heedTime(t *testing.T) {
 	}
 }
 
-// record takes a case down and returns how many of the column have failed.
+// record records the outcome of a case and returns the number of failures of the column.
 func record(column string, c Case, err error) (failed int) {
 	recordMu.Lock()
 	defer recordMu.Unlock()
@@ -92,7 +92,7 @@ func record(column string, c Case, err error) (failed int) {
 	if *resultsFile != "" && (time.Since(written) > time.Second || err != nil) {
 		written = time.Now()
 		if err := writeResults(results{Running: true}); err != nil {
-			fmt.Fprintln(os.Stderr, "difftest:", err) // the last ones are an error
+			fmt.Fprintln(os.Stderr, "difftest:", err) // TestMain fails if the last write does
 		}
 	}
 	return len(t.Failed)
@@ -100,7 +100,7 @@ func record(column string, c Case, err error) (failed int) {
 
 func TestMain(m *testing.M) {
 	flag.Parse()
-	debug.SetGCPercent(400) // most of what is made lives for a case alone
+	debug.SetGCPercent(400) // most objects live for only one case
 	code := m.Run()
 	if *resultsFile != "" {
 		if err := writeResults(results{Passed: code == 0, Stopped: stopped.Load()}); err != nil {
@@ -120,7 +120,7 @@ var device = sync.OnceValues(func() (string, error) {
 	return dev.String(), dev.Close()
 })
 
-// writeResults completes the results and writes them, in the place of the last ones.
+// writeResults completes the results and writes them, replacing earlier ones.
 func writeResults(r results) (err error) {
 	if r.Device, err = device(); err != nil {
 		return err
@@ -137,7 +137,7 @@ func writeResults(r results) (err error) {
 	return os.Rename(*resultsFile+".new", *resultsFile)
 }
 
-// TestFor runs this test's binary as the bundle does, with hardly any time.
+// TestFor runs the test binary as the bundle does, with a very short time limit.
 func TestFor(t *testing.T) {
 	self, file := testkit.Self(t), filepath.Join(t.TempDir(), "r.json")
 	for _, c := range []struct {

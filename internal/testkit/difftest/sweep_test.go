@@ -13,7 +13,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// wrongAt is a target whose second column errs in the cases that wrong picks.
+// wrongAt returns a target whose second column is wrong in the cases for which wrong returns true.
 func wrongAt(wrong func(Case) bool) Target {
 	spoil := Fallback()
 	spoil.Name = "spoilt"
@@ -161,7 +161,7 @@ func TestCheckOfCases(t *testing.T) {
 	}
 }
 
-// TestCaseLargerThanMemory runs the largest case that there is where it does not fit: the machine would end the process.
+// TestCaseLargerThanMemory runs the largest case in too little memory, which must be an error before the system kills the process.
 func TestCaseLargerThanMemory(t *testing.T) {
 	c := Case{Op: ForwardBackward, DType: smoothl1.Float64, N: 1 << 28, Grads: GradPred, Upstream: 1}
 	c.Loss.Beta = 1

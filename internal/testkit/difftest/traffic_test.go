@@ -9,8 +9,8 @@ import (
 	"github.com/smoothl1/smoothl1/sim"
 )
 
-// TestTrafficIsAtItsFloor holds each kernel to the bytes that its arrays have: read once, written once, 16 bytes at a time, in
-// whole sectors, by one launch for an operation, and no more beside them than the chunk sums.
+// TestTrafficIsAtItsFloor checks that each kernel reads its inputs once and writes its outputs once, 16 bytes at a time and in full
+// sectors, in one launch per operation, and that there is no other traffic than that of the chunk sums.
 func TestTrafficIsAtItsFloor(t *testing.T) {
 	const chunks = 64
 	list, err := MeasureTraffic(chunks)
@@ -22,14 +22,14 @@ func TestTrafficIsAtItsFloor(t *testing.T) {
 			require.EqualValues(t, runs, m.Launches)
 			require.EqualValues(t, runs, k.Launches)
 			sums := m.ChunkSumBytes()
-			blocks := chunks // at most; of each, thread 0 draws a ticket
+			blocks := chunks // at most; thread 0 of each draws a ticket
 			for _, side := range []struct {
 				name  string
 				got   sim.Traffic
 				floor int
-				extra int // accesses of 8 bytes or less beside the arrays
+				extra int // other accesses, of at most 8 bytes
 			}{
-				// The last block reads the chunk sums back, and the loss.
+				// The last block reads the chunk sums and the loss.
 				{"loads", k.Global.Loads, m.FloorLoads, sums/8 + 1},
 				{"stores", k.Global.Stores, m.FloorStores, sums/8 + 2},
 			} {

@@ -58,7 +58,7 @@ func TestOpen(t *testing.T) {
 	}
 }
 
-// Whatever call fails while a device is opened, the error says which, and nothing is held.
+// If a call fails while a device is opened, the error must name it, and nothing must leak.
 func TestOpenFails(t *testing.T) {
 	clean(t)
 	require.NoError(t, open(t, 1).Close())
@@ -80,11 +80,11 @@ func TestOpenFails(t *testing.T) {
 		fakedriver.Reset()
 		require.NoError(t, d.Close())
 	}
-	// The version is worth no error, and the calls of Close are not those of Open.
+	// This leaves out cuDriverGetVersion, whose failure is ignored, and the calls of Close.
 	assert.Equal(t, 9, failed)
 }
 
-// Close frees what was left open, and lets go of the context once.
+// Close must free what is still open, and release the context once.
 func TestCloseFrees(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
@@ -105,7 +105,7 @@ func TestCloseFrees(t *testing.T) {
 	require.NoError(t, second.Close())
 }
 
-// useAll uses every method once, and stops at the first error.
+// useAll calls every method, and returns the first error.
 func useAll(d driver.Device) error {
 	p, err := d.Alloc(64)
 	if err != nil {
@@ -150,7 +150,7 @@ func useAll(d driver.Device) error {
 	return nil
 }
 
-// Every call of the driver that a use of everything makes fails in turn: it is reported as what it was, and nothing leaks.
+// TestEveryCallFails makes each driver call of useAll fail in turn: the error must name it, and nothing must leak.
 func TestEveryCallFails(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
@@ -180,7 +180,7 @@ func TestEveryCallFails(t *testing.T) {
 	}
 }
 
-// What a caller has made current on its thread is current after our calls, too.
+// The context that the caller has made current on its thread must still be current after a call.
 func TestCallersContextIsKept(t *testing.T) {
 	clean(t)
 	runtime.LockOSThread()
@@ -219,7 +219,7 @@ func TestLaunch(t *testing.T) {
 	}
 }
 
-// What only this device says, or takes: the rest of the contract is devicetest's.
+// TestArguments checks what is specific to this device; package devicetest tests the rest of the contract.
 func TestArguments(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
@@ -234,7 +234,7 @@ func TestArguments(t *testing.T) {
 	assert.Equal(t, driver.CodeInvalidPTX, e.Code)
 	assert.Contains(t, e.Detail, "zero byte")
 
-	// Of a parameter of 4 bytes the low half counts.
+	// Only the low half of the word for a 4-byte parameter is used.
 	p, err := d.Alloc(40)
 	require.NoError(t, err)
 	const dirty = 0xffffffff00000000
@@ -242,7 +242,7 @@ func TestArguments(t *testing.T) {
 	assert.Equal(t, []uint64{uint64(p), 1, 2, 3, 4}, fakedriver.LastLaunch().Args)
 }
 
-// Nothing is allocated in Go where it is called for every step of a training loop.
+// The calls of a training step must not allocate in Go.
 func TestAllocs(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
@@ -273,7 +273,7 @@ func TestAllocs(t *testing.T) {
 	}
 }
 
-// What a launch costs above the driver: cu, cgo and this package.
+// BenchmarkLaunch measures the overhead of a launch outside the driver: that of cu, cgo and package cuda.
 func BenchmarkLaunch(b *testing.B) {
 	d, err := cuda.Open(0)
 	require.NoError(b, err)

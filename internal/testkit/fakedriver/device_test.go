@@ -22,8 +22,8 @@ func TestMain(m *testing.M) {
 	os.Exit(fakedriver.Run(m))
 }
 
-// clean forgets earlier calls, and at the end of the test wants everything closed, each thread's contexts as they were, and
-// no call with something that does not exist.
+// clean resets the counts of calls and, at the end of the test, requires that everything is closed, that the context stack is empty, and
+// that no call had an invalid handle or address.
 func clean(t *testing.T) {
 	t.Helper()
 	fakedriver.Reset()

@@ -18,7 +18,7 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// theirs makes a stream in the device's primary context as another library of the program would.
+// theirs creates a stream in the device's primary context, like another library of the program.
 func theirs(t *testing.T, d driver.Device) (cu.Stream, uintptr) {
 	t.Helper()
 	context, err := cu.Device(d.Info().Ordinal).RetainPrimaryCtx()
@@ -38,7 +38,7 @@ func theirs(t *testing.T, d driver.Device) (cu.Stream, uintptr) {
 	return s, uintptr(unsafe.Pointer(s.C()))
 }
 
-// A stream that somebody else has made is used as it is, and is not ours to close.
+// A stream created by other code must be usable, and must not be destroyed.
 func TestForeignStream(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
@@ -63,8 +63,8 @@ func TestForeignStream(t *testing.T) {
 	assert.Equal(t, 1, fakedriver.Alive().Streams, "it outlives the device")
 }
 
-// Package gpu as a user calls it, through all layers: the kernels and arguments that reach the driver, that a step of a
-// training loop allocates nothing in Go, and that Close leaves nothing. (The stand-in does not compute.)
+// TestGPU uses package gpu through all layers. It checks the kernels and arguments that reach the driver, that a training step does not
+// allocate in Go, and that Close frees everything. (The fake driver does not compute.)
 func TestGPU(t *testing.T) {
 	clean(t)
 	dev, err := gpu.Open(gpu.CUDA(0))
@@ -99,7 +99,7 @@ func TestGPU(t *testing.T) {
 	stream, err := dev.NewStream()
 	require.NoError(t, err)
 	onStream := gpu.OnStream(stream)
-	for range 2 { // the op moves to the stream
+	for range 2 { // the first call moves the op to the stream
 		require.NoError(t, crit.ForwardBackward(pred, target, grad, onStream))
 	}
 	before := fakedriver.Calls("cuLaunchKernel")
@@ -110,7 +110,7 @@ func TestGPU(t *testing.T) {
 	}))
 	assert.Equal(t, 101, fakedriver.Calls("cuLaunchKernel")-before, "one launch a step")
 
-	// A launch that the driver refuses names what was launched.
+	// The error of a launch names the kernel.
 	fakedriver.Fail("cuLaunchKernel", 1, driver.CodeOutOfResources)
 	err = crit.ForwardBackward(pred, target, grad)
 	require.Error(t, err)
@@ -122,7 +122,7 @@ func TestGPU(t *testing.T) {
 	require.NoError(t, dev.Close())
 }
 
-// Devices opens none of the devices that it lists, and goes on where one cannot be asked.
+// Devices must not open the devices that it lists, and must continue if one cannot be queried.
 func TestDevices(t *testing.T) {
 	clean(t)
 	all, err := gpu.Devices()
@@ -145,7 +145,7 @@ func TestDevices(t *testing.T) {
 	assert.Equal(t, "Fake GPU 1", all[1].Name)
 }
 
-// Every kernel of the shipped PTX takes the words of op.Params, and no other number of words.
+// Every kernel of the shipped PTX must take the words of op.Params, and no other number of words.
 func TestShippedPTX(t *testing.T) {
 	clean(t)
 	d := open(t, 0)

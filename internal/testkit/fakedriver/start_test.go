@@ -26,7 +26,7 @@ import (
 
 const envReport = "SMOOTHL1_REPORT"
 
-// report is what the test binary does in a process of its own: what a driver library comes to is settled as a process starts.
+// report is executed by the test binary in a process of its own, because the driver library is loaded at program start.
 func report() {
 	err := cuda.Available()
 	var e *driver.Error
@@ -49,7 +49,7 @@ func report() {
 	}
 }
 
-// start runs report under an environment and returns its lines.
+// start runs report with the given environment and returns the lines of its output.
 func start(t *testing.T, env ...string) []string {
 	t.Helper()
 	c := exec.Command(os.Args[0])
@@ -111,8 +111,8 @@ func TestStart(t *testing.T) {
 	assert.Equal(t, []string{"available: <nil>", "unavailable: false driver's: false", "library: libcuda.so.1 12020 <nil>", "count: 0 <nil>", "", "cuInit: 0", "cu: <nil>"}, lines[:7])
 }
 
-// A library that lacks a function that is called, whichever it is. The stand-in has those that package cuda calls: the name
-// of one after another is made another name.
+// TestMissingNeeded uses libraries that lack one function that package cuda calls. They are copies of the fake one, each with one
+// function renamed.
 func TestMissingNeeded(t *testing.T) {
 	library := filepath.Join(os.Getenv("LD_LIBRARY_PATH"), "libcuda.so.1")
 	whole, err := os.ReadFile(library)
@@ -144,7 +144,7 @@ func TestMissingNeeded(t *testing.T) {
 	require.Greater(t, seen, 20)
 }
 
-// A driver older than a function of cu's.
+// TestMissingFunction uses a driver that lacks a function that only cu refers to.
 func TestMissingFunction(t *testing.T) {
 	clean(t)
 	_, err := cu.MakeGraph()

@@ -16,15 +16,15 @@ import (
 	"github.com/smoothl1/smoothl1/internal/testkit/fakedriver"
 )
 
-// lockedToThread says whether the calling goroutine is, as the runtime writes it above a goroutine's stack.
+// lockedToThread reports whether the calling goroutine is locked to its thread, according to the header of its stack trace.
 func lockedToThread() bool {
 	var text [64]byte
 	head, _, _ := bytes.Cut(text[:runtime.Stack(text[:], false)], []byte("\n"))
 	return bytes.Contains(head, []byte("locked to thread"))
 }
 
-// mustBeFree fails the test where the last call has left its goroutine locked to a thread: when such a goroutine ends, its
-// thread ends with it.
+// mustBeFree fails the test if the last call has left the goroutine locked to its thread, which would terminate together with the
+// goroutine.
 func mustBeFree(t *testing.T, call string) {
 	t.Helper()
 	require.False(t, lockedToThread(), "%s: the goroutine is locked to its thread", call)
@@ -38,8 +38,8 @@ func TestLockedToThread(t *testing.T) {
 	require.False(t, lockedToThread())
 }
 
-// Whatever call fails, the goroutine is left as free as it was.
-func TestGoroutineIsLeftFree(t *testing.T) {
+// If a call fails, the goroutine must not stay locked to its thread.
+func TestGoroutineIsUnlocked(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
 	mustBeFree(t, "Open")
@@ -59,7 +59,8 @@ func TestGoroutineIsLeftFree(t *testing.T) {
 	}
 }
 
-// The error of a call is its own, also where the context cannot be popped after it; that is the error of a call that succeeds.
+// If the context cannot be popped after a call, that must be the error of a call that succeeded, but not replace the error of one that
+// failed.
 func TestFirstErrorIsKept(t *testing.T) {
 	clean(t)
 	d := open(t, 0)
