@@ -1,16 +1,16 @@
 //go:build cuda && linux && amd64 && cgo
 
-// Loads libcuda.so.1 by hand, so that one binary runs with and without it.
+// Loads libcuda.so.1 at run time, so that one binary runs with and without it.
 //
-// gorgonia.org/cu links libcuda in the usual way, which has two effects that a program with a fallback cannot have: the
-// loader refuses to start the program where there is no libcuda.so.1, and cu's init exits the process where the library is
-// there but finds no device. So this file defines each function that cu imports (symbols.h lists them) as a trampoline: a
-// jump through a slot, and fills the slots by dlopen and dlsym. The linker then takes no symbol from libcuda, and with
-// -Wl,--as-needed (loader.go) drops it from the binary's list of needed libraries. Where the library or a function of it is
-// missing, the slot leads to a function that returns an error code. cuInit is the one function with a body: see there.
+// gorgonia.org/cu links libcuda in the usual way. For a program with a fallback this has two drawbacks: the dynamic loader refuses
+// to start the program if there is no libcuda.so.1, and cu's init function exits the process if the library finds no device. So
+// this file defines each function that cu imports (symbols.h lists them) as a trampoline, a jump through a slot, and fills the slots
+// by dlopen and dlsym. The linker then resolves no symbol from libcuda, and with -Wl,--as-needed (loader_cuda.go) drops it from the
+// binary's list of needed libraries. If the library or a function is missing, the slot refers to a function that returns an error
+// code. Only cuInit is not a trampoline: see there.
 //
-// All of it is hidden: nothing here is exported to, or interposes on, other libraries of the process, which go on to load
-// and call libcuda as they always did.
+// All symbols are hidden: nothing here is exported to, or interposes on, other libraries of the process, which still load and call
+// libcuda directly.
 
 #define _GNU_SOURCE // dlinfo
 #include <dlfcn.h>
@@ -22,8 +22,8 @@
 
 #define HIDDEN __attribute__((visibility("hidden")))
 
-// What a slot leads to before the library is loaded, where it is missing, and where it lacks that function, for other users of cu. The arguments
-// are left unread; the x86-64 calling convention leaves clearing them to the caller, so one function stands for all.
+// The target of a slot before the library is loaded, if it is missing, and if it lacks the function, for other users of cu. It does not
+// read its arguments; in the x86-64 calling convention the caller pops them, so one function can stand in for all.
 HIDDEN CUresult smoothl1_cuda_unloaded(void) { return CUDA_ERROR_NOT_INITIALIZED; }
 static CUresult missing_library(void) { return CUDA_ERROR_NO_DEVICE; }
 static CUresult missing_function(void) { return CUDA_ERROR_NOT_FOUND; }
@@ -54,11 +54,11 @@ static const struct {
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static CUresult (*real_init)(unsigned int);
-static char why[1024]; // why the library cannot be used: dlerror's text, or what it lacks
+static char why[1024]; // why the library cannot be used: dlerror's text, or the missing function
 static char path[512]; // the file that was loaded
 
-// The functions that package cuda calls, by itself or through cu. A library that lacks one is not used: what works without it
-// would end half way, in an error with nothing but a number.
+// The functions that package cuda calls, directly or through cu. A library that lacks one is not used: otherwise operations would fail
+// half way, with only an error number.
 static const char *const needed[] = {
 	"cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString",
 	"cuDeviceGet", "cuDeviceGetAttribute", "cuDeviceGetCount", "cuDeviceGetName", "cuDeviceTotalMem_v2",
@@ -96,15 +96,15 @@ static void load(void) {
 	else snprintf(why, sizeof why, "%s has no function %s and %d others that are needed", file, missing, more);
 }
 
-// Before any Go code, as the loader would have done it. cuInit asks again, for the build modes (c-shared) in which Go's own
-// start may overtake this constructor.
+// A constructor, to load the library before any Go code runs, as the dynamic loader would. cuInit loads it too, for build modes such
+// as c-shared, in which the Go runtime may start before this constructor.
 __attribute__((constructor)) static void load_early(void) { pthread_once(&once, load); }
 
 static atomic_int settled;
-static atomic_int first = -1; // what cuInit really answered the first time
+static atomic_int first = -1; // the real result of the first cuInit
 
-// cu's init calls this and exits the process unless it answers 0. So it answers 0 until smoothl1_cuda_settle is called,
-// which is when the package initialisers of cu are through, and keeps the real code; after that it tells the truth.
+// cu's init function calls this, and exits the process unless it returns 0. So it returns 0, and stores the real result, until
+// smoothl1_cuda_settle is called, which is after the package initialisation of cu. From then on it returns the real result.
 HIDDEN CUresult cuInit(unsigned int flags) {
 	pthread_once(&once, load);
 	CUresult r = real_init != NULL ? real_init(flags) : missing_library();

@@ -1,6 +1,7 @@
 package devicetest
 
-// PTX is a module of four kernels, three of which write what a launch passes to them. Its PTX version is the oldest for all devices in use.
+// PTX is a module of four kernels, three of which write what a launch passes to them, in the oldest PTX version that all devices in use
+// accept.
 //
 //	echo(out u64, a f32, b f64, c u32, d u64)   out[0..4] = its arguments, zero-extended to 64-bit words
 //	block(struct {out u64; a f32; b f64; c, d u64})   the same for a struct passed by value

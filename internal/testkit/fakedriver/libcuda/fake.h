@@ -1,12 +1,12 @@
-// What the stand-in for libcuda has beside CUDA's own functions, for the tests that drive it (fakedriver.go looks these up by
-// name), and what its source files share.
+// Declarations of the fake libcuda: functions other than CUDA's, which tests use (fakedriver.go looks them up by name), and those shared
+// by its source files.
 #ifndef FAKE_H
 #define FAKE_H
 
 #include <cuda.h>
 #include <stdint.h>
 
-// How many things of each kind exist. All must be 0 after everything was closed.
+// The number of objects of each kind that exist. All must be 0 after everything is closed.
 enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_KINDS };
 
 struct fake_launch {
@@ -44,12 +44,12 @@ struct op {
 	struct fake_launch launch;
 };
 
-// A stream, event, module or function. It is never freed: what uses it afterwards is found out.
+// A stream, event, module or function. It is never freed, in order to detect uses after it is closed.
 struct object {
 	object *next;
 	char kind; // 's', 'e', 'm', 'f'
 	char open;
-	op *first, **last; // of a stream: the work that nobody has waited for yet
+	op *first, **last; // of a stream: the work not yet done
 	unsigned long pushed, done; // of a stream: pieces of work; of an event: pushed, where in its stream it was recorded last
 	unsigned flags;
 	object *stream;   // of an event: where it was recorded last

@@ -1,6 +1,6 @@
-// A stand-in for libcuda.so.1 over host memory: enough of the driver for the code in internal/cuda, and stricter than the
-// real one. It wants a current context where CUDA wants one, knows every handle, does asynchronous work as late as it may
-// (queue.c), fills new memory with rubbish, and can make any call fail. It does not run PTX.
+// A fake libcuda.so.1 on host memory: enough of the driver for internal/cuda, and stricter than the real one. It requires a current
+// context where CUDA does, checks every handle, does asynchronous work as late as allowed (queue.c), fills new memory with garbage, and
+// can make any call fail. It does not run PTX.
 //
 // FAKE_CUDA_INIT is the code that cuInit returns, FAKE_CUDA_DEVICES the number of devices (2).
 #include "fake.h"
@@ -81,7 +81,7 @@ CUresult cuInit(unsigned flags) {
 
 CUresult cuDriverGetVersion(int *v) { enter("cuDriverGetVersion"); *v = 12020; return leave(CUDA_SUCCESS); }
 
-// Like the real one, it does not know codes newer than itself; 222 stands for those.
+// Like a real driver, it does not know codes newer than itself, such as 222.
 static const struct { CUresult code; const char *name, *text; } errors[] = {
 	{CUDA_ERROR_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
 	{CUDA_ERROR_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
@@ -136,7 +136,7 @@ CUresult cuDevicePrimaryCtxRetain(CUcontext *c, CUdevice d) {
 	return leave(r);
 }
 
-// What releases does its work whatever it returns: CUDA hands on the faults of earlier work through such calls.
+// A call that releases something does so whatever it returns: CUDA reports faults of earlier work through such calls.
 CUresult cuDevicePrimaryCtxRelease(CUdevice d) {
 	CUresult r = enter("cuDevicePrimaryCtxRelease");
 	if (contexts[d].retained == 0) { misuse++; return leave(CUDA_ERROR_INVALID_CONTEXT); }

@@ -1,5 +1,5 @@
-// The asynchronous half: work is put into its stream's queue and done only when somebody waits for the stream, as late as
-// CUDA allows. A caller that forgets to wait, or changes its memory too early, is found out every time.
+// The asynchronous half: work is added to its stream's queue and done only when a call waits for the stream, which is as late as CUDA
+// allows. This always detects a caller that forgets to wait or changes its memory too early.
 #include "fake.h"
 #include <pthread.h>
 #include <stdlib.h>
@@ -40,7 +40,7 @@ static double now(void) {
 	return (double)t.tv_sec * 1e3 + (double)t.tv_nsec / 1e6;
 }
 
-// Memory that was there when the work was started and is gone when it is done.
+// Memory that existed when the work was queued and is freed when it is done.
 static int lost(const void *p, size_t n) {
 	if (fake_is_memory(p, n)) return 0;
 	fake_misused();

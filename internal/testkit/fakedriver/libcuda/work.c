@@ -97,7 +97,7 @@ CUresult cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
 	return leave(r);
 }
 
-// Takes any text without the error of devicetest's, and answers that as ptxas does.
+// Accepts any text except that with the error in devicetest's, which it reports like ptxas.
 CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
 	CUresult r = in_context("cuModuleLoadDataEx");
 	if (r != 0) return leave(r);
