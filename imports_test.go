@@ -33,7 +33,7 @@ const (
 )
 
 // table lists the packages that each package may import, directly or indirectly, so that imports form layers:
-// cmd, examples → gpu, sim → internal/{driver,cuda}, kernels, cpu → the root.
+// cmd, examples → gpu, sim → internal/{driver,cuda,op}, kernels, cpu → the root.
 var table = map[string]struct{ ours, others string }{
 	".":                           {},
 	"cpu":                         {forCPU + " cpu/internal/core", ""},

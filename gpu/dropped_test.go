@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/testkit/faults"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -39,6 +40,42 @@ func dropped(t *testing.T, d *Device) (there map[string]func() bool) {
 		there["WrapHost"], there["wrapped slice"] = weakly(w), weakly(&x[0])
 	}
 	return there
+}
+
+// TestOpIsReachableDuringItsCalls checks that an op whose last use is a call is not released before the end of the call: not its
+// scratch, nor its turn, which Device.Close waits for.
+func TestOpIsReachableDuringItsCalls(t *testing.T) {
+	for name, use := range map[string]func(s *SmoothL1[float32]) error{
+		"Reserve":   func(s *SmoothL1[float32]) error { return s.Reserve(1<<22, 1) },
+		"Value":     func(s *SmoothL1[float32]) error { _, err := s.Value(); return err },
+		"ChunkSums": func(s *SmoothL1[float32]) error { _, err := s.ChunkSums(nil); return err },
+	} {
+		t.Run(name, func(t *testing.T) {
+			device := faults.Wrap(sim.New())
+			d, err := Open(On(device))
+			require.NoError(t, err)
+			b, err := Upload(d, make([]float32, 5000))
+			require.NoError(t, err)
+			s, err := NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1})
+			require.NoError(t, err)
+			require.NoError(t, s.Forward(b, b))
+			still := weakly(s)
+			var during []bool
+			device.Before("", 0, func(string) error {
+				for range 3 {
+					runtime.GC()
+				}
+				during = append(during, still())
+				return nil
+			})
+			require.NoError(t, use(s))
+			device.Mend()
+			require.NotEmpty(t, during)
+			assert.NotContains(t, during, false)
+			require.NoError(t, b.Close())
+			require.NoError(t, d.Close())
+		})
+	}
 }
 
 func weakly[T any](x *T) func() bool {

@@ -34,7 +34,7 @@ func (d *Device) Info() Info {
 
 var infoOfCPU = Info{Backend: "cpu", Name: runtime.GOARCH}
 
-// Devices lists the devices that Open can open: the CUDA devices by ordinal, then the CPU, which is always available. It opens none
+// Devices lists the devices that there are: the CUDA devices by ordinal, then the CPU, which is always there. It opens none
 // of them. The list is valid even if there is an error, which says why a CUDA device could not be queried, or why there is none; in
 // that case it wraps smoothl1.ErrNoCUDA.
 func Devices() ([]Info, error) {

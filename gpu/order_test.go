@@ -155,7 +155,7 @@ func TestReserve(t *testing.T) {
 		require.NoError(t, newOp[float32](t, d, smoothl1.Loss{Beta: 1, Reduction: smoothl1.None}).Reserve(n, 1))
 	})
 	d, stub := openStub(t)
-	b := newFour[float32](t, d, 3<<20)
+	b := newFour[float32](t, d, 3<<20+1)
 	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
 	s, err := d.NewStream()
 	require.NoError(t, err)

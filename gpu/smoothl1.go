@@ -194,7 +194,7 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	if err := s.take(name); err != nil {
 		return err
 	}
-	defer s.turns.end()
+	defer s.end()
 	switch {
 	case elements < 0:
 		return smoothl1.NewArgError(name, "elements", elements, smoothl1.ErrCount)
@@ -210,11 +210,14 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 		s.hasValue = false
 		return nil
 	}
-	s.hasValue = false
 	if err := s.follow(nil); err != nil {
 		return err
 	}
-	return s.scratch.grow(s.dev, cpu.Chunks(elements))
+	if err := s.scratch.grow(s.dev, cpu.Chunks(elements)); err != nil {
+		return err
+	}
+	s.hasValue = false
+	return nil
 }
 
 // outputOf is sliceOf for an output, never nil, which package cpu would take as absent.
@@ -251,7 +254,7 @@ func (s *SmoothL1[T]) Close() error {
 	return s.dev.giveBack(s.scratch)
 }
 
-// take begins a turn for a call on the op. The caller ends it with s.turns.end.
+// take begins a turn for a call on the op. The caller ends it.
 func (s *SmoothL1[T]) take(op string) error {
 	switch {
 	case s == nil:
@@ -271,3 +274,6 @@ func (s *SmoothL1[T]) take(op string) error {
 	}
 	return nil
 }
+
+// end ends the turn. Deferred, it keeps the op reachable until then: the cleanup of an unreachable op releases its scratch.
+func (s *SmoothL1[T]) end() { s.turns.end() }

@@ -12,7 +12,7 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	if err := s.take(op); err != nil {
 		return 0, err
 	}
-	defer s.turns.end()
+	defer s.end()
 	if !s.hasValue {
 		return 0, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}
@@ -32,7 +32,7 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	if err := s.take(op); err != nil {
 		return dst, err
 	}
-	defer s.turns.end()
+	defer s.end()
 	if !s.hasValue {
 		return dst, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}

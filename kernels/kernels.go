@@ -11,9 +11,9 @@
 //	 1 threshold    beta or delta; 0 for the L1 loss
 //	 2 inverse      1/beta for smooth L1 if that is a power of two and finite, else 1
 //	 3 outer        delta for Huber, else 1
-//	 4 norm         of the gradient: 1/count for a mean, computed in float64 and rounded, else 1
+//	 4 norm         of the gradient: 1/divisor, divided in float64 and rounded
 //	 5 g            the upstream gradient, unless elementwise
-//	 6 divisor      of the sum, a float64: the count for a mean, else 1
+//	 6 divisor      of the sum, a float64: the count for a mean, or another number for the part of a larger array; else 1
 //	 7 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
 //	 8 value        address of the reduced loss, a float64
 //	 9 ticket       address of 4 bytes, which must be 0; a successful launch leaves them 0
@@ -139,17 +139,19 @@ var files embed.FS
 
 // File returns the name of an element type's PTX file, such as "smoothl1_f32.ptx". For a type without kernels the error wraps
 // smoothl1.ErrDType.
-func File(t smoothl1.DType) (string, error) {
+func File(t smoothl1.DType) (string, error) { return file("File", t) }
+
+func file(call string, t smoothl1.DType) (string, error) {
 	s, ok := storage(t)
 	if !ok {
-		return "", smoothl1.NewArgError("File", "dtype", t, fmt.Errorf("%w: there are kernels for %v", smoothl1.ErrDType, DTypes()))
+		return "", smoothl1.NewArgError(call, "dtype", t, fmt.Errorf("%w: there are kernels for %v", smoothl1.ErrDType, DTypes()))
 	}
 	return "smoothl1_" + s + ".ptx", nil
 }
 
 // PTX returns the text of an element type's PTX file. For a type without kernels the error wraps smoothl1.ErrDType.
 func PTX(t smoothl1.DType) (string, error) {
-	name, err := File(t)
+	name, err := file("PTX", t)
 	if err != nil {
 		return "", err
 	}

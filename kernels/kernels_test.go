@@ -66,7 +66,7 @@ func TestUnknownType(t *testing.T) {
 	const unknown = smoothl1.DType(200)
 	_, err := PTX(unknown)
 	require.ErrorIs(t, err, smoothl1.ErrDType)
-	assert.EqualError(t, err, "smoothl1: File: dtype = DType(200): unknown element type, or not that of the operation: there are kernels for [float32 float64]")
+	assert.EqualError(t, err, "smoothl1: PTX: dtype = DType(200): unknown element type, or not that of the operation: there are kernels for [float32 float64]")
 	assert.Empty(t, Of(unknown))
 	for _, v := range All() {
 		assert.NotEqual(t, v.Name(), Variant{unknown, v.Pass, v.Elementwise, v.Divide}.Name())
