@@ -80,7 +80,7 @@ func Open(options ...OpenOption) (*Device, error) {
 	}
 	switch o.choice {
 	case chooseCPU:
-		return openCPU("asked for")
+		return openCPU("chosen")
 	case chooseGiven:
 		if isNil(o.drv) {
 			return nil, smoothl1.NewArgError(op, "device", "nil", smoothl1.ErrNil)

@@ -22,8 +22,8 @@ const (
 
 var optNames = map[optKind]string{optStream: "OnStream", optMaxBlocks: "MaxBlocks"}
 
-// OnStream runs the call on s. If the call uses data written on another stream, that stream must be waited for first. All calls that
-// take options accept it.
+// OnStream runs the call on s. If the call uses data written on another stream, the caller waits for that stream first, with
+// Stream.Wait or Device.Wait. All calls that take options accept it.
 func OnStream(s *Stream) Option { return Option{kind: optStream, stream: s} }
 
 // MaxBlocks limits the number of blocks of a launch, to leave multiprocessors to other work. It does not change the result, and has

@@ -187,8 +187,8 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 }
 
 // Reserve allocates the scratch memory for reductions of up to the given number of elements, so that none of them has to allocate or
-// wait for the device. rows must be 1, for reductions over whole arrays; any other number is an error wrapping smoothl1.ErrCount. A
-// loss that has not been read by then is lost.
+// wait for the device. rows is the number of losses that a call computes, and must be 1: an op reduces whole arrays. Reserve
+// discards a loss that has not been read.
 func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	const name = "Reserve"
 	if err := s.take(name); err != nil {

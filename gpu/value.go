@@ -5,8 +5,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. If there is none, the error
-// wraps smoothl1.ErrNoValue.
+// Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. A call that computes no loss,
+// or is refused, leaves an earlier one in place. If there is none, the error wraps smoothl1.ErrNoValue. The mean of no elements is NaN.
 func (s *SmoothL1[T]) Value() (float64, error) {
 	const op = "Value"
 	if err := s.take(op); err != nil {
