@@ -108,7 +108,7 @@ func TestOptionsAreRefused(t *testing.T) {
 		refused(t, grad(OnStream(closed)), smoothl1.ErrClosed, "Backward", "stream", closed)
 		refused(t, closed.Wait(), smoothl1.ErrClosed, "Stream.Wait", "stream", closed)
 		assert.EqualError(t, grad(MaxBlocks(1), MaxBlocks(1)), "smoothl1: Backward: option = MaxBlocks: is given twice")
-		refused(t, grad(Option{}), smoothl1.ErrNil, "Backward", "option", "Option{}")
+		refused(t, grad(Option{}), smoothl1.ErrZero, "Backward", "option", "Option{}")
 	})
 }
 

@@ -52,7 +52,7 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		name, known := optNames[o.kind]
 		switch {
 		case !known:
-			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: use OnStream or MaxBlocks", smoothl1.ErrNil))
+			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: use OnStream or MaxBlocks", smoothl1.ErrZero))
 		case o.kind&allowed == 0:
 			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not an option of this operation"))
 		case o.kind&c.given != 0:

@@ -45,7 +45,7 @@ func TestEveryCallTakesItsOptionsAndNoOther(t *testing.T) {
 			require.NoError(t, call(OnStream(s)), name)
 			refused(t, call(OnStream(s), OnStream(s)), nil, name, "option", "OnStream")
 			refused(t, call(OnStream(nil)), smoothl1.ErrNil, name, "stream", "nil")
-			refused(t, call(Option{}), smoothl1.ErrNil, name, "option", "Option{}")
+			refused(t, call(Option{}), smoothl1.ErrZero, name, "option", "Option{}")
 			if slices.Contains(withoutBlocks, name) {
 				refused(t, call(MaxBlocks(1)), nil, name, "option", "MaxBlocks")
 			} else {
