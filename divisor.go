@@ -31,7 +31,7 @@ func (d Divisor) Validate(r Reduction) error {
 	case !d.given:
 		return nil
 	case r != Mean:
-		return NewArgError("Divisor", "divisor", d, fmt.Errorf("%w: only a mean divides, this is %v", ErrReduction, r))
+		return NewArgError("Divisor", "divisor", d, fmt.Errorf("%w: only a mean has a divisor, and the reduction is %v", ErrReduction, r))
 	case !(d.x > 0) || math.IsInf(d.x, 1):
 		return NewArgError("Divisor", "divisor", d, ErrDivisor)
 	}

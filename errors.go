@@ -8,7 +8,7 @@ import (
 // Reasons for refusing an operation, to be tested with errors.Is.
 var (
 	ErrKind      = errors.New("unknown kind of loss")
-	ErrReduction = errors.New("unknown reduction, or not supported by this operation")
+	ErrReduction = errors.New("not a valid reduction here")
 	ErrDType     = errors.New("unknown element type, or not that of the operation")
 	ErrBeta      = errors.New("beta out of range")
 	ErrLength    = errors.New("length does not fit")

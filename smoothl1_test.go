@@ -58,7 +58,7 @@ func TestValidate(t *testing.T) {
 		{smoothl1.Loss{Kind: smoothl1.Huber}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = 0: beta out of range: must be positive for the Huber loss"},
 		{smoothl1.Loss{Kind: smoothl1.Huber, Beta: -2}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = -2: beta out of range: must not be negative"},
 		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: unknown kind of loss"},
-		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: unknown reduction, or not supported by this operation"},
+		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: not a valid reduction here"},
 		{smoothl1.Loss{}, 2, smoothl1.ErrDType, "smoothl1: Loss: dtype = 2: unknown element type, or not that of the operation"},
 	} {
 		err := c.loss.Validate(c.dtype)
