@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 func ExampleForwardBackward() {
@@ -224,4 +225,42 @@ func TestRefusedCallsWriteNothing(t *testing.T) {
 	long := []float32{1, 2, 3, 4}
 	require.Error(t, Backward(smoothl1.Loss{Beta: 1}, Args[float32]{Pred: long[:3], Target: long[:3], GradPred: long[1:]}))
 	assert.Equal(t, []float32{1, 2, 3, 4}, long)
+}
+
+// TestPlainCallsAreValid checks that a call that passes the short check passes the long one.
+func TestPlainCallsAreValid(t *testing.T) {
+	memory := make([]float64, 12)
+	r := rand.New(rand.NewPCG(1, 2))
+	part := func() []float64 {
+		if r.IntN(8) == 0 {
+			return nil
+		}
+		from := r.IntN(len(memory))
+		return memory[from : from+min(1+r.IntN(3), len(memory)-from)]
+	}
+	plain := map[op.Pass]int{}
+	for range 200_000 {
+		a := Args[float64]{Pred: part(), Target: part(), NoLoss: r.IntN(4) == 0}
+		for _, x := range []*[]float64{&a.Terms, &a.GradPred, &a.GradTarget, &a.ChunkSums, &a.Upstream.elements} {
+			if r.IntN(2) == 0 {
+				*x = part()
+			}
+		}
+		if r.IntN(4) == 0 {
+			a.Divisor = smoothl1.DivideBy(float64(r.IntN(3)))
+		}
+		l := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Reduction(r.IntN(3))}
+		for p := range op.Pass(op.Passes + 1) {
+			if a.plain(l, p, 8) {
+				plain[p]++
+				chosen, err := a.checkAll("op", l, p, smoothl1.Float64)
+				require.NoError(t, err, "%v %+v", p, a)
+				require.Equal(t, p, chosen)
+			}
+		}
+	}
+	for p := range op.Pass(op.Passes) {
+		assert.Greater(t, plain[p], 100, p)
+	}
+	assert.Zero(t, plain[choose])
 }

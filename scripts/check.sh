@@ -4,7 +4,7 @@
 #
 # usage: scripts/check.sh [--tests]      --tests: "make test" first
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/step.sh
 
 [ "${1:-}" != --tests ] || step 600 "tests" make test

@@ -1,5 +1,5 @@
 # Sourced by scripts/check.sh and .ci/run: steps that are timed and have a time limit.
-times=""
+times=${times:-}
 
 # step SECONDS NAME COMMAND...: runs a command with a time limit; the first that fails ends the run.
 step() {

@@ -120,6 +120,9 @@ func (c *Call) Choose(name string) (Pass, error) {
 	return p, nil
 }
 
+// Apart reports whether two arrays share no memory, by their addresses and sizes in bytes.
+func Apart(a, bytesOfA, b, bytesOfB uint64) bool { return a+bytesOfA <= b || b+bytesOfB <= a }
+
 // Check returns an error if the pass p cannot compute the call: if an array is missing, unusable, of the wrong length, or overlaps
 // another. An output may be the same array as an input, such as the upstream gradient, unless its role forbids that; otherwise it must
 // not share memory with any array. Arrays that the pass does not use are ignored.
