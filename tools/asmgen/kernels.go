@@ -35,13 +35,17 @@ func generateKernels(root string, files output) error {
 					e.avx512(l)
 				}
 			}
-			path := fmt.Sprintf("%s/kernels_%s_f%d_amd64.s", folder, strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
-			if files[path], err = finish(c); err != nil {
-				return fmt.Errorf("%s: %w", path, err)
+			path := fmt.Sprintf("%s/kernels_%s_f%d_amd64", folder, strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
+			if files[path+".s"], err = finish(c); err != nil {
+				return fmt.Errorf("%s.s: %w", path, err)
+			}
+			if files[path+".go"], err = format.Source([]byte(stubs(specs(set, double)))); err != nil {
+				return fmt.Errorf("%s.go: %w", path, err)
 			}
 		}
 	}
-	files[folder+"/kernels_amd64.go"], err = format.Source([]byte(stubs(l)))
+	files[folder+"/layout_amd64.go"], err = format.Source([]byte(head() + "\nimport \"unsafe\"\n" +
+		"\n// The assembly relies on these offsets of the fields of Params. With others, this does not compile.\nvar (\n" + l.assertions() + ")\n"))
 	return err
 }
 
@@ -59,26 +63,25 @@ func tailMasks(c *build.Context) operand.Mem {
 	return m
 }
 
-// stubs returns the Go side of the kernels.
-func stubs(l *layout) string {
+// head returns what a Go file begins with.
+func head() string {
+	return fmt.Sprintf("// %s\n\n//go:build amd64 && !purego\n\npackage core\n", config.GeneratedWarning())
+}
+
+// stubs returns the Go side of the kernels of an instruction set and type.
+func stubs(all []spec) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage core\n\nimport \"unsafe\"\n", config.GeneratedWarning())
-	b.WriteString("\n// The assembly relies on these offsets of the fields of Params. With others, this does not compile.\nvar (\n" + l.assertions() + ")\n")
-	for _, set := range []string{"AVX2", "AVX512"} {
-		for _, double := range []bool{false, true} {
-			all := specs(set, double)
-			dispatcher := "call" + all[0].suffix()
-			fmt.Fprintf(&b, "\n// %s runs the kernel that p selects. generic is its counterpart in Go.\n", dispatcher)
-			fmt.Fprintf(&b, "func %s(p *Params[%s]) {\n\tswitch Kernels*Kernel(p.Quotient) + p.Kernel {\n", dispatcher, all[0].element())
-			for _, s := range all {
-				fmt.Fprintf(&b, "\tcase Kernels*Kernel(%s) + %s:\n\t\t%s(p)\n", s.quotient, s.name, s.function())
-			}
-			b.WriteString("\t}\n}\n")
-			for _, s := range all {
-				fmt.Fprintf(&b, "\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %s(p *Params[%s])\n",
-					s.function(), strings.Join(s.loop(), "\n//"), s.function(), s.element())
-			}
-		}
+	b.WriteString(head())
+	dispatcher := "call" + all[0].suffix()
+	fmt.Fprintf(&b, "\n// %s runs the kernel that p selects. generic is its counterpart in Go.\n", dispatcher)
+	fmt.Fprintf(&b, "func %s(p *Params[%s]) {\n\tswitch Kernels*Kernel(p.Quotient) + p.Kernel {\n", dispatcher, all[0].element())
+	for _, s := range all {
+		fmt.Fprintf(&b, "\tcase Kernels*Kernel(%s) + %s:\n\t\t%s(p)\n", s.quotient, s.name, s.function())
+	}
+	b.WriteString("\t}\n}\n")
+	for _, s := range all {
+		fmt.Fprintf(&b, "\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %s(p *Params[%s])\n",
+			s.function(), strings.Join(s.loop(), "\n//"), s.function(), s.element())
 	}
 	return b.String()
 }
