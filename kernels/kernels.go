@@ -24,7 +24,7 @@
 // Forward and ForwardBackward. For cuLaunchKernel the argument is the address of the first word.
 //
 // A grid has one dimension and at least one block; a block has 1 to MaxWarps full warps. The shape of the grid does not affect the
-// results. For alignment, in-place operation and the order of the sum, see smoothl1.cu.
+// results. For alignment, in-place operation and the order of the sum, see smoothl1.cu and sum.cuh.
 package kernels
 
 import (
@@ -62,7 +62,7 @@ type Variant struct {
 	Divide bool
 }
 
-// storages are the element types that have kernels, with the names of their storage types in smoothl1.cu.
+// storages are the element types that have kernels, with the names of their storage types in storage.cuh.
 var storages = []struct {
 	dtype smoothl1.DType
 	name  string

@@ -8,8 +8,8 @@ to=$(realpath -m "$1") arch=${2:-compute_50}
 cd "$(dirname "$0")/.."
 command -v nvcc >/dev/null || { echo "ptx: no nvcc on the PATH (on Debian: scripts/install-cuda.sh)" >&2; exit 1; }
 # A storage type is a struct that says what its Element is.
-storages=$(awk '/^struct [a-z0-9]+ \{/ { name = $2 } / Element;/ && name { print name; name = "" }' kernels/smoothl1.cu)
-[ -n "$storages" ] || { echo "ptx: kernels/smoothl1.cu has no storage types" >&2; exit 1; }
+storages=$(awk '/^struct [a-z0-9]+ \{/ { name = $2 } / Element;/ && name { print name; name = "" }' kernels/storage.cuh)
+[ -n "$storages" ] || { echo "ptx: kernels/storage.cuh has no storage types" >&2; exit 1; }
 mkdir -p "$to"
 for storage in $storages; do
   # -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
