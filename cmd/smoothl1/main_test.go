@@ -31,6 +31,13 @@ func command(arguments ...string) *exec.Cmd {
 	return c
 }
 
+// BenchmarkStart is the time that every call of the command takes.
+func BenchmarkStart(b *testing.B) {
+	for b.Loop() {
+		require.NoError(b, command("--version").Run())
+	}
+}
+
 // call runs the command in this process.
 func call(arguments ...string) (stdout, stderr string, code int) {
 	var out, err bytes.Buffer

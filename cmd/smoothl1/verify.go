@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 	"text/tabwriter"
 	"time"
 
@@ -27,16 +28,15 @@ type verification struct {
 
 func newVerify() *cobra.Command {
 	var v verification
-	standard := 5 * difftest.Fixed()
 	c := &cobra.Command{
 		Use:   "verify",
 		Short: "Compare a device with the reference, bit for bit, in many cases",
-		Long: fmt.Sprintf(`verify computes many cases on a device and with the reference, and compares the bits of all results: losses, chunk sums,
-gradients, the inputs afterwards, and guard zones around every array. Every fifth case is one of %d fixed ones, with the
-numbers of elements at which implementations tend to differ; the others are random, drawn from the seed. If any case differs,
-it exits with 1 and prints the command that runs the case again.
+		Long: `verify computes many cases on a device and with the reference, and compares the bits of all results: losses, chunk sums,
+gradients, the inputs afterwards, and guard zones around every array. Every fifth case is a fixed one, with a number of
+elements at which implementations tend to differ; the others are random, drawn from the seed. The default number of cases
+runs each of the fixed ones once. If any case differs, it exits with 1 and prints the command that runs the case again.
 
-On the simulated device it runs the kernels' PTX, under that device's strict checks, and says how much of it was covered.`, difftest.Fixed()),
+On the simulated device it runs the kernels' PTX, under that device's strict checks, and says how much of it was covered.`,
 		Example: `  smoothl1 verify
   smoothl1 verify --device cuda --cases 100000 --seed 7
   smoothl1 verify --device cpu --case 'op=forward,dtype=float32,loss=smooth_l1,beta=1,reduction=mean,n=2049,data=normal,seed=1'`,
@@ -46,17 +46,29 @@ On the simulated device it runs the kernels' PTX, under that device's strict che
 	}
 	f := c.Flags()
 	addDevice(c, &v.device, "auto", "what to verify: auto (CUDA, or else the simulated device), cuda, cuda:N, sim, cpu")
-	f.IntVar(&v.sweep.Cases, "cases", standard, "`NUMBER` of cases")
+	f.IntVar(&v.sweep.Cases, "cases", 0, "`NUMBER` of cases")
 	f.IntVar(&v.sweep.First, "first", 0, "`NUMBER` of the first case, to rerun a part")
 	f.Uint64Var(&v.sweep.Seed, "seed", 1, "`NUMBER` that seeds the random cases and the simulated device")
 	addName(c, &v.one, "case", "", "run only this `CASE`, in the form that a failure prints")
 	f.DurationVar(&v.limit, "for", 0, "start no more cases after this `TIME`, such as 90s, and print how many were done; 0: no limit")
 	f.BoolVar(&v.asJSON, "json", false, "print an object instead of tables")
 	f.BoolVar(&v.missed, "missed", false, "list the instructions and branches of the PTX that were not covered")
+	help := c.HelpFunc()
+	c.SetHelpFunc(func(c *cobra.Command, arguments []string) {
+		c.Flag("cases").DefValue = strconv.Itoa(standardCases())
+		help(c, arguments)
+	})
 	return c
 }
 
+// standardCases returns the default number of cases. It draws up the tables of cases, which takes longer than all else that the command does
+// when it starts: only the help and the run of verify call it.
+func standardCases() int { return 5 * difftest.Fixed() }
+
 func (v *verification) run(c *cobra.Command) error {
+	if !c.Flags().Changed("cases") {
+		v.sweep.Cases = standardCases()
+	}
 	if v.sweep.Cases < 1 || v.sweep.First < 0 || v.sweep.Cases > maxCases || v.sweep.First > maxCases {
 		return usagef("--cases %d --first %d: want 1 to %d cases, from 0 on", v.sweep.Cases, v.sweep.First, maxCases)
 	}
