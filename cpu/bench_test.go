@@ -59,6 +59,25 @@ func BenchmarkForwardTerms(b *testing.B) {
 	}
 }
 
+// BenchmarkStages compares a pass in stages with the core kernels of its stages, each over the whole arrays.
+func BenchmarkStages(b *testing.B) {
+	for _, n := range benchmarkCounts {
+		upstream := Elements(randomArgs[float32](n).Pred)
+		benchmark(b, "stages", n, 4, func(a Args[float32]) error {
+			a.Upstream = upstream
+			_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, a)
+			return err
+		})
+		benchmark(b, "kernels", n, 4, func(a Args[float32]) error {
+			if _, err := Forward(smoothl1.Loss{Beta: 1}, a); err != nil {
+				return err
+			}
+			a.Upstream = upstream
+			return Backward(smoothl1.Loss{Beta: 1}, a)
+		})
+	}
+}
+
 // BenchmarkSerialLimit shows from which size two goroutines pay off, to choose serialLimit.
 func BenchmarkSerialLimit(b *testing.B) {
 	for _, chunks := range []int{4, 8, 16, 128, 192, 256, 384, 512} {
