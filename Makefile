@@ -31,7 +31,9 @@ test: ## all tests that need no GPU
 
 test-long: ## the tests that take minutes, and the full form of those that are shortened without -long
 	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
-	$(GO) test -count=1 ./sim -run '^Test(ManyAllocations|LongTexts|StrictMemory)$$' -long
+	$(GO) test -count=1 ./sim -run '^Test(Contract|ManyAllocations|LongTexts|StrictMemory)$$' -long
+	$(GO) test -count=1 ./sim/internal/vectors -run '^Test(IEEE|Halves)$$' -long
+	$(GO) test -count=1 ./internal/measure -run 'PyTorch$$' -long
 
 test-cuda: LONG = -long
 test-cuda: ## the CUDA side: on the GPU where there is one, and on a stand-in for libcuda (needs the CUDA headers); LONG= for less

@@ -15,14 +15,16 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 // TestGradientsOfPyTorch measures how far PyTorch's gradients on the CPU are from ours where |d| < beta, and checks that they have the
 // bits of PyTorch's order of operations, n·(d/beta)·g where ours is n·d·g/beta. docs/contract.md quotes its numbers:
 //
-//	go test ./internal/measure -run TestGradientsOfPyTorch -v
+//	go test ./internal/measure -run TestGradientsOfPyTorch -v -long
 func TestGradientsOfPyTorch(t *testing.T) {
+	testkit.NeedsLong(t)
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()

@@ -15,6 +15,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
@@ -217,6 +218,7 @@ func realPython(t *testing.T, ctx context.Context) string {
 
 // TestRealPyTorch runs the script with this machine's PyTorch, on the CPU.
 func TestRealPyTorch(t *testing.T) {
+	testkit.NeedsLong(t)
 	t.Parallel()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute) // it takes seconds, unless it hangs
 	defer cancel()

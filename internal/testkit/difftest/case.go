@@ -3,6 +3,7 @@
 package difftest
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"strconv"
@@ -105,6 +106,7 @@ func (c Case) String() string {
 
 // Parse parses a case in the format of String.
 func Parse(text string) (c Case, err error) {
+	hasN := false
 	for _, field := range strings.Split(text, ",") {
 		key, value, ok := strings.Cut(field, "=")
 		if !ok {
@@ -128,6 +130,7 @@ func Parse(text string) (c Case, err error) {
 			err = c.Loss.Reduction.Set(value)
 		case "n":
 			c.N, err = strconv.Atoi(value)
+			hasN = true
 		case "data":
 			c.Data, err = parseData(value)
 		case "seed":
@@ -156,6 +159,9 @@ func Parse(text string) (c Case, err error) {
 		if err != nil {
 			return c, fmt.Errorf("difftest: case field %q: %w", field, err)
 		}
+	}
+	if !hasN {
+		return c, errors.New("difftest: case: n is missing")
 	}
 	return c, nil
 }

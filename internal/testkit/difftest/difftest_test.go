@@ -44,9 +44,16 @@ func hold(t *testing.T, c Case, columns []Column) {
 func TestTable(t *testing.T) {
 	all, simulated := columns(t)
 	cases, first := Ordered()
+	every := 3 // of neighbours, which have little in common
+	switch {
+	case testkit.Long():
+		every = 1
+	case testing.Short():
+		every = 16 // a tool such as compute-sanitizer slows the kernels down a hundredfold
+	}
 	for i, c := range cases {
-		if testing.Short() && i >= first && i%16 != 0 {
-			continue // a tool such as compute-sanitizer slows the kernels down a hundredfold
+		if i >= first && i%every != 0 {
+			continue
 		}
 		hold(t, c, all)
 	}
@@ -147,7 +154,7 @@ func TestCaseIsReadBackFromItsText(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, c, got)
 	}
-	for _, text := range []string{"", "op", "op=fold", "n=many", "data=none", "key=1"} {
+	for _, text := range []string{"", "op", "op=forward", "op=fold,n=1", "n=many", "n=1,data=none", "n=1,key=1"} {
 		_, err := Parse(text)
 		require.Error(t, err, text)
 	}

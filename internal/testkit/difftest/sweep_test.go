@@ -152,8 +152,9 @@ func TestCheckOfCases(t *testing.T) {
 		require.NoError(t, c.Check())
 	}
 	for _, text := range []string{
-		"op=forward,n=-1", "op=forward,n=999999999999", "op=forward,beta=-1", "op=forward,count=-1", "op=backward,n=3", "op=forward,shift=-1",
-		"op=forward,reduction=none", "op=forward_backward,grads=1,elementwise=true", "op=forward,blocks=99999999999",
+		"op=forward,n=-1", "op=forward,n=999999999999", "op=forward,n=3,beta=-1", "op=forward,n=3,count=-1", "op=backward,n=3",
+		"op=forward,n=3,shift=-1", "op=forward,n=3,reduction=none", "op=forward_backward,n=3,grads=1,elementwise=true",
+		"op=forward,n=3,blocks=99999999999",
 	} {
 		c, err := Parse(text)
 		require.NoError(t, err, text)

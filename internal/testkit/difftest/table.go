@@ -117,6 +117,9 @@ func numbers() []Case {
 			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * f.smallest, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
 		} {
 			for _, op := range Ops {
+				if x.data == Single && !op.HasValue() {
+					continue // no sum hides the bits of what it writes
+				}
 				grads, upstreams := asked(op)
 				for _, g := range grads {
 					for _, elementwise := range upstreams {

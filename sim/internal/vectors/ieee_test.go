@@ -6,6 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/sim/internal/ieee"
 )
 
@@ -37,9 +38,9 @@ func numbers(f format, n int, d *draw) []uint64 {
 
 // Package ieee against big rationals, on many more operands than the vectors have.
 func TestIEEE(t *testing.T) {
-	count := 12000
-	if testing.Short() {
-		count = 1500
+	count := 1500
+	if testkit.Long() {
+		count = 12000
 	}
 	d := draw(77)
 	f32, f64 := formats["f32"], formats["f64"]
@@ -76,7 +77,7 @@ func equal(t *testing.T, want, got uint64, what ...any) {
 	}
 }
 
-// All halves, and all sums of some: conversions and arithmetic of f16 and bf16.
+// All halves, and the sums of some: conversions and arithmetic of f16 and bf16.
 func TestHalves(t *testing.T) {
 	for name, f := range map[string]ieee.Format{"f16": ieee.Half, "bf16": ieee.BFloat} {
 		h, f32, f64 := formats[name], formats["f32"], formats["f64"]
@@ -102,9 +103,9 @@ func TestHalves(t *testing.T) {
 				}
 			}
 		}
-		n := 20000
-		if testing.Short() {
-			n = 2000
+		n := 2000
+		if testkit.Long() {
+			n = 20000
 		}
 		for range n {
 			v := numbers(h, 3, &d)
