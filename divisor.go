@@ -13,7 +13,8 @@ type Divisor struct {
 }
 
 // DivideBy returns the divisor x, such as the number of elements of all shards when an array is one of them. A mean with an x
-// that is not positive and finite fails with ErrDivisor.
+// that is not positive and finite fails with ErrDivisor, and so does a gradient whose norm 1/x rounds to 0 or infinity in the
+// computing type.
 func DivideBy(x float64) Divisor { return Divisor{given: true, x: x} }
 
 // Of returns the number that a mean over count elements divides by.
@@ -33,7 +34,7 @@ func (d Divisor) Validate(r Reduction) error {
 	case r != Mean:
 		return NewArgError("Divisor", "divisor", d, fmt.Errorf("%w: only a mean has a divisor, and the reduction is %v", ErrReduction, r))
 	case !(d.x > 0) || math.IsInf(d.x, 1):
-		return NewArgError("Divisor", "divisor", d, ErrDivisor)
+		return NewArgError("Divisor", "divisor", d, fmt.Errorf("%w: must be positive and finite", ErrDivisor))
 	}
 	return nil
 }

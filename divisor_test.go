@@ -16,7 +16,7 @@ func ExampleDivideBy() {
 	fmt.Println(smoothl1.DivideBy(-1).Validate(smoothl1.Mean))
 	// Output:
 	// elements 1000
-	// smoothl1: Divisor: divisor = -1: divisor must be positive and finite
+	// smoothl1: Divisor: divisor = -1: divisor out of range: must be positive and finite
 }
 
 func TestDivisor(t *testing.T) {

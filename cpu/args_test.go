@@ -192,7 +192,7 @@ func TestFinish(t *testing.T) {
 	_, err := Finish(smoothl1.Loss{Beta: math.NaN()}, sums, Chunk+1, smoothl1.Divisor{})
 	require.ErrorIs(t, err, smoothl1.ErrBeta)
 	_, err = Finish(smoothl1.Loss{Beta: 1}, sums, Chunk+1, smoothl1.DivideBy(-1))
-	require.EqualError(t, err, "smoothl1: Finish: divisor = -1: divisor must be positive and finite")
+	require.EqualError(t, err, "smoothl1: Finish: divisor = -1: divisor out of range: must be positive and finite")
 	_, err = Finish(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, sums, Chunk+1, smoothl1.DivideBy(2))
 	require.ErrorIs(t, err, smoothl1.ErrReduction)
 }

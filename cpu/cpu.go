@@ -1,7 +1,7 @@
 // Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU.
 //
-// Each function has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of a result.
-// The others are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
+// Each of the four operations has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of
+// a result. The others, and Run, are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
 // large enough to benefit. All produce the same bits for every count, instruction set and number of goroutines, and so does package
 // gpu on every device.
 //
@@ -12,7 +12,7 @@
 //
 // Every operation is rounded once, in the type of the arrays. The norm is 1, or for a mean 1/divisor, divided in float64
 // and then rounded; the divisor is the number of elements unless another is given. The gradient with respect to target is the
-// negative. A NaN in pred or target makes the loss and that element's gradient NaN.
+// negative of the one with respect to pred. A NaN in pred or target makes the loss and that element's gradient NaN.
 //
 // # The canonical sum
 //
@@ -25,13 +25,14 @@
 //
 // # Speed
 //
-// A call does not allocate, and its goroutines end before it returns. Arrays that would take longer than 50 to 100 µs on one
+// A call of a fast function does not allocate, but for the first of many sizes or callers at once, and its goroutines end before it
+// returns. Arrays that would take longer than 50 to 100 µs on one
 // processor are split among at most GOMAXPROCS goroutines. For arrays larger than the last-level cache, outputs that begin at a
-// multiple of 64 bytes, as Go allocates slices of that size, are written with non-temporal stores. The environment variable
+// multiple of 64 bytes, as large Go slices do, are written with non-temporal stores. The environment variable
 // SMOOTHL1_CPU (generic, avx2, avx512) forces an instruction set: see InstructionSet. The build tag purego omits the assembly.
 //
-// All functions may be called from several goroutines at once, if none writes an array that another uses. Errors are
-// *smoothl1.ArgError; no output has then been written.
+// All functions may be called from several goroutines at once, if none writes an array that another uses. The errors of operations and
+// of Finish are *smoothl1.ArgError; no output has then been written.
 package cpu
 
 import (
@@ -48,17 +49,17 @@ const (
 	Chunk = op.Chunk // elements of a chunk
 )
 
-// Chunks returns the number of chunks, and thus of chunk sums, of n elements: n/Chunk, rounded up.
-func Chunks(n int) int { return op.Chunks(n) }
+// Chunks returns the number of chunks, and thus of chunk sums, of n elements: n/Chunk, rounded up. It is 0 for a negative n.
+func Chunks(n int) int { return op.Chunks(max(0, n)) }
 
 // Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays but ChunkSums have the length of
 // Pred. To compute in place, an output other than ChunkSums may be the same slice as Pred, Target or an elementwise upstream gradient;
-// otherwise no output may share memory with another array. gpu.Args has the same fields.
+// otherwise no output may share memory with another array. gpu.Args has the same fields, but for ChunkSums.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
 	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]
-	// Terms, unless nil, receives the loss term of each element. It excludes all other outputs: see NoLoss.
+	// Terms, unless nil, receives the loss term of each element. It cannot be combined with another output or the reduced loss: set NoLoss.
 	Terms []T
 	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
 	GradPred, GradTarget []T
@@ -66,11 +67,11 @@ type Args[T smoothl1.Float] struct {
 	ChunkSums []float64
 	// Divisor is the number that a mean divides by; the zero value stands for len(Pred).
 	Divisor smoothl1.Divisor
-	// NoLoss omits the reduced loss. The reduction None has none to omit.
+	// NoLoss omits the reduced loss. It has no effect with the reduction None, for which there is no reduced loss.
 	NoLoss bool
 }
 
-// Upstream is an upstream gradient: one number for all elements, or elementwise, a slice. The zero value is the number 1.
+// Upstream is an upstream gradient: either one number for all elements or a slice with one for each. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	value    float64
 	set      bool
@@ -149,7 +150,7 @@ func (a *Args[T]) checkAll(name string, l smoothl1.Loss, p op.Pass, t smoothl1.D
 	var c op.Call
 	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfCPU, a.Upstream.set, a.NoLoss
 	c.Reduction, c.Divisor = l.Reduction, a.Divisor
-	c.N, c.Size = len(a.Pred), t.Size()
+	c.N, c.DType, c.Size = len(a.Pred), t, t.Size()
 	has := c.Put(op.RolePred, address(a.Pred), len(a.Pred)) | c.Put(op.RoleTarget, address(a.Target), len(a.Target))
 	if x := a.Terms; x != nil && p == choose || p == op.Terms {
 		has |= c.Put(op.RoleTerms, address(x), len(x))

@@ -21,6 +21,12 @@ func cancelling(n int) []float64 {
 	return x
 }
 
+func TestChunks(t *testing.T) {
+	for n, want := range map[int]int{math.MinInt: 0, -1: 0, 0: 0, 1: 1, Chunk: 1, Chunk + 1: 2, math.MaxInt: math.MaxInt/Chunk + 1} {
+		assert.Equal(t, want, Chunks(n), n)
+	}
+}
+
 func TestTotalIsTheCanonicalSum(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 3, 63, 64, 65, 127, 128, 129, 200, 255, 256, 2047, 2048, 2049, 2176, 4096, 4097, 300_000,
 		Chunk*Chunk - 1, Chunk * Chunk, Chunk*Chunk + 5000} {

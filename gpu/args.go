@@ -9,23 +9,23 @@ import (
 
 // Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays have the length of Pred. To
 // compute in place, an output may be the same buffer as Pred, Target or an elementwise upstream gradient; otherwise no output may
-// share memory with another array. cpu.Args has the same fields.
+// share memory with another array. cpu.Args has the same fields and ChunkSums, which here is a method of the op.
 type Args[T smoothl1.Float] struct {
 	Pred, Target *Buffer[T]
-	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients. An
-	// elementwise one excludes the reduced loss: see NoLoss.
+	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients. If it is
+	// elementwise, it cannot be combined with the reduced loss: set NoLoss.
 	Upstream Upstream[T]
-	// Terms, unless nil, receives the loss term of each element. It excludes all other outputs: see NoLoss.
+	// Terms, unless nil, receives the loss term of each element. It cannot be combined with another output or the reduced loss: set NoLoss.
 	Terms *Buffer[T]
 	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
 	GradPred, GradTarget *Buffer[T]
 	// Divisor is the number that a mean divides by; the zero value stands for the length of Pred.
 	Divisor smoothl1.Divisor
-	// NoLoss omits the reduced loss. The reduction None has none to omit.
+	// NoLoss omits the reduced loss. It has no effect with the reduction None, for which there is no reduced loss.
 	NoLoss bool
 }
 
-// Upstream is an upstream gradient: one number for all elements, or elementwise, an array. The zero value is the number 1.
+// Upstream is an upstream gradient: either one number for all elements or an array with one for each. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	kind     upstreamKind
 	value    float64
@@ -85,7 +85,7 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 	var c op.Call
 	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfKernels, a.Upstream.kind == upstreamNumber, a.NoLoss
 	c.Reduction, c.Divisor = s.loss.Reduction, a.Divisor
-	c.N, c.Size = a.Pred.Len(), smoothl1.DTypeOf[T]().Size()
+	c.N, c.DType, c.Size = a.Pred.Len(), smoothl1.DTypeOf[T](), smoothl1.DTypeOf[T]().Size()
 	o.op = name
 	o.pred, o.target, o.terms = a.Pred.arrayOf(), a.Target.arrayOf(), a.Terms.arrayOf()
 	o.gradPred, o.gradTarget = a.GradPred.arrayOf(), a.GradTarget.arrayOf()

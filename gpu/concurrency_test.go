@@ -164,7 +164,7 @@ func TestStreams(t *testing.T) {
 	require.NoError(t, err)
 
 	_, err = d.WrapStream(^uintptr(0))
-	require.ErrorContains(t, err, "is not a CUstream")
+	require.ErrorContains(t, err, "not a CUstream")
 
 	for _, on := range []*Stream{first, second, wrapped} {
 		require.NoError(t, op.Forward(b.pred, b.target, OnStream(on)))
@@ -216,7 +216,7 @@ func TestEvents(t *testing.T) {
 		_, err = end.Since(foreign)
 		refused(t, err, smoothl1.ErrDevice, "Event.Since", "start", "of "+other.String())
 		require.NoError(t, other.Close())
-		refused(t, end.Record(MaxBlocks(1)), nil, "Event.Record", "option", "MaxBlocks")
+		refused(t, end.Record(MaxBlocks(1)), smoothl1.ErrOption, "Event.Record", "option", "MaxBlocks")
 		require.NoError(t, start.Close())
 		require.NoError(t, start.Close(), "twice")
 		refused(t, start.Record(), smoothl1.ErrClosed, "Event.Record", "event", start)
@@ -249,7 +249,7 @@ func TestCopyFrom(t *testing.T) {
 		refused(t, high.CopyFrom(low), smoothl1.ErrOverlap, "CopyFrom", "src", "in the memory of the buffer")
 		refused(t, b.CopyFrom(low), smoothl1.ErrLength, "CopyFrom", "len(src)", 3)
 		refused(t, b.CopyFrom(nil), smoothl1.ErrNil, "CopyFrom", "src", "nil")
-		refused(t, b.CopyFrom(a, MaxBlocks(1)), nil, "CopyFrom", "option", "MaxBlocks")
+		refused(t, b.CopyFrom(a, MaxBlocks(1)), smoothl1.ErrOption, "CopyFrom", "option", "MaxBlocks")
 		other, err := Open(CPU())
 		require.NoError(t, err)
 		foreign, err := Alloc[float32](other, 4)

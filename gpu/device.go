@@ -14,7 +14,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A Device computes: a CUDA device, a simulated one, or the CPU. It may be used from any goroutine.
+// A Device is where losses are computed: a CUDA device, a simulated one, or the CPU. It may be used from any goroutine.
 type Device struct {
 	drv    driver.Device // nil for the CPU
 	info   driver.Info
@@ -66,17 +66,23 @@ func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv
 func Open(options ...OpenOption) (*Device, error) {
 	const op = "Open"
 	if len(options) > 1 {
-		errs := []error{smoothl1.NewArgError(op, "options", len(options), errors.New("at most one device can be chosen"))}
+		var closing []error
 		for _, o := range options {
 			if !isNil(o.drv) {
-				errs = append(errs, o.drv.Close())
+				closing = append(closing, o.drv.Close())
 			}
 		}
-		return nil, errors.Join(errs...)
+		err := smoothl1.NewArgError(op, "options", len(options), fmt.Errorf("%w: at most one device can be chosen", smoothl1.ErrOption))
+		if failed := errors.Join(closing...); failed != nil {
+			err = errors.Join(err, failed)
+		}
+		return nil, err
 	}
 	var o OpenOption
 	if len(options) == 1 {
-		o = options[0]
+		if o = options[0]; o.choice == chooseAny {
+			return nil, smoothl1.NewArgError(op, "option", "OpenOption{}", fmt.Errorf("%w: use CPU, CUDA or On", smoothl1.ErrZero))
+		}
 	}
 	switch o.choice {
 	case chooseCPU:
@@ -88,7 +94,7 @@ func Open(options ...OpenOption) (*Device, error) {
 		return openDriver(o.drv)
 	case chooseCUDA:
 		if o.device < 0 {
-			return nil, smoothl1.NewArgError(op, "ordinal", o.device, errors.New("must not be negative"))
+			return nil, smoothl1.NewArgError(op, "ordinal", o.device, fmt.Errorf("%w: must not be negative", smoothl1.ErrOrdinal))
 		}
 		drv, err := cuda.Open(o.device)
 		if errors.Is(err, cuda.ErrUnavailable) {

@@ -1,7 +1,6 @@
 package gpu
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -90,7 +89,7 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	case start.dev != e.dev:
 		return 0, smoothl1.NewArgError(op, "start", "of "+start.dev.String(), smoothl1.ErrDevice)
 	case start == e && e.marks == 0:
-		return 0, smoothl1.NewArgError(op, "event", e, errNotRecorded)
+		return 0, smoothl1.NewArgError(op, "event", e, smoothl1.ErrNotRecorded)
 	case start == e:
 		return 0, nil
 	}
@@ -100,9 +99,9 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	defer start.guard.release()
 	switch {
 	case start.marks == 0:
-		return 0, smoothl1.NewArgError(op, "start", start, errNotRecorded)
+		return 0, smoothl1.NewArgError(op, "start", start, smoothl1.ErrNotRecorded)
 	case e.marks == 0:
-		return 0, smoothl1.NewArgError(op, "event", e, errNotRecorded)
+		return 0, smoothl1.NewArgError(op, "event", e, smoothl1.ErrNotRecorded)
 	}
 	if e.dev.drv == nil {
 		return e.at.Sub(start.at), nil
@@ -113,8 +112,6 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	}
 	return time.Duration(float64(ms) * float64(time.Millisecond)), nil
 }
-
-var errNotRecorded = errors.New("has not been recorded")
 
 // Close destroys the event. A second Close does nothing. While a call uses the event, Close fails with an error wrapping
 // smoothl1.ErrBusy.

@@ -34,9 +34,9 @@ func (d *Device) Info() Info {
 
 var infoOfCPU = Info{Backend: "cpu", Name: runtime.GOARCH}
 
-// Devices lists the devices that there are: the CUDA devices by ordinal, then the CPU, which is always there. It opens none
-// of them. The list is valid even if there is an error, which says why a CUDA device could not be queried, or why there is none; in
-// that case it wraps smoothl1.ErrNoCUDA.
+// Devices lists the available devices: the CUDA devices by ordinal, followed by the CPU. It opens none of them. The list is valid
+// even if there is an error. The error says which CUDA devices could not be queried, and why; if there is no CUDA device, it says why
+// and wraps smoothl1.ErrNoCUDA.
 func Devices() ([]Info, error) {
 	var all []Info
 	n, err := cuda.Count()

@@ -74,9 +74,9 @@ func probe(drv driver.Device) error {
 	}
 	m, err := drv.Load(header(text) + "\n.visible .entry smoothl1_probe()\n{\n\tret;\n}\n")
 	if err != nil {
-		return opError("load the kernels", "", 0, err)
+		return opError("load a probe", "", 0, err)
 	}
-	return opError("unload the kernels", "", 0, drv.Unload(m))
+	return opError("unload the probe", "", 0, drv.Unload(m))
 }
 
 // header returns the directives at the beginning of a PTX text.

@@ -54,9 +54,9 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		case !known:
 			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: use OnStream or MaxBlocks", smoothl1.ErrZero))
 		case o.kind&allowed == 0:
-			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is not an option of this operation"))
+			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("%w: this operation does not have it", smoothl1.ErrOption))
 		case o.kind&c.given != 0:
-			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("is given twice"))
+			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("%w: given twice", smoothl1.ErrOption))
 		}
 		c.given |= o.kind
 		switch o.kind {

@@ -43,11 +43,11 @@ func TestEveryCallTakesItsOptionsAndNoOther(t *testing.T) {
 		for name, call := range optioned(t, d, newOp[float32](t, d, smoothl1.Loss{Beta: 1}), b) {
 			require.NoError(t, call(), name)
 			require.NoError(t, call(OnStream(s)), name)
-			refused(t, call(OnStream(s), OnStream(s)), nil, name, "option", "OnStream")
+			refused(t, call(OnStream(s), OnStream(s)), smoothl1.ErrOption, name, "option", "OnStream")
 			refused(t, call(OnStream(nil)), smoothl1.ErrNil, name, "stream", "nil")
 			refused(t, call(Option{}), smoothl1.ErrZero, name, "option", "Option{}")
 			if slices.Contains(withoutBlocks, name) {
-				refused(t, call(MaxBlocks(1)), nil, name, "option", "MaxBlocks")
+				refused(t, call(MaxBlocks(1)), smoothl1.ErrOption, name, "option", "MaxBlocks")
 			} else {
 				require.NoError(t, call(MaxBlocks(1)), name)
 				refused(t, call(MaxBlocks(0)), smoothl1.ErrCount, name, "maxBlocks", 0)

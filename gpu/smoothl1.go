@@ -12,10 +12,11 @@ import (
 
 // A SmoothL1 computes one loss, and its gradients, for elements of the type T on a device.
 //
-// It owns the little device memory that a reduction needs, and therefore runs one call at a time: a call while another is in
+// It owns the small amount of device memory that a reduction needs, and therefore runs one call at a time: a call while another is in
 // progress fails with an error wrapping smoothl1.ErrBusy. Any number of SmoothL1s may run concurrently. On a GPU a call returns when
 // its work is queued; a failure of that work is reported by the next call that waits, such as Value, Download or Wait. A call allocates
-// memory, and then waits for the device, only if it has more chunks than any call before it: see Reserve.
+// memory, and then waits for the device, only if its arrays have more chunks of 2048 elements than those of any call before it: see
+// Reserve.
 type SmoothL1[T smoothl1.Float] struct {
 	dev       *Device
 	loss      smoothl1.Loss
@@ -33,10 +34,10 @@ type SmoothL1[T smoothl1.Float] struct {
 	sums     []float64 // the chunk sums, on the CPU
 
 	last        *Stream // the stream on which the scratch may be used without waiting
-	ticketDirty bool    // a launch has or may have failed and left a ticket other than 0
+	ticketDirty bool    // a launch failed, or may have, and left a nonzero ticket
 }
 
-// NewSmoothL1 returns an op that computes l on d. It checks l once; later calls need not.
+// NewSmoothL1 returns an op that computes l on d.
 //
 // For the first op of an element type on a CUDA device, the driver compiles the type's kernels. This takes about a second the first
 // time; the driver caches the result.
@@ -82,7 +83,7 @@ func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 // outputs that no kernel computes together: loss terms with any other output, or the reduced loss with an elementwise upstream
 // gradient. A call that is refused changes no buffer.
 //
-// The four methods below are shorthands for it.
+// ForwardTerms, Forward, Backward and ForwardBackward are shorthands for it.
 func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
 	if a == nil {
 		return smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
@@ -187,8 +188,8 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 }
 
 // Reserve allocates the scratch memory for reductions of up to the given number of elements, so that none of them has to allocate or
-// wait for the device. rows is the number of losses that a call computes, and must be 1: an op reduces whole arrays. Reserve
-// discards a loss that has not been read.
+// wait for the device. rows is the number of losses that a call computes: 1, since an op reduces whole arrays. Reserve discards the
+// loss: Value fails until the next reduction.
 func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	const name = "Reserve"
 	if err := s.take(name); err != nil {

@@ -58,7 +58,7 @@ func (d *Device) NewStream() (*Stream, error) {
 const perThreadStream = 2
 
 // WrapStream returns a Stream for an existing stream, whose owner must not destroy it before the wrapper is closed: a CUstream of the
-// device's primary context, such as another library of the program uses, or a stream of a sim.Device. 0 and 1 (CU_STREAM_LEGACY) are
+// device's primary context, such as one that another library in the program uses, or a stream of a sim.Device. 0 and 1 (CU_STREAM_LEGACY) are
 // the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since goroutines move between threads.
 func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	const op = "WrapStream"
@@ -71,9 +71,9 @@ func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	}
 	switch {
 	case handle == perThreadStream:
-		return nil, smoothl1.NewArgError(op, "handle", handle, errors.New("is CU_STREAM_PER_THREAD, but goroutines move between threads"))
+		return nil, smoothl1.NewArgError(op, "handle", handle, fmt.Errorf("%w: CU_STREAM_PER_THREAD, but goroutines move between threads", smoothl1.ErrHandle))
 	case uint64(handle)>>63 != 0:
-		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), errors.New("is not a CUstream"))
+		return nil, smoothl1.NewArgError(op, "handle", fmt.Sprintf("%#x", handle), fmt.Errorf("%w: not a CUstream", smoothl1.ErrHandle))
 	}
 	return &Stream{dev: d, id: d.ids.Add(1), s: driver.Stream(handle)}, nil
 }

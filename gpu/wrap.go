@@ -30,7 +30,7 @@ func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buf
 	case at == 0 && n > 0:
 		return nil, smoothl1.NewArgError(op, "ptr", "0", smoothl1.ErrNil)
 	case at%uint64(smoothl1.DTypeOf[T]().Size()) != 0:
-		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("not aligned to %d bytes", smoothl1.DTypeOf[T]().Size()))
+		return nil, smoothl1.NewArgError(op, "ptr", fmt.Sprintf("%#x", at), fmt.Errorf("%w: not aligned to %d bytes", smoothl1.ErrHandle, smoothl1.DTypeOf[T]().Size()))
 	case at > math.MaxUint64-uint64(bytes):
 		return nil, smoothl1.NewArgError(op, "n", n, smoothl1.ErrTooLarge)
 	}

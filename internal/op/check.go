@@ -2,6 +2,7 @@ package op
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -29,9 +30,10 @@ type Call struct {
 	NoLoss      bool // omit the reduced loss
 	Divisor     smoothl1.Divisor
 
-	N    int // number of elements of pred
-	Size int // size of an element in bytes
-	Has  Found
+	N     int            // number of elements of pred
+	DType smoothl1.DType // of pred
+	Size  int            // of an element of pred, in bytes
+	Has   Found
 
 	unusable *unusable // the first unusable array, or nil
 	arrays   [Roles]array
@@ -83,7 +85,7 @@ const (
 )
 
 // Choose returns the pass that computes the outputs of the call: the terms or gradients that it has arrays for, and the reduced loss
-// unless the reduction is None or NoLoss is set. No other code knows which outputs can be computed together. Arguments that the pass
+// unless the reduction is None or NoLoss is set. Arguments that the pass
 // would not use are refused too. As everywhere here, name is the operation's name for errors.
 func (c *Call) Choose(name string) (Pass, error) {
 	given := c.Has.given()
@@ -181,8 +183,14 @@ func (c *Call) refuse(name string, p Pass) error {
 		}
 		return smoothl1.NewArgError(name, "len("+r.String()+")", n, fmt.Errorf("%w: %s", smoothl1.ErrLength, want))
 	}
-	if e, ok := c.Divisor.Validate(c.Reduction).(*smoothl1.ArgError); ok && p != Terms {
+	if p == Terms {
+		return nil
+	}
+	if e, ok := c.Divisor.Validate(c.Reduction).(*smoothl1.ArgError); ok {
 		return smoothl1.NewArgError(name, e.Arg, e.Value, e.Err)
+	}
+	if norm := normOf(c.DType, c.Divisor.Of(c.N)); p.Differentiates() && !c.Divisor.IsZero() && (norm == 0 || math.IsInf(norm, 1)) {
+		return smoothl1.NewArgError(name, "divisor", c.Divisor, fmt.Errorf("%w: 1/divisor is %v in %v", smoothl1.ErrDivisor, norm, c.DType.Computing()))
 	}
 	return nil
 }

@@ -133,7 +133,7 @@ func TestEveryOverlap(t *testing.T) {
 				continue
 			}
 			size := callOf(p)[out].bytes(out)
-			inPlace := out != RoleChunkSums && (other == RolePred || other == RoleTarget || other == RoleUpstream)
+			inPlace := out != RoleChunkSums && !other.IsOutput() && b.bytes(other) == size
 			for _, c := range []struct {
 				name    string
 				at      uint64
@@ -200,6 +200,21 @@ func TestWishesAreChecked(t *testing.T) {
 			err = check(p, callOf(p), func(c *Call) { c.Divisor = smoothl1.DivideBy(x) })
 			if p == Terms {
 				assert.NoError(t, err, "nothing is divided")
+			} else {
+				refused(t, err, smoothl1.ErrDivisor, "divisor")
+			}
+		}
+		for _, x := range []struct {
+			t       smoothl1.DType
+			divisor float64
+			fits    bool
+		}{
+			{smoothl1.Float32, 1e-38, true}, {smoothl1.Float32, 1e-39, false}, {smoothl1.Float32, 1e45, true}, {smoothl1.Float32, 1e46, false},
+			{smoothl1.Float64, 1e-308, true}, {smoothl1.Float64, 1e-309, false}, {smoothl1.Float64, 1e308, true},
+		} {
+			err = check(p, callOf(p), func(c *Call) { c.DType, c.Divisor = x.t, smoothl1.DivideBy(x.divisor) })
+			if x.fits || !p.Differentiates() {
+				assert.NoError(t, err, "%v %v", p, x)
 			} else {
 				refused(t, err, smoothl1.ErrDivisor, "divisor")
 			}

@@ -57,6 +57,17 @@ func largest[T smoothl1.Float]() T {
 // Norm returns the factor by which a reduction scales the upstream gradient: 1/divisor, computed in float64 and rounded to T.
 func Norm[T smoothl1.Float](divisor float64) T { return T(1 / divisor) }
 
+// normOf is Norm for the computing type of t. It is NaN for an unknown type.
+func normOf(t smoothl1.DType, divisor float64) float64 {
+	switch t.Computing() {
+	case smoothl1.Float32:
+		return float64(Norm[float32](divisor))
+	case smoothl1.Float64:
+		return Norm[float64](divisor)
+	}
+	return math.NaN()
+}
+
 // Divisor returns the number by which a reduction over count elements divides the sum of the terms: that of d for a mean, else 1.
 func Divisor(r smoothl1.Reduction, d smoothl1.Divisor, count int) float64 {
 	if r == smoothl1.Mean {

@@ -7,7 +7,8 @@ import (
 // A Role is the role of an array in an operation.
 type Role uint8
 
-// The roles. A new array needs a role here, a row in operands, and a field in cpu.Args and gpu.Args.
+// The roles. A new array needs a role here, a row in operands, and a field in cpu.Args and gpu.Args that checkAll and check put into a Call
+// and that cpu's short check, plain, does not accept.
 const (
 	RolePred Role = iota
 	RoleTarget
