@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"os/exec"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -95,6 +96,11 @@ func (b *benchmark) workloads(changed func(flag string) bool) ([]measure.Workloa
 func (b *benchmark) run(c *cobra.Command) (err error) {
 	if b.samples < 1 || b.samples > 1_000_000 {
 		return usagef("--samples %d: want 1 to 1000000", b.samples)
+	}
+	if b.python != "" {
+		if _, err := exec.LookPath(b.python); err != nil {
+			return fmt.Errorf("--torch %s: %w", b.python, err)
+		}
 	}
 	workloads, err := b.workloads(c.Flags().Changed)
 	if err != nil {

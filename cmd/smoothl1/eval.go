@@ -39,7 +39,7 @@ piece by piece. If an array goes to standard output, the loss is printed on stan
 		ValidArgsFunction: cobra.FixedCompletions([]string{"npy"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	f := c.Flags()
-	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1 or huber")
+	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1, which is L1 with --beta 0, or huber")
 	addFloat(c, &job.loss.Beta, "beta", 1, "where the loss changes from quadratic to linear (Huber: delta); 0: the L1 loss")
 	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements are combined: mean, sum or none")
 	addName(c, &job.upstream, "upstream", "", "`FILE.npy` with an upstream gradient for each element, of the arrays' shape and type")

@@ -42,6 +42,9 @@ func flagError(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
+	if e := new(smoothl1.ArgError); errors.As(err, &e) { // of a type's own parser
+		return fmt.Errorf("invalid argument %q for \"--%s\" flag: %w", invalid.GetValue(), invalid.GetFlag().Name, e.Err)
+	}
 	wanted, ok := map[string]string{
 		"int":      "a whole number",
 		"intSlice": "whole numbers with commas between them",

@@ -72,7 +72,7 @@ func TestUsage(t *testing.T) {
 		{"eval", "want two files, PRED.npy and TARGET.npy, got 0; see 'smoothl1 eval --help'"},
 		{"eval a.npy", "got 1"},
 		{"eval a b c", "got 3"},
-		{"eval a b --loss l2", "want smooth_l1, huber"},
+		{"eval a b --loss l2", `invalid argument "l2" for "--loss" flag: unknown kind of loss: want smooth_l1, huber`},
 		{"eval a b --reduction max", "want mean, sum, none"},
 		{"eval a b --beta many", "--beta"},
 		{"eval a b --device tpu", "want auto, cpu, cuda, cuda:N or sim"},

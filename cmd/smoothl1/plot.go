@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -75,7 +76,10 @@ func (d *drawing) check() error {
 	case len(d.betas) == 0 || len(d.betas) > len(palette):
 		return usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
 	}
-	for _, beta := range d.betas {
+	for i, beta := range d.betas {
+		if slices.Contains(d.betas[:i], beta) {
+			return usagef("--beta: %v is given twice", beta)
+		}
 		if err := d.loss(beta).Validate(smoothl1.Float64); err != nil {
 			return err
 		}

@@ -97,6 +97,7 @@ func TestPlotRefuses(t *testing.T) {
 		{"-o x.svg --from -1e100 --to -9.999999999999999e99", 2, "too close together"},
 		{"-o x.svg --beta -1", 2, "must not be negative"},
 		{"-o x.svg --beta nan", 2, "must be finite"},
+		{"-o x.svg --beta 1,2,1.0", 2, "--beta: 1 is given twice"},
 		{"-o x.svg --beta x", 2, "--beta"},
 		{"-o x.svg --huber --beta 0", 2, "must be positive for the Huber loss"},
 		{"-o x.svg --beta 1,2,3,4,5,6,7,8", 2, "--beta has 8 numbers: want 1 to 7"},

@@ -69,8 +69,11 @@ func (v *verification) run(c *cobra.Command) error {
 	if !c.Flags().Changed("cases") {
 		v.sweep.Cases = standardCases()
 	}
-	if v.sweep.Cases < 1 || v.sweep.First < 0 || v.sweep.Cases > maxCases || v.sweep.First > maxCases {
-		return usagef("--cases %d --first %d: want 1 to %d cases, from 0 on", v.sweep.Cases, v.sweep.First, maxCases)
+	if v.sweep.Cases < 1 || v.sweep.Cases > maxCases {
+		return usagef("--cases %d: want 1 to %d", v.sweep.Cases, maxCases)
+	}
+	if v.sweep.First < 0 || v.sweep.First > maxCases {
+		return usagef("--first %d: want 0 to %d", v.sweep.First, maxCases)
 	}
 	var one *difftest.Case
 	if v.one != "" {

@@ -68,13 +68,14 @@ func TestVerifyRefuses(t *testing.T) {
 		code      int
 		text      string
 	}{
-		{[]string{"--cases", "0"}, 2, "--cases 0 --first 0: want 1 to"},
-		{[]string{"--first", "-1"}, 2, "--first -1"},
+		{[]string{"--cases", "0"}, 2, "--cases 0: want 1 to"},
+		{[]string{"--first", "-1"}, 2, "--first -1: want 0 to"},
 		{[]string{"--cases", "99999999999"}, 2, "--cases 99999999999"},
 		{[]string{"--seed", "-1"}, 2, "--seed"},
 		{[]string{"--case", "op=fold"}, 2, "--case: difftest: case field"},
+		{[]string{"--case", "op=forward"}, 2, "--case: difftest: case: n is missing"},
 		{[]string{"--case", "op=forward,n=-1"}, 2, "want 0 to"},
-		{[]string{"--case", "op=forward,beta=nan"}, 2, "must be finite"},
+		{[]string{"--case", "op=forward,n=3,beta=nan"}, 2, "must be finite"},
 		{[]string{"x"}, 2, `unknown command "x"`},
 		{[]string{"--device", "cuda:40"}, 1, "CUDA device 40"},
 	} {

@@ -124,7 +124,7 @@ func parseDescr(descr string) (d DType, bigEndian bool, err error) {
 			}
 		}
 	}
-	return 0, false, fmt.Errorf("the dtype %q, none of float32 ('<f4'), float64 ('<f8'), float16 ('<f2') and uint16 ('<u2')", descr)
+	return 0, false, fmt.Errorf("the dtype %q, which is not supported", descr)
 }
 
 // encodeHeader returns a header of version 1.0, byte for byte as numpy.save writes it. The header of any valid shape fits.
