@@ -132,8 +132,8 @@ const unknown DType = 1<<8 - 1
 // Size returns the size of an element in bytes; it is 0 if t is not a valid type.
 func (t DType) Size() int { return t.facts().size }
 
-// Computing returns the computing type of t, in which its elements are computed. Beta, the norm and the upstream gradient are
-// rounded to it.
+// Computing returns the computing type of t: the type of the arithmetic on its elements, to which beta, the norm 1/divisor of a mean
+// and the upstream gradient are rounded.
 func (t DType) Computing() DType { return t.facts().computing }
 
 // facts are the properties of an element type.

@@ -20,7 +20,7 @@ func InstructionSet() (string, error) {
 // Run computes the outputs that a has slices for, loss terms or gradients, and returns the reduced loss, a mean or a sum, or 0 if the
 // reduction is None or a.NoLoss is set. An argument that would not be used is an error, and so are loss terms with any other output.
 //
-// The four functions below are shorthands for it. They ignore arguments that they do not use.
+// ForwardTerms, Forward, Backward and ForwardBackward are shorthands for it. They ignore arguments that they do not use.
 func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
 	if a == nil {
 		return 0, smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
@@ -39,7 +39,7 @@ func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return compute("Forward", op.Forward, l, &a)
 }
 
-// Backward writes the gradients with respect to pred and target. Either of a.GradPred and a.GradTarget may be nil.
+// Backward writes the gradients with respect to pred and target. One of a.GradPred and a.GradTarget may be nil.
 func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("Backward", op.Backward, l, &a)
 	return err

@@ -9,15 +9,18 @@ import "fmt"
 // Ptr is an address in a device's memory; 0 is the null pointer.
 type Ptr uint64
 
-// Handles of one device. Stream 0 is the device's default stream, and so is 1, CUDA's CU_STREAM_LEGACY; the other zero handles are
-// invalid. The streams that a CUDA device itself creates have handles with the top bit set; a handle without it is a CUstream
-// created elsewhere.
-type (
-	Stream   uint64
-	Event    uint64
-	Module   uint64
-	Function uint64
-)
+// A Stream is a handle of a stream of one device. 0 is the default stream, and so is 1, CUDA's CU_STREAM_LEGACY. The streams that a
+// CUDA device itself creates have handles with the top bit set; a handle without it is a CUstream created elsewhere.
+type Stream uint64
+
+// An Event is a handle of an event of one device; 0 is invalid.
+type Event uint64
+
+// A Module is a handle of a loaded PTX text on one device; 0 is invalid.
+type Module uint64
+
+// A Function is a handle of a kernel in a module; 0 is invalid.
+type Function uint64
 
 // Info describes an open device.
 type Info struct {

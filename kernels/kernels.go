@@ -13,7 +13,7 @@
 //	 3 outer        delta for Huber, else 1
 //	 4 norm         of the gradient: 1/divisor, divided in float64 and rounded
 //	 5 g            the upstream gradient, unless elementwise
-//	 6 divisor      of the sum, a float64: the count for a mean, or another number for the part of a larger array; else 1
+//	 6 divisor      of the sum, a float64: for a mean the number of elements, or whatever the caller divides by; else 1
 //	 7 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
 //	 8 value        address of the reduced loss, a float64
 //	 9 ticket       address of 4 bytes, which must be 0; a successful launch leaves them 0
@@ -117,8 +117,8 @@ func Of(t smoothl1.DType) []Variant {
 	return list
 }
 
-// Name returns the name of the kernel, such as "smoothl1_forward_backward_f32_mul" or "smoothl1_backward_elementwise_f64_div". If there
-// is no such kernel, no kernel has the returned name.
+// Name returns the name of the kernel, such as "smoothl1_forward_backward_f32_mul" or "smoothl1_backward_elementwise_f64_div". For a
+// variant without a kernel it returns a name that no kernel has.
 func (v Variant) Name() string {
 	s, ok := storage(v.DType)
 	if !ok {

@@ -1,6 +1,6 @@
 // Smooth L1, Huber and L1 loss: forward, backward, and both in one pass. The file is compiled once for each storage type.
 //
-// With d = pred - target, a = |d|, upstream gradient g and norm n (1, or 1/count for a mean):
+// With d = pred - target, a = |d|, upstream gradient g and norm n (1, or 1/divisor for a mean):
 //
 //              loss term                                      gradient with respect to pred
 //   smooth L1  a < beta ? ((0.5*a)*a)/beta : a - 0.5*beta     d < -beta ? -(n*g) : d > beta ? n*g : ((n*d)*g)/beta
@@ -20,8 +20,8 @@
 //
 // each kernel exists twice: _mul multiplies by `inverse`, _div divides by `threshold`.
 //
-// Special cases: a NaN in either input makes the loss and that element's gradient NaN (a comparison with NaN is false, and
-// both false branches compute with d). Inf - finite has loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
+// Special cases: a NaN in either input makes the loss and that element's gradient NaN (comparisons with NaN are false, and
+// the branch that is then taken computes with d). Inf - finite has loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
 // gradient takes the middle branch and the loss the outer one, as in PyTorch.
 //
 // Bytes of device memory per element, f32 (f64: twice): forward 8, forward_terms 12, backward 12 (+4 elementwise upstream),
@@ -53,7 +53,7 @@ struct Params {
   Number<T> outer;
   Number<T> norm;
   Number<T> g;       // the upstream gradient, unless elementwise
-  double divisor;    // of the sum: the count for a mean, else 1
+  double divisor;    // of the sum; 1 unless the loss is a mean
   double* sums;      // the chunk sums, followed by those of each further level
   double* value;     // the reduced loss
   unsigned* ticket;  // 0 before and after a launch

@@ -1,4 +1,5 @@
-// A storage type describes the elements in memory and the type in which they are computed. The code below works for any storage.
+// A storage type describes the elements in memory and the type in which they are computed. The code below works for any
+// storage whose kPer divides kOwn.
 //
 // Each of the 32 threads of a warp owns four of the 128 lanes of a row. Full rows of aligned arrays are read and written in
 // pieces of 16 bytes, so that a warp accesses 512 contiguous bytes at a time. f32: thread t owns lanes 4t .. 4t+3. f64: lanes
@@ -38,6 +39,7 @@ struct f64 {
 // plain ones, not ld.global.nc, because an output may be the same array.
 template <bool Whole, typename S>
 __device__ inline void load_row(typename S::Compute (&x)[kOwn], const typename S::Element* base, u64 start, u64 n) {
+  static_assert(kOwn % S::kPer == 0, "a thread loads whole pieces");
   if (Whole) {
 #pragma unroll
     for (int k = 0; k < kOwn; k += S::kPer)

@@ -29,19 +29,19 @@
 //   - waits at a barrier that other threads of its block can no longer reach because they have exited, or that other lanes of its warp
 //     reach at a different instruction, or at a barrier, shuffle or vote that never completes;
 //   - executes a shuffle or vote whose member mask does not include it, or reads a lane that does not execute the shuffle;
-//   - or never leaves the kernel: see StepLimit.
+//   - or does not exit: see StepLimit.
 //
 // Memory is as weak as PTX's memory model (of sm_70; membar is fence.sc) allows: a strong load, .volatile or .relaxed, may see
 // a value older than the last one unless a fence or barrier forbids it. So a missing fence shows up: as a race if the accesses are
 // plain, as a stale value, which Stats counts, if they are strong. What is forbidden follows from the order of one execution;
 // another seed may reveal what this one does not.
 //
-// The checks keep a shadow of the memory. Its granule, in each page of 4 KiB, is the width of the page's narrowest access; it takes
-// 24 bytes for each granule, and a bit for each byte. A launch that is checked runs on one goroutine and takes about twice the time
+// The checks keep a shadow of the memory: 24 bytes for each granule and a bit for each byte. The granule of a page of 4 KiB is the width
+// of the narrowest access to it. A launch that is checked runs on one goroutine and takes about twice the time
 // (BenchmarkForwardBackward, strict against fast/serial). The option Fast disables the checks for races, unwritten memory, missed
 // barriers and weak memory, and uses all cores.
 //
-// # Idioms that rely on habit
+// # Idioms that omit a fence
 //
 // Some code that works on GPUs lacks a fence that the memory model requires. Two such idioms are in CUDA's own samples and guide:
 //
@@ -59,8 +59,8 @@
 // # What is counted
 //
 // Coverage reports which instructions ran and which branches went both ways. Stats counts instructions by kind, the bytes that
-// threads request and the 32-byte sectors that warps touch for them, bank conflicts, strong loads that saw an older value than the
-// last, launches and copies. FailNext makes the n-th call of a kind fail, and Held counts what has not been released.
+// threads request and the 32-byte sectors that warps touch for them, bank conflicts, strong loads that saw a value older than the
+// latest, launches and copies. FailNext makes the n-th call of a kind fail, and Held counts what has not been released.
 //
 // # What is not supported
 //
@@ -70,7 +70,7 @@
 // # What the seed decides
 //
 // PTX does not specify in which order blocks and warps run, which lanes of a diverged warp run first, in which order the lanes of one
-// atomic instruction take effect, what unwritten memory contains, and when, before something waits for it, a stream's work is done.
+// atomic instruction take effect, what unwritten memory contains, and when a stream's work is done if nothing waits for it.
 // The device draws all of this from its seed. A fault prints the seed, and Seed replays it, on any machine: a launch does not
 // depend on the number of goroutines that run it, because the atomic and strong accesses of all resident blocks are served
 // in an order drawn from the seed. On a Fast device, a kernel with data races replays only with Serial.

@@ -85,7 +85,7 @@ func (d *Device) Calls(kind CallKind) uint64 {
 // Held counts the resources of a device that have not been released.
 type Held struct {
 	Allocations int
-	Bytes       uint64 // of them
+	Bytes       uint64 // of the allocations
 	Streams     int
 	Events      int
 	Modules     int

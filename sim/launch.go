@@ -20,7 +20,7 @@ const (
 	maxBlockZ  = 64
 )
 
-// Load reads PTX text and gives its variables memory. The detail of its error names the line and the instruction.
+// Load reads PTX text and allocates memory for its variables. The detail of its error names the line and the instruction.
 func (d *Device) Load(text string) (Module, error) {
 	const call = "cuModuleLoadData"
 	err := d.usable(call, LoadCall)
@@ -148,7 +148,7 @@ func (d *Device) Global(m Module, name string) (Ptr, uint64, error) {
 
 // Launch starts a kernel. args holds one parameter each, in the order of the PTX: integers and addresses as they are, a float64 as
 // its bits, a float32 as its bits in the low half. The last parameter may be a struct, passed by value: then its words of 8 bytes are
-// the last arguments, as it lies in memory. A kernel's fault is reported by a later call.
+// the last arguments, in the order of their addresses. A kernel's fault is reported by a later call.
 func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error {
 	const call = "cuLaunchKernel"
 	err := d.usable(call, LaunchCall)

@@ -23,12 +23,12 @@ type KernelStats struct {
 	Global       SpaceTraffic
 	Shared       SpaceTraffic
 	Local        SpaceTraffic
-	// Stale lists the instructions whose strong loads saw an older value than the last one stored, in the order in which each
+	// Stale lists the instructions whose strong loads saw a value older than the latest one stored, in the order in which each
 	// first did. PTX's memory model allows this; code whose result depends on it lacks a fence. LatestLoads turns it off.
 	Stale []StaleLoads
 }
 
-// StaleLoads counts the strong loads of one instruction that saw an older value than the last.
+// StaleLoads counts the strong loads of one instruction that saw a value older than the latest.
 type StaleLoads struct {
 	Func  string // the kernel or device function that contains the instruction
 	Line  int    // of the PTX text, from 1

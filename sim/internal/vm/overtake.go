@@ -114,7 +114,7 @@ type overtaking struct {
 	got           *view
 }
 
-// overtake gives a .sc fence what was known to the .sc fences that must precede it.
+// overtake adds to what a thread that executes a .sc fence knows what the threads of the .sc fences that must precede it knew.
 func (b *observer) overtake(thread uint32, device bool) {
 	t := &b.threads[thread]
 	key := overtaking{block: b.view, thread: t.view, device: device, version: b.grid.version + 1}
@@ -157,7 +157,7 @@ type passing struct {
 	block *view
 }
 
-// brings returns what a thread knows at a strong access of a location, or nil while there has been no .sc fence. again reports that
+// brings returns what a thread knows at a strong access of a location, or nil if no .sc fence has been executed yet. again reports that
 // nothing has changed since the thread's last access of that location.
 func (b *observer) brings(thread uint32, l *location) (v *view, again bool) {
 	if len(b.grid.fences) == 0 {
