@@ -55,8 +55,8 @@ func CPU() OpenOption { return OpenOption{choice: chooseCPU} }
 // CUDA chooses the CUDA device with the given ordinal, counted from 0. Open fails if it is not available.
 func CUDA(ordinal int) OpenOption { return OpenOption{choice: chooseCUDA, device: ordinal} }
 
-// On chooses a device created by the caller, such as a simulated one of package sim. Open takes ownership of it: the opened Device
-// closes it, and so does Open if it fails.
+// On chooses a device created by the caller: a *sim.Device. Open takes ownership of it: the opened Device closes it, and so does
+// Open if it fails.
 func On(d driver.Device) OpenOption { return OpenOption{choice: chooseGiven, drv: d} }
 
 // Open opens a device. Without options it opens CUDA device 0, or the CPU if CUDA is not available; Device.String says which and

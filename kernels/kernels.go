@@ -41,7 +41,7 @@ const (
 	MaxWarps    = 8 // per block
 )
 
-// A Pass says what a kernel computes.
+// A Pass says what a kernel computes. It has a method String, whose result is the part of a kernel's name that says so.
 type Pass = op.Pass
 
 // The passes.
