@@ -99,3 +99,16 @@ func TestEveryTurnEnds(t *testing.T) {
 		d.closed.Store(false)
 	})
 }
+
+// A refused call on a slice of a closed buffer must drop its reference to the slice. Otherwise Close of the slice would wait forever.
+func TestCloseOfASliceOfAClosedBuffer(t *testing.T) {
+	both(t, func(t *testing.T, d *Device) {
+		b := newFour[float32](t, d, 4)
+		part, err := b.pred.Slice(1, 3)
+		require.NoError(t, err)
+		require.NoError(t, b.pred.Close())
+		require.ErrorIs(t, part.Set(make([]float32, 2)), smoothl1.ErrClosed)
+		require.Zero(t, part.guard.users.Load())
+		require.NoError(t, part.Close())
+	})
+}
