@@ -125,3 +125,12 @@ func TestNoLossAfterAnError(t *testing.T) {
 	assert.Zero(t, loss)
 	require.NoError(t, d.Close())
 }
+
+// A driver destroys a stream without waiting for its work, so Close must wait first.
+func TestCloseOfAStreamWaits(t *testing.T) {
+	d, stub := openStub(t)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	wait := []string{fmt.Sprintf("Wait on %#x", uint64(s.handle()))}
+	assert.Equal(t, wait, stub.logged(func() { require.NoError(t, s.Close()) }))
+}
