@@ -3,6 +3,7 @@ package gpu
 import (
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 	"weak"
@@ -11,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/testkit/faults"
 	"github.com/smoothl1/smoothl1/sim"
 )
@@ -170,4 +172,37 @@ func TestUploadFromManyGoroutines(t *testing.T) {
 	use := d.Usage()
 	assert.EqualValues(t, goroutines*rounds, int(use.Collected)+use.Objects)
 	require.NoError(t, d.Close())
+}
+
+// A call that finds no memory waits for another call that is releasing memory at the time.
+func TestAllocWaitsForMemoryThatIsBeingReleased(t *testing.T) {
+	d, stub := openStub(t)
+	dropped := newFour[float32](t, d, 4).pred
+	freeing, proceed := make(chan struct{}), make(chan struct{})
+	var freed atomic.Bool
+	stub.faults.Before("Free", 1, func(string) error {
+		close(freeing)
+		<-proceed
+		freed.Store(true)
+		return nil
+	})
+	stub.faults.Before("Alloc", 0, func(string) error {
+		if freed.Load() {
+			return nil
+		}
+		return &driver.Error{Call: "Alloc", Code: driver.CodeOutOfMemory}
+	})
+	d.drop(dropped.held)
+	swept, allocated := make(chan error, 1), make(chan error, 1)
+	go func() { swept <- d.Wait() }()
+	<-freeing
+	go func() {
+		_, err := Alloc[float32](d, 4)
+		allocated <- err
+	}()
+	time.Sleep(300 * time.Millisecond) // longer than all attempts take
+	assert.Empty(t, allocated, "gave up")
+	close(proceed)
+	require.NoError(t, <-swept)
+	require.NoError(t, <-allocated)
 }
