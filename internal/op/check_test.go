@@ -267,3 +267,18 @@ func TestEveryChoice(t *testing.T) {
 		}
 	}
 }
+
+// Of several unusable arrays, put in any order, the error shows the one with the lowest role.
+func TestTheFirstUnusableArrayIsShown(t *testing.T) {
+	for _, order := range [][]Role{{RolePred, RoleTarget}, {RoleTarget, RolePred}} {
+		err := check(Forward, callOf(Forward), func(c *Call) {
+			for _, r := range order {
+				c.Has |= c.PutUnusable(r, Closed, r)
+			}
+		})
+		var e *smoothl1.ArgError
+		require.ErrorAs(t, err, &e)
+		assert.ErrorIs(t, err, smoothl1.ErrClosed)
+		assert.Equal(t, []any{"pred", RolePred}, []any{e.Arg, e.Value}, order)
+	}
+}
