@@ -162,3 +162,18 @@ func TestNothingIsAllocated(t *testing.T) {
 		}
 	}
 }
+
+// With one processor a pass starts no goroutine, so that a panic reaches the caller as it is.
+func TestOneProcessorNeedsNoGoroutine(t *testing.T) {
+	withProcessors(t, 1)
+	a := randomArgs[float32](severalBatches)
+	var p pass[float32]
+	p.set(op.Forward, smoothl1.Loss{Beta: 1}, &a)
+	p.Target = nil
+	var failed any
+	func() {
+		defer func() { failed = recover() }()
+		run(&p, nil)
+	}()
+	assert.Implements(t, (*runtime.Error)(nil), failed)
+}
