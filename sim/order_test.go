@@ -50,6 +50,8 @@ func TestMessages(t *testing.T) {
 			message(store, "st.release.gpu.global.u32 [%rd0+64], 1;", "ld.acquire.gpu.global.u32 %r5, [%rd0+64];", load), 2, 1, []string{race}},
 		{"release in the block's scope", message(store, "st.release.cta.global.u32 [%rd0+64], 1;", "ld.acquire.gpu.global.u32 %r5, [%rd0+64];", load),
 			message(store, "st.release.sys.global.u32 [%rd0+64], 1;", "ld.acquire.gpu.global.u32 %r5, [%rd0+64];", load), 2, 1, []string{"race: "}},
+		{"one scope too narrow", message("", "st.relaxed.gpu.global.u32 [%rd0+64], 1;", "ld.relaxed.cta.global.u32 %r5, [%rd0+64];", ""),
+			message("", "st.relaxed.gpu.global.u32 [%rd0+64], 1;", "ld.relaxed.gpu.global.u32 %r5, [%rd0+64];", ""), 2, 1, []string{"race: "}},
 		{"atomics", message(store, "red.global.add.u32 [%rd0+64], 1;", "atom.global.or.b32 %r5, [%rd0+64], 0;", load),
 			message(store, "red.release.gpu.global.add.u32 [%rd0+64], 1;", "atom.acquire.gpu.global.or.b32 %r5, [%rd0+64], 0;", load), 2, 1, []string{race}},
 		{"a plain flag", message(store, gl+"st.global.u32 [%rd0+64], 1;", get, gl+load), good, 2, 1, []string{"race: ", "[%rd0+64]"}},
