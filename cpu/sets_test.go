@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -47,4 +48,24 @@ func TestWhatRan(t *testing.T) {
 	t.Logf("instruction sets tested: %s; in use: %s", strings.Join(ran, ", "), name)
 	assert.Equal(t, isa.Current().String(), name)
 	assert.Equal(t, isa.Complaint(), err)
+}
+
+// Where pred equals target, the gradient of the L1 loss with respect to target is −0, even if it is the only one that is wanted.
+func testZeroGradient[T smoothl1.Float](t *testing.T) {
+	const n = 3*Lanes + 5
+	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), GradTarget: make([]T, n)}
+	for _, upstream := range []Upstream[T]{{}, Elements(randomArgs[T](n).Pred)} {
+		a.Upstream = upstream
+		require.NoError(t, Backward(smoothl1.Loss{}, a))
+		for i, x := range a.GradTarget {
+			require.True(t, x == 0 && math.Signbit(float64(x)), i)
+		}
+	}
+}
+
+func TestZeroGradientOfTarget(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testZeroGradient[float32])
+		t.Run("float64", testZeroGradient[float64])
+	})
 }
