@@ -3,6 +3,8 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -91,4 +93,17 @@ func TestVerifyInterrupted(t *testing.T) {
 	code := run(ctx, []string{"verify", "--device", "cpu"}, &stdout, &stderr)
 	assert.Equal(t, exitFailed, code)
 	assert.Regexp(t, `^smoothl1: interrupted after 0 of \d+ cases, none of which differed\n$`, stderr.String())
+}
+
+// TestVerifyRunsEveryFixedCase checks the default number of cases, in the help and when verify runs: every fifth case is a fixed one.
+func TestVerifyRunsEveryFixedCase(t *testing.T) {
+	want := 5 * difftest.Fixed()
+	stdout, _, code := call("verify", "--help")
+	require.Zero(t, code)
+	assert.Regexp(t, fmt.Sprintf(`--cases NUMBER .*\(default %d\)`, want), stdout)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	var stderr bytes.Buffer
+	require.Equal(t, exitFailed, run(ctx, []string{"verify", "--device", "cpu"}, io.Discard, &stderr))
+	assert.Contains(t, stderr.String(), fmt.Sprintf("interrupted after 0 of %d cases", want))
 }
