@@ -242,6 +242,21 @@ func TestArguments(t *testing.T) {
 	assert.Equal(t, []uint64{uint64(p), 1, 2, 3, 4}, fakedriver.LastLaunch().Args)
 }
 
+// Closing a stream must not do its work, so that a caller that relies on that fails: CUDA does it some time later.
+func TestClosedStreamIsNotDone(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	p, err := d.Alloc(1)
+	require.NoError(t, err)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	require.NoError(t, d.Zero(p, 1, s))
+	require.NoError(t, d.CloseStream(s))
+	x := []byte{0}
+	require.NoError(t, d.CopyOut(x, p, 0)) // waits for the default stream only
+	assert.NotZero(t, x[0])
+}
+
 // The calls of a training step must not allocate in Go.
 func TestAllocs(t *testing.T) {
 	clean(t)
