@@ -76,3 +76,16 @@ func TestStreamErrors(t *testing.T) {
 	_, err = Stream("s", bytes.NewReader(content[:20]))
 	require.ErrorContains(t, err, "ends within the header")
 }
+
+// Once Values has loaded a stream, ReadAt reads from what was loaded, in any order.
+func TestLoadedStream(t *testing.T) {
+	a, err := Stream("s", bytes.NewReader(ramp(10)))
+	require.NoError(t, err)
+	_, err = Values[float32](a)
+	require.NoError(t, err)
+	for _, first := range []int{4, 0} {
+		got := make([]float32, 2)
+		require.NoError(t, ReadAt(a, got, first))
+		require.Equal(t, []float32{float32(first), float32(first + 1)}, got)
+	}
+}
