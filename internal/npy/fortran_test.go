@@ -57,3 +57,12 @@ func TestReorder(t *testing.T) {
 		}
 	}
 }
+
+// Where at most one dimension is longer than 1, Fortran order is C order, and the file need not be loaded.
+func TestFortranOrderThatIsCOrder(t *testing.T) {
+	for shape, reordered := range map[string]bool{"()": false, "(5,)": false, "(1, 5)": false, "(5, 1, 1)": false, "(2, 5)": true} {
+		l, err := parseHeader([]byte("{'descr': '<f4', 'fortran_order': True, 'shape': "+shape+"}\n"), false)
+		require.NoError(t, err)
+		require.Equal(t, reordered, l.fortran, shape)
+	}
+}
