@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"sync"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -180,4 +181,20 @@ func TestPanic(t *testing.T) {
 			require.NoError(t, a.Close())
 		}
 	}
+}
+
+// Data that begin at an odd place in the file must not be mapped: elements would not be aligned.
+func TestMisalignedData(t *testing.T) {
+	text := "{'descr': '" + native + "f8', 'fortran_order': False, 'shape': (3,)}\n"
+	for len(text)%2 == 0 {
+		text = " " + text
+	}
+	content := append(npyFile(1, text, 0), make([]byte, 24)...)
+	a, err := Open(tempFile(t, content))
+	require.NoError(t, err)
+	defer a.Close()
+	require.EqualValues(t, 1, a.layout.offset%2)
+	x, err := Values[float64](a)
+	require.NoError(t, err)
+	require.Zero(t, uintptr(unsafe.Pointer(&x[0]))%unsafe.Alignof(x[0]))
 }
