@@ -74,6 +74,7 @@ func TestCommitPutsAllOrNone(t *testing.T) {
 			if !links && c.reason == "no such file or directory" { // it can't be put back, and the error says so
 				want["there"] = "new"
 				require.ErrorContains(t, err, "; written nevertheless: "+at("there"))
+				require.Contains(t, left.written, at("there"), "Abandon names it too")
 			} else {
 				require.NotContains(t, err.Error(), "written")
 			}
