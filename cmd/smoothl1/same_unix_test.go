@@ -4,12 +4,16 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/files"
 )
 
 // TestTwoNamesOfOneFile gives every two outputs of eval, and every output and input, different names of the same file, which may or may
@@ -94,4 +98,29 @@ func tree(t *testing.T, dir string) map[string]string {
 		return err
 	}))
 	return all
+}
+
+// Two descriptors of one pipe take each other's input, whereas two of one file have a position each.
+func TestTwoDescriptorsOfAnInput(t *testing.T) {
+	r, w, err := os.Pipe()
+	require.NoError(t, err)
+	defer r.Close()
+	defer w.Close()
+	path := save(t, t.TempDir(), "p.npy", []float32{1}, 1)
+	file, err := os.Open(path)
+	require.NoError(t, err)
+	defer file.Close()
+	again, err := os.Open(path)
+	require.NoError(t, err)
+	defer again.Close()
+	place := func(f *os.File) files.Place {
+		n, err := syscall.Dup(int(f.Fd())) // as if inherited
+		require.NoError(t, err)
+		t.Cleanup(func() { syscall.Close(n) })
+		p, err := files.Input(fmt.Sprintf("/dev/fd/%d", n))
+		require.NoError(t, err)
+		return p
+	}
+	assert.True(t, readsAway(place(r), place(r)))
+	assert.False(t, readsAway(place(file), place(again)))
 }
