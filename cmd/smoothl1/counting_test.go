@@ -114,6 +114,20 @@ func TestProgressOfVerify(t *testing.T) {
 	assert.Equal(t, &bar{total: 7, added: []int{1, 1, 1, 1, 1, 1, 1}, finished: 1}, (*counted)[0])
 }
 
+// TestProgressOfVerifyFor checks that the bar of verify with a time limit shows the part of the time that has passed.
+func TestProgressOfVerifyFor(t *testing.T) {
+	counted := countBars(t, nil)
+	require.Zero(t, run(t.Context(), []string{"verify", "--device", "cpu", "--cases", "1000000", "--for", "300ms"}, io.Discard, io.Discard))
+	require.Len(t, *counted, 1)
+	b, sum := (*counted)[0], 0
+	for _, n := range b.added {
+		sum += n
+	}
+	assert.Equal(t, 1000, b.total)
+	assert.Positive(t, sum)
+	assert.LessOrEqual(t, sum, b.total)
+}
+
 // TestProgressEndsWithErrors checks that the bar ends whatever ends the command: a fault, a file, a signal.
 func TestProgressEndsWithErrors(t *testing.T) {
 	tinyPieces(t)
