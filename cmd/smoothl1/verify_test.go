@@ -107,3 +107,13 @@ func TestVerifyRunsEveryFixedCase(t *testing.T) {
 	require.Equal(t, exitFailed, run(ctx, []string{"verify", "--device", "cpu"}, io.Discard, &stderr))
 	assert.Contains(t, stderr.String(), fmt.Sprintf("interrupted after 0 of %d cases", want))
 }
+
+// TestVerifyWithoutCUDA checks that verify runs its cases on the device that it says: without CUDA, the simulated one.
+func TestVerifyWithoutCUDA(t *testing.T) {
+	stdout, stderr, code := call("verify", "--cases", "1")
+	require.Zero(t, code, stderr)
+	if !strings.HasPrefix(stdout, "device: simulated") {
+		t.Skip("this machine has CUDA")
+	}
+	assert.Regexp(t, `\n +sim +1 `, stdout)
+}
