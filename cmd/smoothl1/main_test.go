@@ -80,6 +80,7 @@ func TestUsage(t *testing.T) {
 		{"eval a b --device cpu:1", "only CUDA devices are numbered"},
 		{"eval a b --reduction none", "name a file for them with --out"},
 		{"eval a b --scale 2", "name a file with --grad-pred or --grad-target"},
+		{"eval a b --scale 1", "name a file with --grad-pred or --grad-target"}, // given, though it is the default
 		{"eval a b --upstream u.npy", "name a file with --grad-pred or --grad-target"},
 		{"eval a b --upstream u.npy --scale 2 --grad-pred g.npy", "exclude each other"},
 		{"eval a b --out x.npy --grad-pred x.npy", "--out and --grad-pred would write the same file"},
