@@ -55,6 +55,8 @@ test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse mul
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
 
+# By default every process that a test starts sleeps for a second when it exits.
+race: export GORACE = atexit_sleep_ms=0
 race: ## the concurrent tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
 

@@ -24,7 +24,7 @@ step 300 "with -tags cuda, race" make race-cuda
 step 180 "assembly is what its generator writes" make asm-check
 step 300 "modules for development" make test-modules
 step 240 "Dockerfile" make dockerfile-lint
-step 420 "fuzz" make fuzz SECONDS=10
+step 420 "fuzz" make fuzz SECONDS=6
 step 180 "soak" make soak STEPS=20000
 step 420 "mutants" make mutants N=50
 step 240 "bundle" make bundle
