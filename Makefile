@@ -31,7 +31,7 @@ test: ## all tests that need no GPU
 
 test-long: ## the tests that take minutes, and the full form of those that are shortened without -long
 	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
-	$(GO) test -count=1 ./sim -run '^Test(Contract|ManyAllocations|LongTexts|StrictMemory)$$' -long
+	$(GO) test -count=1 ./sim -run '^Test(Contract|RandomControlFlow|ManyAllocations|LongTexts|StrictMemory)$$' -long
 	$(GO) test -count=1 ./sim/internal/vectors -run '^Test(IEEE|Halves)$$' -long
 	$(GO) test -count=1 ./internal/measure -run 'PyTorch$$' -long
 

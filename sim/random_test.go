@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -129,8 +130,11 @@ func (w wild) walk(state uint32) (uint32, bool) {
 }
 
 func TestRandomControlFlow(t *testing.T) {
-	programs := 150
-	if testing.Short() {
+	programs := 50
+	switch {
+	case testkit.Long():
+		programs = 500
+	case testing.Short():
 		programs = 15
 	}
 	const blocks, threads = 2, 80

@@ -47,8 +47,8 @@ func TestSignals(t *testing.T) {
 		"verifies":                   {"verify", "--device", "sim", "--cases", "1000000"},
 	} {
 		for _, s := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-			if s == syscall.SIGHUP && name != "computes" {
-				continue
+			if s != syscall.SIGINT && name != "computes" {
+				continue // one place handles all signals
 			}
 			t.Run(name+"/"+s.String(), func(t *testing.T) {
 				t.Parallel()

@@ -7,35 +7,24 @@ import (
 
 	"github.com/stretchr/testify/assert"
 
-	"github.com/smoothl1/smoothl1/internal/testkit"
-	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
 // holdCoverage requires that every instruction of the kernels was executed and every branch both taken and not taken, except those that
-// cannot be. Without -long it skips the kernels that reduce, since their sums have too few levels.
+// cannot be.
 func holdCoverage(t *testing.T, coverage sim.Coverage) {
 	t.Helper()
 	coverage = slices.DeleteFunc(coverage, func(k sim.KernelCoverage) bool { return k.Kernel == "smoothl1_probe" }) // gpu.Open only loads it
 	t.Log(coverage.Count())
-	reduces := map[string]bool{}
-	for _, e := range kernels.All() {
-		reduces[e.Name()] = e.Pass.Reduces()
-	}
 	missed := map[string]int{}
 	for _, m := range coverage.Missed() {
 		kernel, what, _ := strings.Cut(m, ",")
-		if reduces[kernel] && !testkit.Long() {
-			continue
-		}
 		assert.Contains(t, what, "never taken", "only branches are left, that go one way")
 		missed[kernel]++
 		t.Log(m)
 	}
 	for kernel, n := range cannot {
-		if testkit.Long() || !reduces[kernel] {
-			assert.Equal(t, n, missed[kernel], kernel)
-		}
+		assert.Equal(t, n, missed[kernel], kernel)
 		delete(missed, kernel)
 	}
 	assert.Empty(t, missed)

@@ -40,11 +40,12 @@ func hold(t *testing.T, c Case, columns []Column) {
 	}
 }
 
-// TestTable runs the fixed cases, and checks that the simulated devices have executed all of the PTX that can be executed.
+// TestTable runs a part of the fixed cases, with some for each kernel. With -long it runs all of them, and checks that the simulated
+// devices have executed all of the PTX that can be executed.
 func TestTable(t *testing.T) {
 	all, simulated := columns(t)
 	cases, first := Ordered()
-	every := 3 // of neighbours, which have little in common
+	every := 4 // of neighbours, which have little in common
 	switch {
 	case testkit.Long():
 		every = 1
@@ -57,13 +58,14 @@ func TestTable(t *testing.T) {
 		}
 		hold(t, c, all)
 	}
-	if testkit.Long() {
-		for _, c := range Deep() {
-			hold(t, c, onDevices(all))
-		}
+	if !testkit.Long() {
+		return
 	}
-	if testing.Short() || *onlyColumn != "" || timeIsUp() {
-		return // coverage is checked only for all cases
+	for _, c := range Deep() {
+		hold(t, c, onDevices(all))
+	}
+	if *onlyColumn != "" || timeIsUp() {
+		return
 	}
 	var coverage sim.Coverage
 	for _, d := range simulated {
