@@ -1,9 +1,9 @@
 // Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU.
 //
 // Each of the four operations has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of
-// a result. The others, and Run, are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
-// large enough to benefit. All produce the same bits for every count, instruction set and number of goroutines, and so does package
-// gpu on every device.
+// a result. The others, and Run, are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and
+// parallel for arrays large enough to benefit. All produce the same bits for every count, instruction set and number of goroutines,
+// and so does package gpu on every device.
 //
 //	            loss term (a = |d|, d = pred − target)           gradient with respect to pred (upstream g, norm n)
 //	smooth L1   a < beta ? ((0.5·a)·a)/beta : a − 0.5·beta       d < −beta ? −(n·g) : d > beta ? n·g : ((n·d)·g)/beta
@@ -26,10 +26,10 @@
 // # Speed
 //
 // A call of a fast function does not allocate, but for the first of many sizes or callers at once, and its goroutines end before it
-// returns. Arrays that would take longer than 50 to 100 µs on one
-// processor are split among at most GOMAXPROCS goroutines. For arrays larger than the last-level cache, outputs that begin at a
-// multiple of 64 bytes, as large Go slices do, are written with non-temporal stores. The environment variable
-// SMOOTHL1_CPU (generic, avx2, avx512) forces an instruction set: see InstructionSet. The build tag purego omits the assembly.
+// returns. Arrays that would take longer than 50 to 100 µs on one processor are split among at most GOMAXPROCS goroutines. For arrays
+// larger than the last-level cache, outputs that begin at a multiple of 64 bytes, as large Go slices do, are written with non-temporal
+// stores. The environment variable SMOOTHL1_CPU (generic, avx2, avx512) forces an instruction set: see InstructionSet. The build tag
+// purego omits the assembly.
 //
 // All functions may be called from several goroutines at once, if none writes an array that another uses. The errors of operations and
 // of Finish are *smoothl1.ArgError; no output has then been written.

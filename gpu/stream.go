@@ -58,8 +58,8 @@ func (d *Device) NewStream() (*Stream, error) {
 const perThreadStream = 2
 
 // WrapStream returns a Stream for an existing stream, whose owner must not destroy it before the wrapper is closed: a CUstream of the
-// device's primary context, such as one that another library in the program uses, or a stream of a sim.Device. 0 and 1 (CU_STREAM_LEGACY) are
-// the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since goroutines move between threads.
+// device's primary context, such as one that another library in the program uses, or a stream of a sim.Device. 0 and 1
+// (CU_STREAM_LEGACY) are the default stream; 2 (CU_STREAM_PER_THREAD) is refused, since goroutines move between threads.
 func (d *Device) WrapStream(handle uintptr) (*Stream, error) {
 	const op = "WrapStream"
 	if err := d.enter(op); err != nil {

@@ -61,8 +61,8 @@ On the simulated device it runs the kernels' PTX, under that device's strict che
 	return c
 }
 
-// standardCases returns the default number of cases. It draws up the tables of cases, which takes longer than all else that the command does
-// when it starts: only the help and the run of verify call it.
+// standardCases returns the default number of cases. It draws up the tables of cases, which takes longer than everything else that the
+// command does when it starts, so that only the help and the run of verify may call it.
 func standardCases() int { return 5 * difftest.Fixed() }
 
 func (v *verification) run(c *cobra.Command) error {

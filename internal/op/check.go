@@ -85,8 +85,8 @@ const (
 )
 
 // Choose returns the pass that computes the outputs of the call: the terms or gradients that it has arrays for, and the reduced loss
-// unless the reduction is None or NoLoss is set. Arguments that the pass
-// would not use are refused too. As everywhere here, name is the operation's name for errors.
+// unless the reduction is None or NoLoss is set. Arguments that the pass would not use are refused too. As everywhere here, name is the
+// operation's name for errors.
 func (c *Call) Choose(name string) (Pass, error) {
 	given := c.Has.given()
 	terms, grads, loss := given.Has(RoleTerms), given&gradients != 0, c.Reduction != smoothl1.None && !c.NoLoss
