@@ -39,8 +39,7 @@ type SmoothL1[T smoothl1.Float] struct {
 
 // NewSmoothL1 returns an op that computes l on d.
 //
-// For the first op of an element type on a CUDA device, the driver compiles the type's kernels. This takes about a second the first
-// time; the driver caches the result.
+// For the first op of an element type on a CUDA device, the driver compiles the type's kernels, unless its cache has them.
 func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], error) {
 	if err := d.enter("NewSmoothL1"); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ beforehand. PyTorch's loss terms and gradients are compared with ours bit for bi
 	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30, each four times the last, both types, two betas, and the shapes of known models: many minutes")
 	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements to measure")
 	addTypes(c, &b.types, "dtype", "`TYPES` of elements: float32, float64")
-	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` to use as beta; powers of two are faster where the device would divide otherwise")
+	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` to use as beta; powers of two need no division")
 	f.IntVar(&b.samples, "samples", 25, "`NUMBER` of samples of each time")
 	f.Uint64Var(&b.rotate, "rotate", 0, "least number of `BYTES` that buffers rotate through; 0: four times the device's cache")
 	addName(c, &b.python, "torch", "", "also measure PyTorch, with this `PYTHON`")
