@@ -25,7 +25,7 @@ func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
 	if a == nil {
 		return 0, smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
 	}
-	return compute("Run", choose, l, a)
+	return compute("Run", op.Chosen, l, a)
 }
 
 // ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction is.
@@ -51,7 +51,7 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 	return compute("ForwardBackward", op.ForwardBackward, l, &a)
 }
 
-// compute performs an operation, whose name is for errors: the pass p or, if p is choose, the one for the outputs in a.
+// compute performs an operation, whose name is for errors: the pass p or, if p is op.Chosen, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
 	p, err := a.check(name, l, p)
 	if err != nil {

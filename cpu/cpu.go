@@ -101,7 +101,7 @@ func (a *Args[T]) divisor(l smoothl1.Loss) float64 {
 	return op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
 }
 
-// check validates the arguments before anything is written, and returns the pass: p or, if p is choose, the one for the outputs in a.
+// check validates the arguments before anything is written, and returns the pass: p or, if p is op.Chosen, the one for the outputs in a.
 //
 // A nil slice is an absent array, but where the pass requires the array it is an empty one.
 func (a *Args[T]) check(name string, l smoothl1.Loss, p op.Pass) (op.Pass, error) {
@@ -116,7 +116,7 @@ func (a *Args[T]) check(name string, l smoothl1.Loss, p op.Pass) (op.Pass, error
 }
 
 // plain reports whether a call of a common form is valid: pred, target, at most one other array but for the chunk sums, all of them apart,
-// and nothing else that can be wrong. It spares a small loss the cost of checkAll, which is up to a fifth of its time.
+// and nothing else that can be wrong. It spares a small loss the cost of checkAll, which would take a good part of its time.
 func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) bool {
 	n, out := len(a.Pred), a.Terms
 	if p.Differentiates() {
@@ -124,7 +124,7 @@ func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) bool {
 			return false
 		}
 	}
-	if p == choose || len(a.Target) != n || p != op.Terms && !a.Divisor.IsZero() {
+	if p == op.Chosen || len(a.Target) != n || p != op.Terms && !a.Divisor.IsZero() {
 		return false
 	}
 	pred, target, bytes := address(a.Pred), address(a.Target), uint64(n*size)
@@ -152,10 +152,10 @@ func (a *Args[T]) checkAll(name string, l smoothl1.Loss, p op.Pass, t smoothl1.D
 	c.Reduction, c.Divisor = l.Reduction, a.Divisor
 	c.N, c.DType, c.Size = len(a.Pred), t, t.Size()
 	has := c.Put(op.RolePred, address(a.Pred), len(a.Pred)) | c.Put(op.RoleTarget, address(a.Target), len(a.Target))
-	if x := a.Terms; x != nil && p == choose || p == op.Terms {
+	if x := a.Terms; x != nil && p == op.Chosen || p == op.Terms {
 		has |= c.Put(op.RoleTerms, address(x), len(x))
 	}
-	if p == choose || p.Differentiates() {
+	if p == op.Chosen || p.Differentiates() {
 		if x := a.Upstream.elements; x != nil {
 			has |= c.Put(op.RoleUpstream, address(x), len(x))
 		}
@@ -166,11 +166,11 @@ func (a *Args[T]) checkAll(name string, l smoothl1.Loss, p op.Pass, t smoothl1.D
 			has |= c.Put(op.RoleGradTarget, address(x), len(x))
 		}
 	}
-	if x := a.ChunkSums; x != nil && (p == choose || p.Reduces()) {
+	if x := a.ChunkSums; x != nil && (p == op.Chosen || p.Reduces()) {
 		has |= c.Put(op.RoleChunkSums, address(x), len(x))
 	}
 	c.Has = has
-	if p == choose {
+	if p == op.Chosen {
 		var err error
 		if p, err = c.Choose(name); err != nil {
 			return 0, err
@@ -178,7 +178,5 @@ func (a *Args[T]) checkAll(name string, l smoothl1.Loss, p op.Pass, t smoothl1.D
 	}
 	return p, c.Check(name, p)
 }
-
-const choose op.Pass = op.Passes
 
 func address[E any](x []E) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(x)))) }

@@ -87,7 +87,7 @@ func testOffsets[T smoothl1.Float](t *testing.T) {
 		p.Sums = unsafe.SliceData(make([]float64, Chunks(n)))
 		p.compute()
 		for _, x := range []struct{ got, want []T }{{a.Terms, want.Terms}, {a.GradPred, want.GradPred}, {a.GradTarget, want.GradTarget}} {
-			if x.got != nil && !slices.Equal(x.got, x.want) {
+			if x.got != nil && !equal(x.got, x.want) {
 				t.Fatalf("%v: outputs at %p, %p and %p differ from the reference", kind, a.Terms, a.GradPred, a.GradTarget)
 			}
 		}
@@ -135,12 +135,7 @@ func TestArraysLargerThanTheCache(t *testing.T) {
 	}
 }
 
-// equal is assert.Equal, but fast enough for millions of elements.
-func equal(a, b []float32) bool {
-	for i := range a {
-		if math.Float32bits(a[i]) != math.Float32bits(b[i]) {
-			return false
-		}
-	}
-	return len(a) == len(b)
+// equal reports whether two slices have the same bits. It is fast enough for millions of elements.
+func equal[T smoothl1.Float](a, b []T) bool {
+	return slices.EqualFunc(a, b, func(x, y T) bool { return math.Float64bits(float64(x)) == math.Float64bits(float64(y)) })
 }

@@ -67,19 +67,6 @@ type operands struct {
 	divisor                     float64
 }
 
-// reduces reports whether the operation computes the reduced loss.
-func (o *operands) reduces() bool {
-	return o.pass.Reduces()
-}
-
-// differentiates reports whether the operation computes gradients.
-func (o *operands) differentiates() bool {
-	return o.pass.Differentiates()
-}
-
-// choose stands for the pass that computes the outputs in the arguments.
-const choose op.Pass = op.Passes
-
 // check validates the arguments before anything is launched, and sets o.
 func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (err error) {
 	var c op.Call
@@ -98,7 +85,7 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 		has |= s.put(&c, op.RoleUpstream, o.elements)
 	}
 	c.Has = has
-	if p == choose {
+	if p == op.Chosen {
 		if p, err = c.Choose(name); err != nil {
 			return err
 		}

@@ -11,10 +11,10 @@ import (
 // launch queues the operation's kernel and keeps track of the scratch.
 func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	n := o.pred.n
-	if n == 0 && !o.reduces() {
+	if n == 0 && !o.pass.Reduces() {
 		return nil
 	}
-	if !o.reduces() {
+	if !o.pass.Reduces() {
 		return s.start(o, c)
 	}
 	if err := s.prepare(n, c.stream); err != nil {
@@ -94,11 +94,11 @@ func (s *SmoothL1[T]) pack(o *operands) {
 	p.Pred, p.Target, p.Upstream = address(o.pred), address(o.target), address(o.elements)
 	p.Terms, p.GradPred, p.GradTarget = address(o.terms), address(o.gradPred), address(o.gradTarget)
 	p.Norm, p.G = 0, 0
-	if o.differentiates() {
+	if o.pass.Differentiates() {
 		p.Norm, p.G = op.NumberOf(op.Norm[T](o.divisor)), op.NumberOf(T(o.upstream))
 	}
 	p.Divisor, p.Sums, p.Value, p.Ticket = 0, 0, 0, 0
-	if o.reduces() {
+	if o.pass.Reduces() {
 		p.Divisor = o.divisor
 		p.Sums, p.Value, p.Ticket = uint64(s.scratch.sumsAt()), uint64(s.scratch.valueAt()), uint64(s.scratch.ticketAt())
 	}

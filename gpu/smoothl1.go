@@ -87,7 +87,7 @@ func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
 	if a == nil {
 		return smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
 	}
-	return s.do("Run", choose, a, options)
+	return s.do("Run", op.Chosen, a, options)
 }
 
 // ForwardTerms writes the loss term of each element to terms: the loss without reduction, whatever the op's reduction is.
@@ -142,14 +142,14 @@ func (s *SmoothL1[T]) doTaken(name string, p op.Pass, a *Args[T], c *call, optio
 // compute does the work on the CPU.
 func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 	var a cpu.Args[T]
-	if o.reduces() {
+	if o.pass.Reduces() {
 		if err := s.reserveSums(cpu.Chunks(o.pred.n)); err != nil {
 			return smoothl1.NewArgError(o.op, "pred", o.pred, err)
 		}
 		s.hasValue = false
 		a.ChunkSums = s.sums
 	}
-	a.NoLoss = !o.reduces()
+	a.NoLoss = !o.pass.Reduces()
 	a.Pred, a.Target, a.Divisor = sliceOf[T](o.pred), sliceOf[T](o.target), given.Divisor
 	if o.terms != nil {
 		a.Terms = outputOf[T](o.terms)
@@ -167,7 +167,7 @@ func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
 	}
 	value, err := cpu.Run(s.loss, &a)
-	if o.reduces() {
+	if o.pass.Reduces() {
 		s.value, s.hasValue = value, err == nil
 	}
 	return err

@@ -16,6 +16,9 @@ const (
 	Passes          = iota
 )
 
+// Chosen stands for the pass that computes the outputs of a call: see Call.Choose.
+const Chosen Pass = Passes
+
 // names are the passes' names in those of the kernels; the functions of packages cpu and gpu have the same names in camel case.
 var names = [Passes]string{"forward_terms", "forward", "backward", "forward_backward"}
 
