@@ -37,6 +37,16 @@ func TestDivisor(t *testing.T) {
 			}
 		}
 	}
+	for _, d := range []smoothl1.Divisor{smoothl1.DivideByKept(), smoothl1.DivideByWeights(), smoothl1.Divisor{}.ZeroIfEmpty()} {
+		assert.False(t, d.IsZero(), d)
+		assert.NoError(t, d.Validate(smoothl1.Mean), d)
+		assert.ErrorIs(t, d.Validate(smoothl1.Sum), smoothl1.ErrReduction, d)
+		assert.ErrorIs(t, d.Validate(smoothl1.None), smoothl1.ErrReduction, d)
+	}
+	assert.Equal(t, "elements kept weights 7 weights, 0 if empty", fmt.Sprint(smoothl1.Divisor{}, " ", smoothl1.DivideByKept(), " ", smoothl1.DivideByWeights(),
+		" ", smoothl1.DivideBy(7), " ", smoothl1.DivideByWeights().ZeroIfEmpty()))
+	assert.True(t, math.IsNaN(smoothl1.DivideByKept().Of(7)))
+	assert.Equal(t, 7.0, smoothl1.Divisor{}.ZeroIfEmpty().Of(7))
 	assert.True(t, smoothl1.Divisor{}.IsZero())
 	assert.Equal(t, 7.0, smoothl1.Divisor{}.Of(7))
 }
@@ -45,8 +55,8 @@ func TestDivisor(t *testing.T) {
 func TestValidateTwoWays(t *testing.T) {
 	for _, beta := range []float64{0, 5e-324, 0x1p-127, 0x1p-126, 1, math.MaxFloat32, math.Nextafter(math.MaxFloat32, math.Inf(1)), 0x1p128, math.Inf(1), math.NaN(), -1} {
 		for _, l := range []smoothl1.Loss{{Beta: beta}, {Kind: smoothl1.Huber, Beta: beta}, {Kind: 2, Beta: beta}, {Reduction: 3, Beta: beta}} {
-			for _, d := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64, 2} {
-				valid := l.Kind <= smoothl1.Huber && l.Reduction <= smoothl1.None && d <= smoothl1.Float64 && beta >= 0 && beta <= math.MaxFloat64 &&
+			for _, d := range []smoothl1.DType{smoothl1.Float32, smoothl1.Float64, smoothl1.Float16, smoothl1.BFloat16, smoothl1.Uint8, smoothl1.Int32 + 1} {
+				valid := l.Kind <= smoothl1.Huber && l.Reduction <= smoothl1.None && d <= smoothl1.BFloat16 && beta >= 0 && beta <= math.MaxFloat64 &&
 					(beta > 0 || l.Kind == smoothl1.SmoothL1) && (d == smoothl1.Float64 || beta == 0 || float32(beta) > 0 && float32(beta) <= math.MaxFloat32)
 				assert.Equal(t, valid, l.Validate(d) == nil, "%v %v", l, d)
 			}

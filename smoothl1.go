@@ -45,7 +45,7 @@ func (l Loss) String() string {
 // Beta must be finite and not negative, and for Huber positive; a positive beta must not round to 0 or infinity in the computing
 // type of t.
 func (l Loss) Validate(t DType) error {
-	if l.Kind <= Huber && l.Reduction <= None && t <= Float64 && l.Beta >= 0x1p-126 && l.Beta <= math.MaxFloat32 {
+	if l.Kind <= Huber && l.Reduction <= None && t <= BFloat16 && l.Beta >= 0x1p-126 && l.Beta <= math.MaxFloat32 {
 		return nil // the common case: beta rounds neither to 0 nor to infinity in any computing type
 	}
 	return l.validate(t)
@@ -59,8 +59,8 @@ func (l Loss) validate(t DType) error {
 	if !l.Reduction.valid() {
 		return NewArgError(op, "reduction", uint8(l.Reduction), ErrReduction)
 	}
-	if !t.valid() {
-		return NewArgError(op, "dtype", uint8(t), ErrDType)
+	if t.Computing() == unknown {
+		return NewArgError(op, "dtype", t, ErrDType)
 	}
 	name := "beta"
 	if l.Kind == Huber {
@@ -101,31 +101,51 @@ const (
 	None                  // one loss term per element; "none"
 )
 
-// Float is the constraint satisfied by the element types.
-type Float interface{ float32 | float64 }
+// Float is the constraint satisfied by the types of numbers.
+type Float interface {
+	float32 | float64 | F16 | BF16
+}
+
+// Element is the constraint satisfied by the element types: of numbers, masks (uint8) and indices (int32).
+type Element interface{ Float | uint8 | int32 }
 
 // DType is an element type of the arrays.
 type DType uint8
 
 // The element types.
 const (
-	Float32 DType = iota // "float32"
-	Float64              // "float64"
+	Float32  DType = iota // "float32"
+	Float64               // "float64"
+	Float16               // "float16", in Go F16
+	BFloat16              // "bfloat16", in Go BF16
+	Uint8                 // "uint8", of masks
+	Int32                 // "int32", of indices
 )
 
 // DTypeOf returns the DType of T.
-func DTypeOf[T Float]() DType {
-	// The size is a constant of each instantiation; a type switch would look T up in the generic dictionary.
+func DTypeOf[T Element]() DType {
+	// The size is a constant of each instantiation; a type switch looks T up in the generic dictionary.
 	switch unsafe.Sizeof(*new(T)) {
+	case 1:
+		return Uint8
 	case 4:
-		return Float32
+		if half := T(1) / T(2); half != 0 {
+			return Float32
+		}
+		return Int32
 	case 8:
 		return Float64
+	}
+	switch any(*new(T)).(type) {
+	case F16:
+		return Float16
+	case BF16:
+		return BFloat16
 	}
 	return unknown
 }
 
-// unknown is the DType of a type that is in Float but not in DTypeOf. Every operation refuses it, so that such a type is never
+// unknown is the DType of a type that is in Element but not in DTypeOf. Every operation refuses it, so that such a type is never
 // computed as another.
 const unknown DType = 1<<8 - 1
 
@@ -133,7 +153,7 @@ const unknown DType = 1<<8 - 1
 func (t DType) Size() int { return t.facts().size }
 
 // Computing returns the computing type of t: the type of the arithmetic on its elements, to which beta, the norm 1/divisor of a mean
-// and the upstream gradient are rounded.
+// and the upstream gradient are rounded. It is Float32 for the types of 16 bits, and not a valid type for those that hold no numbers.
 func (t DType) Computing() DType { return t.facts().computing }
 
 // facts are the properties of an element type.
@@ -144,8 +164,12 @@ type facts struct {
 }
 
 var dtypes = [...]facts{
-	Float32: {"float32", 4, Float32},
-	Float64: {"float64", 8, Float64},
+	Float32:  {"float32", 4, Float32},
+	Float64:  {"float64", 8, Float64},
+	Float16:  {"float16", 2, Float32},
+	BFloat16: {"bfloat16", 2, Float32},
+	Uint8:    {"uint8", 1, unknown},
+	Int32:    {"int32", 4, unknown},
 }
 
 func (t DType) facts() *facts {

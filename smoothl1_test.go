@@ -59,7 +59,8 @@ func TestValidate(t *testing.T) {
 		{smoothl1.Loss{Kind: smoothl1.Huber, Beta: -2}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = -2: beta out of range: must not be negative"},
 		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: unknown kind of loss"},
 		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: not a valid reduction here"},
-		{smoothl1.Loss{}, 2, smoothl1.ErrDType, "smoothl1: Loss: dtype = 2: unknown element type, or not that of the operation"},
+		{smoothl1.Loss{}, smoothl1.Uint8, smoothl1.ErrDType, "smoothl1: Loss: dtype = uint8: unknown element type, or not that of the operation"},
+		{smoothl1.Loss{}, 9, smoothl1.ErrDType, "smoothl1: Loss: dtype = DType(9): unknown element type, or not that of the operation"},
 	} {
 		err := c.loss.Validate(c.dtype)
 		if c.reason == nil {
@@ -94,7 +95,7 @@ func TestNamesThatDoNotExist(t *testing.T) {
 	assert.ErrorIs(t, err, smoothl1.ErrKind)
 	assert.EqualError(t, err, `smoothl1: UnmarshalText: kind = "Huber": unknown kind of loss: want smooth_l1, huber`)
 	assert.ErrorIs(t, r.Set(""), smoothl1.ErrReduction)
-	assert.ErrorIs(t, d.UnmarshalText([]byte("float16")), smoothl1.ErrDType)
+	assert.ErrorIs(t, d.UnmarshalText([]byte("float8")), smoothl1.ErrDType)
 	assert.Equal(t, []any{smoothl1.Huber, smoothl1.Sum, smoothl1.Float64}, []any{k, r, d}, "nothing was changed")
 	_, err = smoothl1.Kind(7).MarshalText()
 	assert.ErrorIs(t, err, smoothl1.ErrKind)
@@ -112,13 +113,24 @@ func TestNamesThatDoNotExist(t *testing.T) {
 func TestDTypes(t *testing.T) {
 	assert.Equal(t, smoothl1.Float32, smoothl1.DTypeOf[float32]())
 	assert.Equal(t, smoothl1.Float64, smoothl1.DTypeOf[float64]())
-	assert.Equal(t, []int{4, 8}, []int{smoothl1.Float32.Size(), smoothl1.Float64.Size()})
+	assert.Equal(t, smoothl1.Float16, smoothl1.DTypeOf[smoothl1.F16]())
+	assert.Equal(t, smoothl1.BFloat16, smoothl1.DTypeOf[smoothl1.BF16]())
+	assert.Equal(t, smoothl1.Uint8, smoothl1.DTypeOf[uint8]())
+	assert.Equal(t, smoothl1.Int32, smoothl1.DTypeOf[int32]())
+	var sizes []int
+	var computing []string
+	for d := range smoothl1.Int32 + 1 {
+		sizes, computing = append(sizes, d.Size()), append(computing, fmt.Sprint(d, " in ", d.Computing()))
+	}
+	assert.Equal(t, []int{4, 8, 2, 2, 1, 4}, sizes)
+	assert.Equal(t, []string{"float32 in float32", "float64 in float64", "float16 in float32", "bfloat16 in float32",
+		"uint8 in DType(255)", "int32 in DType(255)"}, computing)
 }
 
 // A type missing from a table is an error or a zero result, never treated as another type.
 func TestUnknownDType(t *testing.T) {
-	for _, unknown := range []smoothl1.DType{2, 255} {
-		assert.Zero(t, unknown.Size())
+	for _, unknown := range []smoothl1.DType{smoothl1.Uint8, smoothl1.Int32, smoothl1.Int32 + 1, 255} {
+		assert.Equal(t, unknown > smoothl1.Int32, unknown.Size() == 0)
 		assert.ErrorIs(t, smoothl1.Loss{Beta: 1}.Validate(unknown), smoothl1.ErrDType)
 		assert.ErrorIs(t, smoothl1.Loss{Beta: 1}.Validate(unknown.Computing()), smoothl1.ErrDType)
 	}

@@ -30,7 +30,7 @@ func (k Kind) String() string { return name("Kind", kinds, uint8(k)) }
 // String returns "mean", "sum" or "none".
 func (r Reduction) String() string { return name("Reduction", reductions, uint8(r)) }
 
-// String returns "float32" or "float64".
+// String returns the name, such as "float32" or "bfloat16".
 func (t DType) String() string {
 	if t.valid() {
 		return dtypes[t].name

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/isa"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
@@ -17,8 +18,8 @@ func InstructionSet() (string, error) {
 	return isa.Current().String(), err
 }
 
-// Run computes the outputs that a has slices for, loss terms or gradients, and returns the reduced loss, a mean or a sum, or 0 if the
-// reduction is None or a.NoLoss is set. An argument that would not be used is an error, and so are loss terms with any other output.
+// Run computes the outputs that a has slices for, in any combination, and returns the reduced loss, a mean or a sum. It returns 0 if the
+// reduction is None, a.NoLoss is set, or a.ByRow is, with which the losses go to a.Losses. An argument that would not be used is an error.
 //
 // ForwardTerms, Forward, Backward and ForwardBackward are shorthands for it. They ignore arguments that they do not use.
 func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
@@ -28,7 +29,8 @@ func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
 	return compute("Run", op.Chosen, l, a)
 }
 
-// ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction is.
+// ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction is. It needs a.Terms or
+// a.Abs.
 func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("ForwardTerms", op.Terms, l, &a)
 	return err
@@ -53,17 +55,59 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 
 // compute performs an operation, whose name is for errors: the pass p or, if p is op.Chosen, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
-	p, err := a.check(name, l, p)
-	if err != nil {
+	t := smoothl1.DTypeOf[T]()
+	if t.Computing() == t && l.Validate(t) == nil && a.plain(l, p, t.Size()) {
+		return lean(l, p, a), nil
+	}
+	var c checked
+	if err := a.checkAll(&c, name, l, p); err != nil {
 		return 0, err
 	}
+	if t.Computing() == t && c.Lean(c.pass) {
+		dense := a.dense(&c)
+		return lean(l, c.pass, &dense), nil
+	}
+	return whole(l, a, &c), nil
+}
+
+// lean computes an operation that core kernels compute alone.
+func lean[T smoothl1.Float](l smoothl1.Loss, p op.Pass, a *Args[T]) float64 {
+	switch a := any(a).(type) {
+	case *Args[float32]:
+		return leanOf(l, p, a)
+	case *Args[float64]:
+		return leanOf(l, p, a)
+	}
+	panic("cpu: no core kernels for " + smoothl1.DTypeOf[T]().String())
+}
+
+func leanOf[T core.Float](l smoothl1.Loss, p op.Pass, a *Args[T]) float64 {
 	var made pass[T]
 	made.set(p, l, a)
 	if !p.Reduces() {
 		run(&made, nil)
-		return 0, nil
+		return 0
 	}
-	return run(&made, a.ChunkSums) / a.divisor(l), nil
+	return run(&made, a.ChunkSums) / op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
+}
+
+// dense returns the arguments of a lean call without a shape.
+func (a *Args[T]) dense(c *checked) Args[T] {
+	d := *a
+	if c.Views == nil {
+		return d
+	}
+	cut := func(r op.Role, x []T) []T {
+		if x == nil {
+			return nil
+		}
+		at := min(c.Views[r].Offset, len(x))
+		return x[at : at+c.N]
+	}
+	d.Shape = nil
+	d.Pred, d.Target, d.Upstream.elements = cut(op.RolePred, a.Pred), cut(op.RoleTarget, a.Target), cut(op.RoleUpstream, a.Upstream.elements)
+	d.Terms, d.GradPred, d.GradTarget = cut(op.RoleTerms, a.Terms), cut(op.RoleGradPred, a.GradPred), cut(op.RoleGradTarget, a.GradTarget)
+	return d
 }
 
 // Finish returns the reduced loss of an array of count elements from its chunk sums, those of its shards concatenated in order. All
@@ -78,6 +122,9 @@ func Finish(l smoothl1.Loss, chunkSums []float64, count int, d smoothl1.Divisor)
 	}
 	if e, ok := d.Validate(l.Reduction).(*smoothl1.ArgError); ok {
 		return 0, smoothl1.NewArgError(name, e.Arg, e.Value, e.Err)
+	}
+	if d.Kept() || d.Weights() {
+		return 0, smoothl1.NewArgError(name, "divisor", d, fmt.Errorf("%w: use DivideBy, with that of all shards", smoothl1.ErrDivisor))
 	}
 	if count < 0 {
 		return 0, smoothl1.NewArgError(name, "count", count, smoothl1.ErrCount)

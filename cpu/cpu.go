@@ -36,6 +36,7 @@
 package cpu
 
 import (
+	"fmt"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
@@ -52,26 +53,49 @@ const (
 // Chunks returns the number of chunks, and thus of chunk sums, of n elements: n/Chunk, rounded up. It is 0 for a negative n.
 func Chunks(n int) int { return op.Chunks(max(0, n)) }
 
-// Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays but ChunkSums have the length of
-// Pred. To compute in place, an output other than ChunkSums may be the same slice as Pred, Target or an elementwise upstream gradient;
-// otherwise no output may share memory with another array. gpu.Args has the same fields, but for ChunkSums.
+// Args holds the arguments of an operation: its inputs and the outputs that are wanted. gpu.Args has the same fields, but for ChunkSums.
+//
+// Unless Shape says otherwise, all arrays have the length of Pred, but for ChunkSums, Index and Losses. A nil slice is an absent array;
+// the types of 16 bits are computed in float32, and every number is rounded once when it is stored. To compute in place, an output of
+// T may be the same slice, with the same view, as an input of T, if there is no Index; otherwise no output may share an element with
+// another array.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
+	// Weight multiplies the loss term, once it is rounded, and the upstream gradient.
+	Weight []T
+	// Mask leaves out the elements where it is 0: their terms, differences and gradients are +0, whatever the other arrays have there.
+	Mask []uint8
+	// Beta is beta, or delta, by element, in place of that of the Loss, which must be valid all the same. An element whose beta is not
+	// valid (negative, NaN, infinite, or 0 for Huber) gets NaN.
+	Beta []T
+	// Index names the column of Pred to compare with the one target of each row. Shape.Cols is the number of columns of Pred and
+	// GradPred; the gradients of other columns are +0.
+	Index []int32
 	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]
-	// Terms, unless nil, receives the loss term of each element. It cannot be combined with another output or the reduced loss: set NoLoss.
-	Terms []T
-	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
-	GradPred, GradTarget []T
-	// ChunkSums, unless nil, receives the Chunks(len(Pred)) chunk sums of the reduced loss.
+	// Terms and Abs, unless nil, receive the loss term and |pred − target| of each element.
+	Terms, Abs []T
+	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target, or have them added if AccumulatePred
+	// and AccumulateTarget are set.
+	GradPred, GradTarget             []T
+	AccumulatePred, AccumulateTarget bool
+	// Second, unless nil, receives the second derivative with respect to pred, times Direction: the product of the Hessian and a vector.
+	Direction, Second []T
+	// ByRow reduces each row: Losses, one for each, receives the losses, and Upstream is that of a row if its view is smoothl1.PerRow.
+	ByRow  bool
+	Losses []float64
+	// ChunkSums, unless nil, receives the Chunks(len(Pred)) chunk sums of the reduced loss; with ByRow those of each row in turn.
 	ChunkSums []float64
-	// Divisor is the number that a mean divides by; the zero value stands for len(Pred).
+	// Divisor is what a mean divides by; the zero value stands for the number of elements, with ByRow that of a row.
 	Divisor smoothl1.Divisor
 	// NoLoss omits the reduced loss. It has no effect with the reduction None, for which there is no reduced loss.
 	NoLoss bool
+	// Shape is the matrix that the arrays hold, and how; nil stands for one row of dense arrays.
+	Shape *smoothl1.Shape
 }
 
-// Upstream is an upstream gradient: either one number for all elements or a slice with one for each. The zero value is the number 1.
+// Upstream is an upstream gradient: either one number for all elements or a slice, with one for each unless Args.Shape says otherwise.
+// The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	value    float64
 	set      bool
@@ -81,7 +105,7 @@ type Upstream[T smoothl1.Float] struct {
 // Number returns the upstream gradient g for all elements. It is rounded once to the computing type of T.
 func Number[T smoothl1.Float](g float64) Upstream[T] { return Upstream[T]{value: g, set: true} }
 
-// Elements returns the elementwise upstream gradient x, which must have the length of pred. A nil x is treated as an empty slice.
+// Elements returns the upstream gradient x of each element. A nil x is treated as an empty slice.
 func Elements[T smoothl1.Float](x []T) Upstream[T] {
 	if x == nil {
 		x = []T{}
@@ -89,42 +113,30 @@ func Elements[T smoothl1.Float](x []T) Upstream[T] {
 	return Upstream[T]{elements: x}
 }
 
-func (u *Upstream[T]) number() T {
+func (u *Upstream[T]) number() float64 {
 	if u.set {
-		return T(u.value)
+		return u.value
 	}
 	return 1
-}
-
-// divisor returns the number by which the reduction of l divides.
-func (a *Args[T]) divisor(l smoothl1.Loss) float64 {
-	return op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
-}
-
-// check validates the arguments before anything is written, and returns the pass: p or, if p is op.Chosen, the one for the outputs in a.
-//
-// A nil slice is an absent array, but where the pass requires the array it is an empty one.
-func (a *Args[T]) check(name string, l smoothl1.Loss, p op.Pass) (op.Pass, error) {
-	t := smoothl1.DTypeOf[T]()
-	if err := l.Validate(t); err != nil {
-		return 0, err
-	}
-	if a.plain(l, p, t.Size()) {
-		return p, nil
-	}
-	return a.checkAll(name, l, p, t)
 }
 
 // plain reports whether a call of a common form is valid: pred, target, at most one other array but for the chunk sums, all of them apart,
 // and nothing else that can be wrong. It spares a small loss the cost of checkAll, which would take a good part of its time.
 func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) bool {
+	if a.Shape != nil || a.Weight != nil || a.Mask != nil || a.Beta != nil || a.Index != nil || a.Abs != nil || a.Second != nil ||
+		a.Direction != nil || a.Losses != nil || a.ByRow || a.AccumulatePred || a.AccumulateTarget || p == op.Chosen {
+		return false
+	}
 	n, out := len(a.Pred), a.Terms
-	if p.Differentiates() {
-		if out = a.GradPred; out == nil || a.GradTarget != nil || a.Upstream.elements != nil {
+	if p != op.Terms {
+		if a.Terms != nil || !a.Divisor.IsZero() {
+			return false
+		}
+		if out = a.GradPred; p.Differentiates() && (out == nil || a.GradTarget != nil || a.Upstream.elements != nil) {
 			return false
 		}
 	}
-	if p == op.Chosen || len(a.Target) != n || p != op.Terms && !a.Divisor.IsZero() {
+	if len(a.Target) != n {
 		return false
 	}
 	pred, target, bytes := address(a.Pred), address(a.Target), uint64(n*size)
@@ -145,38 +157,74 @@ func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) bool {
 		(p == op.Forward || op.Apart(at, long, address(out), bytes))
 }
 
-// checkAll validates arguments of any form, but for the loss.
-func (a *Args[T]) checkAll(name string, l smoothl1.Loss, p op.Pass, t smoothl1.DType) (op.Pass, error) {
-	var c op.Call
+// checked is a call of any form that has been checked.
+type checked struct {
+	op.Call
+	pass  op.Pass
+	views op.Views
+}
+
+// checkAll validates arguments of any form before anything is written, and sets c. The pass is p or, if that is op.Chosen, the one for
+// the outputs in a.
+//
+// A nil slice is an absent array, but where the pass requires the array it is an empty one.
+func (a *Args[T]) checkAll(c *checked, name string, l smoothl1.Loss, p op.Pass) error {
+	t := smoothl1.DTypeOf[T]()
+	if err := l.Validate(t); err != nil {
+		return err
+	}
 	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfCPU, a.Upstream.set, a.NoLoss
-	c.Reduction, c.Divisor = l.Reduction, a.Divisor
+	c.Reduction, c.Divisor, c.ByRow = l.Reduction, a.Divisor, a.ByRow
+	c.AccumulatePred, c.AccumulateTarget = a.AccumulatePred, a.AccumulateTarget
 	c.N, c.DType, c.Size = len(a.Pred), t, t.Size()
-	has := c.Put(op.RolePred, address(a.Pred), len(a.Pred)) | c.Put(op.RoleTarget, address(a.Target), len(a.Target))
-	if x := a.Terms; x != nil && p == op.Chosen || p == op.Terms {
-		has |= c.Put(op.RoleTerms, address(x), len(x))
-	}
-	if p == op.Chosen || p.Differentiates() {
-		if x := a.Upstream.elements; x != nil {
-			has |= c.Put(op.RoleUpstream, address(x), len(x))
-		}
-		if x := a.GradPred; x != nil {
-			has |= c.Put(op.RoleGradPred, address(x), len(x))
-		}
-		if x := a.GradTarget; x != nil {
-			has |= c.Put(op.RoleGradTarget, address(x), len(x))
+	if a.Shape != nil || a.Index != nil || a.ByRow {
+		if err := c.SetShape(name, a.Shape, len(a.Pred), a.Index != nil, &c.views); err != nil {
+			return err
 		}
 	}
-	if x := a.ChunkSums; x != nil && (p == op.Chosen || p.Reduces()) {
-		has |= c.Put(op.RoleChunkSums, address(x), len(x))
+	c.Has = c.Put(op.RolePred, address(a.Pred), len(a.Pred)) | c.Put(op.RoleTarget, address(a.Target), len(a.Target)) |
+		add(c, op.RoleWeight, a.Weight) | add(c, op.RoleMask, a.Mask) | add(c, op.RoleBeta, a.Beta) | add(c, op.RoleIndex, a.Index) |
+		add(c, op.RoleUpstream, a.Upstream.elements) | add(c, op.RoleDirection, a.Direction) |
+		add(c, op.RoleTerms, a.Terms) | add(c, op.RoleAbs, a.Abs) | add(c, op.RoleGradPred, a.GradPred) | add(c, op.RoleGradTarget, a.GradTarget) |
+		add(c, op.RoleSecond, a.Second) | add(c, op.RoleLosses, a.Losses) | add(c, op.RoleChunkSums, a.ChunkSums)
+	if p == op.Terms && a.Terms == nil && a.Abs == nil {
+		c.Has |= c.Put(op.RoleTerms, 0, 0)
 	}
-	c.Has = has
 	if p == op.Chosen {
 		var err error
 		if p, err = c.Choose(name); err != nil {
-			return 0, err
+			return err
 		}
 	}
-	return p, c.Check(name, p)
+	if err := c.Check(name, p); err != nil {
+		return err
+	}
+	c.pass = p
+	for row, column := range a.Index {
+		if column < 0 || int(column) >= c.Actions {
+			return smoothl1.NewArgError(name, fmt.Sprintf("index[%d]", row), column, fmt.Errorf("%w: pred has %d columns", smoothl1.ErrIndex, c.Actions))
+		}
+	}
+	return nil
+}
+
+// add adds an array, unless it is nil, to a call.
+func add[E smoothl1.Element](c *checked, r op.Role, x []E) op.Found {
+	if x == nil {
+		return 0
+	}
+	return c.Put(r, address(x), len(x))
+}
+
+// resolve sets the views of a call without a shape.
+func (c *checked) resolve() {
+	if c.Views != nil {
+		return
+	}
+	c.Rows, c.Cols, c.Actions, c.Views = 1, c.N, c.N, &c.views
+	for r := range c.views {
+		c.views[r] = op.View{ColStride: 1}
+	}
 }
 
 func address[E any](x []E) uint64 { return uint64(uintptr(unsafe.Pointer(unsafe.SliceData(x)))) }

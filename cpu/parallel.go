@@ -7,13 +7,13 @@ import (
 	"sync/atomic"
 	"unsafe"
 
-	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
 )
 
 // job is a pass that several goroutines make in batches. Jobs are reused, so that a call does not allocate. Goroutines are not: they
 // end with the call, and the runtime recycles them. Thus nothing spins or sleeps between calls, and the goroutines inherit the
 // caller's profiler labels and synctest bubble.
-type job[T smoothl1.Float] struct {
+type job[T core.Float] struct {
 	pass   pass[T]
 	chunks int
 	batch  int          // chunks of a batch
@@ -41,7 +41,7 @@ func (f *failure) Unwrap() error {
 	return err
 }
 
-func newJob[T smoothl1.Float]() *job[T] {
+func newJob[T core.Float]() *job[T] {
 	j := &job[T]{}
 	j.work = func() {
 		defer j.group.Done()
@@ -74,7 +74,7 @@ func (j *job[T]) batches() {
 const maxBatch = 64
 
 // runParallel makes a pass with the given number of goroutines. If one of them panics, so does the caller.
-func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers int) (sum float64) {
+func runParallel[T core.Float](p *pass[T], sums []float64, chunks, workers int) (sum float64) {
 	free := freeJobs[T]()
 	j := free.take()
 	defer func() {
@@ -111,7 +111,7 @@ func runParallel[T smoothl1.Float](p *pass[T], sums []float64, chunks, workers i
 }
 
 // jobs is a free list of jobs.
-type jobs[T smoothl1.Float] struct {
+type jobs[T core.Float] struct {
 	mu   sync.Mutex
 	idle []*job[T]
 }
@@ -121,7 +121,7 @@ var (
 	jobs64 jobs[float64]
 )
 
-func freeJobs[T smoothl1.Float]() *jobs[T] {
+func freeJobs[T core.Float]() *jobs[T] {
 	if f, ok := any(&jobs32).(*jobs[T]); ok {
 		return f
 	}

@@ -9,7 +9,7 @@ import (
 )
 
 // pass is a pass over the arrays of an operation: the parameters of the core kernel that makes it, or makes its last stage.
-type pass[T smoothl1.Float] struct {
+type pass[T core.Float] struct {
 	core.Params[T]
 	kind op.Pass
 }
@@ -43,7 +43,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	case op.ForwardBackward:
 		p.Kernel = core.ForwardBackward
 	}
-	p.Norm = op.Norm[T](a.divisor(l))
+	p.Norm = op.Norm[T](op.Divisor(l.Reduction, a.Divisor, len(a.Pred)))
 	if c.Threshold == 0 {
 		p.L1 = core.AllOnes[T]()
 	}
@@ -64,7 +64,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 		p.Kernel = core.BackwardElementwise
 		return
 	}
-	p.G = a.Upstream.number()
+	p.G = T(a.Upstream.number())
 	p.Side = T(T(p.Norm*p.G) * p.Outer)
 	if kind == op.ForwardBackward && p.Quotient == core.One && p.Outer == 1 && p.G == 1 {
 		p.Quotient = core.Unit

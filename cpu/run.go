@@ -4,7 +4,6 @@ import (
 	"runtime"
 	"unsafe"
 
-	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
@@ -12,7 +11,7 @@ import (
 // serialLimit returns the largest number of chunks for which a pass is made without goroutines. Waking a second processor takes about
 // 25 µs, and cores that share a cache share its bandwidth. Two goroutines pay off for passes longer than 75 to 100 µs in assembly, and
 // longer than 50 µs in Go code, which is not limited by any cache. BenchmarkSerialLimit measures both sides of the limit.
-func serialLimit[T smoothl1.Float]() int {
+func serialLimit[T core.Float]() int {
 	size := int(unsafe.Sizeof(T(0)))
 	switch isa.Current() {
 	case isa.AVX2:
@@ -27,7 +26,7 @@ func serialLimit[T smoothl1.Float]() int {
 const maxSerialLimit = 384
 
 // run makes the pass and, if it reduces, returns the canonical sum and writes the chunk sums to sums, unless that is nil.
-func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
+func run[T core.Float](p *pass[T], sums []float64) float64 {
 	chunks := Chunks(p.N)
 	switch {
 	case chunks == 0:
@@ -60,7 +59,7 @@ func run[T smoothl1.Float](p *pass[T], sums []float64) float64 {
 }
 
 // runSerial makes a pass on the caller's goroutine, as one batch.
-func runSerial[T smoothl1.Float](p *pass[T], sums []float64) float64 {
+func runSerial[T core.Float](p *pass[T], sums []float64) float64 {
 	q := *p // a copy that does not escape, so that it may point to sums on the stack
 	q.Sums = unsafe.SliceData(sums)
 	q.compute()

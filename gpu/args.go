@@ -7,25 +7,48 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Args holds the arguments of an operation: its inputs and the outputs that are wanted. All arrays have the length of Pred. To
-// compute in place, an output may be the same buffer as Pred, Target or an elementwise upstream gradient; otherwise no output may
-// share memory with another array. cpu.Args has the same fields and ChunkSums, which here is a method of the op.
+// Args holds the arguments of an operation: its inputs and the outputs that are wanted. cpu.Args has the same fields and ChunkSums, which
+// here is a method of the op.
+//
+// Unless Shape says otherwise, all arrays have the length of Pred, but for Index and Losses. A nil buffer is an absent array; the types of
+// 16 bits are computed in float32, and every number is rounded once when it is stored. To compute in place, an output of T may be the same
+// buffer, with the same view, as an input of T, if there is no Index; otherwise no output may share an element with another array.
 type Args[T smoothl1.Float] struct {
 	Pred, Target *Buffer[T]
-	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients. If it is
-	// elementwise, it cannot be combined with the reduced loss: set NoLoss.
+	// Weight multiplies the loss term, once it is rounded, and the upstream gradient.
+	Weight *Buffer[T]
+	// Mask leaves out the elements where it is 0: their terms, differences and gradients are +0, whatever the other arrays have there.
+	Mask *Buffer[uint8]
+	// Beta is beta, or delta, by element, in place of that of the Loss, which must be valid all the same. An element whose beta is not
+	// valid (negative, NaN, infinite, or 0 for Huber) gets NaN.
+	Beta *Buffer[T]
+	// Index names the column of Pred to compare with the one target of each row. Shape.Cols is the number of columns of Pred and
+	// GradPred; the gradients of other columns are +0. An index
+	// that is out of range on a GPU is reported by the next call that waits, such as Value.
+	Index *Buffer[int32]
+	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]
-	// Terms, unless nil, receives the loss term of each element. It cannot be combined with another output or the reduced loss: set NoLoss.
-	Terms *Buffer[T]
-	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target.
-	GradPred, GradTarget *Buffer[T]
-	// Divisor is the number that a mean divides by; the zero value stands for the length of Pred.
+	// Terms and Abs, unless nil, receive the loss term and |pred − target| of each element.
+	Terms, Abs *Buffer[T]
+	// GradPred and GradTarget, unless nil, receive the gradients with respect to pred and target, or have them added if AccumulatePred
+	// and AccumulateTarget are set.
+	GradPred, GradTarget             *Buffer[T]
+	AccumulatePred, AccumulateTarget bool
+	// Second, unless nil, receives the second derivative with respect to pred, times Direction: the product of the Hessian and a vector.
+	Direction, Second *Buffer[T]
+	// ByRow reduces each row: Losses, one for each, receives the losses, and Upstream is that of a row if its view is smoothl1.PerRow.
+	ByRow  bool
+	Losses *Buffer[float64]
+	// Divisor is what a mean divides by; the zero value stands for the number of elements, with ByRow that of a row.
 	Divisor smoothl1.Divisor
 	// NoLoss omits the reduced loss. It has no effect with the reduction None, for which there is no reduced loss.
 	NoLoss bool
+	// Shape is the matrix that the arrays hold, and how; nil stands for one row of dense arrays.
+	Shape *smoothl1.Shape
 }
 
-// Upstream is an upstream gradient: either one number for all elements or an array with one for each. The zero value is the number 1.
+// Upstream is an upstream gradient: either one number for all elements or an array, with one for each unless Args.Shape says otherwise:
+// with the view smoothl1.Single it is one number in the device's memory, such as a loss scale. The zero value is the number 1.
 type Upstream[T smoothl1.Float] struct {
 	kind     upstreamKind
 	value    float64
@@ -45,7 +68,7 @@ func Number[T smoothl1.Float](g float64) Upstream[T] {
 	return Upstream[T]{kind: upstreamNumber, value: g}
 }
 
-// Elements returns the elementwise upstream gradient x, which must have the length of pred.
+// Elements returns the upstream gradient x of each element.
 func Elements[T smoothl1.Float](x *Buffer[T]) Upstream[T] {
 	return Upstream[T]{kind: upstreamElements, elements: x}
 }
@@ -57,32 +80,42 @@ func (u *Upstream[T]) number() float64 {
 	return 1
 }
 
-// operands are the checked arguments of an operation. Absent arrays are nil.
+// operands are the checked arguments of an operation.
 type operands struct {
-	op                          string
-	pass                        op.Pass
-	pred, target, elements      *array
-	terms, gradPred, gradTarget *array
-	upstream                    float64
-	divisor                     float64
+	name     string
+	pass     op.Pass
+	lean     bool             // made by a lean kernel
+	arrays   [op.Roles]*array // nil if absent
+	upstream float64          // unless an array
+	divisor  float64          // of a mean, else 1; NaN if it depends on the mask or the weights
+	call     op.Call
+	views    op.Views
 }
 
 // check validates the arguments before anything is launched, and sets o.
 func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (err error) {
-	var c op.Call
-	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfKernels, a.Upstream.kind == upstreamNumber, a.NoLoss
-	c.Reduction, c.Divisor = s.loss.Reduction, a.Divisor
-	c.N, c.DType, c.Size = a.Pred.Len(), smoothl1.DTypeOf[T](), smoothl1.DTypeOf[T]().Size()
-	o.op = name
-	o.pred, o.target, o.terms = a.Pred.arrayOf(), a.Target.arrayOf(), a.Terms.arrayOf()
-	o.gradPred, o.gradTarget = a.GradPred.arrayOf(), a.GradTarget.arrayOf()
-	has := s.put(&c, op.RolePred, o.pred) | s.put(&c, op.RoleTarget, o.target) | s.put(&c, op.RoleTerms, o.terms) |
-		s.put(&c, op.RoleGradPred, o.gradPred) | s.put(&c, op.RoleGradTarget, o.gradTarget)
+	c := &o.call
+	*c = op.Call{
+		Elementwise: op.ElementwiseOfKernels, Upstream: a.Upstream.kind == upstreamNumber, NoLoss: a.NoLoss,
+		ByRow: a.ByRow, AccumulatePred: a.AccumulatePred, AccumulateTarget: a.AccumulateTarget,
+		Reduction: s.loss.Reduction, Divisor: a.Divisor,
+		N: a.Pred.Len(), DType: smoothl1.DTypeOf[T](), Size: smoothl1.DTypeOf[T]().Size(),
+	}
+	if a.Shape != nil || a.Index != nil || a.ByRow {
+		if err := c.SetShape(name, a.Shape, c.N, a.Index != nil, &o.views); err != nil {
+			return err
+		}
+	}
+	o.name = name
+	has := put(s, op.RolePred, a.Pred) | put(s, op.RoleTarget, a.Target) | put(s, op.RoleTerms, a.Terms) |
+		put(s, op.RoleGradPred, a.GradPred) | put(s, op.RoleGradTarget, a.GradTarget) |
+		put(s, op.RoleWeight, a.Weight) | put(s, op.RoleMask, a.Mask) | put(s, op.RoleBeta, a.Beta) | put(s, op.RoleIndex, a.Index) |
+		put(s, op.RoleDirection, a.Direction) | put(s, op.RoleAbs, a.Abs) | put(s, op.RoleSecond, a.Second) | put(s, op.RoleLosses, a.Losses)
 	if a.Upstream.kind == upstreamElements {
-		if o.elements = a.Upstream.elements.arrayOf(); o.elements == nil {
+		if a.Upstream.elements == nil {
 			return smoothl1.NewArgError(name, op.RoleUpstream.String(), "nil", smoothl1.ErrNil)
 		}
-		has |= s.put(&c, op.RoleUpstream, o.elements)
+		has |= put(s, op.RoleUpstream, a.Upstream.elements)
 	}
 	c.Has = has
 	if p == op.Chosen {
@@ -93,29 +126,33 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 	if err := c.Check(name, p); err != nil {
 		return err
 	}
-	o.pass, o.upstream, o.divisor = p, a.Upstream.number(), op.Divisor(s.loss.Reduction, a.Divisor, c.N)
+	o.pass, o.lean, o.upstream = p, c.Lean(p), a.Upstream.number()
+	o.divisor = op.Divisor(s.loss.Reduction, a.Divisor, c.Count())
 	return nil
 }
 
-// put adds an array to the call to be checked, unless it is nil.
-func (s *SmoothL1[T]) put(c *op.Call, r op.Role, b *array) op.Found {
-	if b == nil {
+// put adds a buffer to the operands and to the call to be checked, unless it is nil.
+func put[T smoothl1.Float, E smoothl1.Element](s *SmoothL1[T], r op.Role, x *Buffer[E]) op.Found {
+	if x == nil {
 		return 0
 	}
-	if b.dev != s.dev || b.dtype != smoothl1.DTypeOf[T]() || b.closed() {
-		return s.putUnusable(c, r, b)
+	b := &x.array
+	s.operands.arrays[r] = b
+	c := &s.operands.call
+	if b.dev != s.dev || b.dtype != smoothl1.DTypeOf[E]() || b.closed() {
+		return s.putUnusable(c, r, b, smoothl1.DTypeOf[E]())
 	}
 	return c.Put(r, b.at(), b.n)
 }
 
 // putUnusable adds an array that cannot be used, with the reason.
-func (s *SmoothL1[T]) putUnusable(c *op.Call, r op.Role, b *array) op.Found {
+func (s *SmoothL1[T]) putUnusable(c *op.Call, r op.Role, b *array, t smoothl1.DType) op.Found {
 	switch {
 	case b.dev == nil:
 		return c.PutUnusable(r, op.Zero, "Buffer{}")
 	case b.dev != s.dev:
 		return c.PutUnusable(r, op.OtherDevice, "buffer of "+b.dev.String())
-	case b.dtype != smoothl1.DTypeOf[T]():
+	case b.dtype != t:
 		return c.PutUnusable(r, op.OtherDType, fmt.Sprintf("of %v", b.dtype))
 	default:
 		return c.PutUnusable(r, op.Closed, b.String())

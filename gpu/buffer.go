@@ -10,11 +10,12 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// A Buffer is a one-dimensional array in a device's memory; on the CPU it is a slice. It may be used from several goroutines at
+// A Buffer is a one-dimensional array in a device's memory, of numbers, of the bytes of a mask, or of indices; on the CPU it is a slice.
+// It may be used from several goroutines at
 // once, as long as none of them writes to it while another reads or writes it.
-type Buffer[T smoothl1.Float] struct{ array }
+type Buffer[T smoothl1.Element] struct{ array }
 
-// array is a buffer of either type.
+// array is a buffer of any type.
 type array struct {
 	dev    *Device
 	dtype  smoothl1.DType
@@ -28,7 +29,7 @@ type array struct {
 
 // Alloc returns a buffer of n ≥ 0 elements, whose contents are undefined. If the device or the process has too little memory left,
 // even after a garbage collection, the error wraps smoothl1.ErrMemory.
-func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
+func Alloc[T smoothl1.Element](d *Device, n int) (*Buffer[T], error) {
 	const op = "Alloc"
 	if err := d.enter(op); err != nil {
 		return nil, err
@@ -38,7 +39,7 @@ func Alloc[T smoothl1.Float](d *Device, n int) (*Buffer[T], error) {
 }
 
 // alloc is Alloc for a caller that has entered the device.
-func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
+func alloc[T smoothl1.Element](d *Device, op string, n int) (*Buffer[T], error) {
 	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: n}}
 	bytes, err := byteSize[T](op, n)
 	if err != nil {
@@ -63,7 +64,7 @@ func alloc[T smoothl1.Float](d *Device, op string, n int) (*Buffer[T], error) {
 }
 
 // byteSize returns the size of n elements in bytes.
-func byteSize[T smoothl1.Float](op string, n int) (int, error) {
+func byteSize[T smoothl1.Element](op string, n int) (int, error) {
 	t := smoothl1.DTypeOf[T]()
 	size := t.Size()
 	if size == 0 {
@@ -79,7 +80,7 @@ func byteSize[T smoothl1.Float](op string, n int) (int, error) {
 }
 
 // makeSlice is make, but returns an error if there is too little memory.
-func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
+func makeSlice[T smoothl1.Element](op string, n int) ([]T, error) {
 	x, err := memory.Make[T](n)
 	if err != nil {
 		return nil, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: %w", smoothl1.ErrMemory, err))
@@ -88,7 +89,7 @@ func makeSlice[T smoothl1.Float](op string, n int) ([]T, error) {
 }
 
 // Upload returns a buffer with a copy of x. The copy is complete when Upload returns, so work on any stream may use it.
-func Upload[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
+func Upload[T smoothl1.Element](d *Device, x []T) (*Buffer[T], error) {
 	const op = "Upload"
 	if err := d.enter(op); err != nil {
 		return nil, err
@@ -183,7 +184,16 @@ func (b *array) bytes() int { return b.n * b.dtype.Size() }
 // slice returns the elements of a buffer on the CPU.
 func (b *Buffer[T]) slice() []T { return sliceOf[T](&b.array) }
 
-func sliceOf[T smoothl1.Float](b *array) []T { return unsafe.Slice((*T)(b.host), b.n) }
+// sliceOf returns the elements of a buffer on the CPU: never nil, unless b is.
+func sliceOf[T smoothl1.Element](b *array) []T {
+	switch {
+	case b == nil:
+		return nil
+	case b.n == 0:
+		return []T{}
+	}
+	return unsafe.Slice((*T)(b.host), b.n)
+}
 
 // enter begins a call on the buffer, entering its device and acquiring a reference. The caller ends it with leave.
 func (b *Buffer[T]) enter(op string) error {

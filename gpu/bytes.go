@@ -12,12 +12,12 @@ import (
 var bigEndian = binary.NativeEndian.Uint16([]byte{0, 1}) == 1
 
 // rawBytes returns the memory of x as bytes.
-func rawBytes[T smoothl1.Float](x []T) []byte {
+func rawBytes[T smoothl1.Element](x []T) []byte {
 	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(x))), len(x)*smoothl1.DTypeOf[T]().Size())
 }
 
 // deviceBytes returns the bytes of x in the device's byte order.
-func deviceBytes[T smoothl1.Float](x []T) []byte {
+func deviceBytes[T smoothl1.Element](x []T) []byte {
 	if !bigEndian {
 		return rawBytes(x)
 	}
@@ -27,7 +27,7 @@ func deviceBytes[T smoothl1.Float](x []T) []byte {
 }
 
 // swap reverses the bytes of each element, to convert between big- and little-endian.
-func swap[T smoothl1.Float](x []T) {
+func swap[T smoothl1.Element](x []T) {
 	size := smoothl1.DTypeOf[T]().Size()
 	for raw := rawBytes(x); len(raw) > 0; raw = raw[size:] {
 		slices.Reverse(raw[:size])

@@ -10,7 +10,10 @@ import (
 
 // launch queues the operation's kernel and keeps track of the scratch.
 func (s *SmoothL1[T]) launch(o *operands, c *call) error {
-	n := o.pred.n
+	if !o.lean {
+		return smoothl1.NewArgError(o.name, "args", "not lean", smoothl1.ErrCombine)
+	}
+	n := o.call.N
 	if n == 0 && !o.pass.Reduces() {
 		return nil
 	}
@@ -25,14 +28,14 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if marked := s.mark(c.stream); err == nil {
 		err = marked
 	}
-	s.hasValue, s.chunks = err == nil, cpu.Chunks(n)
+	s.hasValue, s.byRow, s.chunks = err == nil, false, cpu.Chunks(n)
 	return err
 }
 
 // start queues the kernel.
 func (s *SmoothL1[T]) start(o *operands, c *call) error {
-	n := o.pred.n
-	elementwise := o.elements != nil
+	n := o.call.N
+	elementwise := o.arrays[op.RoleUpstream] != nil
 	s.pack(o)
 	g := geometry(n, s.dev.info.Multiprocessors, c.maxBlocks)
 	if err := s.dev.drv.Launch(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words()); err != nil {
@@ -68,7 +71,7 @@ func (f *functions) of(pass op.Pass, elementwise bool) driver.Function {
 
 // variant returns the variant of the kernel for a pass of the op.
 func (s *SmoothL1[T]) variant(pass op.Pass, elementwise bool) kernels.Variant {
-	return kernels.Variant{DType: smoothl1.DTypeOf[T](), Pass: pass, Elementwise: elementwise, Divide: s.constants.Divides()}
+	return kernels.Variant{DType: smoothl1.DTypeOf[T](), Pass: pass, Elementwise: elementwise, Divide: s.formula.Divides}
 }
 
 // ready looks up the op's kernels, and sets the parameters that are the same in all of its launches.
@@ -81,21 +84,19 @@ func (s *SmoothL1[T]) ready() error {
 		s.functions[pass] = m.functions[s.variant(pass, false)]
 	}
 	s.functions[op.Passes] = m.functions[s.variant(op.Backward, true)]
-	s.params.Threshold = op.NumberOf(s.constants.Threshold)
-	s.params.Inverse = op.NumberOf(s.constants.Inverse)
-	s.params.Outer = op.NumberOf(s.constants.Outer)
+	s.params.Threshold, s.params.Inverse, s.params.Outer = s.formula.Threshold, s.formula.Inverse, s.formula.Outer
 	return nil
 }
 
 // pack sets the parameters of a launch. Those that its kernel does not read are 0, so that none is left over from another launch.
 func (s *SmoothL1[T]) pack(o *operands) {
 	p := &s.params
-	p.N = uint64(o.pred.n)
-	p.Pred, p.Target, p.Upstream = address(o.pred), address(o.target), address(o.elements)
-	p.Terms, p.GradPred, p.GradTarget = address(o.terms), address(o.gradPred), address(o.gradTarget)
+	p.N = uint64(o.call.N)
+	p.Pred, p.Target, p.Upstream = o.address(op.RolePred), o.address(op.RoleTarget), o.address(op.RoleUpstream)
+	p.Terms, p.GradPred, p.GradTarget = o.address(op.RoleTerms), o.address(op.RoleGradPred), o.address(op.RoleGradTarget)
 	p.Norm, p.G = 0, 0
 	if o.pass.Differentiates() {
-		p.Norm, p.G = op.NumberOf(op.Norm[T](o.divisor)), op.NumberOf(T(o.upstream))
+		p.Norm, p.G = op.Round(o.call.DType, 1/o.divisor), op.Round(o.call.DType, o.upstream)
 	}
 	p.Divisor, p.Sums, p.Value, p.Ticket = 0, 0, 0, 0
 	if o.pass.Reduces() {
@@ -104,12 +105,17 @@ func (s *SmoothL1[T]) pack(o *operands) {
 	}
 }
 
-// address returns the device address of an array, or 0 if b is nil.
-func address(b *array) uint64 {
+// address returns the device address of the first element of an array, or 0 if it is absent.
+func (o *operands) address(r op.Role) uint64 {
+	b := o.arrays[r]
 	if b == nil {
 		return 0
 	}
-	return uint64(b.ptr)
+	at := uint64(b.ptr)
+	if o.call.Views != nil {
+		at += uint64(o.views[r].Offset * r.Size(o.call.Size))
+	}
+	return at
 }
 
 // blocksPerMultiprocessor gives a multiprocessor 16 warps, its maximum at 128 registers per thread. It has not been tuned.

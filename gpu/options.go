@@ -30,13 +30,6 @@ func OnStream(s *Stream) Option { return Option{kind: optStream, stream: s} }
 // no effect on the CPU. Only the methods of SmoothL1, and Compute, accept it.
 func MaxBlocks(n int) Option { return Option{kind: optMaxBlocks, count: n} }
 
-func (b *Buffer[T]) arrayOf() *array {
-	if b == nil {
-		return nil
-	}
-	return &b.array
-}
-
 // call holds the options of a call.
 type call struct {
 	given     optKind

@@ -18,10 +18,11 @@ import (
 // memory, and then waits for the device, only if its arrays have more chunks of 2048 elements than those of any call before it: see
 // Reserve.
 type SmoothL1[T smoothl1.Float] struct {
-	dev       *Device
-	loss      smoothl1.Loss
-	constants op.Constants[T]
-	turns     *turns // a pointer, so that the device's set of turns does not keep the op reachable
+	dev      *Device
+	loss     smoothl1.Loss
+	formula  op.Formula
+	turns    *turns   // a pointer, so that the device's set of turns does not keep the op reachable
+	operands operands // of the call in progress
 
 	functions functions // unset on the CPU
 	params    op.Params // of a launch
@@ -29,6 +30,7 @@ type SmoothL1[T smoothl1.Float] struct {
 	cell      [8]byte   // the loss as copied from the device
 
 	hasValue bool      // a reduced loss has been computed or queued
+	byRow    bool      // it is one for each row, and not here
 	chunks   int       // the number of its chunk sums, on a device
 	value    float64   // the loss, on the CPU
 	sums     []float64 // the chunk sums, on the CPU
@@ -48,7 +50,7 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
 		return nil, err
 	}
-	s := &SmoothL1[T]{dev: d, loss: l, constants: op.Of[T](l), turns: new(turns)}
+	s := &SmoothL1[T]{dev: d, loss: l, formula: op.FormulaOf(smoothl1.DTypeOf[T](), l), turns: new(turns)}
 	if d.drv != nil {
 		if err := s.ready(); err != nil {
 			return nil, err
@@ -77,12 +79,13 @@ func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 	return s.loss
 }
 
-// Run computes, in one launch, the outputs that a has buffers for, loss terms or gradients, and the reduced loss, unless the
-// reduction is None or a.NoLoss is set. Value returns the reduced loss. An argument that would not be used is an error, and so are
-// outputs that no kernel computes together: loss terms with any other output, or the reduced loss with an elementwise upstream
-// gradient. A call that is refused changes no buffer.
+// Run computes, in one launch, the outputs that a has buffers for, in any combination, and the reduced loss, unless the reduction is None
+// or a.NoLoss is set. Value returns the reduced loss. An argument that would not be used is an error. A call that is refused changes no
+// buffer.
 //
-// ForwardTerms, Forward, Backward and ForwardBackward are shorthands for it.
+// A gradient of a mean over the elements that a mask keeps, or over the weights, takes a second launch, which finds out the divisor.
+//
+// ForwardTerms, Forward, Backward and ForwardBackward are shorthands for Run.
 func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {
 	if a == nil {
 		return smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
@@ -119,6 +122,7 @@ func (s *SmoothL1[T]) do(name string, p op.Pass, a *Args[T], options []Option) e
 	var c call
 	defer func() { // a single defer, to keep it open-coded
 		c.end()
+		s.operands.arrays = [op.Roles]*array{} // do not keep the buffers reachable
 		s.turns.end()
 		runtime.KeepAlive(a) // no cleanup may release the operands before the work is queued
 	}()
@@ -129,46 +133,46 @@ func (s *SmoothL1[T]) doTaken(name string, p op.Pass, a *Args[T], c *call, optio
 	if err := c.read(name, s.dev, options, optStream|optMaxBlocks); err != nil {
 		return err
 	}
-	var o operands
-	if err := s.check(&o, name, p, a); err != nil {
+	o := &s.operands
+	if err := s.check(o, name, p, a); err != nil {
 		return err
 	}
 	if s.dev.drv == nil {
-		return s.compute(&o, a)
+		return s.compute(o, a)
 	}
-	return s.launch(&o, c)
+	return s.launch(o, c)
 }
 
 // compute does the work on the CPU.
 func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
-	var a cpu.Args[T]
+	a := cpu.Args[T]{
+		Divisor: given.Divisor, NoLoss: !o.pass.Reduces(), Shape: given.Shape, ByRow: given.ByRow,
+		AccumulatePred: given.AccumulatePred, AccumulateTarget: given.AccumulateTarget,
+	}
 	if o.pass.Reduces() {
-		if err := s.reserveSums(cpu.Chunks(o.pred.n)); err != nil {
-			return smoothl1.NewArgError(o.op, "pred", o.pred, err)
+		chunks := o.call.ChunkCount()
+		if err := s.reserveSums(chunks); err != nil {
+			return smoothl1.NewArgError(o.name, "pred", o.arrays[op.RolePred], err)
 		}
 		s.hasValue = false
 		a.ChunkSums = s.sums
 	}
-	a.NoLoss = !o.pass.Reduces()
-	a.Pred, a.Target, a.Divisor = sliceOf[T](o.pred), sliceOf[T](o.target), given.Divisor
-	if o.terms != nil {
-		a.Terms = outputOf[T](o.terms)
-	}
-	if o.gradPred != nil {
-		a.GradPred = outputOf[T](o.gradPred)
-	}
-	if o.gradTarget != nil {
-		a.GradTarget = outputOf[T](o.gradTarget)
+	a.Pred, a.Target = sliceOf[T](o.arrays[op.RolePred]), sliceOf[T](o.arrays[op.RoleTarget])
+	a.Terms, a.GradPred, a.GradTarget = sliceOf[T](o.arrays[op.RoleTerms]), sliceOf[T](o.arrays[op.RoleGradPred]), sliceOf[T](o.arrays[op.RoleGradTarget])
+	if o.call.Has.Given().Rich() {
+		a.Weight, a.Beta, a.Direction = sliceOf[T](o.arrays[op.RoleWeight]), sliceOf[T](o.arrays[op.RoleBeta]), sliceOf[T](o.arrays[op.RoleDirection])
+		a.Mask, a.Index = sliceOf[uint8](o.arrays[op.RoleMask]), sliceOf[int32](o.arrays[op.RoleIndex])
+		a.Abs, a.Second, a.Losses = sliceOf[T](o.arrays[op.RoleAbs]), sliceOf[T](o.arrays[op.RoleSecond]), sliceOf[float64](o.arrays[op.RoleLosses])
 	}
 	switch given.Upstream.kind {
 	case upstreamNumber:
-		a.Upstream = cpu.Number[T](o.upstream)
+		a.Upstream = cpu.Number[T](given.Upstream.value)
 	case upstreamElements:
-		a.Upstream = cpu.Elements(sliceOf[T](o.elements))
+		a.Upstream = cpu.Elements(sliceOf[T](o.arrays[op.RoleUpstream]))
 	}
 	value, err := cpu.Run(s.loss, &a)
 	if o.pass.Reduces() {
-		s.value, s.hasValue = value, err == nil
+		s.value, s.hasValue, s.byRow = value, err == nil, given.ByRow
 	}
 	return err
 }
@@ -218,14 +222,6 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	}
 	s.hasValue = false
 	return nil
-}
-
-// outputOf is sliceOf for an output, never nil, which package cpu would take as absent.
-func outputOf[T smoothl1.Float](b *array) []T {
-	if b.n == 0 {
-		return []T{}
-	}
-	return sliceOf[T](b)
 }
 
 // Close waits for the op's work and releases its memory. A second Close does nothing. While a call is in progress, Close fails with an

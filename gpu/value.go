@@ -1,6 +1,8 @@
 package gpu
 
 import (
+	"fmt"
+
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
@@ -13,6 +15,9 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 		return 0, err
 	}
 	defer s.end()
+	if s.hasValue && s.byRow {
+		return 0, smoothl1.NewArgError(op, "op", s.loss, fmt.Errorf("%w for the whole: those of the rows are in Args.Losses", smoothl1.ErrNoValue))
+	}
 	if !s.hasValue {
 		return 0, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}

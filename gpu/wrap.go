@@ -12,7 +12,7 @@ import (
 // Wrap returns a buffer of n elements at ptr, device memory that the caller owns, such as a cu.DevicePtr. The memory must be aligned
 // to the element type and stay allocated until the buffer is closed, which does not free it. The caller must wait for work on other
 // streams that writes it. The CPU has no device memory: see WrapHost.
-func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buffer[T], error) {
+func Wrap[T smoothl1.Element, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buffer[T], error) {
 	const op = "Wrap"
 	if err := d.enter(op); err != nil {
 		return nil, err
@@ -39,7 +39,7 @@ func Wrap[T smoothl1.Float, P ~uintptr | ~uint64](d *Device, ptr P, n int) (*Buf
 }
 
 // WrapHost returns a buffer on the CPU that shares the memory of x. Other devices cannot access a Go slice: see Upload.
-func WrapHost[T smoothl1.Float](d *Device, x []T) (*Buffer[T], error) {
+func WrapHost[T smoothl1.Element](d *Device, x []T) (*Buffer[T], error) {
 	const op = "WrapHost"
 	if err := d.enter(op); err != nil {
 		return nil, err

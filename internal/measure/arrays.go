@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"sync"
 	"unsafe"
 
@@ -14,7 +15,7 @@ import (
 )
 
 // rotation is memory for several sets of arrays of n elements. Successive calls use successive sets.
-type rotation[T smoothl1.Float] struct {
+type rotation[T op.Computing] struct {
 	dev       *gpu.Device
 	n, stride int // elements of an array, and from one to the next
 	sets      int
@@ -30,7 +31,7 @@ type rotation[T smoothl1.Float] struct {
 const aligned = 64
 
 // newRotation makes and fills as many sets as take more than the given bytes.
-func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
+func newRotation[T op.Computing](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
 	r := &rotation[T]{dev: dev, n: n}
 	r.sets, r.stride = setsFor(n, uint64(smoothl1.DTypeOf[T]().Size()), bytes)
 	if dev.Backend() == "cpu" {
@@ -134,7 +135,7 @@ func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) e
 
 // generate writes the content that begins at position first: pseudo-random multiples of 2^-22 in [-2, 2), for which both branches of
 // the formula are likely.
-func generate[T smoothl1.Float](x []T, seed uint64, first int) {
+func generate[T op.Computing](x []T, seed uint64, first int) {
 	const share = 1 << 18
 	var wait sync.WaitGroup
 	for at := 0; at < len(x); at += share {
@@ -154,7 +155,7 @@ func generate[T smoothl1.Float](x []T, seed uint64, first int) {
 }
 
 // set holds the arrays of one call.
-type set[T smoothl1.Float] struct {
+type set[T op.Computing] struct {
 	first             int // position of its first element
 	pred, target, out *gpu.Buffer[T]
 }

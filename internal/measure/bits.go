@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"os"
 	"path/filepath"
 	"time"
@@ -102,7 +103,7 @@ func (r *Result) compareBits(ctx context.Context, c *Config, p *peer, until time
 	return save()
 }
 
-func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir string, c difftest.Case) (rows []BitsRow, err error) {
+func bitsOf[T op.Computing](ctx context.Context, p *peer, dev *gpu.Device, dir string, c difftest.Case) (rows []BitsRow, err error) {
 	in := difftest.Generate[T](c)
 	for name, x := range map[string][]T{"pred": in.Pred, "target": in.Target, "upstream": in.Upstream} {
 		if x != nil {
@@ -149,7 +150,7 @@ func bitsOf[T smoothl1.Float](ctx context.Context, p *peer, dev *gpu.Device, dir
 	return rows, nil
 }
 
-func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.Inputs[T]) error {
+func compareRow[T op.Computing](row *BitsRow, ours, theirs []T, in difftest.Inputs[T]) error {
 	if len(ours) != len(theirs) {
 		return fmt.Errorf("%s: the peer gave %d elements, not %d", row.What, len(theirs), len(ours))
 	}
@@ -173,7 +174,7 @@ func compareRow[T smoothl1.Float](row *BitsRow, ours, theirs []T, in difftest.In
 
 // Arrays are exchanged as raw bytes, so that a peer does not need NumPy.
 
-func writeAll[T smoothl1.Float](path string, x []T) error {
+func writeAll[T op.Computing](path string, x []T) error {
 	text, err := binary.Append(nil, binary.LittleEndian, x)
 	if err != nil {
 		return err
@@ -181,7 +182,7 @@ func writeAll[T smoothl1.Float](path string, x []T) error {
 	return os.WriteFile(path, text, 0o600)
 }
 
-func readAll[T smoothl1.Float](path string) (x []T, err error) {
+func readAll[T op.Computing](path string) (x []T, err error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return nil, err

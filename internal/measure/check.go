@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 
 	"github.com/smoothl1/smoothl1"
@@ -13,7 +14,7 @@ import (
 
 // check computes every operation on the first and the last set of the device and compares all results, bit for bit, with those of
 // package cpu. It works in pieces, so that the host does not need memory for whole arrays.
-func check[T smoothl1.Float](ctx context.Context, r *rotation[T], op *gpu.SmoothL1[T]) error {
+func check[T op.Computing](ctx context.Context, r *rotation[T], op *gpu.SmoothL1[T]) error {
 	for k := 0; k < r.sets; k += max(1, r.sets-1) {
 		s, err := r.at(k)
 		if err != nil {
@@ -26,7 +27,7 @@ func check[T smoothl1.Float](ctx context.Context, r *rotation[T], op *gpu.Smooth
 	return nil
 }
 
-func checkSet[T smoothl1.Float](ctx context.Context, n int, s set[T], op *gpu.SmoothL1[T]) error {
+func checkSet[T op.Computing](ctx context.Context, n int, s set[T], op *gpu.SmoothL1[T]) error {
 	l := op.Loss()
 	want, err := expect[T](ctx, n, s.first, l)
 	if err != nil {
@@ -65,10 +66,10 @@ func checkSet[T smoothl1.Float](ctx context.Context, n int, s set[T], op *gpu.Sm
 }
 
 // answers holds a piece of the inputs, and room for the results of package cpu.
-type answers[T smoothl1.Float] struct{ pred, target, terms, grad []T }
+type answers[T op.Computing] struct{ pred, target, terms, grad []T }
 
 // pieces visits the n elements that begin at position first, piece by piece.
-func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at int, p answers[T]) error) error {
+func pieces[T op.Computing](ctx context.Context, n, first int, visit func(at int, p answers[T]) error) error {
 	room := func() []T { return make([]T, min(n, piece)) }
 	p := answers[T]{room(), room(), room(), room()}
 	for at := 0; at < n; at += piece {
@@ -87,7 +88,7 @@ func pieces[T smoothl1.Float](ctx context.Context, n, first int, visit func(at i
 }
 
 // expect returns the loss that package cpu computes.
-func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss) (float64, error) {
+func expect[T op.Computing](ctx context.Context, n, first int, l smoothl1.Loss) (float64, error) {
 	var sums []float64
 	err := pieces(ctx, n, first, func(_ int, p answers[T]) error {
 		part := make([]float64, cpu.Chunks(len(p.pred)))
@@ -102,7 +103,7 @@ func expect[T smoothl1.Float](ctx context.Context, n, first int, l smoothl1.Loss
 }
 
 // compareOutput compares the output array with terms or gradients.
-func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
+func compareOutput[T op.Computing](ctx context.Context, n int, s set[T], l smoothl1.Loss, what func(answers[T]) []T) error {
 	host := make([]T, min(n, piece))
 	return pieces(ctx, n, s.first, func(at int, p answers[T]) error {
 		a := cpu.Args[T]{Pred: p.pred, Target: p.target, Terms: p.terms, GradPred: p.grad}
@@ -131,7 +132,7 @@ func compareOutput[T smoothl1.Float](ctx context.Context, n int, s set[T], l smo
 
 // checkPeer has a peer compute each operation on the first set, which is shared with it, and checks that the results are near ours, so
 // that it does the same work on the same arrays. compareBits measures how near they are.
-func checkPeer[T smoothl1.Float](ctx context.Context, p *peer, r *rotation[T], l smoothl1.Loss) error {
+func checkPeer[T op.Computing](ctx context.Context, p *peer, r *rotation[T], l smoothl1.Loss) error {
 	loss, err := expect[T](ctx, r.n, 0, l)
 	if err != nil {
 		return err

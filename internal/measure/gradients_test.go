@@ -3,6 +3,7 @@ package measure
 import (
 	"context"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -49,7 +50,7 @@ func (a apart) String() string {
 	return fmt.Sprintf("%d where all is normal, %d where something is not, %d from its own order", a.normal, a.subnormal, a.order)
 }
 
-func gradients[T smoothl1.Float](t *testing.T, ctx context.Context, p *peer) (most apart) {
+func gradients[T op.Computing](t *testing.T, ctx context.Context, p *peer) (most apart) {
 	const n = 105 << 7 // a multiple of every vector length: PyTorch computes the remainder in another order
 	r := rand.New(rand.NewPCG(1, 1))
 	dtype, tiny := smoothl1.DTypeOf[T](), 0x1p-126

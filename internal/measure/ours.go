@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -12,7 +13,7 @@ import (
 )
 
 // ours returns contenders for this module's operations, and for copies that move as many bytes.
-func ours[T smoothl1.Float](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (all []*contender) {
+func ours[T op.Computing](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (all []*contender) {
 	size := smoothl1.DTypeOf[T]().Size()
 	value := func() error {
 		_, err := op.Value()
@@ -87,7 +88,7 @@ type Call struct {
 }
 
 // locals returns the calls of other contenders in this process. They take float32.
-func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *clock) (all []*contender) {
+func locals[T op.Computing](c *Config, r *rotation[T], w Workload, clock *clock) (all []*contender) {
 	if r.host[0] == nil {
 		return nil
 	}
@@ -107,7 +108,7 @@ func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *cloc
 }
 
 // copyParts copies with as many goroutines, and in parts of the same size, as a loss on the CPU.
-func copyParts[T smoothl1.Float](to, from []T) {
+func copyParts[T op.Computing](to, from []T) {
 	const part = 64 * cpu.Chunk
 	workers := min(runtime.GOMAXPROCS(0), (len(to)+part-1)/part)
 	if workers <= 1 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"runtime"
 	"strconv"
 	"strings"
@@ -141,7 +142,7 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 }
 
 // measure measures workloads on the same arrays.
-func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
+func measure[T op.Computing](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
 	n := same[0].N()
 	if past(until) {
 		r.leave(c, "%d elements of %v: time was up", n, same[0].DType)
@@ -170,7 +171,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 }
 
 // measureOne measures a workload on existing arrays.
-func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
+func measureOne[T op.Computing](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
 	w Workload) (err error) {
 	if w.Threads > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
@@ -216,7 +217,7 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 }
 
 // invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders.
-func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload) ([]*contender, error) {
+func invite[T op.Computing](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload) ([]*contender, error) {
 	memory, most := "", 50
 	if arrays.shared != nil {
 		memory = arrays.shared.path()

@@ -117,9 +117,9 @@ func parseDescr(descr string) (d DType, bigEndian bool, err error) {
 	if strings.HasPrefix(strings.TrimLeft(descr, "|<>="), "O") {
 		return 0, false, errors.New("pickled Python objects, which are never read")
 	}
-	if len(descr) > 1 && (descr[0] == '<' || descr[0] == '>') {
+	if len(descr) > 1 && strings.Contains("<>|", descr[:1]) {
 		for d := Float32; d.valid(); d++ {
-			if descr[1:] == dtypes[d].code {
+			if descr[1:] == dtypes[d].code && (descr[0] == '|') == (dtypes[d].size == 1) { // a byte has no byte order
 				return d, descr[0] == '>', nil
 			}
 		}
@@ -131,7 +131,11 @@ func parseDescr(descr string) (d DType, bigEndian bool, err error) {
 func encodeHeader(h Header) []byte {
 	const align, growth = 64, 21
 	shape := shapeString(h.Shape)
-	text := fmt.Appendf(nil, "{'descr': '<%s', 'fortran_order': False, 'shape': %s, }", dtypes[h.DType].code, shape)
+	order := "<"
+	if h.DType.Size() == 1 {
+		order = "|"
+	}
+	text := fmt.Appendf(nil, "{'descr': '%s%s', 'fortran_order': False, 'shape': %s, }", order, dtypes[h.DType].code, shape)
 	if len(h.Shape) > 0 { // NumPy leaves room for the first dimension to grow in place
 		text = append(text, bytes.Repeat([]byte{' '}, growth-len(fmt.Sprint(h.Shape[0])))...)
 	}

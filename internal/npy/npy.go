@@ -1,8 +1,8 @@
 // Package npy reads and writes NumPy's .npy files, and reads .npz archives. It is strict: a file is either read as NumPy reads
 // it, or rejected with an error that names the file and says what is wrong with it.
 //
-// Elements are float32, float64, float16 and uint16 (also used for bfloat16), the last two as uint16 bit patterns. The package
-// reads format versions 1 to 3, either byte order, and C and Fortran order; it always returns elements in C
+// Elements are floating-point numbers (float16, and the uint16 bit patterns of bfloat16, as uint16), integers and bools (as the bytes 0
+// and 1). The package reads format versions 1 to 3, either byte order, and C and Fortran order; it always returns elements in C
 // order and the machine's byte order. It writes files byte for byte as numpy.save does.
 //
 // An array is read in one of four ways:
@@ -27,9 +27,9 @@ import (
 	"strings"
 )
 
-// Element is the Go type of an array's elements. Float16 and uint16 arrays have uint16 elements.
+// Element is the Go type of an array's elements. Float16 and uint16 arrays have uint16 elements, bool and uint8 arrays uint8 elements.
 type Element interface {
-	~float32 | ~float64 | ~uint16
+	~float32 | ~float64 | ~int8 | ~int16 | ~int32 | ~int64 | ~uint8 | ~uint16 | ~uint32 | ~uint64
 }
 
 // DType is the type of an array's elements in the file.
@@ -40,6 +40,14 @@ const (
 	Float64
 	Float16 // handled as bit patterns in a uint16
 	Uint16
+	Bool // handled as bytes
+	Uint8
+	Uint32
+	Uint64
+	Int8
+	Int16
+	Int32
+	Int64
 )
 
 var dtypes = [...]struct {
@@ -52,9 +60,17 @@ var dtypes = [...]struct {
 	Float64: {"f8", "float64", 8, reflect.Float64},
 	Float16: {"f2", "float16", 2, reflect.Uint16},
 	Uint16:  {"u2", "uint16", 2, reflect.Uint16},
+	Bool:    {"b1", "bool", 1, reflect.Uint8},
+	Uint8:   {"u1", "uint8", 1, reflect.Uint8},
+	Uint32:  {"u4", "uint32", 4, reflect.Uint32},
+	Uint64:  {"u8", "uint64", 8, reflect.Uint64},
+	Int8:    {"i1", "int8", 1, reflect.Int8},
+	Int16:   {"i2", "int16", 2, reflect.Int16},
+	Int32:   {"i4", "int32", 4, reflect.Int32},
+	Int64:   {"i8", "int64", 8, reflect.Int64},
 }
 
-func (d DType) valid() bool { return d >= Float32 && d <= Uint16 }
+func (d DType) valid() bool { return d >= Float32 && d <= Int64 }
 
 // String returns NumPy's name of the type: "float32".
 func (d DType) String() string {

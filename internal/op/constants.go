@@ -9,7 +9,7 @@ import (
 // Constants are the constants of a loss in its computing type T, as used by kernels/smoothl1.cu and the core kernels of package cpu.
 // One formula serves smooth L1, Huber and L1; factors that a loss does not have are 1, which is exact. A loss term is
 // a < Threshold ? ((0.5·a)·a)/Divisor : Outer·(a − 0.5·Threshold).
-type Constants[T smoothl1.Float] struct {
+type Constants[T Computing] struct {
 	Threshold T // beta or delta; 0 for L1
 	Outer     T // delta for Huber, else 1
 	Divisor   T // beta for smooth L1, else 1
@@ -20,7 +20,7 @@ type Constants[T smoothl1.Float] struct {
 func (c Constants[T]) Divides() bool { return c.Inverse == 1 && c.Divisor != 1 }
 
 // Of returns the constants of a valid loss.
-func Of[T smoothl1.Float](l smoothl1.Loss) Constants[T] {
+func Of[T Computing](l smoothl1.Loss) Constants[T] {
 	beta := T(l.Beta)
 	switch {
 	case l.Kind == smoothl1.Huber:
@@ -34,7 +34,7 @@ func Of[T smoothl1.Float](l smoothl1.Loss) Constants[T] {
 
 // inverse returns 1/x if x is a positive power of two and 1/x is finite, else 1. Multiplying by such an inverse and dividing by x
 // yield the same real number, rounded once. (For a subnormal float64, inverse returns 1 too.)
-func inverse[T smoothl1.Float](x T) T {
+func inverse[T Computing](x T) T {
 	bits, fraction := math.Float64bits(float64(x)), uint64(1)<<52-1
 	if y := 1 / x; bits&fraction == 0 && y <= largest[T]() {
 		return y
@@ -43,7 +43,7 @@ func inverse[T smoothl1.Float](x T) T {
 }
 
 // largest returns the largest finite number of a computing type, or 0 for an unknown type, which thus has no inverses.
-func largest[T smoothl1.Float]() T {
+func largest[T Computing]() T {
 	x := 0.0
 	switch smoothl1.DTypeOf[T]() {
 	case smoothl1.Float32:
@@ -54,8 +54,34 @@ func largest[T smoothl1.Float]() T {
 	return T(x)
 }
 
+// A Formula has the constants of a loss as a kernel takes them.
+type Formula struct {
+	Threshold, Inverse, Outer Number
+	Divides                   bool
+}
+
+// FormulaOf returns the constants of a valid loss for elements of type t.
+func FormulaOf(t smoothl1.DType, l smoothl1.Loss) Formula {
+	if t.Computing() == smoothl1.Float64 {
+		return formula(Of[float64](l))
+	}
+	return formula(Of[float32](l))
+}
+
+func formula[T Computing](c Constants[T]) Formula {
+	return Formula{NumberOf(c.Threshold), NumberOf(c.Inverse), NumberOf(c.Outer), c.Divides()}
+}
+
+// Round returns x, rounded to the computing type of t.
+func Round(t smoothl1.DType, x float64) Number {
+	if t.Computing() == smoothl1.Float64 {
+		return NumberOf(x)
+	}
+	return NumberOf(float32(x))
+}
+
 // Norm returns the factor by which a reduction scales the upstream gradient: 1/divisor, computed in float64 and rounded to T.
-func Norm[T smoothl1.Float](divisor float64) T { return T(1 / divisor) }
+func Norm[T Computing](divisor float64) T { return T(1 / divisor) }
 
 // normOf is Norm for the computing type of t. It is NaN for an unknown type.
 func normOf(t smoothl1.DType, divisor float64) float64 {
@@ -68,10 +94,15 @@ func normOf(t smoothl1.DType, divisor float64) float64 {
 	return math.NaN()
 }
 
-// Divisor returns the number by which a reduction over count elements divides the sum of the terms: that of d for a mean, else 1.
+// Divisor returns the number by which a reduction over count elements divides the sum of the terms: that of d for a mean, else 1. It
+// is also 1 for a mean over nothing that is to be 0. It is NaN for a divisor that depends on the mask or the weights.
 func Divisor(r smoothl1.Reduction, d smoothl1.Divisor, count int) float64 {
-	if r == smoothl1.Mean {
-		return d.Of(count)
+	if r != smoothl1.Mean {
+		return 1
 	}
-	return 1
+	x := d.Of(count)
+	if x == 0 && d.IsZeroIfEmpty() {
+		return 1
+	}
+	return x
 }

@@ -1,21 +1,27 @@
 package op
 
-import (
-	"math/bits"
-)
+import "math/bits"
 
 // A Role is the role of an array in an operation.
 type Role uint8
 
-// The roles. A new array needs a role here, a row in operands, and a field in cpu.Args and gpu.Args that checkAll and check put into a Call
-// and that cpu's short check, plain, does not accept.
+// The roles. A new array needs a role here, a row in operands, a view in smoothl1.Shape and viewOf, and a field in cpu.Args and gpu.Args
+// that checkAll and check put into a Call and that cpu's short check, plain, does not accept.
 const (
 	RolePred Role = iota
 	RoleTarget
+	RoleWeight
+	RoleMask
+	RoleBeta     // by element
 	RoleUpstream // an elementwise upstream gradient
+	RoleIndex
+	RoleDirection // by which the second derivative is multiplied
 	RoleTerms
+	RoleAbs // |d|
 	RoleGradPred
 	RoleGradTarget
+	RoleSecond // the second derivative times the direction
+	RoleLosses // of the rows
 	RoleChunkSums
 	Roles = iota
 )
@@ -26,26 +32,40 @@ type operand struct {
 	output  bool
 	inPlace bool      // an output that may be the same array as an input
 	uses    Set[Pass] // the passes that use it
-	needs   Set[Pass] // the passes that require it; for gradients see the variable of that name
+	needs   Set[Pass] // the passes that require it; see also derived and perTerm
+	lean    bool      // lean kernels have it
 }
 
 var operands = [Roles]operand{
-	RolePred:       {name: "pred", uses: every, needs: every},
-	RoleTarget:     {name: "target", uses: every, needs: every},
-	RoleUpstream:   {name: "upstream", uses: differentiating},
-	RoleTerms:      {name: "terms", output: true, inPlace: true, uses: SetOf(Terms), needs: SetOf(Terms)},
-	RoleGradPred:   {name: "gradPred", output: true, inPlace: true, uses: differentiating},
-	RoleGradTarget: {name: "gradTarget", output: true, inPlace: true, uses: differentiating},
-	RoleChunkSums:  {name: "chunkSums", output: true, uses: SetOf(Forward, ForwardBackward)},
+	RolePred:       {name: "pred", uses: every, needs: every, lean: true},
+	RoleTarget:     {name: "target", uses: every, needs: every, lean: true},
+	RoleWeight:     {name: "weight", uses: every},
+	RoleMask:       {name: "mask", uses: every},
+	RoleBeta:       {name: "beta", uses: every},
+	RoleUpstream:   {name: "upstream", uses: differentiating, lean: true},
+	RoleIndex:      {name: "index", uses: every},
+	RoleDirection:  {name: "direction", uses: differentiating},
+	RoleTerms:      {name: "terms", output: true, inPlace: true, uses: every, lean: true},
+	RoleAbs:        {name: "abs", output: true, inPlace: true, uses: every},
+	RoleGradPred:   {name: "gradPred", output: true, inPlace: true, uses: differentiating, lean: true},
+	RoleGradTarget: {name: "gradTarget", output: true, inPlace: true, uses: differentiating, lean: true},
+	RoleSecond:     {name: "second", output: true, inPlace: true, uses: differentiating},
+	RoleLosses:     {name: "losses", output: true, uses: reducing},
+	RoleChunkSums:  {name: "chunkSums", output: true, uses: reducing, lean: true},
 }
 
 const (
 	every           Set[Pass] = 1<<Passes - 1
+	reducing        Set[Pass] = 1<<Forward | 1<<ForwardBackward
 	differentiating Set[Pass] = 1<<Backward | 1<<ForwardBackward
 )
 
-// gradients are the outputs of which a pass that differentiates requires at least one.
-const gradients Set[Role] = 1<<RoleGradPred | 1<<RoleGradTarget
+// The outputs of which a pass that differentiates, and the pass Terms, require at least one.
+const (
+	gradients Set[Role] = 1<<RoleGradPred | 1<<RoleGradTarget
+	derived             = gradients | 1<<RoleSecond
+	perTerm   Set[Role] = 1<<RoleTerms | 1<<RoleAbs
+)
 
 // String returns the name of the role's field of Args with a lower-case initial, such as "gradPred".
 func (r Role) String() string { return operands[r].name }
@@ -59,17 +79,15 @@ func (r Role) InPlace() bool { return operands[r].inPlace }
 // UsedBy reports whether the pass reads or writes the array.
 func (r Role) UsedBy(p Pass) bool { return operands[r].uses.Has(p) }
 
-// lenFor returns the length that the array must have if pred has length n.
-func (r Role) lenFor(n int) int {
-	if r == RoleChunkSums { // not in the table, so that the compiler can fold it for a constant role
-		return Chunks(n)
-	}
-	return n
-}
-
-// size returns the size of an element in bytes, given that of an element of pred.
-func (r Role) size(pred int) int {
-	if r == RoleChunkSums {
+// Size returns the size of an element in bytes, given that of an element of pred. It is not in the table, so that the compiler can fold
+// it for a constant role.
+func (r Role) Size(pred int) int {
+	switch r {
+	case RoleMask:
+		return 1
+	case RoleIndex:
+		return 4
+	case RoleLosses, RoleChunkSums:
 		return 8
 	}
 	return pred
@@ -86,6 +104,9 @@ func SetOf[E Role | Pass](members ...E) (s Set[E]) {
 	return s
 }
 
+// Rich reports whether a set of roles has one that lean code does not have.
+func (s Set[E]) Rich() bool { return Set[Role](s)&^lean != 0 }
+
 // Has reports whether e is in the set.
 func (s Set[E]) Has(e E) bool { return s>>e&1 != 0 }
 
@@ -96,6 +117,7 @@ func (s Set[E]) first() E { return E(bits.TrailingZeros32(uint32(s))) }
 var (
 	used, needed     [Passes]Set[Role]
 	outputs, inPlace Set[Role]
+	lean             Set[Role]
 )
 
 func init() {
@@ -110,6 +132,9 @@ func init() {
 		}
 		if operands[r].output {
 			outputs |= SetOf(r)
+		}
+		if operands[r].lean {
+			lean |= SetOf(r)
 		}
 		if operands[r].inPlace {
 			inPlace |= SetOf(r)

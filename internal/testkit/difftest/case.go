@@ -5,6 +5,7 @@ package difftest
 import (
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"strconv"
 	"strings"
@@ -208,4 +209,4 @@ func (c Case) shiftOf(k int) int {
 }
 
 // beta returns the loss's beta rounded to the element type.
-func beta[T smoothl1.Float](c Case) float64 { return math.Abs(float64(T(c.Loss.Beta))) }
+func beta[T op.Computing](c Case) float64 { return math.Abs(float64(T(c.Loss.Beta))) }

@@ -3,6 +3,7 @@ package difftest
 import (
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -52,7 +53,7 @@ func OtherSets() []Column {
 }
 
 // with returns f run with the given instruction set.
-func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
+func with[T op.Computing](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
 	return func(c Case, in Inputs[T]) (Result[T], error) {
 		defer isa.Use(set)()
 		return f(c, in)
@@ -60,7 +61,7 @@ func with[T smoothl1.Float](set isa.Set, f func(Case, Inputs[T]) (Result[T], err
 }
 
 // onCPU returns the function of a column for four functions of package cpu. It places their arrays between guard zones.
-func onCPU[T smoothl1.Float](
+func onCPU[T op.Computing](
 	terms func(smoothl1.Loss, cpu.Args[T]) error,
 	forward func(smoothl1.Loss, cpu.Args[T]) (float64, error),
 	backward func(smoothl1.Loss, cpu.Args[T]) error,
@@ -164,7 +165,7 @@ func RunAll(c Case, columns []Column, reference Column) []error {
 	return errs
 }
 
-func runAll[T smoothl1.Float](c Case, columns []Column, errs []error, of func(Column) func(Case, Inputs[T]) (Result[T], error), reference Column) {
+func runAll[T op.Computing](c Case, columns []Column, errs []error, of func(Column) func(Case, Inputs[T]) (Result[T], error), reference Column) {
 	in := Generate[T](c)
 	want, wantErr := of(reference)(c, in)
 	for i, column := range columns {

@@ -11,17 +11,34 @@ import (
 
 // SameBits reports whether two numbers have the same bits or are both NaN. Thus −0 and +0 differ.
 func SameBits[T smoothl1.Float](got, want T) bool {
-	g, w := float64(got), float64(want) // widening is exact and keeps the sign of zero
+	g, w := widen(got), widen(want)
 	return math.Float64bits(g) == math.Float64bits(w) || g != g && w != w
 }
+
+// widen returns x, exactly, with its sign also if it is zero.
+func widen[T smoothl1.Float](x T) float64 {
+	switch x := any(x).(type) {
+	case float32:
+		return float64(x)
+	case float64:
+		return x
+	case smoothl1.F16:
+		return float64(x.Float32())
+	case smoothl1.BF16:
+		return float64(x.Float32())
+	}
+	panic(fmt.Sprintf("difftest: no number in %T", x))
+}
+
+func isNaN[T smoothl1.Float](x T) bool { return math.IsNaN(widen(x)) }
 
 // ULPs returns the distance of two numbers in units in the last place, with −0 and +0 as one number. It is 0 for two NaNs, and the
 // largest uint64 for a NaN and a number.
 func ULPs[T smoothl1.Float](a, b T) uint64 {
 	switch {
-	case a != a && b != b:
+	case isNaN(a) && isNaN(b):
 		return 0
-	case a != a || b != b:
+	case isNaN(a) || isNaN(b):
 		return math.MaxUint64
 	}
 	x, y := order(a), order(b)

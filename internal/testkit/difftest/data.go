@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -43,13 +44,13 @@ func parseData(s string) (Data, error) {
 }
 
 // Inputs are the input arrays of a case.
-type Inputs[T smoothl1.Float] struct {
+type Inputs[T op.Computing] struct {
 	Pred, Target []T
 	Upstream     []T // nil unless elementwise
 }
 
 // Generate returns the input arrays of a case. They are the same on every machine.
-func Generate[T smoothl1.Float](c Case) Inputs[T] {
+func Generate[T op.Computing](c Case) Inputs[T] {
 	r := rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31))
 	in := Inputs[T]{Pred: make([]T, c.N), Target: make([]T, c.N)}
 	fill(r, c.Data, in.Pred)
@@ -90,7 +91,7 @@ func Generate[T smoothl1.Float](c Case) Inputs[T] {
 	return in
 }
 
-func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
+func fill[T op.Computing](r *rand.Rand, d Data, x []T) {
 	scale := []float64{1e-3, 0.1, 1, 1, 10, 1e4}[r.IntN(6)]
 	for i := range x {
 		switch {
@@ -111,7 +112,7 @@ func fill[T smoothl1.Float](r *rand.Rand, d Data, x []T) {
 }
 
 // lanes sets all differences to 0 but those in one lane of each chunk.
-func lanes[T smoothl1.Float](r *rand.Rand, c Case, in Inputs[T]) {
+func lanes[T op.Computing](r *rand.Rand, c Case, in Inputs[T]) {
 	lane := 0
 	for i := range in.Pred {
 		if i%cpu.Chunk == 0 {
@@ -126,7 +127,7 @@ func lanes[T smoothl1.Float](r *rand.Rand, c Case, in Inputs[T]) {
 
 // addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one. Most of these are
 // three quarters of a unit in the last place, which only rounding to nearest rounds up.
-func addend[T smoothl1.Float](r *rand.Rand, c Case, first bool) T {
+func addend[T op.Computing](r *rand.Rand, c Case, first bool) T {
 	switch {
 	case first:
 		return sign(r, T(math.Ldexp(1+r.Float64(), 30)))
@@ -140,7 +141,7 @@ func addend[T smoothl1.Float](r *rand.Rand, c Case, first bool) T {
 }
 
 // single sets all differences to 0 but one in each chunk, which is about as often below beta as above.
-func single[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
+func single[T op.Computing](r *rand.Rand, b T, in Inputs[T]) {
 	copy(in.Target, in.Pred)
 	for start := 0; start < len(in.Pred); start += cpu.Chunk {
 		i := start + r.IntN(min(cpu.Chunk, len(in.Pred)-start))
@@ -149,7 +150,7 @@ func single[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 }
 
 // kinks sets the differences to values at and near the points where the formula changes.
-func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
+func kinks[T op.Computing](r *rand.Rand, b T, in Inputs[T]) {
 	for i := range in.Pred {
 		in.Pred[i] = sign(r, T(r.IntN(4))*b)
 		d := sign(r, []T{0, b, b}[r.IntN(3)])
@@ -163,7 +164,7 @@ func kinks[T smoothl1.Float](r *rand.Rand, b T, in Inputs[T]) {
 	}
 }
 
-func special[T smoothl1.Float](r *rand.Rand) T {
+func special[T op.Computing](r *rand.Rand) T {
 	inf, nan := T(math.Inf(1)), T(math.NaN())
 	values := []T{0, inf, nan, smallest[T](), smallest[T]() * 5, largest[T](), 1, 0.1, 2.5, 1e-30, 1e30}
 	return sign(r, values[r.IntN(len(values))])
@@ -177,14 +178,14 @@ func normal(r *rand.Rand) float64 {
 	return float64(sum*0x1p-16-2) * math.Sqrt(3) // the product by a power of two is exact, fused or not
 }
 
-func sign[T smoothl1.Float](r *rand.Rand, x T) T {
+func sign[T op.Computing](r *rand.Rand, x T) T {
 	if r.IntN(2) == 0 {
 		return -x
 	}
 	return x
 }
 
-func neighbour[T smoothl1.Float](r *rand.Rand, x T) T {
+func neighbour[T op.Computing](r *rand.Rand, x T) T {
 	return next(x, math.Inf(r.IntN(2)*2-1))
 }
 

@@ -3,8 +3,8 @@ package difftest
 import (
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 
-	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 )
 
@@ -13,7 +13,7 @@ func On(name string, d *gpu.Device) Column {
 	return Column{name, onDevice[float32](d), onDevice[float64](d)}
 }
 
-func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T], error) {
+func onDevice[T op.Computing](d *gpu.Device) func(Case, Inputs[T]) (Result[T], error) {
 	return func(c Case, in Inputs[T]) (r Result[T], err error) {
 		b := deviceArrays[T]{dev: d, c: c}
 		defer func() { err = errors.Join(err, b.close()) }()
@@ -86,7 +86,7 @@ func onDevice[T smoothl1.Float](d *gpu.Device) func(Case, Inputs[T]) (Result[T],
 }
 
 // deviceArrays are buffers between guard zones. Errors are kept in err.
-type deviceArrays[T smoothl1.Float] struct {
+type deviceArrays[T op.Computing] struct {
 	dev    *gpu.Device
 	c      Case
 	wholes []*gpu.Buffer[T]
@@ -145,6 +145,6 @@ func (b *deviceArrays[T]) close() error {
 }
 
 // ComputeOn computes a case on the given arrays with package gpu on a device.
-func ComputeOn[T smoothl1.Float](d *gpu.Device, c Case, in Inputs[T]) (Result[T], error) {
+func ComputeOn[T op.Computing](d *gpu.Device, c Case, in Inputs[T]) (Result[T], error) {
 	return onDevice[T](d)(c, in)
 }

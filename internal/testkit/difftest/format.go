@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 
 	"github.com/smoothl1/smoothl1"
@@ -38,9 +39,9 @@ func errNoType(t smoothl1.DType) error {
 	return smoothl1.NewArgError("difftest", "dtype", t, smoothl1.ErrDType)
 }
 
-func smallest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).smallest) }
+func smallest[T op.Computing]() T { return T(formatOf(smoothl1.DTypeOf[T]()).smallest) }
 
-func largest[T smoothl1.Float]() T { return T(formatOf(smoothl1.DTypeOf[T]()).largest) }
+func largest[T op.Computing]() T { return T(formatOf(smoothl1.DTypeOf[T]()).largest) }
 
 // bitsOf returns the bit pattern of a number.
 func bitsOf[T smoothl1.Float](x T) uint64 {
@@ -49,6 +50,10 @@ func bitsOf[T smoothl1.Float](x T) uint64 {
 		return uint64(math.Float32bits(x))
 	case float64:
 		return math.Float64bits(x)
+	case smoothl1.F16:
+		return uint64(x)
+	case smoothl1.BF16:
+		return uint64(x)
 	}
 	panic(fmt.Sprintf("difftest: no bits of %T", x))
 }
@@ -60,6 +65,10 @@ func fromBits[T smoothl1.Float](bits uint64) (x T) {
 		*x = math.Float32frombits(uint32(bits))
 	case *float64:
 		*x = math.Float64frombits(bits)
+	case *smoothl1.F16:
+		*x = smoothl1.F16(bits)
+	case *smoothl1.BF16:
+		*x = smoothl1.BF16(bits)
 	default:
 		panic(fmt.Sprintf("difftest: no bits of %T", x))
 	}
@@ -67,7 +76,7 @@ func fromBits[T smoothl1.Float](bits uint64) (x T) {
 }
 
 // next returns the neighbour of x towards an infinity.
-func next[T smoothl1.Float](x T, infinity float64) T {
+func next[T op.Computing](x T, infinity float64) T {
 	switch x := any(x).(type) {
 	case float32:
 		return T(math.Nextafter32(x, float32(infinity)))

@@ -1,6 +1,7 @@
 package difftest
 
 import (
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"testing"
 
@@ -26,7 +27,7 @@ func TestFormats(t *testing.T) {
 	formatIs[float64](t, 1<<52-1, math.Nextafter(math.MaxFloat64, 0))
 }
 
-func formatIs[T smoothl1.Float](t *testing.T, subnormals uint64, belowLargest T) {
+func formatIs[T op.Computing](t *testing.T, subnormals uint64, belowLargest T) {
 	f := formatOf(smoothl1.DTypeOf[T]())
 	assert.Equal(t, T(f.smallest), fromBits[T](1))
 	assert.Equal(t, subnormals+1, bitsOf(T(f.smallestNormal)))

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"os"
 	"path/filepath"
@@ -82,7 +83,7 @@ func openGolden(dir, cases, arrays string) (*golden, error) {
 }
 
 // goldenArray returns a copy of an array of the case.
-func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T, err error) {
+func goldenArray[T op.Computing](g *golden, c goldenCase, name string) (x []T, err error) {
 	name = c.Name + "." + name
 	if x, ok := g.read[name].([]T); ok {
 		return slices.Clone(x), nil
@@ -101,7 +102,7 @@ func goldenArray[T smoothl1.Float](g *golden, c goldenCase, name string) (x []T,
 }
 
 // generated returns n values in [-2, 2) made with splitmix64's output function, like testdata/golden/contract.py.
-func generated[T smoothl1.Float](seed uint64, n int) []T {
+func generated[T op.Computing](seed uint64, n int) []T {
 	x := make([]T, n)
 	digits := formatOf(smoothl1.DTypeOf[T]()).digits
 	for i := range x {

@@ -3,6 +3,7 @@ package difftest
 import (
 	"encoding/binary"
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"hash/crc32"
 	"math"
 	"path/filepath"
@@ -31,7 +32,7 @@ func allColumns(t *testing.T) []Column {
 }
 
 // of returns the column's function for T.
-func of[T smoothl1.Float](c Column) func(Case, Inputs[T]) (Result[T], error) {
+func of[T op.Computing](c Column) func(Case, Inputs[T]) (Result[T], error) {
 	if f, ok := any(c.f32).(func(Case, Inputs[T]) (Result[T], error)); ok {
 		return f
 	}
@@ -61,7 +62,7 @@ func TestContract(t *testing.T) {
 	}
 }
 
-func contractCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, column Column) {
+func contractCase[T op.Computing](t *testing.T, g *golden, c goldenCase, column Column) {
 	t.Helper()
 	read := func(name string) []T {
 		x, err := goldenArray[T](g, c, name)
@@ -125,7 +126,7 @@ func TestContractOfLargeArrays(t *testing.T) {
 	}
 }
 
-func largeContractCase[T smoothl1.Float](t *testing.T, c largeCase, all []Column) {
+func largeContractCase[T op.Computing](t *testing.T, c largeCase, all []Column) {
 	in := Inputs[T]{Pred: generated[T](c.SeedPred, c.Count), Target: generated[T](c.SeedTgt, c.Count)}
 	k := Case{Op: ForwardBackward, DType: c.DType, N: c.Count, Upstream: c.G, Grads: GradPred, Seed: 1,
 		Loss: smoothl1.Loss{Kind: c.Kind, Beta: c.Beta, Reduction: c.Reduction}}
@@ -168,7 +169,7 @@ func TestPyTorch(t *testing.T) {
 
 const pytorchULPs = 4
 
-func pytorchCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, column Column) {
+func pytorchCase[T op.Computing](t *testing.T, g *golden, c goldenCase, column Column) {
 	t.Helper()
 	read := func(name string) []T {
 		x, err := goldenArray[T](g, c, name)

@@ -2,6 +2,7 @@ package difftest
 
 import (
 	"fmt"
+	"github.com/smoothl1/smoothl1/internal/op"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -11,10 +12,10 @@ import (
 const zone = 64
 
 // sentinel returns the contents of guard zones: a NaN, to reveal reads, with a payload, to reveal writes.
-func sentinel[T smoothl1.Float]() T { return fromBits[T](formatOf(smoothl1.DTypeOf[T]()).sentinel) }
+func sentinel[T op.Computing]() T { return fromBits[T](formatOf(smoothl1.DTypeOf[T]()).sentinel) }
 
 // guarded are arrays between guard zones.
-type guarded[T smoothl1.Float] struct {
+type guarded[T op.Computing] struct {
 	whole  [][]T
 	shifts []int
 }
@@ -37,7 +38,7 @@ func (c Case) zoneOf() int {
 }
 
 // surround returns content with a guard zone on either side, the first one longer by shift.
-func surround[T smoothl1.Float](content []T, zone, shift int) []T {
+func surround[T op.Computing](content []T, zone, shift int) []T {
 	whole := make([]T, zone+shift+len(content)+zone)
 	copy(inside(whole, zone, shift, len(content)), content)
 	for _, outside := range [][]T{whole[:zone+shift], whole[zone+shift+len(content):]} {
@@ -48,12 +49,12 @@ func surround[T smoothl1.Float](content []T, zone, shift int) []T {
 	return whole
 }
 
-func inside[T smoothl1.Float](whole []T, zone, shift, n int) []T {
+func inside[T op.Computing](whole []T, zone, shift, n int) []T {
 	return whole[zone+shift : zone+shift+n : zone+shift+n]
 }
 
 // checkZones returns an error if the guard zones of array k were written to.
-func checkZones[T smoothl1.Float](k int, whole []T, zone, shift int) error {
+func checkZones[T op.Computing](k int, whole []T, zone, shift int) error {
 	begin, end := zone+shift, len(whole)-zone
 	for _, outside := range [][2]int{{0, begin}, {end, len(whole)}} {
 		for i := outside[0]; i < outside[1]; i++ {
