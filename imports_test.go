@@ -62,9 +62,13 @@ var table = map[string]struct{ ours, others string }{
 	"internal/npy":                {forFiles, ""},
 	"internal/testkit":            {"", anything},
 	"cmd/smoothl1":                {forTools + " internal/measure", anything},
+	"examples/detection":          {forGPU + " gpu", binding},
 	"examples/deviceloop":         {forGPU + " gpu", binding},
+	"examples/diffusion":          {forGPU + " gpu", binding},
+	"examples/dqn":                {forGPU + " gpu", binding},
 	"examples/goroutines":         {forGPU + " gpu", binding},
 	"examples/hostslices":         {forGPU + " gpu", binding},
+	"examples/mixed":              {forGPU + " gpu", binding},
 	"examples/robustfit":          {forGPU + " gpu", anything},
 	"examples/wrap":               {forPrograms, binding},
 }
