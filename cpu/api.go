@@ -56,8 +56,10 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 // compute performs an operation, whose name is for errors: the pass p or, if p is op.Chosen, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
 	t := smoothl1.DTypeOf[T]()
-	if t.Computing() == t && l.Validate(t) == nil && a.plain(l, p, t.Size()) {
-		return lean(l, p, a), nil
+	if t.Computing() == t && l.Validate(t) == nil {
+		if q, ok := a.plain(l, p, t.Size()); ok {
+			return lean(l, q, a), nil
+		}
 	}
 	var c checked
 	if err := a.checkAll(&c, name, l, p); err != nil {

@@ -121,39 +121,54 @@ func (u *Upstream[T]) number() float64 {
 }
 
 // plain reports whether a call of a common form is valid: pred, target, at most one other array but for the chunk sums, all of them apart,
-// and nothing else that can be wrong. It spares a small loss the cost of checkAll, which would take a good part of its time.
-func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) bool {
+// and nothing else that can be wrong. It spares a small loss the cost of checkAll, which would take a good part of its time. The pass is
+// p or, if that is op.Chosen, the one for the outputs in a.
+func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) (op.Pass, bool) {
 	if a.Shape != nil || a.Weight != nil || a.Mask != nil || a.Beta != nil || a.Index != nil || a.Abs != nil || a.Second != nil ||
-		a.Direction != nil || a.Losses != nil || a.ByRow || a.AccumulatePred || a.AccumulateTarget || p == op.Chosen {
-		return false
+		a.Direction != nil || a.Losses != nil || a.ByRow || a.AccumulatePred || a.AccumulateTarget {
+		return 0, false
+	}
+	if p == op.Chosen {
+		loss := l.Reduction != smoothl1.None && !a.NoLoss
+		switch {
+		case a.GradPred != nil && loss:
+			p = op.ForwardBackward
+		case a.GradPred != nil:
+			p = op.Backward
+		case loss:
+			p = op.Forward
+		}
+		if p == op.Chosen || a.Terms != nil || a.GradTarget != nil || !loss && a.ChunkSums != nil || p == op.Forward && (a.Upstream.set || a.Upstream.elements != nil) {
+			return 0, false
+		}
 	}
 	n, out := len(a.Pred), a.Terms
 	if p != op.Terms {
 		if a.Terms != nil || !a.Divisor.IsZero() {
-			return false
+			return 0, false
 		}
 		if out = a.GradPred; p.Differentiates() && (out == nil || a.GradTarget != nil || a.Upstream.elements != nil) {
-			return false
+			return 0, false
 		}
 	}
 	if len(a.Target) != n {
-		return false
+		return 0, false
 	}
 	pred, target, bytes := address(a.Pred), address(a.Target), uint64(n*size)
 	if p != op.Forward {
 		at := address(out)
 		if len(out) != n || !op.Apart(at, bytes, pred, bytes) || !op.Apart(at, bytes, target, bytes) {
-			return false
+			return 0, false
 		}
 	}
 	if !p.Reduces() || l.Reduction == smoothl1.None {
-		return !p.Reduces()
+		return p, !p.Reduces()
 	}
 	if a.ChunkSums == nil {
-		return true
+		return p, true
 	}
 	at, long := address(a.ChunkSums), uint64(8*len(a.ChunkSums))
-	return len(a.ChunkSums) == op.Chunks(n) && op.Apart(at, long, pred, bytes) && op.Apart(at, long, target, bytes) &&
+	return p, len(a.ChunkSums) == op.Chunks(n) && op.Apart(at, long, pred, bytes) && op.Apart(at, long, target, bytes) &&
 		(p == op.Forward || op.Apart(at, long, address(out), bytes))
 }
 
@@ -173,10 +188,9 @@ func (a *Args[T]) checkAll(c *checked, name string, l smoothl1.Loss, p op.Pass) 
 	if err := l.Validate(t); err != nil {
 		return err
 	}
+	c.Reset(l.Reduction, a.Divisor, len(a.Pred), t)
 	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfCPU, a.Upstream.set, a.NoLoss
-	c.Reduction, c.Divisor, c.ByRow = l.Reduction, a.Divisor, a.ByRow
-	c.AccumulatePred, c.AccumulateTarget = a.AccumulatePred, a.AccumulateTarget
-	c.N, c.DType, c.Size = len(a.Pred), t, t.Size()
+	c.ByRow, c.AccumulatePred, c.AccumulateTarget = a.ByRow, a.AccumulatePred, a.AccumulateTarget
 	if a.Shape != nil || a.Index != nil || a.ByRow {
 		if err := c.SetShape(name, a.Shape, len(a.Pred), a.Index != nil, &c.views); err != nil {
 			return err

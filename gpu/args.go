@@ -94,28 +94,30 @@ type operands struct {
 
 // check validates the arguments before anything is launched, and sets o.
 func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (err error) {
-	c := &o.call
-	*c = op.Call{
-		Elementwise: op.ElementwiseOfKernels, Upstream: a.Upstream.kind == upstreamNumber, NoLoss: a.NoLoss,
-		ByRow: a.ByRow, AccumulatePred: a.AccumulatePred, AccumulateTarget: a.AccumulateTarget,
-		Reduction: s.loss.Reduction, Divisor: a.Divisor,
-		N: a.Pred.Len(), DType: smoothl1.DTypeOf[T](), Size: smoothl1.DTypeOf[T]().Size(),
-	}
+	c, t := &o.call, smoothl1.DTypeOf[T]()
+	c.Reset(s.loss.Reduction, a.Divisor, a.Pred.Len(), t)
+	c.Elementwise, c.Upstream, c.NoLoss = op.ElementwiseOfKernels, a.Upstream.kind == upstreamNumber, a.NoLoss
+	c.ByRow, c.AccumulatePred, c.AccumulateTarget = a.ByRow, a.AccumulatePred, a.AccumulateTarget
 	if a.Shape != nil || a.Index != nil || a.ByRow {
 		if err := c.SetShape(name, a.Shape, c.N, a.Index != nil, &o.views); err != nil {
 			return err
 		}
 	}
 	o.name = name
-	has := put(s, op.RolePred, a.Pred) | put(s, op.RoleTarget, a.Target) | put(s, op.RoleTerms, a.Terms) |
-		put(s, op.RoleGradPred, a.GradPred) | put(s, op.RoleGradTarget, a.GradTarget) |
-		put(s, op.RoleWeight, a.Weight) | put(s, op.RoleMask, a.Mask) | put(s, op.RoleBeta, a.Beta) | put(s, op.RoleIndex, a.Index) |
-		put(s, op.RoleDirection, a.Direction) | put(s, op.RoleAbs, a.Abs) | put(s, op.RoleSecond, a.Second) | put(s, op.RoleLosses, a.Losses)
+	has := o.put(s.dev, op.RolePred, a.Pred.arrayOf(), t) | o.put(s.dev, op.RoleTarget, a.Target.arrayOf(), t) |
+		o.put(s.dev, op.RoleTerms, a.Terms.arrayOf(), t) |
+		o.put(s.dev, op.RoleGradPred, a.GradPred.arrayOf(), t) | o.put(s.dev, op.RoleGradTarget, a.GradTarget.arrayOf(), t)
+	if a.Weight != nil || a.Mask != nil || a.Beta != nil || a.Index != nil || a.Abs != nil || a.Direction != nil || a.Second != nil || a.Losses != nil {
+		has |= o.put(s.dev, op.RoleWeight, a.Weight.arrayOf(), t) | o.put(s.dev, op.RoleMask, a.Mask.arrayOf(), smoothl1.Uint8) |
+			o.put(s.dev, op.RoleBeta, a.Beta.arrayOf(), t) | o.put(s.dev, op.RoleIndex, a.Index.arrayOf(), smoothl1.Int32) |
+			o.put(s.dev, op.RoleAbs, a.Abs.arrayOf(), t) | o.put(s.dev, op.RoleDirection, a.Direction.arrayOf(), t) |
+			o.put(s.dev, op.RoleSecond, a.Second.arrayOf(), t) | o.put(s.dev, op.RoleLosses, a.Losses.arrayOf(), smoothl1.Float64)
+	}
 	if a.Upstream.kind == upstreamElements {
 		if a.Upstream.elements == nil {
 			return smoothl1.NewArgError(name, op.RoleUpstream.String(), "nil", smoothl1.ErrNil)
 		}
-		has |= put(s, op.RoleUpstream, a.Upstream.elements)
+		has |= o.put(s.dev, op.RoleUpstream, a.Upstream.elements.arrayOf(), t)
 	}
 	c.Has = has
 	if p == op.Chosen {
@@ -131,32 +133,45 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 	return nil
 }
 
-// put adds a buffer to the operands and to the call to be checked, unless it is nil.
-func put[T smoothl1.Float, E smoothl1.Element](s *SmoothL1[T], r op.Role, x *Buffer[E]) op.Found {
-	if x == nil {
+// put adds an array of the given type to the operands and to the call to be checked, unless it is nil.
+func (o *operands) put(dev *Device, r op.Role, b *array, t smoothl1.DType) op.Found {
+	if b == nil {
 		return 0
 	}
-	b := &x.array
-	s.operands.arrays[r] = b
-	c := &s.operands.call
-	if b.dev != s.dev || b.dtype != smoothl1.DTypeOf[E]() || b.closed() {
-		return s.putUnusable(c, r, b, smoothl1.DTypeOf[E]())
+	o.arrays[r] = b
+	if b.dev != dev || b.dtype != t || b.closed() {
+		return o.putUnusable(dev, r, b, t)
 	}
-	return c.Put(r, b.at(), b.n)
+	return o.call.Put(r, b.at(), b.n)
 }
 
 // putUnusable adds an array that cannot be used, with the reason.
-func (s *SmoothL1[T]) putUnusable(c *op.Call, r op.Role, b *array, t smoothl1.DType) op.Found {
+func (o *operands) putUnusable(dev *Device, r op.Role, b *array, t smoothl1.DType) op.Found {
+	c := &o.call
 	switch {
 	case b.dev == nil:
 		return c.PutUnusable(r, op.Zero, "Buffer{}")
-	case b.dev != s.dev:
+	case b.dev != dev:
 		return c.PutUnusable(r, op.OtherDevice, "buffer of "+b.dev.String())
 	case b.dtype != t:
 		return c.PutUnusable(r, op.OtherDType, fmt.Sprintf("of %v", b.dtype))
 	default:
 		return c.PutUnusable(r, op.Closed, b.String())
 	}
+}
+
+// release forgets the buffers, so that the op does not keep them reachable.
+func (o *operands) release() {
+	for given := o.call.Has.Given(); given != 0; given &= given - 1 {
+		o.arrays[given.First()] = nil
+	}
+}
+
+func (b *Buffer[T]) arrayOf() *array {
+	if b == nil {
+		return nil
+	}
+	return &b.array
 }
 
 // at returns the address of a buffer's first element, in device or host memory.

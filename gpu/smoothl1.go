@@ -122,7 +122,7 @@ func (s *SmoothL1[T]) do(name string, p op.Pass, a *Args[T], options []Option) e
 	var c call
 	defer func() { // a single defer, to keep it open-coded
 		c.end()
-		s.operands.arrays = [op.Roles]*array{} // do not keep the buffers reachable
+		s.operands.release()
 		s.turns.end()
 		runtime.KeepAlive(a) // no cleanup may release the operands before the work is queued
 	}()

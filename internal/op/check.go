@@ -76,6 +76,14 @@ type array struct{ from, to uint64 }
 // overlaps reports whether two arrays share memory. An empty array, whatever its address, shares none.
 func (a *array) overlaps(b *array) bool { return max(a.from, b.from) < min(a.to, b.to) }
 
+// Reset prepares c, which may have been used before, for a call on n elements of type t: the exported fields that are not parameters
+// are to be set then.
+func (c *Call) Reset(r smoothl1.Reduction, d smoothl1.Divisor, n int, t smoothl1.DType) {
+	c.Reduction, c.Divisor = r, d
+	c.N, c.DType, c.Size = n, t, t.Size()
+	c.Has, c.Matrix, c.shape, c.unusable = 0, Matrix{}, nil, nil
+}
+
 // SetShape resolves the shape, which may be nil, for a pred of n elements. With an index, the columns of the shape are those of pred.
 // The views are stored in v.
 func (c *Call) SetShape(name string, s *smoothl1.Shape, n int, indexed bool, v *Views) error {
@@ -213,7 +221,7 @@ func (c *Call) Choose(name string) (Pass, error) {
 	}
 	switch extra := given &^ used[p]; {
 	case extra != 0:
-		return 0, unused(extra.first().String(), "given")
+		return 0, unused(extra.First().String(), "given")
 	case c.Upstream && !p.Differentiates():
 		return 0, unused("upstream", "a number")
 	case p == Terms && !c.Divisor.IsZero():
@@ -256,10 +264,10 @@ func (c *Call) Check(name string, p Pass) error {
 		return smoothl1.NewArgError(name, "terms", "nil", smoothl1.ErrNil)
 	}
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
-		r := rest.first()
+		r := rest.First()
 		a := &c.arrays[r]
 		for others := given &^ (rest & outputs); others != 0; others &= others - 1 {
-			other := others.first()
+			other := others.First()
 			b := &c.arrays[other]
 			if a.to <= b.from || b.to <= a.from {
 				continue // the common case
@@ -303,10 +311,10 @@ func (c *Call) refuse(name string, p Pass, given Set[Role]) error {
 		missing |= 1 << RoleLosses &^ given
 	}
 	if missing != 0 {
-		return smoothl1.NewArgError(name, missing.first().String(), "nil", smoothl1.ErrNil)
+		return smoothl1.NewArgError(name, missing.First().String(), "nil", smoothl1.ErrNil)
 	}
 	if wrong := c.Has.wrong() & given; wrong != 0 {
-		r := wrong.first()
+		r := wrong.First()
 		if u := c.unusable; u != nil && u.role == r {
 			return smoothl1.NewArgError(name, u.arg, u.value, u.err)
 		}
@@ -331,7 +339,7 @@ func (c *Call) refuse(name string, p Pass, given Set[Role]) error {
 // refuseViews returns an error if the view of an output, or of an array with respect to which there is a gradient, repeats elements.
 func (c *Call) refuseViews(name string, given Set[Role]) error {
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
-		r := rest.first()
+		r := rest.First()
 		rows, cols := c.Dims(r)
 		if c.Views[r].Repeats(rows, cols) && r != RoleChunkSums {
 			return smoothl1.NewArgError(name, r.String(), c.view(r), fmt.Errorf("%w: an output must not", smoothl1.ErrRepeat))
@@ -390,7 +398,7 @@ func (c *Call) Lean(p Pass) bool {
 		return true
 	}
 	for rest := given; rest != 0; rest &= rest - 1 {
-		r := rest.first()
+		r := rest.First()
 		if rows, cols := c.Dims(r); !c.Views[r].IsDense(rows, cols) && r != RoleChunkSums {
 			return false
 		}

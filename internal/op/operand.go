@@ -110,8 +110,8 @@ func (s Set[E]) Rich() bool { return Set[Role](s)&^lean != 0 }
 // Has reports whether e is in the set.
 func (s Set[E]) Has(e E) bool { return s>>e&1 != 0 }
 
-// first returns the lowest member of a set, which must not be empty.
-func (s Set[E]) first() E { return E(bits.TrailingZeros32(uint32(s))) }
+// First returns the lowest member of a set, which must not be empty.
+func (s Set[E]) First() E { return E(bits.TrailingZeros32(uint32(s))) }
 
 // Sets of roles, by pass and overall, derived from operands.
 var (
