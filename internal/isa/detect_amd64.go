@@ -10,14 +10,14 @@ func detect() []Set {
 		return sets
 	}
 	const (
-		osxsave, avx  = 1 << 27, 1 << 28 // leaf 1, ECX
-		avx2, bmi2    = 1 << 5, 1 << 8   // leaf 7, EBX
+		needed        = 1<<27 | 1<<28 | 1<<29 // OSXSAVE, AVX and F16C: leaf 1, ECX
+		avx2, bmi2    = 1 << 5, 1 << 8        // leaf 7, EBX
 		f, dq, bw, vl = 1 << 16, 1 << 17, 1 << 30, 1 << 31
 		saveYMM       = 1<<1 | 1<<2 // XCR0
 		saveZMM       = saveYMM | 1<<5 | 1<<6 | 1<<7
 	)
 	_, _, ecx, _ := cpuid(1, 0)
-	if ecx&osxsave == 0 || ecx&avx == 0 {
+	if ecx&needed != needed {
 		return sets
 	}
 	saved := xgetbv()

@@ -16,8 +16,8 @@ type Set uint32
 // The instruction sets, each better than the one before it.
 const (
 	Generic Set = iota // pure Go
-	AVX2
-	AVX512 // F, DQ, BW, VL
+	AVX2               // with F16C
+	AVX512             // F, DQ, BW, VL
 )
 
 var names = []string{"generic", "avx2", "avx512"}

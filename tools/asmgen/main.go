@@ -1,4 +1,4 @@
-// Command asmgen generates the assembly of this repository with avo: the kernels of package core, the CPUID of package isa, and the
+// Command asmgen generates the assembly of this repository with avo: the kernels of package core, package stage, the CPUID of package isa, and the
 // memory loops of the benchmarks.
 //
 //	asmgen ROOT            writes the files under ROOT, the repository
@@ -32,7 +32,7 @@ func main() {
 
 func run(root string, check bool) error {
 	files := output{}
-	for _, generate := range []func(string, output) error{generateKernels, generateCPUID, generateCeilings} {
+	for _, generate := range []func(string, output) error{generateKernels, generateStages, generateCPUID, generateCeilings} {
 		if err := generate(root, files); err != nil {
 			return err
 		}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"go/format"
+	"strings"
+
+	"github.com/mmcloughlin/avo/build"
+)
+
+const stageFolder = "cpu/internal/stage"
+
+// generateStages writes the stages in assembly, and the functions that dispatch to them.
+func generateStages(_ string, files output) error {
+	var stubs bytes.Buffer
+	fmt.Fprintf(&stubs, "// %s\n\n//go:build amd64 && !purego\n\npackage stage\n\nimport \"unsafe\"\n", config.GeneratedWarning())
+	for _, set := range []string{"AVX2", "AVX512"} {
+		c := build.NewContext()
+		for _, s := range stages {
+			for _, double := range s.types() {
+				s.emit(c, double, set)
+				s.stub(&stubs, spec{double: double, set: set})
+			}
+		}
+		for _, s := range sumStages {
+			for _, double := range s.types() {
+				s.emit(c, double, set)
+				s.stub(&stubs, spec{double: double, set: set})
+			}
+		}
+		for _, f := range []func(*stager){emitFold, emitCount} {
+			f(&stager{emitter: &emitter{Context: c, spec: spec{double: true, set: set}}})
+		}
+		fmt.Fprintf(&stubs, "\n// fold%[1]s folds 128 lanes by halves.\n//\n//go:noescape\nfunc fold%[1]s(lanes unsafe.Pointer) (sum float64)\n", set)
+		fmt.Fprintf(&stubs, "\n// count%[1]s counts the bytes that are not 0 among n, a positive multiple of 64.\n//\n//go:noescape\n"+
+			"func count%[1]s(mask unsafe.Pointer, n int) (kept int)\n", set)
+		var err error
+		if files[fmt.Sprintf("%s/stages_%s_amd64.s", stageFolder, strings.ToLower(set))], err = finish(c); err != nil {
+			return err
+		}
+	}
+	var err error
+	if files[stageFolder+"/stubs_amd64.go"], err = format.Source(stubs.Bytes()); err != nil {
+		return err
+	}
+	if files[stageFolder+"/vectors_amd64.go"], err = format.Source([]byte(dispatchers())); err != nil {
+		return err
+	}
+	files[stageFolder+"/vectors_other.go"], err = format.Source([]byte(noDispatchers()))
+	return err
+}
+
+// types returns whether the stage exists for float32 and for float64.
+func (s stage) types() []bool {
+	if s.single {
+		return []bool{false}
+	}
+	return []bool{false, true}
+}
+
+// stub writes the declaration of a stage's function.
+func (s stage) stub(b *bytes.Buffer, of spec) {
+	what := "n is a positive multiple of the vector length."
+	if s.sums() {
+		what = "There are 128·n elements, n > 0."
+	}
+	fmt.Fprintf(b, "\n// %s is\n//\n//\tfor each element i:\n//\t\t%s\n//\n// %s\n//\n//go:noescape\nfunc %[1]s%[4]s\n",
+		s.name+of.suffix(), strings.ReplaceAll(s.loop, "; ", "\n//\t\t"), what, s.signature())
+}
+
+// dispatchers returns Go functions that call the stages in assembly.
+func dispatchers() string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage stage\n\nimport (\n\"unsafe\"\n\n"+
+		"\"github.com/smoothl1/smoothl1/cpu/internal/core\"\n\"github.com/smoothl1/smoothl1/internal/isa\"\n)\n", config.GeneratedWarning())
+	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
+		fmt.Fprintf(&b, "\n%s", s.dispatcherDoc())
+		var names []string
+		for _, p := range s.params {
+			names = append(names, p.name)
+		}
+		if s.sums() {
+			names = append(names, "lanes")
+		}
+		names = append(names, "n")
+		if s.streaming {
+			names = append(names, "streaming")
+		}
+		call := "(" + strings.Join(names, ", ") + ")"
+		b.WriteString("switch isa.Current() {\n")
+		for _, set := range []string{"AVX2", "AVX512"} {
+			fmt.Fprintf(&b, "case isa.%s:\n", set)
+			for _, double := range s.types() {
+				of := spec{double: double, set: set}
+				if len(s.types()) == 2 {
+					fmt.Fprintf(&b, "if unsafe.Sizeof(T(0)) == %d {\n", of.size())
+				}
+				if !s.sums() {
+					fmt.Fprintf(&b, "n &^= %d\n", of.width()-1)
+				}
+				fmt.Fprintf(&b, "if n > 0 {\n%s%s%s\n}\nreturn n\n", s.name, of.suffix(), call)
+				if len(s.types()) == 2 {
+					b.WriteString("}\n")
+				}
+			}
+		}
+		b.WriteString("}\nreturn 0\n}\n")
+	}
+	b.WriteString(`
+// foldVectors folds 128 lanes by halves, or returns false.
+func foldVectors(lanes unsafe.Pointer) (float64, bool) {
+	switch isa.Current() {
+	case isa.AVX2:
+		return foldAVX2(lanes), true
+	case isa.AVX512:
+		return foldAVX512(lanes), true
+	}
+	return 0, false
+}
+
+// countVectors counts the bytes that are not 0 among the first done of n.
+func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
+	n &^= 63
+	if n > 0 {
+		switch isa.Current() {
+		case isa.AVX2:
+			return countAVX2(mask, n), n
+		case isa.AVX512:
+			return countAVX512(mask, n), n
+		}
+	}
+	return 0, 0
+}
+`)
+	return b.String()
+}
+
+// noDispatchers returns the same functions for a machine without assembly.
+func noDispatchers() string {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "// %s\n\n//go:build !amd64 || purego\n\npackage stage\n\nimport (\n\"unsafe\"\n\n"+
+		"\"github.com/smoothl1/smoothl1/cpu/internal/core\"\n)\n", config.GeneratedWarning())
+	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
+		fmt.Fprintf(&b, "\n%sreturn 0 }\n", s.dispatcherDoc())
+	}
+	b.WriteString("\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
+		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n")
+	return b.String()
+}
+
+// dispatcherDoc returns the beginning of a dispatcher.
+func (s stage) dispatcherDoc() string {
+	generic := "[T core.Float]"
+	if s.single {
+		generic = ""
+	}
+	what := "elements"
+	if s.sums() {
+		what = "rows"
+	}
+	name := s.name + "Vectors"
+	return fmt.Sprintf("// %s computes the first %s in assembly, and returns how many.\nfunc %[1]s%[3]s%[4]s int {\n", name, what, generic, s.signature())
+}
