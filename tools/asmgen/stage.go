@@ -227,6 +227,8 @@ func (g *stager) prepare() {
 				continue
 			}
 			g.VXORPS(v.AsX(), v.AsX(), v.AsX())
+		case "half":
+			g.constant(0x3f000000, 0x3fe0000000000000, v)
 		case "one":
 			g.constant(1, 1, v)
 		case "round":

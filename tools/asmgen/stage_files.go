@@ -29,6 +29,10 @@ func generateStages(_ string, files output) error {
 				s.stub(&stubs, spec{double: double, set: set})
 			}
 		}
+		for _, f := range fusedKernels(set) {
+			f.emit(c)
+			stubs.WriteString(f.stub())
+		}
 		for _, f := range []func(*stager){emitFold, emitCount} {
 			f(&stager{emitter: &emitter{Context: c, spec: spec{double: true, set: set}}})
 		}
@@ -107,6 +111,7 @@ func dispatchers() string {
 		}
 		b.WriteString("}\nreturn 0\n}\n")
 	}
+	b.WriteString(fusedDispatcher())
 	b.WriteString(`
 // foldVectors folds 128 lanes by halves, or returns false.
 func foldVectors(lanes unsafe.Pointer) (float64, bool) {
@@ -144,7 +149,8 @@ func noDispatchers() string {
 	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
 		fmt.Fprintf(&b, "\n%sreturn 0 }\n", s.dispatcherDoc())
 	}
-	b.WriteString("\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
+	b.WriteString("\nfunc fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }\n" +
+		"\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
 		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n")
 	return b.String()
 }
@@ -161,4 +167,22 @@ func (s stage) dispatcherDoc() string {
 	}
 	name := s.name + "Vectors"
 	return fmt.Sprintf("// %s computes the first %s in assembly, and returns how many.\nfunc %[1]s%[3]s%[4]s int {\n", name, what, generic, s.signature())
+}
+
+// fusedDispatcher returns the Go function that calls the fused kernels.
+func fusedDispatcher() string {
+	var b bytes.Buffer
+	b.WriteString("\n// fusedVectors runs the kernel for the storage type and quotient, if there is one in assembly.\n" +
+		"func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool {\n" +
+		"k := 2 * (core.Quotients*core.Quotient(s) + q)\nif plain {\nk++\n}\nswitch isa.Current() {\n")
+	for _, set := range []string{"AVX2", "AVX512"} {
+		fmt.Fprintf(&b, "case isa.%s:\nswitch k {\n", set)
+		for _, f := range fusedKernels(set) {
+			one := map[bool]string{true: " + 1"}[f.plain]
+			fmt.Fprintf(&b, "case 2*(core.Quotients*core.Quotient(%s)+core.%s)%s:\n%s(p)\n", f.storage, f.quotient, one, f.function())
+		}
+		b.WriteString("default:\nreturn false\n}\nreturn true\n")
+	}
+	b.WriteString("}\nreturn false\n}\n")
+	return b.String()
 }

@@ -48,7 +48,7 @@ func (g *stager) storeHalf(name string, v reg.VecVirtual) {
 func (g *stager) sign() reg.VecVirtual { return g.constants["sign"] }
 
 // xor sets to to x with the sign bits of sign flipped.
-func (g *stager) xor(sign, x, to reg.VecVirtual) {
+func (g *stager) xor(sign operand.Op, x, to reg.VecVirtual) {
 	if g.set == "AVX512" {
 		g.i("VPXOR", sign, x, to)
 	} else {
@@ -75,23 +75,25 @@ func (g *stager) abs(x reg.VecVirtual) reg.VecVirtual {
 }
 
 // mask loads a vector's bytes and returns, for AVX-512, the mask of those that are not 0, for AVX2 the elements of those that are.
-func (g *stager) mask(name string) reg.Register {
+func (g *stager) mask(name string) reg.Register { return g.maskAtAddress(g.at(name)) }
+
+func (g *stager) maskAtAddress(at operand.Mem) reg.Register {
 	if g.set == "AVX512" {
 		x, k := g.XMM(), g.K()
 		if g.double {
-			g.VMOVQ(g.at(name), x)
+			g.VMOVQ(at, x)
 		} else {
-			g.VMOVDQU8(g.at(name), x)
+			g.VMOVDQU8(at, x)
 		}
 		g.VPTESTMB(x, x, k)
 		return k
 	}
 	v := g.vec()
 	if g.double {
-		g.VPMOVZXBQ(g.at(name), v)
+		g.VPMOVZXBQ(at, v)
 		g.VPCMPEQQ(g.constants["zero"], v, v)
 	} else {
-		g.VPMOVZXBD(g.at(name), v)
+		g.VPMOVZXBD(at, v)
 		g.VPCMPEQD(g.constants["zero"], v, v)
 	}
 	return v

@@ -44,6 +44,7 @@ const (
 	Mul                  // multiply by the inverse, a power of two; outer is 1. L1 uses it too
 	Div                  // divide; outer is 1
 	Unit                 // the divisor, outer and g are 1; for Forward and ForwardBackward only
+	Quotients = iota
 )
 
 // Params are the parameters of a kernel: arrays whose first element begins a chunk, and the constants of the formula. The assembly

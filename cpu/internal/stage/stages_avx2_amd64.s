@@ -2275,6 +2275,5854 @@ row:
 	VZEROUPPER
 	RET
 
+// func fusedOneF32AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedOneF32AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 80(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VMOVUPS      (CX)(AX*4), Y4
+	VSUBPS       (DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      (BX)(AX*4), Y6
+	VPMOVZXBD    (SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       (R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VMOVUPS      Y7, (DI)(AX*4)
+
+stored2:
+	VMOVUPS      32(CX)(AX*4), Y4
+	VSUBPS       32(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      32(BX)(AX*4), Y6
+	VPMOVZXBD    8(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       64(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 96(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VMOVUPS      Y7, 32(DI)(AX*4)
+
+stored5:
+	VMOVUPS      64(CX)(AX*4), Y4
+	VSUBPS       64(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      64(BX)(AX*4), Y6
+	VPMOVZXBD    16(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       128(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 160(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VMOVUPS      Y7, 64(DI)(AX*4)
+
+stored8:
+	VMOVUPS      96(CX)(AX*4), Y4
+	VSUBPS       96(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      96(BX)(AX*4), Y6
+	VPMOVZXBD    24(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       192(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 224(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VMOVUPS      Y7, 96(DI)(AX*4)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPS Y7, (DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, (R8)(AX*4)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Y7, (DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, (R8)(AX*4)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPS Y7, 32(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 32(R8)(AX*4)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Y7, 32(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 32(R8)(AX*4)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPS Y7, 64(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 64(R8)(AX*4)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Y7, 64(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 64(R8)(AX*4)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPS Y7, 96(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 96(R8)(AX*4)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Y7, 96(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 96(R8)(AX*4)
+	JMP      stored11
+
+// func fusedMulF32AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedMulF32AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 88(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	VBROADCASTSS 100(AX), Y4
+	VBROADCASTSS 104(AX), Y5
+	VMOVUPS      Y5, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VMOVUPS      (CX)(AX*4), Y5
+	VSUBPS       (DX)(AX*4), Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VMOVUPS      (BX)(AX*4), Y7
+	VPMOVZXBD    (SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       (R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 32(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VMOVUPS      Y8, (DI)(AX*4)
+
+stored2:
+	VMOVUPS      32(CX)(AX*4), Y5
+	VSUBPS       32(DX)(AX*4), Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VMOVUPS      32(BX)(AX*4), Y7
+	VPMOVZXBD    8(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       64(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 96(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VMOVUPS      Y8, 32(DI)(AX*4)
+
+stored5:
+	VMOVUPS      64(CX)(AX*4), Y5
+	VSUBPS       64(DX)(AX*4), Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VMOVUPS      64(BX)(AX*4), Y7
+	VPMOVZXBD    16(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       128(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 160(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VMOVUPS      Y8, 64(DI)(AX*4)
+
+stored8:
+	VMOVUPS      96(CX)(AX*4), Y5
+	VSUBPS       96(DX)(AX*4), Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VMOVUPS      96(BX)(AX*4), Y7
+	VPMOVZXBD    24(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       192(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 224(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VMOVUPS      Y8, 96(DI)(AX*4)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPS Y8, (DI)(AX*4)
+	VXORPS  Y0, Y8, Y8
+	VANDNPS Y8, Y9, Y8
+	VMOVUPS Y8, (R8)(AX*4)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Y8, (DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPS   Y0, Y8, Y8
+	VANDNPS  Y8, Y9, Y8
+	VMOVNTPS Y8, (R8)(AX*4)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPS Y8, 32(DI)(AX*4)
+	VXORPS  Y0, Y8, Y8
+	VANDNPS Y8, Y9, Y8
+	VMOVUPS Y8, 32(R8)(AX*4)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Y8, 32(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPS   Y0, Y8, Y8
+	VANDNPS  Y8, Y9, Y8
+	VMOVNTPS Y8, 32(R8)(AX*4)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPS Y8, 64(DI)(AX*4)
+	VXORPS  Y0, Y8, Y8
+	VANDNPS Y8, Y9, Y8
+	VMOVUPS Y8, 64(R8)(AX*4)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Y8, 64(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPS   Y0, Y8, Y8
+	VANDNPS  Y8, Y9, Y8
+	VMOVNTPS Y8, 64(R8)(AX*4)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPS Y8, 96(DI)(AX*4)
+	VXORPS  Y0, Y8, Y8
+	VANDNPS Y8, Y9, Y8
+	VMOVUPS Y8, 96(R8)(AX*4)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Y8, 96(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPS   Y0, Y8, Y8
+	VANDNPS  Y8, Y9, Y8
+	VMOVNTPS Y8, 96(R8)(AX*4)
+	JMP      stored11
+
+// func fusedDivF32AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedDivF32AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 84(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VMOVUPS      (CX)(AX*4), Y4
+	VSUBPS       (DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      (BX)(AX*4), Y6
+	VPMOVZXBD    (SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       (R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VMOVUPS      Y7, (DI)(AX*4)
+
+stored2:
+	VMOVUPS      32(CX)(AX*4), Y4
+	VSUBPS       32(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      32(BX)(AX*4), Y6
+	VPMOVZXBD    8(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       64(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 96(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VMOVUPS      Y7, 32(DI)(AX*4)
+
+stored5:
+	VMOVUPS      64(CX)(AX*4), Y4
+	VSUBPS       64(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      64(BX)(AX*4), Y6
+	VPMOVZXBD    16(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       128(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 160(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VMOVUPS      Y7, 64(DI)(AX*4)
+
+stored8:
+	VMOVUPS      96(CX)(AX*4), Y4
+	VSUBPS       96(DX)(AX*4), Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VMOVUPS      96(BX)(AX*4), Y6
+	VPMOVZXBD    24(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       192(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 224(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VMOVUPS      Y7, 96(DI)(AX*4)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPS Y7, (DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, (R8)(AX*4)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Y7, (DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, (R8)(AX*4)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPS Y7, 32(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 32(R8)(AX*4)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Y7, 32(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 32(R8)(AX*4)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPS Y7, 64(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 64(R8)(AX*4)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Y7, 64(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 64(R8)(AX*4)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPS Y7, 96(DI)(AX*4)
+	VXORPS  Y0, Y7, Y7
+	VANDNPS Y7, Y8, Y7
+	VMOVUPS Y7, 96(R8)(AX*4)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Y7, 96(DI)(AX*4)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPS   Y0, Y7, Y7
+	VANDNPS  Y7, Y8, Y7
+	VMOVNTPS Y7, 96(R8)(AX*4)
+	JMP      stored11
+
+// func fusedOneF64AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedOneF64AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Y0
+	VXORPS       X1, X1, X1
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X2
+	VPBROADCASTQ X2, Y2
+	VBROADCASTSD 72(AX), Y3
+	VBROADCASTSD 80(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSD 88(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSD 112(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSD 120(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x03, R10
+
+row:
+	MOVQ      AX, R12
+	ANDQ      $0x7f, R12
+	VMOVUPD   (CX)(AX*8), Y4
+	VSUBPD    (DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VMULPD    32(SP), Y7, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   (BX)(AX*8), Y6
+	VPMOVZXBQ (SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    (R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, (R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VMULPD    32(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores1
+	VMOVUPD   Y7, (DI)(AX*8)
+
+stored2:
+	VMOVUPD   32(CX)(AX*8), Y4
+	VSUBPD    32(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VMULPD    32(SP), Y7, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   32(BX)(AX*8), Y6
+	VPMOVZXBQ 4(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    32(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 32(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VMULPD    32(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores4
+	VMOVUPD   Y7, 32(DI)(AX*8)
+
+stored5:
+	VMOVUPD   64(CX)(AX*8), Y4
+	VSUBPD    64(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VMULPD    32(SP), Y7, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   64(BX)(AX*8), Y6
+	VPMOVZXBQ 8(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    64(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 64(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VMULPD    32(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores7
+	VMOVUPD   Y7, 64(DI)(AX*8)
+
+stored8:
+	VMOVUPD   96(CX)(AX*8), Y4
+	VSUBPD    96(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VMULPD    32(SP), Y7, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   96(BX)(AX*8), Y6
+	VPMOVZXBQ 12(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    96(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 96(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VMULPD    32(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores10
+	VMOVUPD   Y7, 96(DI)(AX*8)
+
+stored11:
+	ADDQ  $0x00000010, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPD Y7, (DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, (R8)(AX*8)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Y7, (DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, (R8)(AX*8)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPD Y7, 32(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 32(R8)(AX*8)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Y7, 32(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 32(R8)(AX*8)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPD Y7, 64(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 64(R8)(AX*8)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Y7, 64(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 64(R8)(AX*8)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPD Y7, 96(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 96(R8)(AX*8)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Y7, 96(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 96(R8)(AX*8)
+	JMP      stored11
+
+// func fusedMulF64AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedMulF64AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Y0
+	VXORPS       X1, X1, X1
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X2
+	VPBROADCASTQ X2, Y2
+	VBROADCASTSD 72(AX), Y3
+	VBROADCASTSD 80(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSD 104(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSD 112(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSD 120(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	VBROADCASTSD 128(AX), Y4
+	VBROADCASTSD 136(AX), Y5
+	VMOVUPS      Y5, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x03, R10
+
+row:
+	MOVQ      AX, R12
+	ANDQ      $0x7f, R12
+	VMOVUPD   (CX)(AX*8), Y5
+	VSUBPD    (DX)(AX*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y6
+	VMULPD    Y6, Y2, Y7
+	VMULPD    Y6, Y7, Y7
+	VMULPD    32(SP), Y7, Y7
+	VSUBPD    (SP), Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y9
+	VBLENDVPD Y9, Y7, Y8, Y8
+	VMOVUPD   (BX)(AX*8), Y7
+	VPMOVZXBQ (SI)(AX*1), Y9
+	VPCMPEQQ  Y1, Y9, Y9
+	VMULPD    Y7, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	VADDPD    (R9)(R12*8), Y8, Y8
+	VMOVUPD   Y8, (R9)(R12*8)
+	VMULPD    64(SP), Y5, Y8
+	VMULPD    96(SP), Y7, Y7
+	VMULPD    Y7, Y8, Y8
+	VMULPD    32(SP), Y8, Y8
+	VMULPD    64(SP), Y7, Y7
+	VANDPD    Y0, Y5, Y5
+	VXORPD    Y7, Y5, Y5
+	VXORPD    128(SP), Y6, Y7
+	VBLENDVPD Y4, Y7, Y8, Y8
+	VCMPPD    $0x1e, Y3, Y6, Y6
+	VBLENDVPD Y6, Y5, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	TESTQ     R11, R11
+	JNZ       otherStores1
+	VMOVUPD   Y8, (DI)(AX*8)
+
+stored2:
+	VMOVUPD   32(CX)(AX*8), Y5
+	VSUBPD    32(DX)(AX*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y6
+	VMULPD    Y6, Y2, Y7
+	VMULPD    Y6, Y7, Y7
+	VMULPD    32(SP), Y7, Y7
+	VSUBPD    (SP), Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y9
+	VBLENDVPD Y9, Y7, Y8, Y8
+	VMOVUPD   32(BX)(AX*8), Y7
+	VPMOVZXBQ 4(SI)(AX*1), Y9
+	VPCMPEQQ  Y1, Y9, Y9
+	VMULPD    Y7, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	VADDPD    32(R9)(R12*8), Y8, Y8
+	VMOVUPD   Y8, 32(R9)(R12*8)
+	VMULPD    64(SP), Y5, Y8
+	VMULPD    96(SP), Y7, Y7
+	VMULPD    Y7, Y8, Y8
+	VMULPD    32(SP), Y8, Y8
+	VMULPD    64(SP), Y7, Y7
+	VANDPD    Y0, Y5, Y5
+	VXORPD    Y7, Y5, Y5
+	VXORPD    128(SP), Y6, Y7
+	VBLENDVPD Y4, Y7, Y8, Y8
+	VCMPPD    $0x1e, Y3, Y6, Y6
+	VBLENDVPD Y6, Y5, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	TESTQ     R11, R11
+	JNZ       otherStores4
+	VMOVUPD   Y8, 32(DI)(AX*8)
+
+stored5:
+	VMOVUPD   64(CX)(AX*8), Y5
+	VSUBPD    64(DX)(AX*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y6
+	VMULPD    Y6, Y2, Y7
+	VMULPD    Y6, Y7, Y7
+	VMULPD    32(SP), Y7, Y7
+	VSUBPD    (SP), Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y9
+	VBLENDVPD Y9, Y7, Y8, Y8
+	VMOVUPD   64(BX)(AX*8), Y7
+	VPMOVZXBQ 8(SI)(AX*1), Y9
+	VPCMPEQQ  Y1, Y9, Y9
+	VMULPD    Y7, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	VADDPD    64(R9)(R12*8), Y8, Y8
+	VMOVUPD   Y8, 64(R9)(R12*8)
+	VMULPD    64(SP), Y5, Y8
+	VMULPD    96(SP), Y7, Y7
+	VMULPD    Y7, Y8, Y8
+	VMULPD    32(SP), Y8, Y8
+	VMULPD    64(SP), Y7, Y7
+	VANDPD    Y0, Y5, Y5
+	VXORPD    Y7, Y5, Y5
+	VXORPD    128(SP), Y6, Y7
+	VBLENDVPD Y4, Y7, Y8, Y8
+	VCMPPD    $0x1e, Y3, Y6, Y6
+	VBLENDVPD Y6, Y5, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	TESTQ     R11, R11
+	JNZ       otherStores7
+	VMOVUPD   Y8, 64(DI)(AX*8)
+
+stored8:
+	VMOVUPD   96(CX)(AX*8), Y5
+	VSUBPD    96(DX)(AX*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y6
+	VMULPD    Y6, Y2, Y7
+	VMULPD    Y6, Y7, Y7
+	VMULPD    32(SP), Y7, Y7
+	VSUBPD    (SP), Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y9
+	VBLENDVPD Y9, Y7, Y8, Y8
+	VMOVUPD   96(BX)(AX*8), Y7
+	VPMOVZXBQ 12(SI)(AX*1), Y9
+	VPCMPEQQ  Y1, Y9, Y9
+	VMULPD    Y7, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	VADDPD    96(R9)(R12*8), Y8, Y8
+	VMOVUPD   Y8, 96(R9)(R12*8)
+	VMULPD    64(SP), Y5, Y8
+	VMULPD    96(SP), Y7, Y7
+	VMULPD    Y7, Y8, Y8
+	VMULPD    32(SP), Y8, Y8
+	VMULPD    64(SP), Y7, Y7
+	VANDPD    Y0, Y5, Y5
+	VXORPD    Y7, Y5, Y5
+	VXORPD    128(SP), Y6, Y7
+	VBLENDVPD Y4, Y7, Y8, Y8
+	VCMPPD    $0x1e, Y3, Y6, Y6
+	VBLENDVPD Y6, Y5, Y8, Y8
+	VANDNPD   Y8, Y9, Y8
+	TESTQ     R11, R11
+	JNZ       otherStores10
+	VMOVUPD   Y8, 96(DI)(AX*8)
+
+stored11:
+	ADDQ  $0x00000010, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPD Y8, (DI)(AX*8)
+	VXORPD  Y0, Y8, Y8
+	VANDNPD Y8, Y9, Y8
+	VMOVUPD Y8, (R8)(AX*8)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Y8, (DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPD   Y0, Y8, Y8
+	VANDNPD  Y8, Y9, Y8
+	VMOVNTPD Y8, (R8)(AX*8)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPD Y8, 32(DI)(AX*8)
+	VXORPD  Y0, Y8, Y8
+	VANDNPD Y8, Y9, Y8
+	VMOVUPD Y8, 32(R8)(AX*8)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Y8, 32(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPD   Y0, Y8, Y8
+	VANDNPD  Y8, Y9, Y8
+	VMOVNTPD Y8, 32(R8)(AX*8)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPD Y8, 64(DI)(AX*8)
+	VXORPD  Y0, Y8, Y8
+	VANDNPD Y8, Y9, Y8
+	VMOVUPD Y8, 64(R8)(AX*8)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Y8, 64(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPD   Y0, Y8, Y8
+	VANDNPD  Y8, Y9, Y8
+	VMOVNTPD Y8, 64(R8)(AX*8)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPD Y8, 96(DI)(AX*8)
+	VXORPD  Y0, Y8, Y8
+	VANDNPD Y8, Y9, Y8
+	VMOVUPD Y8, 96(R8)(AX*8)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Y8, 96(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPD   Y0, Y8, Y8
+	VANDNPD  Y8, Y9, Y8
+	VMOVNTPD Y8, 96(R8)(AX*8)
+	JMP      stored11
+
+// func fusedDivF64AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedDivF64AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Y0
+	VXORPS       X1, X1, X1
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X2
+	VPBROADCASTQ X2, Y2
+	VBROADCASTSD 72(AX), Y3
+	VBROADCASTSD 80(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSD 96(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSD 112(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSD 120(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x03, R10
+
+row:
+	MOVQ      AX, R12
+	ANDQ      $0x7f, R12
+	VMOVUPD   (CX)(AX*8), Y4
+	VSUBPD    (DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VDIVPD    32(SP), Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   (BX)(AX*8), Y6
+	VPMOVZXBQ (SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    (R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, (R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VDIVPD    32(SP), Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores1
+	VMOVUPD   Y7, (DI)(AX*8)
+
+stored2:
+	VMOVUPD   32(CX)(AX*8), Y4
+	VSUBPD    32(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VDIVPD    32(SP), Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   32(BX)(AX*8), Y6
+	VPMOVZXBQ 4(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    32(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 32(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VDIVPD    32(SP), Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores4
+	VMOVUPD   Y7, 32(DI)(AX*8)
+
+stored5:
+	VMOVUPD   64(CX)(AX*8), Y4
+	VSUBPD    64(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VDIVPD    32(SP), Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   64(BX)(AX*8), Y6
+	VPMOVZXBQ 8(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    64(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 64(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VDIVPD    32(SP), Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores7
+	VMOVUPD   Y7, 64(DI)(AX*8)
+
+stored8:
+	VMOVUPD   96(CX)(AX*8), Y4
+	VSUBPD    96(DX)(AX*8), Y4, Y4
+	VANDNPD   Y4, Y0, Y5
+	VMULPD    Y5, Y2, Y6
+	VMULPD    Y5, Y6, Y6
+	VDIVPD    32(SP), Y6, Y6
+	VSUBPD    (SP), Y5, Y7
+	VCMPPD    $0x11, Y3, Y5, Y8
+	VBLENDVPD Y8, Y6, Y7, Y7
+	VMOVUPD   96(BX)(AX*8), Y6
+	VPMOVZXBQ 12(SI)(AX*1), Y8
+	VPCMPEQQ  Y1, Y8, Y8
+	VMULPD    Y6, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	VADDPD    96(R9)(R12*8), Y7, Y7
+	VMOVUPD   Y7, 96(R9)(R12*8)
+	VMULPD    64(SP), Y4, Y7
+	VMULPD    96(SP), Y6, Y6
+	VMULPD    Y6, Y7, Y7
+	VDIVPD    32(SP), Y7, Y7
+	VMULPD    64(SP), Y6, Y6
+	VANDPD    Y0, Y4, Y4
+	VXORPD    Y6, Y4, Y4
+	VCMPPD    $0x1e, Y3, Y5, Y5
+	VBLENDVPD Y5, Y4, Y7, Y7
+	VANDNPD   Y7, Y8, Y7
+	TESTQ     R11, R11
+	JNZ       otherStores10
+	VMOVUPD   Y7, 96(DI)(AX*8)
+
+stored11:
+	ADDQ  $0x00000010, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming3
+	VMOVUPD Y7, (DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, (R8)(AX*8)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Y7, (DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored2
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, (R8)(AX*8)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming6
+	VMOVUPD Y7, 32(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 32(R8)(AX*8)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Y7, 32(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored5
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 32(R8)(AX*8)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming9
+	VMOVUPD Y7, 64(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 64(R8)(AX*8)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Y7, 64(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored8
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 64(R8)(AX*8)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R11
+	JNZ     streaming12
+	VMOVUPD Y7, 96(DI)(AX*8)
+	VXORPD  Y0, Y7, Y7
+	VANDNPD Y7, Y8, Y7
+	VMOVUPD Y7, 96(R8)(AX*8)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Y7, 96(DI)(AX*8)
+	TESTQ    $0x00000001, R11
+	JZ       stored11
+	VXORPD   Y0, Y7, Y7
+	VANDNPD  Y7, Y8, Y7
+	VMOVNTPD Y7, 96(R8)(AX*8)
+	JMP      stored11
+
+// func fusedOneF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedOneF16AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 80(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VCVTPH2PS    (CX)(AX*2), Y4
+	VCVTPH2PS    (DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    (BX)(AX*2), Y6
+	VPMOVZXBD    (SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       (R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y4
+	VCVTPH2PS    16(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    16(BX)(AX*2), Y6
+	VPMOVZXBD    8(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       64(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 96(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 16(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y4
+	VCVTPH2PS    32(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    32(BX)(AX*2), Y6
+	VPMOVZXBD    16(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       128(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 160(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 32(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y4
+	VCVTPH2PS    48(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VMULPS       32(SP), Y7, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    48(BX)(AX*2), Y6
+	VPMOVZXBD    24(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       192(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 224(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, (DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 16(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 16(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 16(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 16(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 32(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 32(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 32(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 48(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 48(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 48(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 48(R8)(AX*2)
+	JMP       stored11
+
+// func fusedPlainOneF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedPlainOneF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	VBROADCASTSS 72(AX), Y2
+	VBROADCASTSS 76(AX), Y3
+	VMOVUPS      Y3, (SP)
+	VBROADCASTSS 80(AX), Y3
+	VMOVUPS      Y3, 32(SP)
+	VBROADCASTSS 92(AX), Y3
+	VMOVUPS      Y3, 64(SP)
+	VBROADCASTSS 96(AX), Y3
+	VMOVUPS      Y3, 96(SP)
+	VBROADCASTSS 108(AX), Y3
+	VMOVUPS      Y3, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VCVTPH2PS    (CX)(AX*2), Y3
+	VCVTPH2PS    (DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VMULPS       32(SP), Y6, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       (DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 32(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y3
+	VCVTPH2PS    16(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VMULPS       32(SP), Y6, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       64(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 96(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 16(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y3
+	VCVTPH2PS    32(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VMULPS       32(SP), Y6, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       128(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 160(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 32(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y3
+	VCVTPH2PS    48(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VMULPS       32(SP), Y6, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       192(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 224(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, (BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 16(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 16(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 16(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 16(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 32(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 32(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 32(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 48(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 48(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 48(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 48(SI)(AX*2)
+	JMP       stored11
+
+// func fusedMulF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedMulF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 88(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	VBROADCASTSS 100(AX), Y4
+	VBROADCASTSS 104(AX), Y5
+	VMOVUPS      Y5, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VCVTPH2PS    (CX)(AX*2), Y5
+	VCVTPH2PS    (DX)(AX*2), Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPH2PS    (BX)(AX*2), Y7
+	VPMOVZXBD    (SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       (R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 32(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y8, X5
+	VMOVUPS      X5, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y5
+	VCVTPH2PS    16(DX)(AX*2), Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPH2PS    16(BX)(AX*2), Y7
+	VPMOVZXBD    8(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       64(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 96(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y8, X5
+	VMOVUPS      X5, 16(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y5
+	VCVTPH2PS    32(DX)(AX*2), Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPH2PS    32(BX)(AX*2), Y7
+	VPMOVZXBD    16(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       128(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 160(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y8, X5
+	VMOVUPS      X5, 32(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y5
+	VCVTPH2PS    48(DX)(AX*2), Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y2, Y7
+	VMULPS       Y6, Y7, Y7
+	VMULPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y3, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPH2PS    48(BX)(AX*2), Y7
+	VPMOVZXBD    24(SI)(AX*1), Y9
+	VPCMPEQD     Y1, Y9, Y9
+	VMULPS       Y7, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	VCVTPS2PD    X8, Y10
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       192(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y8, Y8
+	VMOVUPD      Y8, 224(R9)(R12*8)
+	VMULPS       64(SP), Y5, Y8
+	VMULPS       96(SP), Y7, Y7
+	VMULPS       Y7, Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VMULPS       64(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       Y7, Y5, Y5
+	VXORPS       128(SP), Y6, Y7
+	VBLENDVPS    Y4, Y7, Y8, Y8
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y8, Y8
+	VANDNPS      Y8, Y9, Y8
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y8, X5
+	VMOVUPS      X5, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, (DI)(AX*2)
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 16(DI)(AX*2)
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 16(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 16(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 16(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 32(DI)(AX*2)
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 32(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 32(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 48(DI)(AX*2)
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVUPS   X5, 48(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 48(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VXORPS    Y0, Y8, Y8
+	VANDNPS   Y8, Y9, Y8
+	VCVTPS2PH $0x00, Y8, X5
+	VMOVNTPS  X5, 48(R8)(AX*2)
+	JMP       stored11
+
+// func fusedPlainMulF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedPlainMulF16AVX2(SB), $192-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	VBROADCASTSS 72(AX), Y2
+	VBROADCASTSS 76(AX), Y3
+	VMOVUPS      Y3, (SP)
+	VBROADCASTSS 88(AX), Y3
+	VMOVUPS      Y3, 32(SP)
+	VBROADCASTSS 92(AX), Y3
+	VMOVUPS      Y3, 64(SP)
+	VBROADCASTSS 96(AX), Y3
+	VMOVUPS      Y3, 96(SP)
+	VBROADCASTSS 100(AX), Y3
+	VBROADCASTSS 104(AX), Y4
+	VMOVUPS      Y4, 128(SP)
+	VBROADCASTSS 108(AX), Y4
+	VMOVUPS      Y4, 160(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VCVTPH2PS    (CX)(AX*2), Y4
+	VCVTPH2PS    (DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y1, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y2, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPS2PD    X7, Y6
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       (DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 32(DI)(R10*8)
+	VMULPS       64(SP), Y4, Y6
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       160(SP), Y4, Y4
+	VXORPS       128(SP), Y5, Y7
+	VBLENDVPS    Y3, Y7, Y6, Y6
+	VCMPPS       $0x1e, Y2, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y6
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y6, X4
+	VMOVUPS      X4, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y4
+	VCVTPH2PS    16(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y1, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y2, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPS2PD    X7, Y6
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       64(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 96(DI)(R10*8)
+	VMULPS       64(SP), Y4, Y6
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       160(SP), Y4, Y4
+	VXORPS       128(SP), Y5, Y7
+	VBLENDVPS    Y3, Y7, Y6, Y6
+	VCMPPS       $0x1e, Y2, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y6
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y6, X4
+	VMOVUPS      X4, 16(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y4
+	VCVTPH2PS    32(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y1, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y2, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPS2PD    X7, Y6
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       128(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 160(DI)(R10*8)
+	VMULPS       64(SP), Y4, Y6
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       160(SP), Y4, Y4
+	VXORPS       128(SP), Y5, Y7
+	VBLENDVPS    Y3, Y7, Y6, Y6
+	VCMPPS       $0x1e, Y2, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y6
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y6, X4
+	VMOVUPS      X4, 32(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y4
+	VCVTPH2PS    48(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y1, Y6
+	VMULPS       Y5, Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y2, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPS2PD    X7, Y6
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       192(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 224(DI)(R10*8)
+	VMULPS       64(SP), Y4, Y6
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       32(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       160(SP), Y4, Y4
+	VXORPS       128(SP), Y5, Y7
+	VBLENDVPS    Y3, Y7, Y6, Y6
+	VCMPPS       $0x1e, Y2, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y6, Y6
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y6, X4
+	VMOVUPS      X4, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, (BX)(AX*2)
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 16(BX)(AX*2)
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 16(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 16(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 16(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 32(BX)(AX*2)
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 32(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 32(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 48(BX)(AX*2)
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVUPS   X4, 48(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 48(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VXORPS    Y0, Y6, Y6
+	VCVTPS2PH $0x00, Y6, X4
+	VMOVNTPS  X4, 48(SI)(AX*2)
+	JMP       stored11
+
+// func fusedDivF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedDivF16AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	VBROADCASTSS 72(AX), Y3
+	VBROADCASTSS 76(AX), Y4
+	VMOVUPS      Y4, (SP)
+	VBROADCASTSS 84(AX), Y4
+	VMOVUPS      Y4, 32(SP)
+	VBROADCASTSS 92(AX), Y4
+	VMOVUPS      Y4, 64(SP)
+	VBROADCASTSS 96(AX), Y4
+	VMOVUPS      Y4, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VCVTPH2PS    (CX)(AX*2), Y4
+	VCVTPH2PS    (DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    (BX)(AX*2), Y6
+	VPMOVZXBD    (SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       (R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 32(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y4
+	VCVTPH2PS    16(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    16(BX)(AX*2), Y6
+	VPMOVZXBD    8(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       64(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 96(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 16(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y4
+	VCVTPH2PS    32(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    32(BX)(AX*2), Y6
+	VPMOVZXBD    16(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       128(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 160(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 32(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y4
+	VCVTPH2PS    48(DX)(AX*2), Y5
+	VSUBPS       Y5, Y4, Y4
+	VANDNPS      Y4, Y0, Y5
+	VMULPS       Y5, Y2, Y6
+	VMULPS       Y5, Y6, Y6
+	VDIVPS       32(SP), Y6, Y6
+	VSUBPS       (SP), Y5, Y7
+	VCMPPS       $0x11, Y3, Y5, Y8
+	VBLENDVPS    Y8, Y6, Y7, Y7
+	VCVTPH2PS    48(BX)(AX*2), Y6
+	VPMOVZXBD    24(SI)(AX*1), Y8
+	VPCMPEQD     Y1, Y8, Y8
+	VMULPS       Y6, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	VCVTPS2PD    X7, Y9
+	VEXTRACTF128 $0x01, Y7, X7
+	VCVTPS2PD    X7, Y7
+	VADDPD       192(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y7, Y7
+	VMOVUPD      Y7, 224(R9)(R12*8)
+	VMULPS       64(SP), Y4, Y7
+	VMULPS       96(SP), Y6, Y6
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VMULPS       64(SP), Y6, Y6
+	VANDPS       Y0, Y4, Y4
+	VXORPS       Y6, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y5, Y5
+	VBLENDVPS    Y5, Y4, Y7, Y7
+	VANDNPS      Y7, Y8, Y7
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y7, X4
+	VMOVUPS      X4, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, (DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 16(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 16(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 16(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 16(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 32(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 32(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 32(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 48(DI)(AX*2)
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVUPS   X4, 48(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 48(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VXORPS    Y0, Y7, Y7
+	VANDNPS   Y7, Y8, Y7
+	VCVTPS2PH $0x00, Y7, X4
+	VMOVNTPS  X4, 48(R8)(AX*2)
+	JMP       stored11
+
+// func fusedPlainDivF16AVX2(p *byte)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·fusedPlainDivF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	VBROADCASTSS 72(AX), Y2
+	VBROADCASTSS 76(AX), Y3
+	VMOVUPS      Y3, (SP)
+	VBROADCASTSS 84(AX), Y3
+	VMOVUPS      Y3, 32(SP)
+	VBROADCASTSS 92(AX), Y3
+	VMOVUPS      Y3, 64(SP)
+	VBROADCASTSS 96(AX), Y3
+	VMOVUPS      Y3, 96(SP)
+	VBROADCASTSS 108(AX), Y3
+	VMOVUPS      Y3, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VCVTPH2PS    (CX)(AX*2), Y3
+	VCVTPH2PS    (DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       (DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 32(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS    16(CX)(AX*2), Y3
+	VCVTPH2PS    16(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       64(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 96(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 16(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS    32(CX)(AX*2), Y3
+	VCVTPH2PS    32(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       128(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 160(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 32(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS    48(CX)(AX*2), Y3
+	VCVTPH2PS    48(DX)(AX*2), Y4
+	VSUBPS       Y4, Y3, Y3
+	VANDNPS      Y3, Y0, Y4
+	VMULPS       Y4, Y1, Y5
+	VMULPS       Y4, Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VSUBPS       (SP), Y4, Y6
+	VCMPPS       $0x11, Y2, Y4, Y7
+	VBLENDVPS    Y7, Y5, Y6, Y6
+	VCVTPS2PD    X6, Y5
+	VEXTRACTF128 $0x01, Y6, X6
+	VCVTPS2PD    X6, Y6
+	VADDPD       192(DI)(R10*8), Y5, Y5
+	VMOVUPD      Y5, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y6, Y6
+	VMOVUPD      Y6, 224(DI)(R10*8)
+	VMULPS       64(SP), Y3, Y5
+	VMULPS       96(SP), Y5, Y5
+	VDIVPS       32(SP), Y5, Y5
+	VANDPS       Y0, Y3, Y3
+	VXORPS       128(SP), Y3, Y3
+	VCMPPS       $0x1e, Y2, Y4, Y4
+	VBLENDVPS    Y4, Y3, Y5, Y5
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VCVTPS2PH    $0x00, Y5, X3
+	VMOVUPS      X3, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, (BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 16(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 16(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 16(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 16(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 32(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 32(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 32(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 48(BX)(AX*2)
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVUPS   X3, 48(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 48(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VXORPS    Y0, Y5, Y5
+	VCVTPS2PH $0x00, Y5, X3
+	VMOVNTPS  X3, 48(SI)(AX*2)
+	JMP       stored11
+
+// func fusedOneBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedOneBF16AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X5
+	VPBROADCASTD X5, Y5
+	VBROADCASTSS 72(AX), Y6
+	VBROADCASTSS 76(AX), Y7
+	VMOVUPS      Y7, (SP)
+	VBROADCASTSS 80(AX), Y7
+	VMOVUPS      Y7, 32(SP)
+	VBROADCASTSS 92(AX), Y7
+	VMOVUPS      Y7, 64(SP)
+	VBROADCASTSS 96(AX), Y7
+	VMOVUPS      Y7, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VPMOVZXWD    (CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    (DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VMULPS       32(SP), Y10, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    (BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    (SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       (R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 32(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    16(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VMULPS       32(SP), Y10, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    16(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    8(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       64(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 96(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    32(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VMULPS       32(SP), Y10, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    32(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    16(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       128(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 160(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    48(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VMULPS       32(SP), Y10, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    48(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    24(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       192(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 224(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming3
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (R8)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored2
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (R8)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming6
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(R8)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored5
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(R8)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming9
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(R8)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored8
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(R8)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming12
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(R8)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored11
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(R8)(AX*2)
+	JMP          stored11
+
+// func fusedPlainOneBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedPlainOneBF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Y4
+	VBROADCASTSS 72(AX), Y5
+	VBROADCASTSS 76(AX), Y6
+	VMOVUPS      Y6, (SP)
+	VBROADCASTSS 80(AX), Y6
+	VMOVUPS      Y6, 32(SP)
+	VBROADCASTSS 92(AX), Y6
+	VMOVUPS      Y6, 64(SP)
+	VBROADCASTSS 96(AX), Y6
+	VMOVUPS      Y6, 96(SP)
+	VBROADCASTSS 108(AX), Y6
+	VMOVUPS      Y6, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VPMOVZXWD    (CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    (DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VMULPS       32(SP), Y9, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       (DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 32(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    16(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VMULPS       32(SP), Y9, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       64(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 96(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    32(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VMULPS       32(SP), Y9, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       128(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 160(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    48(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VMULPS       32(SP), Y9, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       192(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 224(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming3
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (SI)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored2
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (SI)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming6
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(SI)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored5
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(SI)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming9
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(SI)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored8
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(SI)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming12
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(SI)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored11
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(SI)(AX*2)
+	JMP          stored11
+
+// func fusedMulBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedMulBF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X5
+	VPBROADCASTD X5, Y5
+	VBROADCASTSS 72(AX), Y6
+	VBROADCASTSS 76(AX), Y7
+	VMOVUPS      Y7, (SP)
+	VBROADCASTSS 88(AX), Y7
+	VMOVUPS      Y7, 32(SP)
+	VBROADCASTSS 92(AX), Y7
+	VMOVUPS      Y7, 64(SP)
+	VBROADCASTSS 96(AX), Y7
+	VMOVUPS      Y7, 96(SP)
+	VBROADCASTSS 100(AX), Y7
+	VBROADCASTSS 104(AX), Y8
+	VMOVUPS      Y8, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VPMOVZXWD    (CX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    (DX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VSUBPS       Y9, Y8, Y8
+	VANDNPS      Y8, Y0, Y9
+	VMULPS       Y9, Y2, Y10
+	VMULPS       Y9, Y10, Y10
+	VMULPS       32(SP), Y10, Y10
+	VSUBPS       (SP), Y9, Y11
+	VCMPPS       $0x11, Y6, Y9, Y12
+	VBLENDVPS    Y12, Y10, Y11, Y11
+	VPMOVZXWD    (BX)(AX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXBD    (SI)(AX*1), Y12
+	VPCMPEQD     Y1, Y12, Y12
+	VMULPS       Y10, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VCVTPS2PD    X11, Y13
+	VEXTRACTF128 $0x01, Y11, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       (R9)(R12*8), Y13, Y13
+	VMOVUPD      Y13, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 32(R9)(R12*8)
+	VMULPS       64(SP), Y8, Y11
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VMULPS       32(SP), Y11, Y11
+	VMULPS       64(SP), Y10, Y10
+	VANDPS       Y0, Y8, Y8
+	VXORPS       Y10, Y8, Y8
+	VXORPS       128(SP), Y9, Y10
+	VBLENDVPS    Y7, Y10, Y11, Y11
+	VCMPPS       $0x1e, Y6, Y9, Y9
+	VBLENDVPS    Y9, Y8, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    16(DX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VSUBPS       Y9, Y8, Y8
+	VANDNPS      Y8, Y0, Y9
+	VMULPS       Y9, Y2, Y10
+	VMULPS       Y9, Y10, Y10
+	VMULPS       32(SP), Y10, Y10
+	VSUBPS       (SP), Y9, Y11
+	VCMPPS       $0x11, Y6, Y9, Y12
+	VBLENDVPS    Y12, Y10, Y11, Y11
+	VPMOVZXWD    16(BX)(AX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXBD    8(SI)(AX*1), Y12
+	VPCMPEQD     Y1, Y12, Y12
+	VMULPS       Y10, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VCVTPS2PD    X11, Y13
+	VEXTRACTF128 $0x01, Y11, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       64(R9)(R12*8), Y13, Y13
+	VMOVUPD      Y13, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 96(R9)(R12*8)
+	VMULPS       64(SP), Y8, Y11
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VMULPS       32(SP), Y11, Y11
+	VMULPS       64(SP), Y10, Y10
+	VANDPS       Y0, Y8, Y8
+	VXORPS       Y10, Y8, Y8
+	VXORPS       128(SP), Y9, Y10
+	VBLENDVPS    Y7, Y10, Y11, Y11
+	VCMPPS       $0x1e, Y6, Y9, Y9
+	VBLENDVPS    Y9, Y8, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 16(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    32(DX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VSUBPS       Y9, Y8, Y8
+	VANDNPS      Y8, Y0, Y9
+	VMULPS       Y9, Y2, Y10
+	VMULPS       Y9, Y10, Y10
+	VMULPS       32(SP), Y10, Y10
+	VSUBPS       (SP), Y9, Y11
+	VCMPPS       $0x11, Y6, Y9, Y12
+	VBLENDVPS    Y12, Y10, Y11, Y11
+	VPMOVZXWD    32(BX)(AX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXBD    16(SI)(AX*1), Y12
+	VPCMPEQD     Y1, Y12, Y12
+	VMULPS       Y10, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VCVTPS2PD    X11, Y13
+	VEXTRACTF128 $0x01, Y11, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       128(R9)(R12*8), Y13, Y13
+	VMOVUPD      Y13, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 160(R9)(R12*8)
+	VMULPS       64(SP), Y8, Y11
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VMULPS       32(SP), Y11, Y11
+	VMULPS       64(SP), Y10, Y10
+	VANDPS       Y0, Y8, Y8
+	VXORPS       Y10, Y8, Y8
+	VXORPS       128(SP), Y9, Y10
+	VBLENDVPS    Y7, Y10, Y11, Y11
+	VCMPPS       $0x1e, Y6, Y9, Y9
+	VBLENDVPS    Y9, Y8, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 32(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXWD    48(DX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VSUBPS       Y9, Y8, Y8
+	VANDNPS      Y8, Y0, Y9
+	VMULPS       Y9, Y2, Y10
+	VMULPS       Y9, Y10, Y10
+	VMULPS       32(SP), Y10, Y10
+	VSUBPS       (SP), Y9, Y11
+	VCMPPS       $0x11, Y6, Y9, Y12
+	VBLENDVPS    Y12, Y10, Y11, Y11
+	VPMOVZXWD    48(BX)(AX*2), Y10
+	VPSLLD       $0x10, Y10, Y10
+	VPMOVZXBD    24(SI)(AX*1), Y12
+	VPCMPEQD     Y1, Y12, Y12
+	VMULPS       Y10, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VCVTPS2PD    X11, Y13
+	VEXTRACTF128 $0x01, Y11, X11
+	VCVTPS2PD    X11, Y11
+	VADDPD       192(R9)(R12*8), Y13, Y13
+	VMOVUPD      Y13, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 224(R9)(R12*8)
+	VMULPS       64(SP), Y8, Y11
+	VMULPS       96(SP), Y10, Y10
+	VMULPS       Y10, Y11, Y11
+	VMULPS       32(SP), Y11, Y11
+	VMULPS       64(SP), Y10, Y10
+	VANDPS       Y0, Y8, Y8
+	VXORPS       Y10, Y8, Y8
+	VXORPS       128(SP), Y9, Y10
+	VBLENDVPS    Y7, Y10, Y11, Y11
+	VCMPPS       $0x1e, Y6, Y9, Y9
+	VBLENDVPS    Y9, Y8, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming3
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, (DI)(AX*2)
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, (R8)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, (DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored2
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, (R8)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming6
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 16(DI)(AX*2)
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 16(R8)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 16(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored5
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 16(R8)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming9
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 32(DI)(AX*2)
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 32(R8)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 32(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored8
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 32(R8)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming12
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 48(DI)(AX*2)
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVUPS      X9, 48(R8)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 48(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored11
+	VXORPS       Y0, Y11, Y11
+	VANDNPS      Y11, Y12, Y11
+	VPSRLD       $0x10, Y11, Y8
+	VPAND        Y3, Y8, Y8
+	VPADDD       Y11, Y8, Y8
+	VPADDD       Y4, Y8, Y8
+	VPSRLD       $0x10, Y8, Y8
+	VCMPPS       $0x03, Y11, Y11, Y9
+	VPBLENDVB    Y9, Y5, Y8, Y8
+	VEXTRACTI128 $0x01, Y8, X9
+	VPACKUSDW    X9, X8, X9
+	VMOVNTPS     X9, 48(R8)(AX*2)
+	JMP          stored11
+
+// func fusedPlainMulBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedPlainMulBF16AVX2(SB), $192-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Y4
+	VBROADCASTSS 72(AX), Y5
+	VBROADCASTSS 76(AX), Y6
+	VMOVUPS      Y6, (SP)
+	VBROADCASTSS 88(AX), Y6
+	VMOVUPS      Y6, 32(SP)
+	VBROADCASTSS 92(AX), Y6
+	VMOVUPS      Y6, 64(SP)
+	VBROADCASTSS 96(AX), Y6
+	VMOVUPS      Y6, 96(SP)
+	VBROADCASTSS 100(AX), Y6
+	VBROADCASTSS 104(AX), Y7
+	VMOVUPS      Y7, 128(SP)
+	VBROADCASTSS 108(AX), Y7
+	VMOVUPS      Y7, 160(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VPMOVZXWD    (CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    (DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y1, Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y5, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VCVTPS2PD    X10, Y9
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       (DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y10, Y10
+	VMOVUPD      Y10, 32(DI)(R10*8)
+	VMULPS       64(SP), Y7, Y9
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       160(SP), Y7, Y7
+	VXORPS       128(SP), Y8, Y10
+	VBLENDVPS    Y6, Y10, Y9, Y9
+	VCMPPS       $0x1e, Y5, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y9, Y9
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    16(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y1, Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y5, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VCVTPS2PD    X10, Y9
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       64(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y10, Y10
+	VMOVUPD      Y10, 96(DI)(R10*8)
+	VMULPS       64(SP), Y7, Y9
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       160(SP), Y7, Y7
+	VXORPS       128(SP), Y8, Y10
+	VBLENDVPS    Y6, Y10, Y9, Y9
+	VCMPPS       $0x1e, Y5, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y9, Y9
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    32(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y1, Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y5, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VCVTPS2PD    X10, Y9
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       128(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y10, Y10
+	VMOVUPD      Y10, 160(DI)(R10*8)
+	VMULPS       64(SP), Y7, Y9
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       160(SP), Y7, Y7
+	VXORPS       128(SP), Y8, Y10
+	VBLENDVPS    Y6, Y10, Y9, Y9
+	VCMPPS       $0x1e, Y5, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y9, Y9
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    48(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y1, Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y5, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VCVTPS2PD    X10, Y9
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       192(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y10, Y10
+	VMOVUPD      Y10, 224(DI)(R10*8)
+	VMULPS       64(SP), Y7, Y9
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       160(SP), Y7, Y7
+	VXORPS       128(SP), Y8, Y10
+	VBLENDVPS    Y6, Y10, Y9, Y9
+	VCMPPS       $0x1e, Y5, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y9, Y9
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming3
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (BX)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (SI)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored2
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (SI)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming6
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(BX)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(SI)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored5
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(SI)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(BX)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(SI)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored8
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(SI)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming12
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(BX)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(SI)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored11
+	VXORPS       Y0, Y9, Y9
+	VPSRLD       $0x10, Y9, Y7
+	VPAND        Y2, Y7, Y7
+	VPADDD       Y9, Y7, Y7
+	VPADDD       Y3, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y9, Y9, Y8
+	VPBLENDVB    Y8, Y4, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(SI)(AX*2)
+	JMP          stored11
+
+// func fusedDivBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedDivBF16AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X5
+	VPBROADCASTD X5, Y5
+	VBROADCASTSS 72(AX), Y6
+	VBROADCASTSS 76(AX), Y7
+	VMOVUPS      Y7, (SP)
+	VBROADCASTSS 84(AX), Y7
+	VMOVUPS      Y7, 32(SP)
+	VBROADCASTSS 92(AX), Y7
+	VMOVUPS      Y7, 64(SP)
+	VBROADCASTSS 96(AX), Y7
+	VMOVUPS      Y7, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VPMOVZXWD    (CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    (DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    (BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    (SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       (R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 32(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VDIVPS       32(SP), Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    16(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    16(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    8(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       64(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 96(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VDIVPS       32(SP), Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    32(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    32(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    16(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       128(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 160(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VDIVPS       32(SP), Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VPMOVZXWD    48(DX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VSUBPS       Y8, Y7, Y7
+	VANDNPS      Y7, Y0, Y8
+	VMULPS       Y8, Y2, Y9
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VSUBPS       (SP), Y8, Y10
+	VCMPPS       $0x11, Y6, Y8, Y11
+	VBLENDVPS    Y11, Y9, Y10, Y10
+	VPMOVZXWD    48(BX)(AX*2), Y9
+	VPSLLD       $0x10, Y9, Y9
+	VPMOVZXBD    24(SI)(AX*1), Y11
+	VPCMPEQD     Y1, Y11, Y11
+	VMULPS       Y9, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VCVTPS2PD    X10, Y12
+	VEXTRACTF128 $0x01, Y10, X10
+	VCVTPS2PD    X10, Y10
+	VADDPD       192(R9)(R12*8), Y12, Y12
+	VMOVUPD      Y12, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y10, Y10
+	VMOVUPD      Y10, 224(R9)(R12*8)
+	VMULPS       64(SP), Y7, Y10
+	VMULPS       96(SP), Y9, Y9
+	VMULPS       Y9, Y10, Y10
+	VDIVPS       32(SP), Y10, Y10
+	VMULPS       64(SP), Y9, Y9
+	VANDPS       Y0, Y7, Y7
+	VXORPS       Y9, Y7, Y7
+	VCMPPS       $0x1e, Y6, Y8, Y8
+	VBLENDVPS    Y8, Y7, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming3
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, (R8)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored2
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, (R8)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming6
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 16(R8)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored5
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 16(R8)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming9
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 32(R8)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored8
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 32(R8)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming12
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(DI)(AX*2)
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVUPS      X8, 48(R8)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored11
+	VXORPS       Y0, Y10, Y10
+	VANDNPS      Y10, Y11, Y10
+	VPSRLD       $0x10, Y10, Y7
+	VPAND        Y3, Y7, Y7
+	VPADDD       Y10, Y7, Y7
+	VPADDD       Y4, Y7, Y7
+	VPSRLD       $0x10, Y7, Y7
+	VCMPPS       $0x03, Y10, Y10, Y8
+	VPBLENDVB    Y8, Y5, Y7, Y7
+	VEXTRACTI128 $0x01, Y7, X8
+	VPACKUSDW    X8, X7, X8
+	VMOVNTPS     X8, 48(R8)(AX*2)
+	JMP          stored11
+
+// func fusedPlainDivBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedPlainDivBF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Y4
+	VBROADCASTSS 72(AX), Y5
+	VBROADCASTSS 76(AX), Y6
+	VMOVUPS      Y6, (SP)
+	VBROADCASTSS 84(AX), Y6
+	VMOVUPS      Y6, 32(SP)
+	VBROADCASTSS 92(AX), Y6
+	VMOVUPS      Y6, 64(SP)
+	VBROADCASTSS 96(AX), Y6
+	VMOVUPS      Y6, 96(SP)
+	VBROADCASTSS 108(AX), Y6
+	VMOVUPS      Y6, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VPMOVZXWD    (CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    (DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       (DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 32(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    16(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       64(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 96(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    32(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       128(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 160(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    48(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y1, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VCVTPS2PD    X9, Y8
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       192(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y9, Y9
+	VMOVUPD      Y9, 224(DI)(R10*8)
+	VMULPS       64(SP), Y6, Y8
+	VMULPS       96(SP), Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       128(SP), Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y8, Y8
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming3
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (SI)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored2
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (SI)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming6
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(SI)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored5
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(SI)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming9
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(SI)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored8
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(SI)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming12
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(BX)(AX*2)
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(SI)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored11
+	VXORPS       Y0, Y8, Y8
+	VPSRLD       $0x10, Y8, Y6
+	VPAND        Y2, Y6, Y6
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y3, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VCMPPS       $0x03, Y8, Y8, Y7
+	VPBLENDVB    Y7, Y4, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(SI)(AX*2)
+	JMP          stored11
+
 // func foldAVX2(lanes *byte) (sum float64)
 // Requires: AVX, SSE2
 TEXT ·foldAVX2(SB), $0-16

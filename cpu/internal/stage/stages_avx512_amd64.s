@@ -2673,6 +2673,11712 @@ row:
 	VZEROUPPER
 	RET
 
+// func fusedOneF32AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedOneF32AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 80(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VMOVUPS       (CX)(AX*4), Z23
+	VSUBPS        (DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       (BX)(AX*4), Z25
+	VMOVDQU8      (SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z7, Z7
+	VADDPD        Z26, Z8, Z8
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VMOVUPS       Z26, (DI)(AX*4)
+
+stored2:
+	VMOVUPS       64(CX)(AX*4), Z23
+	VSUBPS        64(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       64(BX)(AX*4), Z25
+	VMOVDQU8      16(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z26, Z10, Z10
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VMOVUPS       Z26, 64(DI)(AX*4)
+
+stored5:
+	VMOVUPS       128(CX)(AX*4), Z23
+	VSUBPS        128(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       128(BX)(AX*4), Z25
+	VMOVDQU8      32(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z26, Z12, Z12
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VMOVUPS       Z26, 128(DI)(AX*4)
+
+stored8:
+	VMOVUPS       192(CX)(AX*4), Z23
+	VSUBPS        192(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       192(BX)(AX*4), Z25
+	VMOVDQU8      48(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z26, Z14, Z14
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VMOVUPS       Z26, 192(DI)(AX*4)
+
+stored11:
+	VMOVUPS       256(CX)(AX*4), Z23
+	VSUBPS        256(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       256(BX)(AX*4), Z25
+	VMOVDQU8      64(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z26, Z16, Z16
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VMOVUPS       Z26, 256(DI)(AX*4)
+
+stored14:
+	VMOVUPS       320(CX)(AX*4), Z23
+	VSUBPS        320(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       320(BX)(AX*4), Z25
+	VMOVDQU8      80(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z26, Z18, Z18
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VMOVUPS       Z26, 320(DI)(AX*4)
+
+stored17:
+	VMOVUPS       384(CX)(AX*4), Z23
+	VSUBPS        384(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       384(BX)(AX*4), Z25
+	VMOVDQU8      96(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z26, Z20, Z20
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VMOVUPS       Z26, 384(DI)(AX*4)
+
+stored20:
+	VMOVUPS       448(CX)(AX*4), Z23
+	VSUBPS        448(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       448(BX)(AX*4), Z25
+	VMOVDQU8      112(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z26, Z22, Z22
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VMOVUPS       Z26, 448(DI)(AX*4)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPS   Z26, (DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, (R8)(AX*4)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z26, (DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, (R8)(AX*4)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPS   Z26, 64(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 64(R8)(AX*4)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z26, 64(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 64(R8)(AX*4)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPS   Z26, 128(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 128(R8)(AX*4)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z26, 128(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 128(R8)(AX*4)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPS   Z26, 192(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 192(R8)(AX*4)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z26, 192(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 192(R8)(AX*4)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPS   Z26, 256(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 256(R8)(AX*4)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z26, 256(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 256(R8)(AX*4)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPS   Z26, 320(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 320(R8)(AX*4)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z26, 320(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 320(R8)(AX*4)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPS   Z26, 384(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 384(R8)(AX*4)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z26, 384(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 384(R8)(AX*4)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPS   Z26, 448(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 448(R8)(AX*4)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z26, 448(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 448(R8)(AX*4)
+	JMP       stored23
+
+// func fusedMulF32AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedMulF32AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 88(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	MOVL         100(AX), R12
+	KMOVW        R12, K1
+	VBROADCASTSS 104(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VMOVUPS       (CX)(AX*4), Z24
+	VSUBPS        (DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       (BX)(AX*4), Z26
+	VMOVDQU8      (SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VMOVUPS       Z27, (DI)(AX*4)
+
+stored2:
+	VMOVUPS       64(CX)(AX*4), Z24
+	VSUBPS        64(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       64(BX)(AX*4), Z26
+	VMOVDQU8      16(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VMOVUPS       Z27, 64(DI)(AX*4)
+
+stored5:
+	VMOVUPS       128(CX)(AX*4), Z24
+	VSUBPS        128(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       128(BX)(AX*4), Z26
+	VMOVDQU8      32(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VMOVUPS       Z27, 128(DI)(AX*4)
+
+stored8:
+	VMOVUPS       192(CX)(AX*4), Z24
+	VSUBPS        192(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       192(BX)(AX*4), Z26
+	VMOVDQU8      48(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VMOVUPS       Z27, 192(DI)(AX*4)
+
+stored11:
+	VMOVUPS       256(CX)(AX*4), Z24
+	VSUBPS        256(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       256(BX)(AX*4), Z26
+	VMOVDQU8      64(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VMOVUPS       Z27, 256(DI)(AX*4)
+
+stored14:
+	VMOVUPS       320(CX)(AX*4), Z24
+	VSUBPS        320(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       320(BX)(AX*4), Z26
+	VMOVDQU8      80(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VMOVUPS       Z27, 320(DI)(AX*4)
+
+stored17:
+	VMOVUPS       384(CX)(AX*4), Z24
+	VSUBPS        384(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       384(BX)(AX*4), Z26
+	VMOVDQU8      96(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VMOVUPS       Z27, 384(DI)(AX*4)
+
+stored20:
+	VMOVUPS       448(CX)(AX*4), Z24
+	VSUBPS        448(DX)(AX*4), Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VMOVUPS       448(BX)(AX*4), Z26
+	VMOVDQU8      112(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VMOVUPS       Z27, 448(DI)(AX*4)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z8, (R9)
+	VMOVUPD Z9, 64(R9)
+	VMOVUPD Z10, 128(R9)
+	VMOVUPD Z11, 192(R9)
+	VMOVUPD Z12, 256(R9)
+	VMOVUPD Z13, 320(R9)
+	VMOVUPD Z14, 384(R9)
+	VMOVUPD Z15, 448(R9)
+	VMOVUPD Z16, 512(R9)
+	VMOVUPD Z17, 576(R9)
+	VMOVUPD Z18, 640(R9)
+	VMOVUPD Z19, 704(R9)
+	VMOVUPD Z20, 768(R9)
+	VMOVUPD Z21, 832(R9)
+	VMOVUPD Z22, 896(R9)
+	VMOVUPD Z23, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPS   Z27, (DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, (R8)(AX*4)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z27, (DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, (R8)(AX*4)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPS   Z27, 64(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 64(R8)(AX*4)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z27, 64(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 64(R8)(AX*4)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPS   Z27, 128(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 128(R8)(AX*4)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z27, 128(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 128(R8)(AX*4)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPS   Z27, 192(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 192(R8)(AX*4)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z27, 192(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 192(R8)(AX*4)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPS   Z27, 256(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 256(R8)(AX*4)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z27, 256(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 256(R8)(AX*4)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPS   Z27, 320(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 320(R8)(AX*4)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z27, 320(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 320(R8)(AX*4)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPS   Z27, 384(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 384(R8)(AX*4)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z27, 384(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 384(R8)(AX*4)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPS   Z27, 448(DI)(AX*4)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVUPS   Z27, 448(R8)(AX*4)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z27, 448(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VMOVNTPS  Z27, 448(R8)(AX*4)
+	JMP       stored23
+
+// func fusedDivF32AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedDivF32AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 84(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VMOVUPS       (CX)(AX*4), Z23
+	VSUBPS        (DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       (BX)(AX*4), Z25
+	VMOVDQU8      (SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z7, Z7
+	VADDPD        Z26, Z8, Z8
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VMOVUPS       Z26, (DI)(AX*4)
+
+stored2:
+	VMOVUPS       64(CX)(AX*4), Z23
+	VSUBPS        64(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       64(BX)(AX*4), Z25
+	VMOVDQU8      16(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z26, Z10, Z10
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VMOVUPS       Z26, 64(DI)(AX*4)
+
+stored5:
+	VMOVUPS       128(CX)(AX*4), Z23
+	VSUBPS        128(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       128(BX)(AX*4), Z25
+	VMOVDQU8      32(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z26, Z12, Z12
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VMOVUPS       Z26, 128(DI)(AX*4)
+
+stored8:
+	VMOVUPS       192(CX)(AX*4), Z23
+	VSUBPS        192(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       192(BX)(AX*4), Z25
+	VMOVDQU8      48(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z26, Z14, Z14
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VMOVUPS       Z26, 192(DI)(AX*4)
+
+stored11:
+	VMOVUPS       256(CX)(AX*4), Z23
+	VSUBPS        256(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       256(BX)(AX*4), Z25
+	VMOVDQU8      64(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z26, Z16, Z16
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VMOVUPS       Z26, 256(DI)(AX*4)
+
+stored14:
+	VMOVUPS       320(CX)(AX*4), Z23
+	VSUBPS        320(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       320(BX)(AX*4), Z25
+	VMOVDQU8      80(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z26, Z18, Z18
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VMOVUPS       Z26, 320(DI)(AX*4)
+
+stored17:
+	VMOVUPS       384(CX)(AX*4), Z23
+	VSUBPS        384(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       384(BX)(AX*4), Z25
+	VMOVDQU8      96(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z26, Z20, Z20
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VMOVUPS       Z26, 384(DI)(AX*4)
+
+stored20:
+	VMOVUPS       448(CX)(AX*4), Z23
+	VSUBPS        448(DX)(AX*4), Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VMOVUPS       448(BX)(AX*4), Z25
+	VMOVDQU8      112(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z26, Z22, Z22
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VMOVUPS       Z26, 448(DI)(AX*4)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPS   Z26, (DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, (R8)(AX*4)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z26, (DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, (R8)(AX*4)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPS   Z26, 64(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 64(R8)(AX*4)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z26, 64(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 64(R8)(AX*4)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPS   Z26, 128(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 128(R8)(AX*4)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z26, 128(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 128(R8)(AX*4)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPS   Z26, 192(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 192(R8)(AX*4)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z26, 192(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 192(R8)(AX*4)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPS   Z26, 256(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 256(R8)(AX*4)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z26, 256(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 256(R8)(AX*4)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPS   Z26, 320(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 320(R8)(AX*4)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z26, 320(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 320(R8)(AX*4)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPS   Z26, 384(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 384(R8)(AX*4)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z26, 384(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 384(R8)(AX*4)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPS   Z26, 448(DI)(AX*4)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVUPS   Z26, 448(R8)(AX*4)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z26, 448(DI)(AX*4)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VMOVNTPS  Z26, 448(R8)(AX*4)
+	JMP       stored23
+
+// func fusedOneF64AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedOneF64AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Z0
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X1
+	VPBROADCASTQ X1, Z1
+	VBROADCASTSD 72(AX), Z2
+	VBROADCASTSD 80(AX), Z3
+	VBROADCASTSD 88(AX), Z4
+	VBROADCASTSD 112(AX), Z5
+	VBROADCASTSD 120(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VMOVUPD    (CX)(AX*8), Z23
+	VSUBPD     (DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    (BX)(AX*8), Z25
+	VMOVQ      (SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z7, Z7
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores1
+	VMOVUPD    Z26, (DI)(AX*8)
+
+stored2:
+	VMOVUPD    64(CX)(AX*8), Z23
+	VSUBPD     64(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    64(BX)(AX*8), Z25
+	VMOVQ      8(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z8, Z8
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores4
+	VMOVUPD    Z26, 64(DI)(AX*8)
+
+stored5:
+	VMOVUPD    128(CX)(AX*8), Z23
+	VSUBPD     128(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    128(BX)(AX*8), Z25
+	VMOVQ      16(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z9, Z9
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores7
+	VMOVUPD    Z26, 128(DI)(AX*8)
+
+stored8:
+	VMOVUPD    192(CX)(AX*8), Z23
+	VSUBPD     192(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    192(BX)(AX*8), Z25
+	VMOVQ      24(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z10, Z10
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores10
+	VMOVUPD    Z26, 192(DI)(AX*8)
+
+stored11:
+	VMOVUPD    256(CX)(AX*8), Z23
+	VSUBPD     256(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    256(BX)(AX*8), Z25
+	VMOVQ      32(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z11, Z11
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores13
+	VMOVUPD    Z26, 256(DI)(AX*8)
+
+stored14:
+	VMOVUPD    320(CX)(AX*8), Z23
+	VSUBPD     320(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    320(BX)(AX*8), Z25
+	VMOVQ      40(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z12, Z12
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores16
+	VMOVUPD    Z26, 320(DI)(AX*8)
+
+stored17:
+	VMOVUPD    384(CX)(AX*8), Z23
+	VSUBPD     384(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    384(BX)(AX*8), Z25
+	VMOVQ      48(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z13, Z13
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores19
+	VMOVUPD    Z26, 384(DI)(AX*8)
+
+stored20:
+	VMOVUPD    448(CX)(AX*8), Z23
+	VSUBPD     448(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    448(BX)(AX*8), Z25
+	VMOVQ      56(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z14, Z14
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores22
+	VMOVUPD    Z26, 448(DI)(AX*8)
+
+stored23:
+	VMOVUPD    512(CX)(AX*8), Z23
+	VSUBPD     512(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    512(BX)(AX*8), Z25
+	VMOVQ      64(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z15, Z15
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores25
+	VMOVUPD    Z26, 512(DI)(AX*8)
+
+stored26:
+	VMOVUPD    576(CX)(AX*8), Z23
+	VSUBPD     576(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    576(BX)(AX*8), Z25
+	VMOVQ      72(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z16, Z16
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores28
+	VMOVUPD    Z26, 576(DI)(AX*8)
+
+stored29:
+	VMOVUPD    640(CX)(AX*8), Z23
+	VSUBPD     640(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    640(BX)(AX*8), Z25
+	VMOVQ      80(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z17, Z17
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores31
+	VMOVUPD    Z26, 640(DI)(AX*8)
+
+stored32:
+	VMOVUPD    704(CX)(AX*8), Z23
+	VSUBPD     704(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    704(BX)(AX*8), Z25
+	VMOVQ      88(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z18, Z18
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores34
+	VMOVUPD    Z26, 704(DI)(AX*8)
+
+stored35:
+	VMOVUPD    768(CX)(AX*8), Z23
+	VSUBPD     768(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    768(BX)(AX*8), Z25
+	VMOVQ      96(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z19, Z19
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores37
+	VMOVUPD    Z26, 768(DI)(AX*8)
+
+stored38:
+	VMOVUPD    832(CX)(AX*8), Z23
+	VSUBPD     832(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    832(BX)(AX*8), Z25
+	VMOVQ      104(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z20, Z20
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores40
+	VMOVUPD    Z26, 832(DI)(AX*8)
+
+stored41:
+	VMOVUPD    896(CX)(AX*8), Z23
+	VSUBPD     896(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    896(BX)(AX*8), Z25
+	VMOVQ      112(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z21, Z21
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores43
+	VMOVUPD    Z26, 896(DI)(AX*8)
+
+stored44:
+	VMOVUPD    960(CX)(AX*8), Z23
+	VSUBPD     960(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VMULPD     Z4, Z26, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    960(BX)(AX*8), Z25
+	VMOVQ      120(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z22, Z22
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VMULPD     Z4, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores46
+	VMOVUPD    Z26, 960(DI)(AX*8)
+
+stored47:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPD   Z26, (DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, (R8)(AX*8)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z26, (DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, (R8)(AX*8)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPD   Z26, 64(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 64(R8)(AX*8)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z26, 64(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 64(R8)(AX*8)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPD   Z26, 128(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 128(R8)(AX*8)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z26, 128(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 128(R8)(AX*8)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPD   Z26, 192(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 192(R8)(AX*8)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z26, 192(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 192(R8)(AX*8)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPD   Z26, 256(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 256(R8)(AX*8)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z26, 256(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 256(R8)(AX*8)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPD   Z26, 320(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 320(R8)(AX*8)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z26, 320(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 320(R8)(AX*8)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPD   Z26, 384(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 384(R8)(AX*8)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z26, 384(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 384(R8)(AX*8)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPD   Z26, 448(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 448(R8)(AX*8)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z26, 448(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 448(R8)(AX*8)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming27
+	VMOVUPD   Z26, 512(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 512(R8)(AX*8)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z26, 512(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored26
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 512(R8)(AX*8)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming30
+	VMOVUPD   Z26, 576(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 576(R8)(AX*8)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z26, 576(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored29
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 576(R8)(AX*8)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming33
+	VMOVUPD   Z26, 640(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 640(R8)(AX*8)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z26, 640(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored32
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 640(R8)(AX*8)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming36
+	VMOVUPD   Z26, 704(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 704(R8)(AX*8)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z26, 704(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored35
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 704(R8)(AX*8)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming39
+	VMOVUPD   Z26, 768(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 768(R8)(AX*8)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z26, 768(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored38
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 768(R8)(AX*8)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming42
+	VMOVUPD   Z26, 832(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 832(R8)(AX*8)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z26, 832(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored41
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 832(R8)(AX*8)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming45
+	VMOVUPD   Z26, 896(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 896(R8)(AX*8)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z26, 896(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored44
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 896(R8)(AX*8)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming48
+	VMOVUPD   Z26, 960(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 960(R8)(AX*8)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z26, 960(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored47
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 960(R8)(AX*8)
+	JMP       stored47
+
+// func fusedMulF64AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedMulF64AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Z0
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X1
+	VPBROADCASTQ X1, Z1
+	VBROADCASTSD 72(AX), Z2
+	VBROADCASTSD 80(AX), Z3
+	VBROADCASTSD 104(AX), Z4
+	VBROADCASTSD 112(AX), Z5
+	VBROADCASTSD 120(AX), Z6
+	MOVL         128(AX), R12
+	KMOVW        R12, K1
+	VBROADCASTSD 136(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VMOVUPD    (CX)(AX*8), Z24
+	VSUBPD     (DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    (BX)(AX*8), Z26
+	VMOVQ      (SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z8, Z8
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores1
+	VMOVUPD    Z27, (DI)(AX*8)
+
+stored2:
+	VMOVUPD    64(CX)(AX*8), Z24
+	VSUBPD     64(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    64(BX)(AX*8), Z26
+	VMOVQ      8(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z9, Z9
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores4
+	VMOVUPD    Z27, 64(DI)(AX*8)
+
+stored5:
+	VMOVUPD    128(CX)(AX*8), Z24
+	VSUBPD     128(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    128(BX)(AX*8), Z26
+	VMOVQ      16(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z10, Z10
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores7
+	VMOVUPD    Z27, 128(DI)(AX*8)
+
+stored8:
+	VMOVUPD    192(CX)(AX*8), Z24
+	VSUBPD     192(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    192(BX)(AX*8), Z26
+	VMOVQ      24(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z11, Z11
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores10
+	VMOVUPD    Z27, 192(DI)(AX*8)
+
+stored11:
+	VMOVUPD    256(CX)(AX*8), Z24
+	VSUBPD     256(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    256(BX)(AX*8), Z26
+	VMOVQ      32(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z12, Z12
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores13
+	VMOVUPD    Z27, 256(DI)(AX*8)
+
+stored14:
+	VMOVUPD    320(CX)(AX*8), Z24
+	VSUBPD     320(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    320(BX)(AX*8), Z26
+	VMOVQ      40(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z13, Z13
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores16
+	VMOVUPD    Z27, 320(DI)(AX*8)
+
+stored17:
+	VMOVUPD    384(CX)(AX*8), Z24
+	VSUBPD     384(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    384(BX)(AX*8), Z26
+	VMOVQ      48(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z14, Z14
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores19
+	VMOVUPD    Z27, 384(DI)(AX*8)
+
+stored20:
+	VMOVUPD    448(CX)(AX*8), Z24
+	VSUBPD     448(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    448(BX)(AX*8), Z26
+	VMOVQ      56(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z15, Z15
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores22
+	VMOVUPD    Z27, 448(DI)(AX*8)
+
+stored23:
+	VMOVUPD    512(CX)(AX*8), Z24
+	VSUBPD     512(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    512(BX)(AX*8), Z26
+	VMOVQ      64(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z16, Z16
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores25
+	VMOVUPD    Z27, 512(DI)(AX*8)
+
+stored26:
+	VMOVUPD    576(CX)(AX*8), Z24
+	VSUBPD     576(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    576(BX)(AX*8), Z26
+	VMOVQ      72(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z17, Z17
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores28
+	VMOVUPD    Z27, 576(DI)(AX*8)
+
+stored29:
+	VMOVUPD    640(CX)(AX*8), Z24
+	VSUBPD     640(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    640(BX)(AX*8), Z26
+	VMOVQ      80(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z18, Z18
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores31
+	VMOVUPD    Z27, 640(DI)(AX*8)
+
+stored32:
+	VMOVUPD    704(CX)(AX*8), Z24
+	VSUBPD     704(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    704(BX)(AX*8), Z26
+	VMOVQ      88(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z19, Z19
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores34
+	VMOVUPD    Z27, 704(DI)(AX*8)
+
+stored35:
+	VMOVUPD    768(CX)(AX*8), Z24
+	VSUBPD     768(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    768(BX)(AX*8), Z26
+	VMOVQ      96(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z20, Z20
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores37
+	VMOVUPD    Z27, 768(DI)(AX*8)
+
+stored38:
+	VMOVUPD    832(CX)(AX*8), Z24
+	VSUBPD     832(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    832(BX)(AX*8), Z26
+	VMOVQ      104(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z21, Z21
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores40
+	VMOVUPD    Z27, 832(DI)(AX*8)
+
+stored41:
+	VMOVUPD    896(CX)(AX*8), Z24
+	VSUBPD     896(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    896(BX)(AX*8), Z26
+	VMOVQ      112(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z22, Z22
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores43
+	VMOVUPD    Z27, 896(DI)(AX*8)
+
+stored44:
+	VMOVUPD    960(CX)(AX*8), Z24
+	VSUBPD     960(DX)(AX*8), Z24, Z24
+	VPANDNQ    Z24, Z0, Z25
+	VMULPD     Z25, Z1, Z26
+	VMULPD     Z25, Z26, Z26
+	VMULPD     Z4, Z26, Z26
+	VSUBPD     Z3, Z25, Z27
+	VCMPPD     $0x11, Z2, Z25, K2
+	VMOVAPD    Z26, K2, Z27
+	VMOVUPD    960(BX)(AX*8), Z26
+	VMOVQ      120(SI)(AX*1), X28
+	VPTESTMB   X28, X28, K2
+	VMULPD     Z26, Z27, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	VADDPD     Z27, Z23, Z23
+	VMULPD     Z5, Z24, Z27
+	VMULPD     Z6, Z26, Z26
+	VMULPD     Z26, Z27, Z27
+	VMULPD     Z4, Z27, Z27
+	VMULPD     Z5, Z26, Z26
+	VPTERNLOGQ $0x6a, Z26, Z0, Z24
+	VPXORQ     Z7, Z25, Z26
+	VMOVAPD    Z26, K1, Z27
+	VCMPPD     $0x1e, Z2, Z25, K3
+	VMOVAPD    Z24, K3, Z27
+	VMOVAPD.Z  Z27, K2, Z27
+	TESTQ      R11, R11
+	JNZ        otherStores46
+	VMOVUPD    Z27, 960(DI)(AX*8)
+
+stored47:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z8, (R9)
+	VMOVUPD Z9, 64(R9)
+	VMOVUPD Z10, 128(R9)
+	VMOVUPD Z11, 192(R9)
+	VMOVUPD Z12, 256(R9)
+	VMOVUPD Z13, 320(R9)
+	VMOVUPD Z14, 384(R9)
+	VMOVUPD Z15, 448(R9)
+	VMOVUPD Z16, 512(R9)
+	VMOVUPD Z17, 576(R9)
+	VMOVUPD Z18, 640(R9)
+	VMOVUPD Z19, 704(R9)
+	VMOVUPD Z20, 768(R9)
+	VMOVUPD Z21, 832(R9)
+	VMOVUPD Z22, 896(R9)
+	VMOVUPD Z23, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPD   Z27, (DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, (R8)(AX*8)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z27, (DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, (R8)(AX*8)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPD   Z27, 64(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 64(R8)(AX*8)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z27, 64(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 64(R8)(AX*8)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPD   Z27, 128(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 128(R8)(AX*8)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z27, 128(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 128(R8)(AX*8)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPD   Z27, 192(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 192(R8)(AX*8)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z27, 192(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 192(R8)(AX*8)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPD   Z27, 256(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 256(R8)(AX*8)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z27, 256(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 256(R8)(AX*8)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPD   Z27, 320(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 320(R8)(AX*8)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z27, 320(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 320(R8)(AX*8)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPD   Z27, 384(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 384(R8)(AX*8)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z27, 384(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 384(R8)(AX*8)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPD   Z27, 448(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 448(R8)(AX*8)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z27, 448(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 448(R8)(AX*8)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming27
+	VMOVUPD   Z27, 512(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 512(R8)(AX*8)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z27, 512(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored26
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 512(R8)(AX*8)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming30
+	VMOVUPD   Z27, 576(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 576(R8)(AX*8)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z27, 576(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored29
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 576(R8)(AX*8)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming33
+	VMOVUPD   Z27, 640(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 640(R8)(AX*8)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z27, 640(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored32
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 640(R8)(AX*8)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming36
+	VMOVUPD   Z27, 704(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 704(R8)(AX*8)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z27, 704(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored35
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 704(R8)(AX*8)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming39
+	VMOVUPD   Z27, 768(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 768(R8)(AX*8)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z27, 768(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored38
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 768(R8)(AX*8)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming42
+	VMOVUPD   Z27, 832(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 832(R8)(AX*8)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z27, 832(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored41
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 832(R8)(AX*8)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming45
+	VMOVUPD   Z27, 896(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 896(R8)(AX*8)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z27, 896(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored44
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 896(R8)(AX*8)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming48
+	VMOVUPD   Z27, 960(DI)(AX*8)
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVUPD   Z27, 960(R8)(AX*8)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z27, 960(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored47
+	VPXORQ    Z0, Z27, Z27
+	VMOVAPD.Z Z27, K2, Z27
+	VMOVNTPD  Z27, 960(R8)(AX*8)
+	JMP       stored47
+
+// func fusedDivF64AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedDivF64AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVQ         $0x8000000000000000, R12
+	VMOVQ        R12, X0
+	VPBROADCASTQ X0, Z0
+	MOVQ         $0x3fe0000000000000, R12
+	VMOVQ        R12, X1
+	VPBROADCASTQ X1, Z1
+	VBROADCASTSD 72(AX), Z2
+	VBROADCASTSD 80(AX), Z3
+	VBROADCASTSD 96(AX), Z4
+	VBROADCASTSD 112(AX), Z5
+	VBROADCASTSD 120(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VMOVUPD    (CX)(AX*8), Z23
+	VSUBPD     (DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    (BX)(AX*8), Z25
+	VMOVQ      (SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z7, Z7
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores1
+	VMOVUPD    Z26, (DI)(AX*8)
+
+stored2:
+	VMOVUPD    64(CX)(AX*8), Z23
+	VSUBPD     64(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    64(BX)(AX*8), Z25
+	VMOVQ      8(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z8, Z8
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores4
+	VMOVUPD    Z26, 64(DI)(AX*8)
+
+stored5:
+	VMOVUPD    128(CX)(AX*8), Z23
+	VSUBPD     128(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    128(BX)(AX*8), Z25
+	VMOVQ      16(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z9, Z9
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores7
+	VMOVUPD    Z26, 128(DI)(AX*8)
+
+stored8:
+	VMOVUPD    192(CX)(AX*8), Z23
+	VSUBPD     192(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    192(BX)(AX*8), Z25
+	VMOVQ      24(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z10, Z10
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores10
+	VMOVUPD    Z26, 192(DI)(AX*8)
+
+stored11:
+	VMOVUPD    256(CX)(AX*8), Z23
+	VSUBPD     256(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    256(BX)(AX*8), Z25
+	VMOVQ      32(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z11, Z11
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores13
+	VMOVUPD    Z26, 256(DI)(AX*8)
+
+stored14:
+	VMOVUPD    320(CX)(AX*8), Z23
+	VSUBPD     320(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    320(BX)(AX*8), Z25
+	VMOVQ      40(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z12, Z12
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores16
+	VMOVUPD    Z26, 320(DI)(AX*8)
+
+stored17:
+	VMOVUPD    384(CX)(AX*8), Z23
+	VSUBPD     384(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    384(BX)(AX*8), Z25
+	VMOVQ      48(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z13, Z13
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores19
+	VMOVUPD    Z26, 384(DI)(AX*8)
+
+stored20:
+	VMOVUPD    448(CX)(AX*8), Z23
+	VSUBPD     448(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    448(BX)(AX*8), Z25
+	VMOVQ      56(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z14, Z14
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores22
+	VMOVUPD    Z26, 448(DI)(AX*8)
+
+stored23:
+	VMOVUPD    512(CX)(AX*8), Z23
+	VSUBPD     512(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    512(BX)(AX*8), Z25
+	VMOVQ      64(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z15, Z15
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores25
+	VMOVUPD    Z26, 512(DI)(AX*8)
+
+stored26:
+	VMOVUPD    576(CX)(AX*8), Z23
+	VSUBPD     576(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    576(BX)(AX*8), Z25
+	VMOVQ      72(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z16, Z16
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores28
+	VMOVUPD    Z26, 576(DI)(AX*8)
+
+stored29:
+	VMOVUPD    640(CX)(AX*8), Z23
+	VSUBPD     640(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    640(BX)(AX*8), Z25
+	VMOVQ      80(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z17, Z17
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores31
+	VMOVUPD    Z26, 640(DI)(AX*8)
+
+stored32:
+	VMOVUPD    704(CX)(AX*8), Z23
+	VSUBPD     704(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    704(BX)(AX*8), Z25
+	VMOVQ      88(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z18, Z18
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores34
+	VMOVUPD    Z26, 704(DI)(AX*8)
+
+stored35:
+	VMOVUPD    768(CX)(AX*8), Z23
+	VSUBPD     768(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    768(BX)(AX*8), Z25
+	VMOVQ      96(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z19, Z19
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores37
+	VMOVUPD    Z26, 768(DI)(AX*8)
+
+stored38:
+	VMOVUPD    832(CX)(AX*8), Z23
+	VSUBPD     832(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    832(BX)(AX*8), Z25
+	VMOVQ      104(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z20, Z20
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores40
+	VMOVUPD    Z26, 832(DI)(AX*8)
+
+stored41:
+	VMOVUPD    896(CX)(AX*8), Z23
+	VSUBPD     896(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    896(BX)(AX*8), Z25
+	VMOVQ      112(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z21, Z21
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores43
+	VMOVUPD    Z26, 896(DI)(AX*8)
+
+stored44:
+	VMOVUPD    960(CX)(AX*8), Z23
+	VSUBPD     960(DX)(AX*8), Z23, Z23
+	VPANDNQ    Z23, Z0, Z24
+	VMULPD     Z24, Z1, Z25
+	VMULPD     Z24, Z25, Z25
+	VDIVPD     Z4, Z25, Z25
+	VSUBPD     Z3, Z24, Z26
+	VCMPPD     $0x11, Z2, Z24, K1
+	VMOVAPD    Z25, K1, Z26
+	VMOVUPD    960(BX)(AX*8), Z25
+	VMOVQ      120(SI)(AX*1), X27
+	VPTESTMB   X27, X27, K1
+	VMULPD     Z25, Z26, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	VADDPD     Z26, Z22, Z22
+	VMULPD     Z5, Z23, Z26
+	VMULPD     Z6, Z25, Z25
+	VMULPD     Z25, Z26, Z26
+	VDIVPD     Z4, Z26, Z26
+	VMULPD     Z5, Z25, Z25
+	VPTERNLOGQ $0x6a, Z25, Z0, Z23
+	VCMPPD     $0x1e, Z2, Z24, K2
+	VMOVAPD    Z23, K2, Z26
+	VMOVAPD.Z  Z26, K1, Z26
+	TESTQ      R11, R11
+	JNZ        otherStores46
+	VMOVUPD    Z26, 960(DI)(AX*8)
+
+stored47:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VMOVUPD   Z26, (DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, (R8)(AX*8)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z26, (DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, (R8)(AX*8)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VMOVUPD   Z26, 64(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 64(R8)(AX*8)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z26, 64(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 64(R8)(AX*8)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VMOVUPD   Z26, 128(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 128(R8)(AX*8)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z26, 128(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 128(R8)(AX*8)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VMOVUPD   Z26, 192(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 192(R8)(AX*8)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z26, 192(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 192(R8)(AX*8)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VMOVUPD   Z26, 256(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 256(R8)(AX*8)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z26, 256(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 256(R8)(AX*8)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VMOVUPD   Z26, 320(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 320(R8)(AX*8)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z26, 320(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 320(R8)(AX*8)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VMOVUPD   Z26, 384(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 384(R8)(AX*8)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z26, 384(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 384(R8)(AX*8)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VMOVUPD   Z26, 448(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 448(R8)(AX*8)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z26, 448(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 448(R8)(AX*8)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming27
+	VMOVUPD   Z26, 512(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 512(R8)(AX*8)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z26, 512(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored26
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 512(R8)(AX*8)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming30
+	VMOVUPD   Z26, 576(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 576(R8)(AX*8)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z26, 576(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored29
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 576(R8)(AX*8)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming33
+	VMOVUPD   Z26, 640(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 640(R8)(AX*8)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z26, 640(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored32
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 640(R8)(AX*8)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming36
+	VMOVUPD   Z26, 704(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 704(R8)(AX*8)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z26, 704(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored35
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 704(R8)(AX*8)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming39
+	VMOVUPD   Z26, 768(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 768(R8)(AX*8)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z26, 768(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored38
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 768(R8)(AX*8)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming42
+	VMOVUPD   Z26, 832(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 832(R8)(AX*8)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z26, 832(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored41
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 832(R8)(AX*8)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming45
+	VMOVUPD   Z26, 896(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 896(R8)(AX*8)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z26, 896(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored44
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 896(R8)(AX*8)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming48
+	VMOVUPD   Z26, 960(DI)(AX*8)
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVUPD   Z26, 960(R8)(AX*8)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z26, 960(DI)(AX*8)
+	TESTQ     $0x00000001, R11
+	JZ        stored47
+	VPXORQ    Z0, Z26, Z26
+	VMOVAPD.Z Z26, K1, Z26
+	VMOVNTPD  Z26, 960(R8)(AX*8)
+	JMP       stored47
+
+// func fusedOneF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedOneF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 80(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z23
+	VCVTPH2PS     (DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     (BX)(AX*2), Z25
+	VMOVDQU8      (SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z7, Z7
+	VADDPD        Z26, Z8, Z8
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z23
+	VCVTPH2PS     32(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     32(BX)(AX*2), Z25
+	VMOVDQU8      16(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z26, Z10, Z10
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 32(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z23
+	VCVTPH2PS     64(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     64(BX)(AX*2), Z25
+	VMOVDQU8      32(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z26, Z12, Z12
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 64(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z23
+	VCVTPH2PS     96(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     96(BX)(AX*2), Z25
+	VMOVDQU8      48(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z26, Z14, Z14
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 96(DI)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z23
+	VCVTPH2PS     128(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     128(BX)(AX*2), Z25
+	VMOVDQU8      64(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z26, Z16, Z16
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 128(DI)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z23
+	VCVTPH2PS     160(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     160(BX)(AX*2), Z25
+	VMOVDQU8      80(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z26, Z18, Z18
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 160(DI)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z23
+	VCVTPH2PS     192(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     192(BX)(AX*2), Z25
+	VMOVDQU8      96(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z26, Z20, Z20
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 192(DI)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z23
+	VCVTPH2PS     224(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VMULPS        Z4, Z26, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     224(BX)(AX*2), Z25
+	VMOVDQU8      112(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z26, Z22, Z22
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VMULPS        Z4, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, (DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 32(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 64(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 96(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 128(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 160(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 192(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 224(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainOneF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainOneF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 80(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 108(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z24
+	VCVTPH2PS     (DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z24
+	VCVTPH2PS     32(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 32(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z24
+	VCVTPH2PS     64(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 64(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z24
+	VCVTPH2PS     96(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 96(BX)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z24
+	VCVTPH2PS     128(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 128(BX)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z24
+	VCVTPH2PS     160(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 160(BX)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z24
+	VCVTPH2PS     192(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 192(BX)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z24
+	VCVTPH2PS     224(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VMULPS        Z4, Z27, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z8, (DI)
+	VMOVUPD Z9, 64(DI)
+	VMOVUPD Z10, 128(DI)
+	VMOVUPD Z11, 192(DI)
+	VMOVUPD Z12, 256(DI)
+	VMOVUPD Z13, 320(DI)
+	VMOVUPD Z14, 384(DI)
+	VMOVUPD Z15, 448(DI)
+	VMOVUPD Z16, 512(DI)
+	VMOVUPD Z17, 576(DI)
+	VMOVUPD Z18, 640(DI)
+	VMOVUPD Z19, 704(DI)
+	VMOVUPD Z20, 768(DI)
+	VMOVUPD Z21, 832(DI)
+	VMOVUPD Z22, 896(DI)
+	VMOVUPD Z23, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, (BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 32(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 64(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 96(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 128(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 160(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 192(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 224(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 224(SI)(AX*2)
+	JMP       stored23
+
+// func fusedMulF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedMulF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 88(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	MOVL         100(AX), R12
+	KMOVW        R12, K1
+	VBROADCASTSS 104(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z24
+	VCVTPH2PS     (DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     (BX)(AX*2), Z26
+	VMOVDQU8      (SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z24
+	VCVTPH2PS     32(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     32(BX)(AX*2), Z26
+	VMOVDQU8      16(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 32(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z24
+	VCVTPH2PS     64(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     64(BX)(AX*2), Z26
+	VMOVDQU8      32(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 64(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z24
+	VCVTPH2PS     96(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     96(BX)(AX*2), Z26
+	VMOVDQU8      48(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 96(DI)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z24
+	VCVTPH2PS     128(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     128(BX)(AX*2), Z26
+	VMOVDQU8      64(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 128(DI)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z24
+	VCVTPH2PS     160(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     160(BX)(AX*2), Z26
+	VMOVDQU8      80(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 160(DI)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z24
+	VCVTPH2PS     192(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     192(BX)(AX*2), Z26
+	VMOVDQU8      96(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 192(DI)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z24
+	VCVTPH2PS     224(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VMULPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K2
+	VMOVAPS       Z26, K2, Z27
+	VCVTPH2PS     224(BX)(AX*2), Z26
+	VMOVDQU8      112(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K2
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z5, Z24, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VPXORD        Z7, Z25, Z26
+	VMOVAPS       Z26, K1, Z27
+	VCMPPS        $0x1e, Z2, Z25, K3
+	VMOVAPS       Z24, K3, Z27
+	VMOVAPS.Z     Z27, K2, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z27, Y24
+	VMOVUPS       Y24, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z8, (R9)
+	VMOVUPD Z9, 64(R9)
+	VMOVUPD Z10, 128(R9)
+	VMOVUPD Z11, 192(R9)
+	VMOVUPD Z12, 256(R9)
+	VMOVUPD Z13, 320(R9)
+	VMOVUPD Z14, 384(R9)
+	VMOVUPD Z15, 448(R9)
+	VMOVUPD Z16, 512(R9)
+	VMOVUPD Z17, 576(R9)
+	VMOVUPD Z18, 640(R9)
+	VMOVUPD Z19, 704(R9)
+	VMOVUPD Z20, 768(R9)
+	VMOVUPD Z21, 832(R9)
+	VMOVUPD Z22, 896(R9)
+	VMOVUPD Z23, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, (DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 32(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 64(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 96(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 128(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 160(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 192(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 224(DI)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVUPS   Y24, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z27, Z27
+	VMOVAPS.Z Z27, K2, Z27
+	VCVTPS2PH $0x00, Z27, Y24
+	VMOVNTPS  Y24, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainMulF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainMulF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 88(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	MOVL         100(AX), R10
+	KMOVW        R10, K1
+	VBROADCASTSS 104(AX), Z7
+	VBROADCASTSS 108(AX), Z8
+	XORQ         AX, AX
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z25
+	VCVTPH2PS     (DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z28, Z10, Z10
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z25
+	VCVTPH2PS     32(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z28, Z12, Z12
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 32(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z25
+	VCVTPH2PS     64(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z28, Z14, Z14
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 64(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z25
+	VCVTPH2PS     96(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z28, Z16, Z16
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 96(BX)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z25
+	VCVTPH2PS     128(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z28, Z18, Z18
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 128(BX)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z25
+	VCVTPH2PS     160(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z28, Z20, Z20
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 160(BX)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z25
+	VCVTPH2PS     192(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z28, Z22, Z22
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 192(BX)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z25
+	VCVTPH2PS     224(DX)(AX*2), Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VSUBPS        Z3, Z26, Z28
+	VCMPPS        $0x11, Z2, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z23, Z23
+	VADDPD        Z28, Z24, Z24
+	VMULPS        Z5, Z25, Z27
+	VMULPS        Z6, Z27, Z27
+	VMULPS        Z4, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VPXORD        Z7, Z26, Z28
+	VMOVAPS       Z28, K1, Z27
+	VCMPPS        $0x1e, Z2, Z26, K2
+	VMOVAPS       Z25, K2, Z27
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z27, Y25
+	VMOVUPS       Y25, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z9, (DI)
+	VMOVUPD Z10, 64(DI)
+	VMOVUPD Z11, 128(DI)
+	VMOVUPD Z12, 192(DI)
+	VMOVUPD Z13, 256(DI)
+	VMOVUPD Z14, 320(DI)
+	VMOVUPD Z15, 384(DI)
+	VMOVUPD Z16, 448(DI)
+	VMOVUPD Z17, 512(DI)
+	VMOVUPD Z18, 576(DI)
+	VMOVUPD Z19, 640(DI)
+	VMOVUPD Z20, 704(DI)
+	VMOVUPD Z21, 768(DI)
+	VMOVUPD Z22, 832(DI)
+	VMOVUPD Z23, 896(DI)
+	VMOVUPD Z24, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, (BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 32(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 64(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 96(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 128(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 160(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 192(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 224(BX)(AX*2)
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVUPS   Y25, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z27, Z27
+	VCVTPS2PH $0x00, Z27, Y25
+	VMOVNTPS  Y25, 224(SI)(AX*2)
+	JMP       stored23
+
+// func fusedDivF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedDivF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 84(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	XORQ         AX, AX
+	VPXORQ       Z7, Z7, Z7
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z23
+	VCVTPH2PS     (DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     (BX)(AX*2), Z25
+	VMOVDQU8      (SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z7, Z7
+	VADDPD        Z26, Z8, Z8
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, (DI)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z23
+	VCVTPH2PS     32(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     32(BX)(AX*2), Z25
+	VMOVDQU8      16(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z26, Z10, Z10
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 32(DI)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z23
+	VCVTPH2PS     64(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     64(BX)(AX*2), Z25
+	VMOVDQU8      32(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z26, Z12, Z12
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 64(DI)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z23
+	VCVTPH2PS     96(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     96(BX)(AX*2), Z25
+	VMOVDQU8      48(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z26, Z14, Z14
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 96(DI)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z23
+	VCVTPH2PS     128(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     128(BX)(AX*2), Z25
+	VMOVDQU8      64(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z26, Z16, Z16
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 128(DI)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z23
+	VCVTPH2PS     160(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     160(BX)(AX*2), Z25
+	VMOVDQU8      80(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z26, Z18, Z18
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 160(DI)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z23
+	VCVTPH2PS     192(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     192(BX)(AX*2), Z25
+	VMOVDQU8      96(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z26, Z20, Z20
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 192(DI)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z23
+	VCVTPH2PS     224(DX)(AX*2), Z24
+	VSUBPS        Z24, Z23, Z23
+	VPANDND       Z23, Z0, Z24
+	VMULPS        Z24, Z1, Z25
+	VMULPS        Z24, Z25, Z25
+	VDIVPS        Z4, Z25, Z25
+	VSUBPS        Z3, Z24, Z26
+	VCMPPS        $0x11, Z2, Z24, K1
+	VMOVAPS       Z25, K1, Z26
+	VCVTPH2PS     224(BX)(AX*2), Z25
+	VMOVDQU8      112(SI)(AX*1), X27
+	VPTESTMB      X27, X27, K1
+	VMULPS        Z25, Z26, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	VCVTPS2PD     Y26, Z27
+	VEXTRACTF64X4 $0x01, Z26, Y26
+	VCVTPS2PD     Y26, Z26
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z26, Z22, Z22
+	VMULPS        Z5, Z23, Z26
+	VMULPS        Z6, Z25, Z25
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VMULPS        Z5, Z25, Z25
+	VPTERNLOGD    $0x6a, Z25, Z0, Z23
+	VCMPPS        $0x1e, Z2, Z24, K2
+	VMOVAPS       Z23, K2, Z26
+	VMOVAPS.Z     Z26, K1, Z26
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z26, Y23
+	VMOVUPS       Y23, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z7, (R9)
+	VMOVUPD Z8, 64(R9)
+	VMOVUPD Z9, 128(R9)
+	VMOVUPD Z10, 192(R9)
+	VMOVUPD Z11, 256(R9)
+	VMOVUPD Z12, 320(R9)
+	VMOVUPD Z13, 384(R9)
+	VMOVUPD Z14, 448(R9)
+	VMOVUPD Z15, 512(R9)
+	VMOVUPD Z16, 576(R9)
+	VMOVUPD Z17, 640(R9)
+	VMOVUPD Z18, 704(R9)
+	VMOVUPD Z19, 768(R9)
+	VMOVUPD Z20, 832(R9)
+	VMOVUPD Z21, 896(R9)
+	VMOVUPD Z22, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, (DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 32(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 64(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 96(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 128(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 160(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 192(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 224(DI)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVUPS   Y23, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VMOVAPS.Z Z26, K1, Z26
+	VCVTPS2PH $0x00, Z26, Y23
+	VMOVNTPS  Y23, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainDivF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainDivF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	VBROADCASTSS 72(AX), Z2
+	VBROADCASTSS 76(AX), Z3
+	VBROADCASTSS 84(AX), Z4
+	VBROADCASTSS 92(AX), Z5
+	VBROADCASTSS 96(AX), Z6
+	VBROADCASTSS 108(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VCVTPH2PS     (CX)(AX*2), Z24
+	VCVTPH2PS     (DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, (BX)(AX*2)
+
+stored2:
+	VCVTPH2PS     32(CX)(AX*2), Z24
+	VCVTPH2PS     32(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 32(BX)(AX*2)
+
+stored5:
+	VCVTPH2PS     64(CX)(AX*2), Z24
+	VCVTPH2PS     64(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 64(BX)(AX*2)
+
+stored8:
+	VCVTPH2PS     96(CX)(AX*2), Z24
+	VCVTPH2PS     96(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 96(BX)(AX*2)
+
+stored11:
+	VCVTPH2PS     128(CX)(AX*2), Z24
+	VCVTPH2PS     128(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 128(BX)(AX*2)
+
+stored14:
+	VCVTPH2PS     160(CX)(AX*2), Z24
+	VCVTPH2PS     160(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 160(BX)(AX*2)
+
+stored17:
+	VCVTPH2PS     192(CX)(AX*2), Z24
+	VCVTPH2PS     192(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 192(BX)(AX*2)
+
+stored20:
+	VCVTPH2PS     224(CX)(AX*2), Z24
+	VCVTPH2PS     224(DX)(AX*2), Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VSUBPS        Z3, Z25, Z27
+	VCMPPS        $0x11, Z2, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VCVTPS2PD     Y27, Z26
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z26, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z5, Z24, Z26
+	VMULPS        Z6, Z26, Z26
+	VDIVPS        Z4, Z26, Z26
+	VPTERNLOGD    $0x6a, Z7, Z0, Z24
+	VCMPPS        $0x1e, Z2, Z25, K1
+	VMOVAPS       Z24, K1, Z26
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VCVTPS2PH     $0x00, Z26, Y24
+	VMOVUPS       Y24, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z8, (DI)
+	VMOVUPD Z9, 64(DI)
+	VMOVUPD Z10, 128(DI)
+	VMOVUPD Z11, 192(DI)
+	VMOVUPD Z12, 256(DI)
+	VMOVUPD Z13, 320(DI)
+	VMOVUPD Z14, 384(DI)
+	VMOVUPD Z15, 448(DI)
+	VMOVUPD Z16, 512(DI)
+	VMOVUPD Z17, 576(DI)
+	VMOVUPD Z18, 640(DI)
+	VMOVUPD Z19, 704(DI)
+	VMOVUPD Z20, 768(DI)
+	VMOVUPD Z21, 832(DI)
+	VMOVUPD Z22, 896(DI)
+	VMOVUPD Z23, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, (BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 32(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 64(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 96(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 128(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 160(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 192(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 224(BX)(AX*2)
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVUPS   Y24, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z26, Z26
+	VCVTPS2PH $0x00, Z26, Y24
+	VMOVNTPS  Y24, 224(SI)(AX*2)
+	JMP       stored23
+
+// func fusedOneBF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedOneBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 80(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	XORQ         AX, AX
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     (DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     (BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      (SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z10, Z10
+	VADDPD        Z29, Z11, Z11
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     32(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     32(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      16(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z12, Z12
+	VADDPD        Z29, Z13, Z13
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 32(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     64(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     64(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      32(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z14, Z14
+	VADDPD        Z29, Z15, Z15
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 64(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     96(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     96(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      48(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z16, Z16
+	VADDPD        Z29, Z17, Z17
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 96(DI)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     128(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     128(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      64(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z18, Z18
+	VADDPD        Z29, Z19, Z19
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 128(DI)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     160(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     160(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      80(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z20, Z20
+	VADDPD        Z29, Z21, Z21
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 160(DI)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     192(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     192(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      96(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z22, Z22
+	VADDPD        Z29, Z23, Z23
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 192(DI)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     224(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VMULPS        Z7, Z29, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     224(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      112(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z24, Z24
+	VADDPD        Z29, Z25, Z25
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VMULPS        Z7, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z10, (R9)
+	VMOVUPD Z11, 64(R9)
+	VMOVUPD Z12, 128(R9)
+	VMOVUPD Z13, 192(R9)
+	VMOVUPD Z14, 256(R9)
+	VMOVUPD Z15, 320(R9)
+	VMOVUPD Z16, 384(R9)
+	VMOVUPD Z17, 448(R9)
+	VMOVUPD Z18, 512(R9)
+	VMOVUPD Z19, 576(R9)
+	VMOVUPD Z20, 640(R9)
+	VMOVUPD Z21, 704(R9)
+	VMOVUPD Z22, 768(R9)
+	VMOVUPD Z23, 832(R9)
+	VMOVUPD Z24, 896(R9)
+	VMOVUPD Z25, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, (DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 32(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 64(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 96(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 128(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 160(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 192(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 224(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainOneBF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainOneBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 80(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	VBROADCASTSS 108(AX), Z10
+	XORQ         AX, AX
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+	VPXORQ       Z26, Z26, Z26
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     (DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z11, Z11
+	VADDPD        Z30, Z12, Z12
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     32(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z13, Z13
+	VADDPD        Z30, Z14, Z14
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 32(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     64(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z15, Z15
+	VADDPD        Z30, Z16, Z16
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 64(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     96(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z17, Z17
+	VADDPD        Z30, Z18, Z18
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 96(BX)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     128(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z19, Z19
+	VADDPD        Z30, Z20, Z20
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 128(BX)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     160(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z21, Z21
+	VADDPD        Z30, Z22, Z22
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 160(BX)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     192(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z23, Z23
+	VADDPD        Z30, Z24, Z24
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 192(BX)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     224(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VMULPS        Z7, Z30, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z25, Z25
+	VADDPD        Z30, Z26, Z26
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z11, (DI)
+	VMOVUPD Z12, 64(DI)
+	VMOVUPD Z13, 128(DI)
+	VMOVUPD Z14, 192(DI)
+	VMOVUPD Z15, 256(DI)
+	VMOVUPD Z16, 320(DI)
+	VMOVUPD Z17, 384(DI)
+	VMOVUPD Z18, 448(DI)
+	VMOVUPD Z19, 512(DI)
+	VMOVUPD Z20, 576(DI)
+	VMOVUPD Z21, 640(DI)
+	VMOVUPD Z22, 704(DI)
+	VMOVUPD Z23, 768(DI)
+	VMOVUPD Z24, 832(DI)
+	VMOVUPD Z25, 896(DI)
+	VMOVUPD Z26, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(SI)(AX*2)
+	JMP       stored23
+
+// func fusedMulBF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedMulBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 88(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	MOVL         100(AX), R12
+	KMOVW        R12, K1
+	VBROADCASTSS 104(AX), Z10
+	XORQ         AX, AX
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+	VPXORQ       Z26, Z26, Z26
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     (DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     (BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      (SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z11, Z11
+	VADDPD        Z30, Z12, Z12
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     32(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     32(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      16(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z13, Z13
+	VADDPD        Z30, Z14, Z14
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 32(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     64(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     64(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      32(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z15, Z15
+	VADDPD        Z30, Z16, Z16
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 64(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     96(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     96(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      48(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z17, Z17
+	VADDPD        Z30, Z18, Z18
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 96(DI)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     128(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     128(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      64(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z19, Z19
+	VADDPD        Z30, Z20, Z20
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 128(DI)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     160(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     160(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      80(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z21, Z21
+	VADDPD        Z30, Z22, Z22
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 160(DI)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     192(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     192(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      96(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z23, Z23
+	VADDPD        Z30, Z24, Z24
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 192(DI)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     224(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VMULPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K2
+	VMOVAPS       Z29, K2, Z30
+	VPMOVZXWD     224(BX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VMOVDQU8      112(SI)(AX*1), X31
+	VPTESTMB      X31, X31, K2
+	VMULPS        Z29, Z30, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	VCVTPS2PD     Y30, Z31
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z31, Z25, Z25
+	VADDPD        Z30, Z26, Z26
+	VMULPS        Z8, Z27, Z30
+	VMULPS        Z9, Z29, Z29
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VMULPS        Z8, Z29, Z29
+	VPTERNLOGD    $0x6a, Z29, Z0, Z27
+	VPXORD        Z10, Z28, Z29
+	VMOVAPS       Z29, K1, Z30
+	VCMPPS        $0x1e, Z5, Z28, K3
+	VMOVAPS       Z27, K3, Z30
+	VMOVAPS.Z     Z30, K2, Z30
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z30, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z30, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z11, (R9)
+	VMOVUPD Z12, 64(R9)
+	VMOVUPD Z13, 128(R9)
+	VMOVUPD Z14, 192(R9)
+	VMOVUPD Z15, 256(R9)
+	VMOVUPD Z16, 320(R9)
+	VMOVUPD Z17, 384(R9)
+	VMOVUPD Z18, 448(R9)
+	VMOVUPD Z19, 512(R9)
+	VMOVUPD Z20, 576(R9)
+	VMOVUPD Z21, 640(R9)
+	VMOVUPD Z22, 704(R9)
+	VMOVUPD Z23, 768(R9)
+	VMOVUPD Z24, 832(R9)
+	VMOVUPD Z25, 896(R9)
+	VMOVUPD Z26, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(DI)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K3
+	VMOVDQA32 Z4, K3, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z30, Z30
+	VMOVAPS.Z Z30, K2, Z30
+	VPSRLD    $0x10, Z30, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z30, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainMulBF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainMulBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 88(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	MOVL         100(AX), R10
+	KMOVW        R10, K1
+	VBROADCASTSS 104(AX), Z10
+	VBROADCASTSS 108(AX), Z11
+	XORQ         AX, AX
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+	VPXORQ       Z26, Z26, Z26
+	VPXORQ       Z27, Z27, Z27
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     (DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z12, Z12
+	VADDPD        Z31, Z13, Z13
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     32(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z14, Z14
+	VADDPD        Z31, Z15, Z15
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 32(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     64(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z16, Z16
+	VADDPD        Z31, Z17, Z17
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 64(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     96(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z18, Z18
+	VADDPD        Z31, Z19, Z19
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 96(BX)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     128(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z20, Z20
+	VADDPD        Z31, Z21, Z21
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 128(BX)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     160(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z22, Z22
+	VADDPD        Z31, Z23, Z23
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 160(BX)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     192(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z24, Z24
+	VADDPD        Z31, Z25, Z25
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 192(BX)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VPMOVZXWD     224(DX)(AX*2), Z29
+	VPSLLD        $0x10, Z29, Z29
+	VSUBPS        Z29, Z28, Z28
+	VPANDND       Z28, Z0, Z29
+	VMULPS        Z29, Z1, Z30
+	VMULPS        Z29, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VSUBPS        Z6, Z29, Z31
+	VCMPPS        $0x11, Z5, Z29, K2
+	VMOVAPS       Z30, K2, Z31
+	VCVTPS2PD     Y31, Z30
+	VEXTRACTF64X4 $0x01, Z31, Y31
+	VCVTPS2PD     Y31, Z31
+	VADDPD        Z30, Z26, Z26
+	VADDPD        Z31, Z27, Z27
+	VMULPS        Z8, Z28, Z30
+	VMULPS        Z9, Z30, Z30
+	VMULPS        Z7, Z30, Z30
+	VPTERNLOGD    $0x6a, Z11, Z0, Z28
+	VPXORD        Z10, Z29, Z31
+	VMOVAPS       Z31, K1, Z30
+	VCMPPS        $0x1e, Z5, Z29, K2
+	VMOVAPS       Z28, K2, Z30
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z30, Z28
+	VPANDD        Z2, Z28, Z28
+	VPADDD        Z30, Z28, Z28
+	VPADDD        Z3, Z28, Z28
+	VPSRLD        $0x10, Z28, Z28
+	VCMPPS        $0x03, Z30, Z30, K2
+	VMOVDQA32     Z4, K2, Z28
+	VPMOVDW       Z28, Y28
+	VMOVUPS       Y28, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z12, (DI)
+	VMOVUPD Z13, 64(DI)
+	VMOVUPD Z14, 128(DI)
+	VMOVUPD Z15, 192(DI)
+	VMOVUPD Z16, 256(DI)
+	VMOVUPD Z17, 320(DI)
+	VMOVUPD Z18, 384(DI)
+	VMOVUPD Z19, 448(DI)
+	VMOVUPD Z20, 512(DI)
+	VMOVUPD Z21, 576(DI)
+	VMOVUPD Z22, 640(DI)
+	VMOVUPD Z23, 704(DI)
+	VMOVUPD Z24, 768(DI)
+	VMOVUPD Z25, 832(DI)
+	VMOVUPD Z26, 896(DI)
+	VMOVUPD Z27, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, (BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 32(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 64(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 96(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 128(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 160(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 192(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 224(BX)(AX*2)
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVUPS   Y28, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z30, Z30
+	VPSRLD    $0x10, Z30, Z28
+	VPANDD    Z2, Z28, Z28
+	VPADDD    Z30, Z28, Z28
+	VPADDD    Z3, Z28, Z28
+	VPSRLD    $0x10, Z28, Z28
+	VCMPPS    $0x03, Z30, Z30, K2
+	VMOVDQA32 Z4, K2, Z28
+	VPMOVDW   Z28, Y28
+	VMOVNTPS  Y28, 224(SI)(AX*2)
+	JMP       stored23
+
+// func fusedDivBF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedDivBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 84(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	XORQ         AX, AX
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     (DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     (BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      (SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z10, Z10
+	VADDPD        Z29, Z11, Z11
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     32(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     32(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      16(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z12, Z12
+	VADDPD        Z29, Z13, Z13
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 32(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     64(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     64(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      32(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z14, Z14
+	VADDPD        Z29, Z15, Z15
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 64(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     96(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     96(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      48(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z16, Z16
+	VADDPD        Z29, Z17, Z17
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 96(DI)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     128(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     128(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      64(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z18, Z18
+	VADDPD        Z29, Z19, Z19
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 128(DI)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     160(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     160(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      80(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z20, Z20
+	VADDPD        Z29, Z21, Z21
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 160(DI)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     192(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     192(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      96(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z22, Z22
+	VADDPD        Z29, Z23, Z23
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 192(DI)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VPMOVZXWD     224(DX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VSUBPS        Z27, Z26, Z26
+	VPANDND       Z26, Z0, Z27
+	VMULPS        Z27, Z1, Z28
+	VMULPS        Z27, Z28, Z28
+	VDIVPS        Z7, Z28, Z28
+	VSUBPS        Z6, Z27, Z29
+	VCMPPS        $0x11, Z5, Z27, K1
+	VMOVAPS       Z28, K1, Z29
+	VPMOVZXWD     224(BX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VMOVDQU8      112(SI)(AX*1), X30
+	VPTESTMB      X30, X30, K1
+	VMULPS        Z28, Z29, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	VCVTPS2PD     Y29, Z30
+	VEXTRACTF64X4 $0x01, Z29, Y29
+	VCVTPS2PD     Y29, Z29
+	VADDPD        Z30, Z24, Z24
+	VADDPD        Z29, Z25, Z25
+	VMULPS        Z8, Z26, Z29
+	VMULPS        Z9, Z28, Z28
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VMULPS        Z8, Z28, Z28
+	VPTERNLOGD    $0x6a, Z28, Z0, Z26
+	VCMPPS        $0x1e, Z5, Z27, K2
+	VMOVAPS       Z26, K2, Z29
+	VMOVAPS.Z     Z29, K1, Z29
+	TESTQ         R11, R11
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z29, Z26
+	VPANDD        Z2, Z26, Z26
+	VPADDD        Z29, Z26, Z26
+	VPADDD        Z3, Z26, Z26
+	VPSRLD        $0x10, Z26, Z26
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z26
+	VPMOVDW       Z26, Y26
+	VMOVUPS       Y26, 224(DI)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R10
+	JNZ     row
+	VMOVUPD Z10, (R9)
+	VMOVUPD Z11, 64(R9)
+	VMOVUPD Z12, 128(R9)
+	VMOVUPD Z13, 192(R9)
+	VMOVUPD Z14, 256(R9)
+	VMOVUPD Z15, 320(R9)
+	VMOVUPD Z16, 384(R9)
+	VMOVUPD Z17, 448(R9)
+	VMOVUPD Z18, 512(R9)
+	VMOVUPD Z19, 576(R9)
+	VMOVUPD Z20, 640(R9)
+	VMOVUPD Z21, 704(R9)
+	VMOVUPD Z22, 768(R9)
+	VMOVUPD Z23, 832(R9)
+	VMOVUPD Z24, 896(R9)
+	VMOVUPD Z25, 960(R9)
+	TESTQ   $0x00000002, R11
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming3
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, (DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, (R8)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, (DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored2
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, (R8)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming6
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 32(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 32(R8)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 32(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored5
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 32(R8)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming9
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 64(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 64(R8)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 64(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored8
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 64(R8)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming12
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 96(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 96(R8)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 96(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored11
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 96(R8)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming15
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 128(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 128(R8)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 128(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored14
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 128(R8)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming18
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 160(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 160(R8)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 160(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored17
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 160(R8)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming21
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 192(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 192(R8)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 192(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored20
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 192(R8)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R11
+	JNZ       streaming24
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 224(DI)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVUPS   Y26, 224(R8)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K2
+	VMOVDQA32 Z4, K2, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 224(DI)(AX*2)
+	TESTQ     $0x00000001, R11
+	JZ        stored23
+	VPXORD    Z0, Z29, Z29
+	VMOVAPS.Z Z29, K1, Z29
+	VPSRLD    $0x10, Z29, Z26
+	VPANDD    Z2, Z26, Z26
+	VPADDD    Z29, Z26, Z26
+	VPADDD    Z3, Z26, Z26
+	VPSRLD    $0x10, Z26, Z26
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z26
+	VPMOVDW   Z26, Y26
+	VMOVNTPS  Y26, 224(R8)(AX*2)
+	JMP       stored23
+
+// func fusedPlainDivBF16AVX512(p *byte)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·fusedPlainDivBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Z2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x00007fc0, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	VBROADCASTSS 72(AX), Z5
+	VBROADCASTSS 76(AX), Z6
+	VBROADCASTSS 84(AX), Z7
+	VBROADCASTSS 92(AX), Z8
+	VBROADCASTSS 96(AX), Z9
+	VBROADCASTSS 108(AX), Z10
+	XORQ         AX, AX
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+	VPXORQ       Z24, Z24, Z24
+	VPXORQ       Z25, Z25, Z25
+	VPXORQ       Z26, Z26, Z26
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     (DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z11, Z11
+	VADDPD        Z30, Z12, Z12
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores1
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     32(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z13, Z13
+	VADDPD        Z30, Z14, Z14
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores4
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 32(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     64(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z15, Z15
+	VADDPD        Z30, Z16, Z16
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores7
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 64(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     96(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z17, Z17
+	VADDPD        Z30, Z18, Z18
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores10
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 96(BX)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     128(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z19, Z19
+	VADDPD        Z30, Z20, Z20
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores13
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 128(BX)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     160(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z21, Z21
+	VADDPD        Z30, Z22, Z22
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores16
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 160(BX)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     192(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z23, Z23
+	VADDPD        Z30, Z24, Z24
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores19
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 192(BX)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z27
+	VPSLLD        $0x10, Z27, Z27
+	VPMOVZXWD     224(DX)(AX*2), Z28
+	VPSLLD        $0x10, Z28, Z28
+	VSUBPS        Z28, Z27, Z27
+	VPANDND       Z27, Z0, Z28
+	VMULPS        Z28, Z1, Z29
+	VMULPS        Z28, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VSUBPS        Z6, Z28, Z30
+	VCMPPS        $0x11, Z5, Z28, K1
+	VMOVAPS       Z29, K1, Z30
+	VCVTPS2PD     Y30, Z29
+	VEXTRACTF64X4 $0x01, Z30, Y30
+	VCVTPS2PD     Y30, Z30
+	VADDPD        Z29, Z25, Z25
+	VADDPD        Z30, Z26, Z26
+	VMULPS        Z8, Z27, Z29
+	VMULPS        Z9, Z29, Z29
+	VDIVPS        Z7, Z29, Z29
+	VPTERNLOGD    $0x6a, Z10, Z0, Z27
+	VCMPPS        $0x1e, Z5, Z28, K1
+	VMOVAPS       Z27, K1, Z29
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VPSRLD        $0x10, Z29, Z27
+	VPANDD        Z2, Z27, Z27
+	VPADDD        Z29, Z27, Z27
+	VPADDD        Z3, Z27, Z27
+	VPSRLD        $0x10, Z27, Z27
+	VCMPPS        $0x03, Z29, Z29, K1
+	VMOVDQA32     Z4, K1, Z27
+	VPMOVDW       Z27, Y27
+	VMOVUPS       Y27, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z11, (DI)
+	VMOVUPD Z12, 64(DI)
+	VMOVUPD Z13, 128(DI)
+	VMOVUPD Z14, 192(DI)
+	VMOVUPD Z15, 256(DI)
+	VMOVUPD Z16, 320(DI)
+	VMOVUPD Z17, 384(DI)
+	VMOVUPD Z18, 448(DI)
+	VMOVUPD Z19, 512(DI)
+	VMOVUPD Z20, 576(DI)
+	VMOVUPD Z21, 640(DI)
+	VMOVUPD Z22, 704(DI)
+	VMOVUPD Z23, 768(DI)
+	VMOVUPD Z24, 832(DI)
+	VMOVUPD Z25, 896(DI)
+	VMOVUPD Z26, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming3
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, (SI)(AX*2)
+	JMP       stored2
+
+streaming3:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored2
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, (SI)(AX*2)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming6
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 32(SI)(AX*2)
+	JMP       stored5
+
+streaming6:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored5
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 32(SI)(AX*2)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming9
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 64(SI)(AX*2)
+	JMP       stored8
+
+streaming9:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored8
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 64(SI)(AX*2)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming12
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 96(SI)(AX*2)
+	JMP       stored11
+
+streaming12:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored11
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 96(SI)(AX*2)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming15
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 128(SI)(AX*2)
+	JMP       stored14
+
+streaming15:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored14
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 128(SI)(AX*2)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming18
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 160(SI)(AX*2)
+	JMP       stored17
+
+streaming18:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored17
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 160(SI)(AX*2)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming21
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 192(SI)(AX*2)
+	JMP       stored20
+
+streaming21:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored20
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 192(SI)(AX*2)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R9
+	JNZ       streaming24
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(BX)(AX*2)
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVUPS   Y27, 224(SI)(AX*2)
+	JMP       stored23
+
+streaming24:
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(BX)(AX*2)
+	TESTQ     $0x00000001, R9
+	JZ        stored23
+	VPXORD    Z0, Z29, Z29
+	VPSRLD    $0x10, Z29, Z27
+	VPANDD    Z2, Z27, Z27
+	VPADDD    Z29, Z27, Z27
+	VPADDD    Z3, Z27, Z27
+	VPSRLD    $0x10, Z27, Z27
+	VCMPPS    $0x03, Z29, Z29, K1
+	VMOVDQA32 Z4, K1, Z27
+	VPMOVDW   Z27, Y27
+	VMOVNTPS  Y27, 224(SI)(AX*2)
+	JMP       stored23
+
 // func foldAVX512(lanes *byte) (sum float64)
 // Requires: AVX, AVX512F, SSE2
 TEXT ·foldAVX512(SB), $0-16

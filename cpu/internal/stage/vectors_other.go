@@ -95,6 +95,8 @@ func addWeighedChosenRowsVectors[T core.Float](dst unsafe.Pointer, x unsafe.Poin
 	return 0
 }
 
+func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }
+
 func foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }
 
 func countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }

@@ -1,0 +1,369 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/mmcloughlin/avo/build"
+	"github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// fused is a kernel of package stage: the loss and gradients of whole rows of one chunk, with weights and a mask, of arrays of any storage
+// type. It does what several stages do, without reading and writing the first-level cache in between.
+type fused struct {
+	storage  string // F32, F64, F16 or BF16
+	quotient quotient
+	set      string
+	plain    bool // without weights and mask; of halves only, since others have kernels in package core
+}
+
+func fusedKernels(set string) (all []fused) {
+	for _, storage := range []string{"F32", "F64", "F16", "BF16"} {
+		for _, q := range []quotient{one, mul, div} {
+			all = append(all, fused{storage, q, set, false})
+			if storage == "F16" || storage == "BF16" {
+				all = append(all, fused{storage, q, set, true})
+			}
+		}
+	}
+	return all
+}
+
+func (f fused) function() string {
+	return map[bool]string{false: "fused", true: "fusedPlain"}[f.plain] + string(f.quotient) + f.storage + f.set
+}
+
+// bytes returns the size of a stored element.
+func (f fused) bytes() int {
+	return map[string]int{"F32": 4, "F64": 8, "F16": 2, "BF16": 2}[f.storage]
+}
+
+// fusedPointers are the first fields of Fused, words, and fusedNumbers those after them, of the computing type.
+var (
+	fusedPointers = []string{"Pred", "Target", "Weight", "Mask", "Out", "Negated", "Lanes", "Rows", "Stores"}
+	fusedNumbers  = []string{"Threshold", "Half", "Outer", "Divisor", "Inverse", "Norm", "G", "L1", "Flip", "Side"}
+)
+
+// fuser writes one fused kernel.
+type fuser struct {
+	*stager
+	fused
+	flags    reg.GPVirtual
+	l1       reg.Register
+	lanesAt  reg.GPVirtual
+	lane     reg.GPVirtual         // for AVX2: index of the first vector's lane
+	lanes    []reg.VecVirtual      // for AVX-512
+	operands map[string]operand.Op // the numbers
+}
+
+func (f fused) emit(c *build.Context) {
+	g := &fuser{stager: &stager{emitter: &emitter{Context: c, spec: spec{double: f.storage == "F64", set: f.set}},
+		bases: map[string]reg.Register{}, numbers: map[string]reg.VecVirtual{}, constants: map[string]reg.VecVirtual{}}, fused: f, operands: map[string]operand.Op{}}
+	c.Function(f.function())
+	c.SignatureExpr("func(p *byte)")
+	p := c.GP64()
+	c.Load(c.Param("p"), p)
+	for i, name := range fusedPointers {
+		r := c.GP64()
+		c.MOVQ(operand.Mem{Base: p, Disp: 8 * i}, r)
+		g.bases[name] = r
+	}
+	g.flags, g.lanesAt = g.bases["Stores"].(reg.GPVirtual), g.bases["Lanes"].(reg.GPVirtual)
+	g.needs = []string{"sign", "zero", "half"}
+	if f.storage == "BF16" {
+		g.needs = append(g.needs, "one", "round", "nan")
+	}
+	g.prepare()
+	for i, name := range fusedNumbers {
+		if g.uses(name) {
+			g.number(name, operand.Mem{Base: p, Disp: 8*len(fusedPointers) + i*g.size()})
+		}
+	}
+	g.index = c.GP64()
+	c.XORQ(g.index, g.index)
+	if f.set == "AVX512" {
+		for range 16 {
+			v := g.vec()
+			c.VPXORQ(v, v, v)
+			g.lanes = append(g.lanes, v)
+		}
+	}
+	rows := g.bases["Rows"].(reg.GPVirtual)
+	unrolled := laneCount / g.width()
+	if f.set == "AVX2" {
+		unrolled = 4
+		c.SHLQ(operand.U8(log2(laneCount/g.width()/unrolled)), rows)
+		g.lane = c.GP64()
+	}
+	c.Label("row")
+	if f.set == "AVX2" {
+		c.MOVQ(g.index, g.lane)
+		c.ANDQ(operand.U8(laneCount-1), g.lane)
+	}
+	for g.vector = 0; g.vector < unrolled; g.vector++ {
+		g.compute()
+	}
+	g.vector = 0
+	c.ADDQ(operand.U32(unrolled*g.width()), g.index)
+	c.DECQ(rows)
+	c.JNZ(ref("row"))
+	for i, v := range g.lanes {
+		c.VMOVUPD(v, operand.Mem{Base: g.lanesAt, Disp: 64 * i})
+	}
+	done := "done"
+	c.TESTQ(operand.U32(storeStreaming), g.flags)
+	c.JZ(ref(done))
+	c.SFENCE()
+	c.Label(done)
+	c.VZEROUPPER()
+	c.RET()
+	for _, f := range g.later {
+		f()
+	}
+}
+
+// uses reports whether the kernel needs a number.
+func (g *fuser) uses(name string) bool {
+	switch name {
+	case "Outer":
+		return g.quotient == one
+	case "Side":
+		return g.plain
+	case "Divisor":
+		return g.quotient == div
+	case "Inverse", "L1", "Flip":
+		return g.quotient == mul
+	}
+	return true
+}
+
+func (g *fuser) number(name string, at operand.Mem) {
+	if name == "L1" && g.fused.set == "AVX512" {
+		r, k := g.GP32(), g.K()
+		g.MOVL(at, r)
+		g.KMOVW(r, k)
+		g.l1 = k
+		return
+	}
+	v := g.vec()
+	g.broadcast(at, v)
+	switch {
+	case name == "L1":
+		g.l1 = v
+	case g.fused.set == "AVX2" && name != "Threshold": // for want of registers
+		m := g.AllocLocal(32)
+		g.VMOVUPS(v, m)
+		g.operands[name] = m
+		return
+	}
+	g.operands[name] = v
+}
+
+// address returns the address of the current vector of an array.
+func (g *fuser) address(name string) operand.Mem {
+	return operand.Mem{Base: g.bases[name], Index: g.index, Scale: uint8(g.bytes()), Disp: g.vector * g.width() * g.bytes()}
+}
+
+// loadStored loads a vector of an array and widens it.
+func (g *fuser) loadStored(name string) reg.VecVirtual {
+	v := g.vec()
+	switch g.storage {
+	case "F16":
+		g.VCVTPH2PS(g.address(name), v)
+	case "BF16":
+		g.VPMOVZXWD(g.address(name), v)
+		g.VPSLLD(operand.U8(16), v, v)
+	default:
+		g.p("VMOVU", g.address(name), v)
+	}
+	return v
+}
+
+// compute computes a vector.
+func (g *fuser) compute() {
+	n := g.operands
+	d := g.loadStored("Pred")
+	if g.bytes() == g.size() {
+		g.p("VSUB", g.address("Target"), d, d)
+	} else {
+		g.p("VSUB", g.loadStored("Target"), d, d)
+	}
+	a := g.abs(d)
+
+	inner, tail := g.vec(), g.vec()
+	g.p("VMUL", a, g.constants["half"], inner)
+	g.p("VMUL", a, inner, inner)
+	g.divide(inner)
+	g.p("VSUB", n["Half"], a, tail)
+	if g.quotient == one {
+		g.p("VMUL", n["Outer"], tail, tail)
+	}
+	term := g.choosing(lessOrdered, a, n["Threshold"], inner, tail)
+	var weight reg.VecVirtual
+	var mask reg.Register
+	if !g.plain {
+		weight, mask = g.loadStored("Weight"), g.maskOf()
+		g.p("VMUL", weight, term, term)
+		g.keep(term, mask)
+	}
+	g.addUp(term)
+
+	x := g.vec()
+	g.p("VMUL", n["Norm"], d, x)
+	up, side := n["G"], n["Side"]
+	if !g.plain {
+		g.p("VMUL", n["G"], weight, weight)
+		up, side = weight, weight
+	}
+	g.p("VMUL", up, x, x)
+	g.divide(x)
+	if !g.plain {
+		g.p("VMUL", n["Norm"], weight, weight)
+		if g.quotient == one {
+			g.p("VMUL", n["Outer"], weight, weight)
+		}
+	}
+	if g.fused.set == "AVX512" {
+		g.i("VPTERNLOG", andThenXor, side, g.sign(), d)
+	} else {
+		g.p("VAND", g.sign(), d, d)
+		g.p("VXOR", side, d, d)
+	}
+	if g.quotient == mul { // L1
+		z := g.vec()
+		g.xor(n["Flip"], a, z)
+		if g.fused.set == "AVX512" {
+			g.p("VMOVA", z, g.l1, x)
+		} else {
+			g.p("VBLENDV", g.l1, z, x, x)
+		}
+	}
+	x = g.choosing(greaterOrdered, a, n["Threshold"], d, x)
+	if !g.plain {
+		g.keep(x, mask)
+	}
+	g.storeBoth(x, mask)
+}
+
+func (g *fuser) divide(x reg.VecVirtual) {
+	switch g.quotient {
+	case mul:
+		g.p("VMUL", g.operands["Inverse"], x, x)
+	case div:
+		g.p("VDIV", g.operands["Divisor"], x, x)
+	}
+}
+
+// choosing returns yes where the comparison of a with b is true, else no, whose register it overwrites.
+func (g *stager) choosing(comparison operand.U8, a reg.VecVirtual, b operand.Op, yes, no reg.VecVirtual) reg.VecVirtual {
+	if g.set == "AVX512" {
+		k := g.K()
+		g.p("VCMP", comparison, b, a, k)
+		g.p("VMOVA", yes, k, no)
+		return no
+	}
+	m := g.vec()
+	g.p("VCMP", comparison, b, a, m)
+	g.p("VBLENDV", m, yes, no, no)
+	return no
+}
+
+// maskOf loads the vector's mask, as mask does.
+func (g *fuser) maskOf() reg.Register {
+	return g.maskAtAddress(operand.Mem{Base: g.bases["Mask"], Index: g.index, Scale: 1, Disp: g.vector * g.width()})
+}
+
+// addUp adds the terms to the lanes.
+func (g *fuser) addUp(term reg.VecVirtual) {
+	if g.fused.set == "AVX512" {
+		per := g.width() / 8
+		g.addTo(g.lanes[g.vector*per:], term)
+		return
+	}
+	lane := func(half int) operand.Mem {
+		return operand.Mem{Base: g.lanesAt, Index: g.lane, Scale: 8, Disp: 8*g.vector*g.width() + 32*half}
+	}
+	add := func(x reg.VecVirtual, half int) {
+		g.VADDPD(lane(half), x, x)
+		g.VMOVUPD(x, lane(half))
+	}
+	if g.double {
+		add(term, 0)
+		return
+	}
+	low, high := g.vec(), g.vec()
+	g.VCVTPS2PD(term.AsX(), low)
+	g.VEXTRACTF128(operand.U8(1), term, high.AsX())
+	g.VCVTPS2PD(high.AsX(), high)
+	add(low, 0)
+	add(high, 1)
+}
+
+// storeBoth writes the gradients x, and −x but for what the mask leaves out.
+func (g *fuser) storeBoth(x reg.VecVirtual, mask reg.Register) {
+	slow, back, streaming := g.label("otherStores"), g.label("stored"), g.label("streaming")
+	at, atNegated := g.address("Out"), g.address("Negated")
+	g.TESTQ(g.flags, g.flags)
+	g.JNZ(ref(slow))
+	g.write(x, at, false)
+	g.Label(back)
+	g.later = append(g.later, func() {
+		g.Label(slow)
+		g.TESTQ(operand.U32(storeStreaming), g.flags)
+		g.JNZ(ref(streaming))
+		g.write(x, at, false)
+		g.negate(x, mask)
+		g.write(x, atNegated, false)
+		g.JMP(ref(back))
+		g.Label(streaming)
+		g.write(x, at, true)
+		g.TESTQ(operand.U32(storeNegated), g.flags)
+		g.JZ(ref(back))
+		g.negate(x, mask)
+		g.write(x, atNegated, true)
+		g.JMP(ref(back))
+	})
+}
+
+// negate changes the signs of x, but for +0 where the mask leaves an element out.
+func (g *fuser) negate(x reg.VecVirtual, mask reg.Register) {
+	g.flip(x, g.sign())
+	if !g.plain {
+		g.keep(x, mask)
+	}
+}
+
+// write stores x, rounded to the storage type.
+func (g *fuser) write(x reg.VecVirtual, at operand.Mem, streaming bool) {
+	half := x
+	switch g.storage {
+	case "F16":
+		half = g.half()
+		g.VCVTPS2PH(operand.U8(0), x, half)
+	case "BF16":
+		half = g.roundBF16(x)
+	}
+	g.p(map[bool]string{false: "VMOVU", true: "VMOVNT"}[streaming], half, at)
+}
+
+// stub returns the declaration of the kernel's function.
+func (f fused) stub() string {
+	over := map[quotient]string{one: "", mul: "*p.Inverse", div: "/p.Divisor"}[f.quotient]
+	outer := map[quotient]string{one: "p.Outer*"}[f.quotient]
+	middle := map[quotient]string{mul: "p.L1 ? |d| xor p.Flip : "}[f.quotient] + "((p.Norm*d)*u)" + over
+	lines := []string{
+		"\tfor each element i of p.Rows·128:",
+		"\t\td = pred[i] - target[i]; a = |d|; u = p.G*weight[i]",
+		"\t\tterm = a < p.Threshold ? ((0.5*a)*a)" + over + " : " + outer + "(a - p.Half)",
+		"\t\tgradient = a > p.Threshold ? " + outer + "(p.Norm*u), negated where d < 0 : " + middle,
+		"\t\tlane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0",
+		"\t\tout[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0",
+	}
+	if f.plain {
+		lines[1] = "\t\td = pred[i] - target[i]; a = |d|; u = p.G"
+		lines[3] = "\t\tgradient = a > p.Threshold ? p.Side, negated where d < 0 : " + middle
+		lines[4], lines[5] = "\t\tlane[i mod 128] += float64(term)", "\t\tout[i], negated[i] = gradient, -gradient"
+	}
+	return fmt.Sprintf("\n// %s is\n//\n//%s\n//\n//go:noescape\nfunc %[1]s(p unsafe.Pointer)\n", f.function(), strings.Join(lines, "\n//"))
+}
