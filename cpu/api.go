@@ -61,16 +61,25 @@ func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[
 			return lean(l, q, a), nil
 		}
 	}
-	var c checked
-	if err := a.checkAll(&c, name, l, p); err != nil {
+	c := checks.take() // a variable would be allocated, since it may point to itself
+	if c == nil {
+		c = new(checked)
+	}
+	defer func() {
+		c.Reset(smoothl1.None, smoothl1.Divisor{}, 0, t) // do not keep the caller's shape reachable
+		checks.put(c)
+	}()
+	if err := a.checkAll(c, name, l, p); err != nil {
 		return 0, err
 	}
 	if t.Computing() == t && c.Lean(c.pass) {
-		dense := a.dense(&c)
+		dense := a.dense(c)
 		return lean(l, c.pass, &dense), nil
 	}
-	return whole(l, a, &c), nil
+	return whole(l, a, c), nil
 }
+
+var checks pool[checked]
 
 // lean computes an operation that core kernels compute alone.
 func lean[T smoothl1.Float](l smoothl1.Loss, p op.Pass, a *Args[T]) float64 {

@@ -27,7 +27,7 @@ func newFenced(t *testing.T, pages int) fenced {
 }
 
 // fencedSlice returns n elements that end at the second inaccessible page, or begin after the first.
-func fencedSlice[T smoothl1.Float](f fenced, n int, atEnd bool) []T {
+func fencedSlice[T smoothl1.Element](f fenced, n int, atEnd bool) []T {
 	size := int(unsafe.Sizeof(T(0)))
 	from := f.page
 	if atEnd {
@@ -52,10 +52,10 @@ func testFences[T smoothl1.Float](t *testing.T) {
 			for i := range x {
 				x[i] = fencedSlice[T](memory[i], n, atEnd)
 			}
-			a := Args[T]{Pred: x[0], Target: x[1], Terms: x[3], GradPred: x[3], GradTarget: x[4]}
+			a := Args[T]{Pred: x[0], Target: x[1], GradPred: x[3], GradTarget: x[4]}
 			for _, l := range losses {
+				require.NoError(t, ForwardTerms(l, Args[T]{Pred: x[0], Target: x[1], Terms: x[3]}))
 				a.Upstream = Upstream[T]{}
-				require.NoError(t, ForwardTerms(l, a))
 				_, err := Forward(l, a)
 				require.NoError(t, err)
 				require.NoError(t, Backward(l, a))
@@ -73,5 +73,47 @@ func TestNoReadsOutsideArrays(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testFences[float32])
 		t.Run("float64", testFences[float64])
+	})
+}
+
+// testRichFences is the same for weights, a mask, and elements of any storage type.
+func testRichFences[T smoothl1.Float](t *testing.T) {
+	var memory [6]fenced
+	for i := range memory {
+		memory[i] = newFenced(t, 5)
+	}
+	for _, n := range []int{1, 2, 7, 15, 16, 17, 31, 33, 64, 100, 127, 128, 129, 256, 300, 2047, 2048, 2049, 2176} {
+		for _, atEnd := range []bool{false, true} {
+			var x [5][]T
+			for i := range x {
+				x[i] = fencedSlice[T](memory[i], n, atEnd)
+			}
+			mask := fencedSlice[uint8](memory[5], n, atEnd)
+			for i := range mask {
+				mask[i] = uint8(i % 3)
+			}
+			for k, a := range []Args[T]{{}, {Weight: x[2]}, {Mask: mask}, {Weight: x[2], Mask: mask}, {Mask: mask, Divisor: smoothl1.DivideByKept()},
+				{Weight: x[2], Mask: mask, Divisor: smoothl1.DivideByWeights()}, {Mask: mask, AccumulatePred: true},
+				{Weight: x[2], Beta: x[0], Upstream: Elements(x[1])}} {
+				a.Pred, a.Target, a.GradPred, a.GradTarget = x[0], x[1], x[3], x[4]
+				_, err := Run(smoothl1.Loss{Beta: 0.1}, &a)
+				require.NoError(t, err, k)
+				_, err = Forward(smoothl1.Loss{Beta: 0.1}, a)
+				require.NoError(t, err, k)
+				if k != 6 {
+					a.Terms, a.Abs, a.GradPred, a.GradTarget = x[3], x[4], nil, nil
+					require.NoError(t, ForwardTerms(smoothl1.Loss{Beta: 0.1}, a), k)
+				}
+			}
+		}
+	}
+}
+
+func TestNoReadsOutsideArraysOfRichCalls(t *testing.T) {
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testRichFences[float32])
+		t.Run("float64", testRichFences[float64])
+		t.Run("float16", testRichFences[smoothl1.F16])
+		t.Run("bfloat16", testRichFences[smoothl1.BF16])
 	})
 }

@@ -10,19 +10,23 @@ import (
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 )
 
-// job is a pass that several goroutines make in batches. Jobs are reused, so that a call does not allocate. Goroutines are not: they
-// end with the call, and the runtime recycles them. Thus nothing spins or sleeps between calls, and the goroutines inherit the
-// caller's profiler labels and synctest bubble.
-type job[T core.Float] struct {
-	pass   pass[T]
-	chunks int
-	batch  int          // chunks of a batch
-	next   atomic.Int64 // first chunk of the next batch
-	group  sync.WaitGroup
-	work   func()    // body of the goroutines; a field, since creating a closure allocates
-	sums   []float64 // chunk sums, if the caller provides no slice for them
+// team makes the chunks of a pass in batches, by several goroutines. The goroutines end with the call, and the runtime recycles them.
+// Thus nothing spins or sleeps between calls, and the goroutines inherit the caller's profiler labels and synctest bubble.
+type team struct {
+	compute func(first, chunks int) // makes a batch
+	chunks  int
+	batch   int          // chunks of a batch
+	next    atomic.Int64 // first chunk of the next batch
+	group   sync.WaitGroup
+	work    func() // body of the goroutines; a field, since creating a closure allocates
+	failed  atomic.Pointer[failure]
+}
 
-	failed atomic.Pointer[failure]
+// job is a pass that a team makes. Jobs are reused, so that a call does not allocate.
+type job[T core.Float] struct {
+	team
+	pass pass[T]
+	sums []float64 // chunk sums, if the caller provides no slice for them
 }
 
 // failure is a panic in a goroutine of a job.
@@ -41,32 +45,61 @@ func (f *failure) Unwrap() error {
 	return err
 }
 
-func newJob[T core.Float]() *job[T] {
-	j := &job[T]{}
-	j.work = func() {
-		defer j.group.Done()
+// set prepares a new team that makes batches by calling compute.
+func (t *team) set(compute func(first, chunks int)) {
+	t.compute = compute
+	t.work = func() {
+		defer t.group.Done()
 		defer func() {
 			if value := recover(); value != nil {
-				j.failed.CompareAndSwap(nil, &failure{value, debug.Stack()})
-				j.next.Store(int64(j.chunks)) // stops the others
+				t.failed.CompareAndSwap(nil, &failure{value, debug.Stack()})
+				t.next.Store(int64(t.chunks)) // stops the others
 			}
 		}()
-		j.batches()
+		t.batches()
 	}
-	return j
 }
 
-// batches computes batches until none is left.
-func (j *job[T]) batches() {
+// batches makes batches until none is left.
+func (t *team) batches() {
 	for {
-		first := int(j.next.Add(int64(j.batch))) - j.batch
-		if first >= j.chunks {
+		first := int(t.next.Add(int64(t.batch))) - t.batch
+		if first >= t.chunks {
 			return
 		}
-		start := first * Chunk
-		p := j.pass.part(start, min(j.batch*Chunk, j.pass.N-start))
-		p.compute()
+		t.compute(first, min(t.batch, t.chunks-first))
 	}
+}
+
+// run makes all chunks, with the given number of goroutines. If one of them panics, so does the caller.
+func (t *team) run(chunks, workers int) {
+	t.chunks = chunks
+	t.batch = max(1, min(maxBatch, chunks/(4*max(1, workers)))) // several batches per worker, to balance the load
+	t.next.Store(0)
+	if workers <= 1 {
+		t.batches()
+		return
+	}
+	// The caller does not work itself. The goroutine that it starts last is in its P's runnext slot, from which other Ps do not steal
+	// at first: it runs here as soon as the caller waits. Its predecessors were moved to the run queue, where idle Ps find them at once.
+	t.group.Add(workers)
+	for range workers {
+		go t.work()
+	}
+	t.group.Wait()
+	if f := t.failed.Swap(nil); f != nil {
+		panic(f)
+	}
+}
+
+func newJob[T core.Float]() *job[T] {
+	j := &job[T]{}
+	j.set(func(first, chunks int) {
+		start := first * Chunk
+		p := j.pass.part(start, min(chunks*Chunk, j.pass.N-start))
+		p.compute()
+	})
+	return j
 }
 
 // maxBatch is the maximum number of chunks in a batch, 131,072 elements: enough for the hardware prefetchers, and few enough that the
@@ -77,13 +110,14 @@ const maxBatch = 64
 func runParallel[T core.Float](p *pass[T], sums []float64, chunks, workers int) (sum float64) {
 	free := freeJobs[T]()
 	j := free.take()
+	if j == nil {
+		j = newJob[T]()
+	}
 	defer func() {
 		j.pass = pass[T]{} // do not keep the caller's arrays reachable
 		free.put(j)
 	}()
-	j.pass, j.chunks = *p, chunks
-	j.batch = max(1, min(maxBatch, chunks/(4*workers))) // several batches per worker, to balance the load
-	j.next.Store(0)
+	j.pass = *p
 	if p.kind.Reduces() {
 		if sums == nil {
 			if len(j.sums) < chunks {
@@ -93,57 +127,45 @@ func runParallel[T core.Float](p *pass[T], sums []float64, chunks, workers int) 
 		}
 		j.pass.Sums = unsafe.SliceData(sums)
 	}
-	if workers <= 1 {
-		j.batches()
-		return total(sums)
-	}
-	// The caller does not work itself. The goroutine that it starts last is in its P's runnext slot, from which other Ps do not steal
-	// at first: it runs here as soon as the caller waits. Its predecessors were moved to the run queue, where idle Ps find them at once.
-	j.group.Add(workers)
-	for range workers {
-		go j.work()
-	}
-	j.group.Wait()
-	if f := j.failed.Swap(nil); f != nil {
-		panic(f)
-	}
+	j.run(chunks, workers)
 	return total(sums)
 }
 
-// jobs is a free list of jobs.
-type jobs[T core.Float] struct {
+// pool is a free list.
+type pool[E any] struct {
 	mu   sync.Mutex
-	idle []*job[T]
+	idle []*E
 }
 
 var (
-	jobs32 jobs[float32]
-	jobs64 jobs[float64]
+	jobs32 pool[job[float32]]
+	jobs64 pool[job[float64]]
 )
 
-func freeJobs[T core.Float]() *jobs[T] {
-	if f, ok := any(&jobs32).(*jobs[T]); ok {
+func freeJobs[T core.Float]() *pool[job[T]] {
+	if f, ok := any(&jobs32).(*pool[job[T]]); ok {
 		return f
 	}
-	if f, ok := any(&jobs64).(*jobs[T]); ok {
+	if f, ok := any(&jobs64).(*pool[job[T]]); ok {
 		return f
 	}
-	return new(jobs[T]) // a type without a free list
+	return new(pool[job[T]]) // a type without a free list
 }
 
-func (f *jobs[T]) take() *job[T] {
+// take returns an element of the list, or nil if there is none.
+func (f *pool[E]) take() *E {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if len(f.idle) == 0 {
-		return newJob[T]()
+		return nil
 	}
-	j := f.idle[len(f.idle)-1]
+	x := f.idle[len(f.idle)-1]
 	f.idle = f.idle[:len(f.idle)-1]
-	return j
+	return x
 }
 
-func (f *jobs[T]) put(j *job[T]) {
+func (f *pool[E]) put(x *E) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.idle = append(f.idle, j)
+	f.idle = append(f.idle, x)
 }

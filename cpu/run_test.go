@@ -67,7 +67,7 @@ func behind[T smoothl1.Float](offset, n int) []T {
 	return whole[from+offset:][:n]
 }
 
-func testOffsets[T smoothl1.Float](t *testing.T) {
+func testOffsets[T core.Float](t *testing.T) {
 	const n = 2*Chunk + 77
 	line := core.Line / int(unsafe.Sizeof(T(0)))
 	l := smoothl1.Loss{Beta: 0.7}

@@ -1,9 +1,6 @@
 package cpu
 
-import (
-	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/cpu/internal/core"
-)
+import "github.com/smoothl1/smoothl1/cpu/internal/core"
 
 // A pass that no core kernel makes alone is made in stages, piece by piece, so that a piece stays in the cache from one stage to the
 // next. A stage is a method of the pass over one piece. Since an output may be the same array as an input, a stage that writes an
@@ -39,8 +36,3 @@ func (p *pass[T]) addUp() {
 
 // differentiate writes the gradients.
 func (p *pass[T]) differentiate() { core.Call(&p.Params) }
-
-// whole computes an operation of any form.
-func whole[T smoothl1.Float](l smoothl1.Loss, a *Args[T], c *checked) float64 {
-	return runReference(l, a, c)
-}

@@ -95,6 +95,11 @@ func (f fused) emit(c *build.Context) {
 		unrolled = 4
 		c.SHLQ(operand.U8(log2(laneCount/g.width()/unrolled)), rows)
 		g.lane = c.GP64()
+		zero := g.vec()
+		c.VXORPS(zero, zero, zero)
+		for i := range laneCount / 4 {
+			c.VMOVUPS(zero, operand.Mem{Base: g.lanesAt, Disp: 32 * i})
+		}
 	}
 	c.Label("row")
 	if f.set == "AVX2" {

@@ -40,10 +40,10 @@ type Quotient uint8
 
 // The ways to compute quotients.
 const (
-	One  Quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
-	Mul                  // multiply by the inverse, a power of two; outer is 1. L1 uses it too
-	Div                  // divide; outer is 1
-	Unit                 // the divisor, outer and g are 1; for Forward and ForwardBackward only
+	One       Quotient = iota // the divisor is 1: Huber, and smooth L1 with beta 1
+	Mul                       // multiply by the inverse, a power of two; outer is 1. L1 uses it too
+	Div                       // divide; outer is 1
+	Unit                      // the divisor, outer and g are 1; for Forward and ForwardBackward only
 	Quotients = iota
 )
 

@@ -1,0 +1,74 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
+	"github.com/smoothl1/smoothl1/cpu/internal/stage"
+)
+
+// room holds the buffers in which a goroutine makes the pieces of rich passes. Rooms are reused, so that a call does not allocate.
+type room[C core.Float] struct {
+	pred, target, weight, beta, up, dir [piece]C // inputs, as computed with, or as stored for a fused kernel
+	term, distance                      [piece]C
+	scaled                              [piece]C // upstream gradients with weights
+	gradPred, gradTarget, second, old   [piece]C
+	norm                                [piece]C // norms of the rows of the piece
+	divisor                             [piece]float64
+	lanes                               [Lanes]float64
+	raw                                 [piece]C // stored elements on their way
+	mask                                [piece]uint8
+
+	fused    stage.Fused[C]
+	ones     [piece]C // ones as stored in onesType
+	onesType stage.Storage
+	all      [piece]uint8 // a mask that leaves out nothing
+	params   core.Params[C]
+}
+
+var (
+	rooms32 pool[room[float32]]
+	rooms64 pool[room[float64]]
+)
+
+func freeRooms[C core.Float]() *pool[room[C]] {
+	if f, ok := any(&rooms32).(*pool[room[C]]); ok {
+		return f
+	}
+	if f, ok := any(&rooms64).(*pool[room[C]]); ok {
+		return f
+	}
+	return new(pool[room[C]])
+}
+
+func newRoom[C core.Float]() *room[C] {
+	b := &room[C]{}
+	for i := range b.all {
+		b.all[i] = 1
+	}
+	b.setOnes(stage.F32)
+	if unsafe.Sizeof(C(0)) == 8 {
+		b.setOnes(stage.F64)
+	}
+	return b
+}
+
+// setOnes fills b.ones with ones of a storage type.
+func (b *room[C]) setOnes(s stage.Storage) {
+	b.onesType = s
+	switch s {
+	case stage.F16, stage.BF16:
+		one := uint16(0x3c00)
+		if s == stage.BF16 {
+			one = 0x3f80
+		}
+		x := unsafe.Slice((*uint16)(unsafe.Pointer(&b.ones)), piece)
+		for i := range x {
+			x[i] = one
+		}
+	default:
+		for i := range b.ones {
+			b.ones[i] = 1
+		}
+	}
+}
