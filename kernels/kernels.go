@@ -69,6 +69,8 @@ var storages = []struct {
 }{
 	{smoothl1.Float32, "f32"},
 	{smoothl1.Float64, "f64"},
+	{smoothl1.Float16, "f16"},
+	{smoothl1.BFloat16, "bf16"},
 }
 
 // storage returns the name of an element type's storage, as used in the names of files and kernels.

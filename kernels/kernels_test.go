@@ -47,7 +47,7 @@ func TestVariantsAreTheEntries(t *testing.T) {
 		read = append(read, e.Name())
 	}
 	assert.ElementsMatch(t, names, read)
-	assert.Equal(t, slices.Concat(Of(smoothl1.Float32), Of(smoothl1.Float64)), All())
+	assert.Equal(t, slices.Concat(Of(smoothl1.Float32), Of(smoothl1.Float64), Of(smoothl1.Float16), Of(smoothl1.BFloat16)), All())
 }
 
 func TestName(t *testing.T) {
@@ -55,6 +55,7 @@ func TestName(t *testing.T) {
 		"smoothl1_forward_terms_f32_mul":        {},
 		"smoothl1_backward_elementwise_f64_mul": {DType: smoothl1.Float64, Pass: Backward, Elementwise: true},
 		"smoothl1_forward_backward_f32_div":     {Pass: ForwardBackward, Divide: true},
+		"smoothl1_forward_bf16_mul":             {DType: smoothl1.BFloat16, Pass: Forward},
 	} {
 		assert.Equal(t, name, v.Name())
 		assert.Contains(t, All(), v)
@@ -66,7 +67,7 @@ func TestUnknownType(t *testing.T) {
 	const unknown = smoothl1.DType(200)
 	_, err := PTX(unknown)
 	require.ErrorIs(t, err, smoothl1.ErrDType)
-	assert.EqualError(t, err, "smoothl1: PTX: dtype = DType(200): unknown element type, or not that of the operation: there are kernels for [float32 float64]")
+	assert.EqualError(t, err, "smoothl1: PTX: dtype = DType(200): unknown element type, or not that of the operation: there are kernels for [float32 float64 float16 bfloat16]")
 	assert.Empty(t, Of(unknown))
 	for _, v := range All() {
 		assert.NotEqual(t, v.Name(), Variant{unknown, v.Pass, v.Elementwise, v.Divide}.Name())

@@ -24,13 +24,14 @@
 // the branch that is then taken computes with d). Inf - finite has loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
 // gradient takes the middle branch and the loss the outer one, as in PyTorch.
 //
-// Bytes of device memory per element, f32 (f64: twice): forward 8, forward_terms 12, backward 12 (+4 elementwise upstream),
+// Bytes of device memory per element, f32 (f64: twice; f16 and bf16: half): forward 8, forward_terms 12, backward 12 (+4 elementwise upstream),
 // forward_backward 12; 4 more for the second gradient, and 8 per 2048 elements for the chunk sums.
 //
 // Launch. Grid: any number of blocks >= 1, one-dimensional; block: full warps, 32 to 256 threads; no dynamic shared memory. The
 // shape of the grid affects the speed but not the result. The only argument is a Params. Pointers must be aligned to the element
-// type; if all arrays of a launch are aligned to 16 bytes, full rows are read and written 16 bytes at a time. An output may be
-// the same array as an input (each thread reads an element before it overwrites it), but must not partially overlap one.
+// type; if all arrays of a launch are aligned to 16 bytes (f16 and bf16: 8), full rows are read and written that many bytes at a
+// time. An output may be the same array as an input (each thread reads an element before it overwrites it), but must not
+// partially overlap one.
 
 #include "storage.cuh"
 #include "sum.cuh"

@@ -3,10 +3,15 @@
 //
 // Each of the 32 threads of a warp owns four of the 128 lanes of a row. Full rows of aligned arrays are read and written in
 // pieces of 16 bytes, so that a warp accesses 512 contiguous bytes at a time. f32: thread t owns lanes 4t .. 4t+3. f64: lanes
-// 2t, 2t+1 and 64+2t, 64+2t+1.
+// 2t, 2t+1 and 64+2t, 64+2t+1. f16 and bf16: lanes 4t .. 4t+3, in pieces of 8 bytes, because a thread owns no more of a row.
+//
+// f16 and bf16 are bit patterns in memory. They are widened to float, which is exact, and narrowed to the nearest, to even if
+// there are two; NaN stays NaN and subnormals are kept.
 #pragma once
 
 #include "sum.cuh"
+
+typedef unsigned short u16;
 
 struct f32 {
   typedef float Element;  // in memory
@@ -31,6 +36,55 @@ struct f64 {
   static __device__ void widen(Piece v, Compute* x) { x[0] = v.x, x[1] = v.y; }
   static __device__ Piece narrow(const Compute* x) { return make_double2(x[0], x[1]); }
 };
+
+// Four elements of 16 bits; the first one is in the low half of x.
+struct alignas(8) Halves {
+  unsigned x, y;
+};
+
+__device__ inline u16 low(unsigned pair) { return u16(pair & 0xffffu); }
+__device__ inline u16 high(unsigned pair) { return u16(pair >> 16); }
+__device__ inline unsigned pair(u16 low, u16 high) { return unsigned(high) << 16 | low; }
+
+// The storages of 16 bits, from functions that convert one element.
+template <float Widen(u16), u16 Narrow(float)>
+struct Half {
+  typedef u16 Element;
+  typedef float Compute;
+  typedef Halves Piece;
+  static constexpr int kPer = 4;
+  static constexpr int kBatch = 8;
+  static __device__ Compute widen(Element x) { return Widen(x); }
+  static __device__ Element narrow(Compute x) { return Narrow(x); }
+  static __device__ void widen(Piece v, Compute* x) {
+    x[0] = Widen(low(v.x)), x[1] = Widen(high(v.x)), x[2] = Widen(low(v.y)), x[3] = Widen(high(v.y));
+  }
+  static __device__ Piece narrow(const Compute* x) {
+    return {pair(Narrow(x[0]), Narrow(x[1])), pair(Narrow(x[2]), Narrow(x[3]))};
+  }
+};
+
+__device__ inline float widen_f16(u16 x) {
+  float y;
+  asm("cvt.f32.f16 %0, %1;" : "=f"(y) : "h"(x));
+  return y;
+}
+__device__ inline u16 narrow_f16(float x) {
+  u16 y;
+  asm("cvt.rn.f16.f32 %0, %1;" : "=h"(y) : "f"(x));
+  return y;
+}
+
+// A bf16 is the high half of a float. Adding half of its unit, less one bit if the result would be odd otherwise, rounds to
+// the nearest by the carry. (The instruction that converts needs sm_80.)
+__device__ inline float widen_bf16(u16 x) { return __uint_as_float(unsigned(x) << 16); }
+__device__ inline u16 narrow_bf16(float x) {
+  const unsigned bits = __float_as_uint(x);
+  return x == x ? high(bits + 0x7fffu + (bits >> 16 & 1u)) : u16(0x7fff);
+}
+
+struct f16 : Half<widen_f16, narrow_f16> {};
+struct bf16 : Half<widen_bf16, narrow_bf16> {};
 
 // A short last chunk, or a chunk of arrays that are not aligned to 16 bytes, is accessed one element at a time. Thread t then
 // owns lanes t, t+32, t+64, t+96, so that the accesses of a warp are still contiguous.

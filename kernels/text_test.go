@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/assert"
+
+	"github.com/smoothl1/smoothl1"
 )
 
 // Faults that no simulator shows, since it has one coherent memory, or only with thousands of multiprocessors, are held by the text.
@@ -14,9 +16,9 @@ import (
 var (
 	entry       = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 	instruction = regexp.MustCompile(`(?m)^\t(?:@!?%p\d+ )?([a-z][\w.]*)[ \t]*([^;]*);`)
-	plain       = regexp.MustCompile(`^ld\.global(\.v[24])?\.f(32|64)$`)
+	plain       = regexp.MustCompile(`^ld\.global(\.v[24])?\.[fu](16|32|64)$`)
 	cut         = regexp.MustCompile(`^cvt\.[us](8|16|32)\.[usb]64$`)
-	reducing    = regexp.MustCompile(`_forward(_backward)?_f\d+_`)
+	reducing    = regexp.MustCompile(`_forward(_backward)?_b?f\d+_`)
 )
 
 // textFaults returns what is wrong with the memory accesses, barriers and conversions of a PTX text.
@@ -70,6 +72,14 @@ func textFaults(ptx string) (faults []string) {
 	return faults
 }
 
+// plainLoad returns the load of an element.
+func plainLoad(dtype smoothl1.DType) string {
+	if dtype.Size() == 2 {
+		return "ld.global.u16"
+	}
+	return "ld.global.f"
+}
+
 func TestText(t *testing.T) {
 	for _, dtype := range DTypes() {
 		text := ptx(t, dtype)
@@ -79,7 +89,7 @@ func TestText(t *testing.T) {
 			"ld.global.cg.f64":  "ld.global.ca.f64",
 			"ld.global.cg.f64 ": "ld.global.nc.f64 ",
 			"ld.global.v":       "ld.global.nc.v",
-			"ld.global.f":       "ld.global.nc.f",
+			plainLoad(dtype):    "ld.global.nc.f32",
 			"cvt.u64.u32 ":      "cvt.u32.u64 ",
 			"atom.global.inc":   "red.global.inc",
 		} {

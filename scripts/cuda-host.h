@@ -6,6 +6,7 @@ using std::fabs;
 #define __global__
 #define __shared__ static
 #define __launch_bounds__(...)
+#define asm(...) static_cast<void>(0)
 struct float4 { float x, y, z, w; };
 struct double2 { double x, y; };
 struct uint3 { unsigned x, y, z; };
@@ -13,6 +14,8 @@ extern const uint3 threadIdx, blockIdx, blockDim, gridDim;
 float4 make_float4(float, float, float, float);
 double2 make_double2(double, double);
 float __int_as_float(int);
+float __uint_as_float(unsigned);
+unsigned __float_as_uint(float);
 double __ldcg(const double*);
 double __shfl_xor_sync(unsigned, double, int);
 unsigned atomicInc(unsigned*, unsigned);

@@ -7,8 +7,7 @@ set -euo pipefail
 to=$(realpath -m "$1") arch=${2:-compute_50}
 cd "$(dirname "$0")/.."
 command -v nvcc >/dev/null || { echo "ptx: no nvcc on the PATH (on Debian: scripts/install-cuda.sh)" >&2; exit 1; }
-# A storage type is a struct that says what its Element is.
-storages=$(awk '/^struct [a-z0-9]+ \{/ { name = $2 } / Element;/ && name { print name; name = "" }' kernels/storage.cuh)
+storages=$(sed -nE 's/^struct (b?f[0-9]+) .*/\1/p' kernels/storage.cuh)
 [ -n "$storages" ] || { echo "ptx: kernels/storage.cuh has no storage types" >&2; exit 1; }
 mkdir -p "$to"
 for storage in $storages; do

@@ -12,7 +12,6 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/testkit"
-	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -123,7 +122,7 @@ func TestReplay(t *testing.T) {
 // TestOrdered checks that Ordered begins with each kernel, on aligned and on unaligned arrays, and loses no case.
 func TestOrdered(t *testing.T) {
 	cases, first := Ordered()
-	n := len(kernels.All())
+	n := len(Kernels())
 	require.Equal(t, 2*n, first)
 	for round := range 2 {
 		early := map[string]bool{}

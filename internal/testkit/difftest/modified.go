@@ -39,6 +39,14 @@ func (m Modified) Info() driver.Info {
 // passes maps operations to passes.
 var passes = map[Op]kernels.Pass{ForwardTerms: kernels.ForwardTerms, Forward: kernels.Forward, Backward: kernels.Backward, ForwardBackward: kernels.ForwardBackward}
 
+// Kernels returns the kernels that cases launch.
+func Kernels() (list []kernels.Variant) {
+	for _, t := range Types {
+		list = append(list, kernels.Of(t)...)
+	}
+	return list
+}
+
 // Kernel returns the name of the kernel that the case launches on a device.
 func (c Case) Kernel() string {
 	v := kernels.Variant{DType: c.DType, Pass: passes[c.Op], Elementwise: c.Op == Backward && c.Elementwise}

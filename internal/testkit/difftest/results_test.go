@@ -19,7 +19,6 @@ import (
 
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/testkit"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // results are the results that a run writes to a file if asked to, as on a CUDA host. They are written every second, so that a run that is
@@ -150,7 +149,7 @@ func TestFor(t *testing.T) {
 		}},
 		{[]string{"-test.short"}, func(r results, cpu *tally) {
 			assert.False(t, r.Stopped)
-			assert.Equal(t, len(kernels.All()), cpu.Kernels)
+			assert.Equal(t, len(Kernels()), cpu.Kernels)
 			assert.Greater(t, cpu.Cases, 300)
 		}},
 	} {

@@ -30,9 +30,9 @@ func (t Traffic) ChunkSumBytes() int {
 }
 
 // MeasureTraffic runs each kernel once on a simulated device, on aligned arrays of full chunks and with the gradient of pred as the only
-// gradient, and returns the counts in the order of kernels.All.
+// gradient, and returns the counts in the order of Kernels.
 func MeasureTraffic(chunks int) (list []Traffic, err error) {
-	for _, v := range kernels.All() {
+	for _, v := range Kernels() {
 		c := Case{
 			Op:       Ops[slices.IndexFunc(Ops, func(o Op) bool { return passes[o] == v.Pass })],
 			DType:    v.DType,
