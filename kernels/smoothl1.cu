@@ -33,38 +33,9 @@
 // time. An output may be the same array as an input (each thread reads an element before it overwrites it), but must not
 // partially overlap one.
 
+#include "params.cuh"
 #include "storage.cuh"
 #include "sum.cuh"
-
-// ------------------------------------------------------------------------------------------------------------- parameters
-
-// A word of 8 bytes that holds a number of the computing type T. A float is in the low 4 bytes.
-template <typename T>
-struct alignas(8) Number {
-  T value;
-};
-
-// The parameter of every kernel, passed by value: words of 8 bytes, with the same layout for every T. A kernel reads only the
-// fields that its pass needs. internal/op.Params mirrors it in Go. The arrays come last, so that others can be added.
-template <typename T>
-struct Params {
-  u64 n;  // elements
-  Number<T> threshold;
-  Number<T> inverse;
-  Number<T> outer;
-  Number<T> norm;
-  Number<T> g;       // the upstream gradient, unless elementwise
-  double divisor;    // of the sum; 1 unless the loss is a mean
-  double* sums;      // the chunk sums, followed by those of each further level
-  double* value;     // the reduced loss
-  unsigned* ticket;  // 0 before and after a launch
-  const void* pred;
-  const void* target;
-  const void* upstream;
-  void* terms;
-  void* grad_pred;    // or null
-  void* grad_target;  // or null
-};
 
 // ---------------------------------------------------------------------------------------------------------------- formula
 

@@ -19,10 +19,13 @@ struct f32 {
   typedef float4 Piece;
   static constexpr int kPer = 4;    // elements of a piece
   static constexpr int kBatch = 8;  // rows loaded before the first use: with two arrays, 16 loads of 16 bytes in flight
+  static constexpr int kPieces = 1;    // pieces of an array that a rich kernel loads before the first use; twice as many in a forward pass
+  static constexpr int kElements = 2;  // or single elements
   static __device__ Compute widen(Element x) { return x; }
   static __device__ Element narrow(Compute x) { return x; }
   static __device__ void widen(Piece v, Compute* x) { x[0] = v.x, x[1] = v.y, x[2] = v.z, x[3] = v.w; }
   static __device__ Piece narrow(const Compute* x) { return make_float4(x[0], x[1], x[2], x[3]); }
+  static __device__ Piece splat(Element x) { return make_float4(x, x, x, x); }
 };
 
 struct f64 {
@@ -31,10 +34,13 @@ struct f64 {
   typedef double2 Piece;
   static constexpr int kPer = 2;
   static constexpr int kBatch = 4;
+  static constexpr int kPieces = 1;
+  static constexpr int kElements = 2;
   static __device__ Compute widen(Element x) { return x; }
   static __device__ Element narrow(Compute x) { return x; }
   static __device__ void widen(Piece v, Compute* x) { x[0] = v.x, x[1] = v.y; }
   static __device__ Piece narrow(const Compute* x) { return make_double2(x[0], x[1]); }
+  static __device__ Piece splat(Element x) { return make_double2(x, x); }
 };
 
 // Four elements of 16 bits; the first one is in the low half of x.
@@ -54,6 +60,8 @@ struct Half {
   typedef Halves Piece;
   static constexpr int kPer = 4;
   static constexpr int kBatch = 8;
+  static constexpr int kPieces = 2;
+  static constexpr int kElements = 4;
   static __device__ Compute widen(Element x) { return Widen(x); }
   static __device__ Element narrow(Compute x) { return Narrow(x); }
   static __device__ void widen(Piece v, Compute* x) {
@@ -62,6 +70,7 @@ struct Half {
   static __device__ Piece narrow(const Compute* x) {
     return {pair(Narrow(x[0]), Narrow(x[1])), pair(Narrow(x[2]), Narrow(x[3]))};
   }
+  static __device__ Piece splat(Element x) { return {pair(x, x), pair(x, x)}; }
 };
 
 __device__ inline float widen_f16(u16 x) {

@@ -73,17 +73,23 @@ __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
   return fold<1>(lane);
 }
 
-// The last step of a reduction, in the same launch: the last block to finish sums the `count` chunk sums level by level, storing
-// each level after the previous one in `sums`, and writes value = sum / divisor (0/0 for the mean of an empty array). The ticket
+// Whether the block is the last one of the launch to arrive here, so that its threads see what all blocks have written. The ticket
 // is 0 before and after: the atomicInc of the last block wraps it.
-__device__ inline void finish(double* sums, u64 count, double divisor, double* value, unsigned* ticket) {
+__device__ inline bool last_block(unsigned* ticket) {
   __shared__ unsigned drawn;
   __threadfence();  // release: this thread's chunk sums are visible to all blocks before the ticket is drawn
   __syncthreads();
   if (threadIdx.x == 0) drawn = atomicInc(ticket, gridDim.x - 1);
   __syncthreads();
-  if (drawn != gridDim.x - 1) return;
+  if (drawn != gridDim.x - 1) return false;
   __threadfence();  // acquire: the sums are read after the ticket is drawn
+  return true;
+}
+
+// The last step of a reduction, in the same launch: the last block to finish sums the `count` chunk sums level by level, storing
+// each level after the previous one in `sums`, and writes value = sum / divisor (0/0 for the mean of an empty array).
+__device__ inline void finish(double* sums, u64 count, double divisor, double* value, unsigned* ticket) {
+  if (!last_block(ticket)) return;
   u64 n = count;
 #pragma unroll 1
   while (n > 1) {

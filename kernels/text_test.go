@@ -16,7 +16,7 @@ import (
 var (
 	entry       = regexp.MustCompile(`(?m)^\.visible \.entry (\w+)\(`)
 	instruction = regexp.MustCompile(`(?m)^\t(?:@!?%p\d+ )?([a-z][\w.]*)[ \t]*([^;]*);`)
-	plain       = regexp.MustCompile(`^ld\.global(\.v[24])?\.[fu](16|32|64)$`)
+	plain       = regexp.MustCompile(`^ld\.global(\.v[24])?\.[fu](8|16|32|64)$`)
 	cut         = regexp.MustCompile(`^cvt\.[us](8|16|32)\.[usb]64$`)
 	reducing    = regexp.MustCompile(`_forward(_backward)?_b?f\d+_`)
 )
@@ -81,8 +81,11 @@ func plainLoad(dtype smoothl1.DType) string {
 }
 
 func TestText(t *testing.T) {
-	for _, dtype := range DTypes() {
-		text := ptx(t, dtype)
+	for _, s := range sources(t) {
+		if s.rich {
+			continue
+		}
+		dtype, text := s.dtype, s.text
 		assert.Empty(t, textFaults(text))
 		for from, to := range map[string]string{
 			"bar.sync \t0;":     "bar.sync \t0, 64;",
@@ -98,6 +101,58 @@ func TestText(t *testing.T) {
 			for _, at := range []int{first, last} {
 				assert.NotEmpty(t, textFaults(text[:at]+to+text[at+len(from):]), "%q at %d", from, at)
 			}
+		}
+	}
+}
+
+// richFaults is textFaults for the rich kernels, in whose text the end of a reduction may stand anywhere.
+func richFaults(ptx string) (faults []string) {
+	starts := entry.FindAllStringSubmatchIndex(ptx, -1)
+	for i, at := range starts {
+		end := len(ptx)
+		if i+1 < len(starts) {
+			end = starts[i+1][0]
+		}
+		name := ptx[at[2]:at[3]]
+		tickets, sums := 0, 0
+		for _, m := range instruction.FindAllStringSubmatch(ptx[at[0]:end], -1) {
+			op, operands := m[1], strings.TrimSpace(m[2])
+			switch {
+			case op == "atom.global.inc.u32":
+				tickets++
+			case strings.HasPrefix(op, "bar") && op+" "+operands != "bar.sync 0" && op+" "+operands != "bar.warp.sync -1":
+				faults = append(faults, fmt.Sprintf("%s: %s %s is not a barrier of all threads", name, op, operands))
+			case op == "ld.global.cg.f64":
+				sums++
+			case strings.HasPrefix(op, "ld.global.") && !plain.MatchString(op):
+				faults = append(faults, fmt.Sprintf("%s: an input is read by %s", name, op))
+			case op == "ld.global.f64" && !strings.Contains(name, "f64"):
+				faults = append(faults, fmt.Sprintf("%s: a sum or a divisor is read by %s", name, op))
+			}
+		}
+		if tickets != 1 || sums == 0 {
+			faults = append(faults, fmt.Sprintf("%s: %d tickets, %d reads of chunk sums", name, tickets, sums))
+		}
+	}
+	return faults
+}
+
+func TestRichText(t *testing.T) {
+	for _, s := range sources(t) {
+		if !s.rich {
+			continue
+		}
+		assert.Empty(t, richFaults(s.text))
+		for from, to := range map[string]string{
+			"bar.sync \t0;":       "bar.sync \t0, 64;",
+			"bar.warp.sync \t-1;": "bar.warp.sync \t1;",
+			"ld.global.cg.f64":    "ld.global.ca.f64",
+			"ld.global.u8":        "ld.global.nc.u8",
+			"atom.global.inc":     "red.global.inc",
+		} {
+			at := strings.Index(s.text, from)
+			assert.GreaterOrEqual(t, at, 0, from)
+			assert.NotEmpty(t, richFaults(s.text[:at]+to+s.text[at+len(from):]), from)
 		}
 	}
 }

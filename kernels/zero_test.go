@@ -8,5 +8,6 @@ import (
 )
 
 func TestNilAndZeroValues(t *testing.T) {
-	testkit.Zero(t, ".", new(kernels.Variant), new(kernels.Pass), kernels.All, kernels.DTypes, kernels.File, kernels.Of, kernels.PTX)
+	testkit.Zero(t, ".", new(kernels.Variant), new(kernels.Pass), kernels.All, kernels.DTypes, kernels.File, kernels.Of, kernels.PTX,
+		kernels.RichFile, kernels.RichOf, kernels.RichPTX)
 }

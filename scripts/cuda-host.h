@@ -1,4 +1,4 @@
-// Declares what kernels/smoothl1.cu uses of CUDA, so that a host compiler can read it: nvcc does not warn of conversions that lose
+// Declares what the kernels use of CUDA, so that a host compiler can read it: nvcc does not warn of conversions that lose
 // bits, such as of a 64-bit element number to 32 bits. See scripts/ptx-check.sh.
 #include <cmath>
 using std::fabs;
@@ -18,6 +18,11 @@ float __uint_as_float(unsigned);
 unsigned __float_as_uint(float);
 double __ldcg(const double*);
 double __shfl_xor_sync(unsigned, double, int);
+int __shfl_sync(unsigned, int, int);
+float __shfl_sync(unsigned, float, int);
+double __shfl_sync(unsigned, double, int);
+unsigned long long atomicMin(unsigned long long*, unsigned long long);
+void __syncwarp();
 unsigned atomicInc(unsigned*, unsigned);
 void __syncthreads();
 void __threadfence();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Compiles kernels/ptx again and fails if it differs. Different versions of nvcc generate different text, so this needs the version
-# that the committed files name. Also fails if a host compiler finds a conversion in smoothl1.cu that may lose bits.
+# that the committed files name. Also fails if a host compiler finds a conversion in them that may lose bits.
 #
 # usage: scripts/ptx-check.sh
 set -euo pipefail
@@ -11,11 +11,12 @@ have=$(nvcc --version | sed -n 's/.*\(V[0-9.]*\)$/\1/p' | head -n 1)
 made=$(mktemp -d)
 trap 'rm -rf "$made"' EXIT
 scripts/ptx.sh "$made"
-diff -rq "$made" kernels/ptx || { echo "ptx-check: kernels/ptx is not what smoothl1.cu compiles to; run make ptx" >&2; exit 1; }
-echo "ptx-check: kernels/ptx is what nvcc $have makes of smoothl1.cu"
+diff -rq "$made" kernels/ptx || { echo "ptx-check: kernels/ptx is not what the sources compile to; run make ptx" >&2; exit 1; }
+echo "ptx-check: kernels/ptx is what nvcc $have makes of the sources"
 for file in kernels/ptx/smoothl1_*.ptx; do
-  storage=${file##*_}
+  storage=${file##*_} source=smoothl1
+  case $file in *_rich_*) source=rich ;; esac
   g++ -fsyntax-only -std=c++14 -Wall -Wextra -Wconversion -Wno-unknown-pragmas -Wno-unused-parameter -Werror -DSMOOTHL1_STORAGE="${storage%.ptx}" \
-    -include scripts/cuda-host.h -x c++ kernels/smoothl1.cu
+    -include scripts/cuda-host.h -x c++ "kernels/$source.cu"
 done
-echo "ptx-check: no conversion in smoothl1.cu loses bits"
+echo "ptx-check: no conversion in the sources loses bits"

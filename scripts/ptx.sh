@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles kernels/smoothl1.cu to PTX, one file for each of its storage types: FOLDER/smoothl1_f32.ptx and so on. Without -lineinfo
-# and anonymous namespaces, nvcc's output does not depend on the folder.
+# Compiles kernels/smoothl1.cu and kernels/rich.cu to PTX, one file each for every storage type: FOLDER/smoothl1_f32.ptx,
+# FOLDER/smoothl1_rich_f32.ptx and so on. Without -lineinfo and anonymous namespaces, nvcc's output does not depend on the folder.
 #
 # usage: scripts/ptx.sh FOLDER [compute_NN]     default: compute_50, the lowest architecture supported, which is shipped
 set -euo pipefail
@@ -11,6 +11,9 @@ storages=$(sed -nE 's/^struct (b?f[0-9]+) .*/\1/p' kernels/storage.cuh)
 [ -n "$storages" ] || { echo "ptx: kernels/storage.cuh has no storage types" >&2; exit 1; }
 mkdir -p "$to"
 for storage in $storages; do
-  # -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
-  nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -DSMOOTHL1_STORAGE="$storage" -ptx -o "$to/smoothl1_$storage.ptx" kernels/smoothl1.cu
+  for source in smoothl1 rich; do
+    file=${source}_$storage.ptx
+    # -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
+    nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -DSMOOTHL1_STORAGE="$storage" -ptx -o "$to/smoothl1_${file#smoothl1_}" kernels/$source.cu
+  done
 done
