@@ -5,44 +5,69 @@ package difftest
 import (
 	"errors"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // A Case is one operation on generated arrays. It suffices to reproduce a failure: see String and Parse.
 type Case struct {
-	Op    Op
+	Op    op.Pass
 	DType smoothl1.DType
 	Loss  smoothl1.Loss
-	N     int
+	N     int    // elements, those of the matrix if there is one
 	Data  Data   // contents of the arrays
 	Seed  uint64 // for the contents
 	// Upstream is the upstream gradient, unless Elementwise is set.
 	Upstream    float64
 	Elementwise bool
 	Grads       Grads
-	Count       int // divisor of a mean; 0: N
-	// Shift misaligns the arrays by 0 to 3 elements: the k-th array by the k-th decimal digit of Shift from the right, modulo 4. The
-	// arrays are pred, target, an elementwise upstream, and the outputs.
+	Count       int // divisor of a mean; 0: that of By
+	// Shift misaligns the arrays: the k-th array by the k-th decimal digit of Shift from the right, modulo 4 or, for smaller elements, the
+	// number of those in 16 bytes. See order.
 	Shift   int
 	Blocks  int  // limit of the blocks of a launch; 0: none
 	InPlace bool // the first output is the same array as pred
 	Exact   bool // on a device, each array is an allocation of its own without guard zones, so that a read past its end is an error
+
+	// Rows and Cols are the shape; if both are 0, the call has none.
+	Rows, Cols int
+	// Actions is the number of columns of pred if there is an index, else 0. With an index, Cols is 1.
+	Actions int
+	// Forms are the forms of the arrays. The operation decides which of pred, target, an upstream gradient and the gradients there are, and
+	// loss terms are absent only from other operations than ForwardTerms, or beside Abs; a direction there is with Second.
+	Forms       [op.Roles]Form
+	Keep        int   // percentage of the elements that the mask keeps
+	Accumulate  Grads // gradients that are added to what the arrays have
+	ByRow       bool
+	By          By
+	ZeroIfEmpty bool
 }
 
-// Op is an operation of a case.
-type Op uint8
+// By is what a mean divides by.
+type By uint8
+
+// The divisors.
+const (
+	ByCount By = iota // Count, or the number of elements
+	ByKept
+	ByWeights
+)
+
+var byNames = []string{"count", "kept", "weights"}
+
+func (b By) String() string { return byNames[b] }
 
 // The operations.
 const (
-	ForwardTerms Op = iota
-	Forward
-	Backward
-	ForwardBackward
+	ForwardTerms    = op.Terms
+	Forward         = op.Forward
+	Backward        = op.Backward
+	ForwardBackward = op.ForwardBackward
 )
 
 // Grads is a set of gradients to compute.
@@ -55,17 +80,42 @@ const (
 )
 
 // Ops lists all operations.
-var Ops = []Op{ForwardTerms, Forward, Backward, ForwardBackward}
+var Ops = []op.Pass{ForwardTerms, Forward, Backward, ForwardBackward}
 
-var opNames = []string{"forward_terms", "forward", "backward", "forward_backward"}
+// Shaped reports whether the call has a shape.
+func (c Case) Shaped() bool { return c.Rows != 0 || c.Cols != 0 }
 
-func (o Op) String() string { return opNames[o] }
+// order is the order of the arrays that Shift misaligns.
+var order = [...]op.Role{op.RolePred, op.RoleTarget, op.RoleUpstream, op.RoleWeight, op.RoleMask, op.RoleBeta, op.RoleIndex, op.RoleDirection,
+	op.RoleTerms, op.RoleAbs, op.RoleGradPred, op.RoleGradTarget, op.RoleSecond, op.RoleLosses, op.RoleChunkSums}
 
-// HasValue reports whether the operation computes the reduced loss.
-func (o Op) HasValue() bool { return o == Forward || o == ForwardBackward }
-
-// HasGradients reports whether the operation computes gradients.
-func (o Op) HasGradients() bool { return o == Backward || o == ForwardBackward }
+// has reports whether the case has an array in the role.
+func (c Case) has(r op.Role) bool {
+	given := c.Forms[r] != Absent
+	switch r {
+	case op.RolePred, op.RoleTarget:
+		return true
+	case op.RoleUpstream:
+		return c.Elementwise && c.Op.Differentiates()
+	case op.RoleIndex:
+		return c.Actions > 0
+	case op.RoleDirection:
+		return c.has(op.RoleSecond)
+	case op.RoleTerms:
+		return given || c.Op == ForwardTerms && c.Forms[op.RoleAbs] == Absent
+	case op.RoleGradPred:
+		return c.Op.Differentiates() && c.Grads&GradPred != 0
+	case op.RoleGradTarget:
+		return c.Op.Differentiates() && c.Grads&GradTarget != 0
+	case op.RoleSecond:
+		return given && c.Op.Differentiates()
+	case op.RoleLosses:
+		return c.ByRow && c.Op.Reduces()
+	case op.RoleChunkSums:
+		return c.Op.Reduces()
+	}
+	return given
+}
 
 // String returns the case as text that Parse accepts.
 func (c Case) String() string {
@@ -76,10 +126,15 @@ func (c Case) String() string {
 	put("loss", c.Loss.Kind)
 	put("beta", strconv.FormatFloat(c.Loss.Beta, 'g', -1, 64))
 	put("reduction", c.Loss.Reduction)
-	put("n", c.N)
+	if c.Shaped() {
+		put("rows", c.Rows)
+		put("cols", c.Cols)
+	} else {
+		put("n", c.N)
+	}
 	put("data", c.Data)
 	put("seed", c.Seed)
-	if c.Op.HasGradients() {
+	if c.Op.Differentiates() {
 		put("grads", uint8(c.Grads))
 		if c.Elementwise {
 			put("elementwise", true)
@@ -102,6 +157,29 @@ func (c Case) String() string {
 	if c.Exact {
 		put("exact", true)
 	}
+	if c.Actions != 0 {
+		put("actions", c.Actions)
+	}
+	for r, f := range c.Forms {
+		if f != Absent {
+			put(op.Role(r).String(), f)
+		}
+	}
+	if c.Forms[op.RoleMask] != Absent {
+		put("keep", c.Keep)
+	}
+	if c.Accumulate != 0 {
+		put("accumulate", uint8(c.Accumulate))
+	}
+	if c.ByRow {
+		put("byrow", true)
+	}
+	if c.By != ByCount {
+		put("by", c.By)
+	}
+	if c.ZeroIfEmpty {
+		put("zeroifempty", true)
+	}
 	return strings.TrimSuffix(b.String(), ",")
 }
 
@@ -113,13 +191,19 @@ func Parse(text string) (c Case, err error) {
 		if !ok {
 			return c, fmt.Errorf("difftest: case field %q: want key=value", field)
 		}
+		if form, failed := parseForm(value); failed == nil {
+			if err := c.setForm(key, form); err != nil {
+				return c, fmt.Errorf("difftest: case field %q: %w", field, err)
+			}
+			continue
+		}
 		switch key {
 		case "op":
-			err = fmt.Errorf("unknown operation")
-			for i, name := range opNames {
-				if name == value {
-					c.Op, err = Op(i), nil
-				}
+			i := slices.IndexFunc(Ops, func(p op.Pass) bool { return p.String() == value })
+			if i < 0 {
+				err = fmt.Errorf("unknown operation")
+			} else {
+				c.Op = Ops[i]
 			}
 		case "dtype":
 			err = c.DType.Set(value)
@@ -137,9 +221,7 @@ func Parse(text string) (c Case, err error) {
 		case "seed":
 			c.Seed, err = strconv.ParseUint(value, 10, 64)
 		case "grads":
-			var g uint64
-			g, err = strconv.ParseUint(value, 10, 2)
-			c.Grads = Grads(g)
+			c.Grads, err = parseGrads(value)
 		case "elementwise":
 			c.Elementwise, err = strconv.ParseBool(value)
 		case "upstream":
@@ -154,6 +236,27 @@ func Parse(text string) (c Case, err error) {
 			c.InPlace, err = strconv.ParseBool(value)
 		case "exact":
 			c.Exact, err = strconv.ParseBool(value)
+		case "rows":
+			c.Rows, err = strconv.Atoi(value)
+			hasN = true
+		case "cols":
+			c.Cols, err = strconv.Atoi(value)
+		case "actions":
+			c.Actions, err = strconv.Atoi(value)
+		case "keep":
+			c.Keep, err = strconv.Atoi(value)
+		case "accumulate":
+			c.Accumulate, err = parseGrads(value)
+		case "byrow":
+			c.ByRow, err = strconv.ParseBool(value)
+		case "by":
+			i := slices.Index(byNames, value)
+			if i < 0 {
+				err = fmt.Errorf("unknown divisor, want one of %v", byNames)
+			}
+			c.By = By(max(0, i))
+		case "zeroifempty":
+			c.ZeroIfEmpty, err = strconv.ParseBool(value)
 		default:
 			err = fmt.Errorf("unknown key")
 		}
@@ -164,49 +267,56 @@ func Parse(text string) (c Case, err error) {
 	if !hasN {
 		return c, errors.New("difftest: case: n is missing")
 	}
+	if c.Shaped() && c.Cols > 0 && c.Rows < math.MaxInt/c.Cols {
+		c.N = c.Rows * c.Cols
+	}
 	return c, nil
+}
+
+func parseGrads(text string) (Grads, error) {
+	g, err := strconv.ParseUint(text, 10, 2)
+	return Grads(g), err
+}
+
+// setForm sets the form of the role with that name.
+func (c *Case) setForm(name string, f Form) error {
+	for r := range op.Role(op.Roles) {
+		if r.String() == name {
+			c.Forms[r] = f
+			return nil
+		}
+	}
+	return fmt.Errorf("no such array")
 }
 
 // Check returns an error if the case cannot be computed, or not in a reasonable time.
 func (c Case) Check() error {
+	derivatives := c.has(op.RoleGradPred) || c.has(op.RoleGradTarget) || c.has(op.RoleSecond)
 	switch {
 	case c.N < 0 || c.N > 1<<28:
 		return fmt.Errorf("difftest: n=%d: want 0 to %d", c.N, 1<<28)
 	case c.Count < 0 || c.Shift < 0 || c.Blocks < 0 || c.Blocks > math.MaxInt32:
 		return fmt.Errorf("difftest: count=%d, shift=%d, blocks=%d: must not be negative", c.Count, c.Shift, c.Blocks)
-	case c.Op.HasGradients() && c.Grads == 0:
+	case c.Op.Differentiates() && !derivatives:
 		return fmt.Errorf("difftest: grads=0: %v needs at least one gradient", c.Op)
-	case c.Op.HasValue() && c.Loss.Reduction == smoothl1.None:
+	case c.Op.Reduces() && c.Loss.Reduction == smoothl1.None:
 		return fmt.Errorf("difftest: reduction=none: %v needs a reduction", c.Op)
-	case c.Elementwise && c.Op == ForwardBackward:
-		return fmt.Errorf("difftest: elementwise=true: %v supports only a number as the upstream gradient", c.Op)
+	case c.Rows < 0 || c.Cols < 0 || c.Actions < 0 || c.Shaped() && (c.Cols > 0 && c.Rows > 1<<28/c.Cols || c.Rows*max(1, c.Actions) > 1<<28):
+		return fmt.Errorf("difftest: rows=%d, cols=%d, actions=%d: want at most %d elements", c.Rows, c.Cols, c.Actions, 1<<28)
+	case c.Actions > 0 && c.Cols != 1:
+		return fmt.Errorf("difftest: cols=%d: must be 1 with actions", c.Cols)
 	}
 	return c.Loss.Validate(c.DType)
 }
 
 // Elements returns the number of elements that the operation reads and writes, in all its arrays.
 func (c Case) Elements() int {
-	arrays := 2
-	if c.Op == ForwardTerms {
-		arrays++
-	}
-	if c.Op.HasGradients() {
-		arrays += int(c.Grads&1 + c.Grads>>1)
-		if c.Elementwise {
-			arrays++
+	total := 0
+	for r := range op.Role(op.Roles) {
+		if c.has(r) && r != op.RoleChunkSums {
+			_, n := c.viewOf(r)
+			total += n
 		}
 	}
-	return arrays * c.N
+	return total
 }
-
-// shiftOf returns the number of elements by which array k is shifted.
-func (c Case) shiftOf(k int) int {
-	digits := c.Shift
-	for range k {
-		digits /= 10
-	}
-	return digits % 10 % 4
-}
-
-// beta returns the loss's beta rounded to the element type.
-func beta[T op.Computing](c Case) float64 { return math.Abs(float64(T(c.Loss.Beta))) }

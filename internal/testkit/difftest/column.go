@@ -3,39 +3,27 @@ package difftest
 import (
 	"errors"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Result is an implementation's result for a case. Outputs that the operation does not have are empty.
-type Result[T smoothl1.Float] struct {
-	Terms, GradPred, GradTarget []T
-	Value                       float64
-	ChunkSums                   []float64
-}
-
-// A Column is an implementation: its name, and a function for each type that computes a case.
+// A Column is an implementation: its name, and a function that computes a case on its arrays and returns the reduced loss.
 type Column struct {
 	Name string
-	f32  func(Case, Inputs[float32]) (Result[float32], error)
-	f64  func(Case, Inputs[float64]) (Result[float64], error)
+	run  func(Case, *Arrays) (float64, error)
 }
 
 // Reference returns the column with which the others are compared.
 func Reference() Column {
-	return Column{"reference",
-		onCPU(cpu.RefForwardTerms[float32], cpu.RefForward[float32], cpu.RefBackward[float32], cpu.RefForwardBackward[float32]),
-		onCPU(cpu.RefForwardTerms[float64], cpu.RefForward[float64], cpu.RefBackward[float64], cpu.RefForwardBackward[float64])}
+	return Column{"reference", onCPU(cpu.RefRun[float32], cpu.RefRun[float64], cpu.RefRun[smoothl1.F16], cpu.RefRun[smoothl1.BF16])}
 }
 
 // Fallback returns the column of the fast CPU code.
 func Fallback() Column {
-	return Column{"cpu",
-		onCPU(cpu.ForwardTerms[float32], cpu.Forward[float32], cpu.Backward[float32], cpu.ForwardBackward[float32]),
-		onCPU(cpu.ForwardTerms[float64], cpu.Forward[float64], cpu.Backward[float64], cpu.ForwardBackward[float64])}
+	return Column{"cpu", onCPU(cpu.Run[float32], cpu.Run[float64], cpu.Run[smoothl1.F16], cpu.Run[smoothl1.BF16])}
 }
 
 // OtherSets returns columns of the fast CPU code, one for each instruction set that this machine supports and Fallback does not use. They
@@ -46,83 +34,71 @@ func OtherSets() []Column {
 		if set == isa.Current() {
 			continue
 		}
-		c := Fallback()
-		all = append(all, Column{fmt.Sprintf("cpu with %v", set), with(set, c.f32), with(set, c.f64)})
+		run := Fallback().run
+		all = append(all, Column{fmt.Sprintf("cpu with %v", set), func(c Case, x *Arrays) (float64, error) {
+			defer isa.Use(set)()
+			return run(c, x)
+		}})
 	}
 	return all
 }
 
-// with returns f run with the given instruction set.
-func with[T op.Computing](set isa.Set, f func(Case, Inputs[T]) (Result[T], error)) func(Case, Inputs[T]) (Result[T], error) {
-	return func(c Case, in Inputs[T]) (Result[T], error) {
-		defer isa.Use(set)()
-		return f(c, in)
+// onCPU returns the function of a column for a function of package cpu.
+func onCPU(f32 func(smoothl1.Loss, *cpu.Args[float32]) (float64, error), f64 func(smoothl1.Loss, *cpu.Args[float64]) (float64, error),
+	f16 func(smoothl1.Loss, *cpu.Args[smoothl1.F16]) (float64, error), bf16 func(smoothl1.Loss, *cpu.Args[smoothl1.BF16]) (float64, error),
+) func(Case, *Arrays) (float64, error) {
+	return func(c Case, x *Arrays) (float64, error) {
+		switch c.DType {
+		case smoothl1.Float32:
+			return f32(c.Loss, argsOf[float32](c, x))
+		case smoothl1.Float64:
+			return f64(c.Loss, argsOf[float64](c, x))
+		case smoothl1.Float16:
+			return f16(c.Loss, argsOf[smoothl1.F16](c, x))
+		case smoothl1.BFloat16:
+			return bf16(c.Loss, argsOf[smoothl1.BF16](c, x))
+		}
+		return 0, errNoType(c.DType)
 	}
 }
 
-// onCPU returns the function of a column for four functions of package cpu. It places their arrays between guard zones.
-func onCPU[T op.Computing](
-	terms func(smoothl1.Loss, cpu.Args[T]) error,
-	forward func(smoothl1.Loss, cpu.Args[T]) (float64, error),
-	backward func(smoothl1.Loss, cpu.Args[T]) error,
-	both func(smoothl1.Loss, cpu.Args[T]) (float64, error),
-) func(Case, Inputs[T]) (Result[T], error) {
-	return func(c Case, in Inputs[T]) (r Result[T], err error) {
-		var arrays guarded[T]
-		place := func(content []T) []T { return arrays.add(c, content) }
-		a := cpu.Args[T]{Pred: place(in.Pred), Target: place(in.Target), Divisor: c.divisor(), Upstream: cpu.Number[T](c.Upstream)}
-		inputs := 2
-		if c.Elementwise && c.Op.HasGradients() {
-			a.Upstream = cpu.Elements(place(in.Upstream))
-			inputs++
-		}
-		output := func() []T {
-			if c.InPlace {
-				c.InPlace = false
-				inputs = 0 // do not check them: pred is overwritten
-				return a.Pred
-			}
-			return place(make([]T, c.N))
-		}
-		if c.Op == ForwardTerms {
-			a.Terms = output()
-			r.Terms = a.Terms
-		}
-		if c.Op.HasGradients() && c.Grads&GradPred != 0 {
-			a.GradPred = output()
-			r.GradPred = a.GradPred
-		}
-		if c.Op.HasGradients() && c.Grads&GradTarget != 0 {
-			a.GradTarget = output()
-			r.GradTarget = a.GradTarget
-		}
-		if c.Op.HasValue() {
-			a.ChunkSums = make([]float64, cpu.Chunks(c.N))
-			r.ChunkSums = a.ChunkSums
-		}
-		switch c.Op {
-		case ForwardTerms:
-			err = terms(c.Loss, a)
-		case Forward:
-			r.Value, err = forward(c.Loss, a)
-		case Backward:
-			err = backward(c.Loss, a)
-		case ForwardBackward:
-			r.Value, err = both(c.Loss, a)
-		}
-		if err == nil {
-			err = arrays.check(in, inputs)
-		}
-		return r, err
+// argsOf returns the arguments of a case for package cpu.
+func argsOf[T smoothl1.Float](c Case, x *Arrays) *cpu.Args[T] {
+	a := &cpu.Args[T]{
+		Pred: elements[T](x.of[op.RolePred]), Target: elements[T](x.of[op.RoleTarget]),
+		Weight: elements[T](x.of[op.RoleWeight]), Mask: elements[uint8](x.of[op.RoleMask]), Beta: elements[T](x.of[op.RoleBeta]),
+		Index: elements[int32](x.of[op.RoleIndex]), Direction: elements[T](x.of[op.RoleDirection]),
+		Terms: elements[T](x.of[op.RoleTerms]), Abs: elements[T](x.of[op.RoleAbs]),
+		GradPred: elements[T](x.of[op.RoleGradPred]), GradTarget: elements[T](x.of[op.RoleGradTarget]), Second: elements[T](x.of[op.RoleSecond]),
+		Losses: elements[float64](x.of[op.RoleLosses]), ChunkSums: elements[float64](x.of[op.RoleChunkSums]),
+		AccumulatePred: c.Accumulate&GradPred != 0, AccumulateTarget: c.Accumulate&GradTarget != 0,
+		ByRow: c.ByRow, Divisor: c.divisor(), NoLoss: !c.Op.Reduces(), Shape: x.shape(),
 	}
+	if u := x.of[op.RoleUpstream]; u != nil {
+		a.Upstream = cpu.Elements(elements[T](u))
+	} else if c.Op.Differentiates() {
+		a.Upstream = cpu.Number[T](c.Upstream)
+	}
+	return a
 }
 
 // divisor returns the divisor of the case.
-func (c Case) divisor() smoothl1.Divisor {
-	if c.Count > 0 && c.Loss.Reduction == smoothl1.Mean {
-		return smoothl1.DivideBy(float64(c.Count))
+func (c Case) divisor() (d smoothl1.Divisor) {
+	if c.Op == ForwardTerms || c.Loss.Reduction != smoothl1.Mean {
+		return d
 	}
-	return smoothl1.Divisor{}
+	switch {
+	case c.By == ByKept:
+		d = smoothl1.DivideByKept()
+	case c.By == ByWeights:
+		d = smoothl1.DivideByWeights()
+	case c.Count > 0:
+		d = smoothl1.DivideBy(float64(c.Count))
+	}
+	if c.ZeroIfEmpty {
+		d = d.ZeroIfEmpty()
+	}
+	return d
 }
 
 // Mismatch is the error of a case whose result in a column differs from the reference, or that fails there.
@@ -147,31 +123,42 @@ func Run(c Case, column, reference Column) error { return RunAll(c, []Column{col
 // RunAll is Run for several columns, and returns an error or nil for each. It computes the reference once.
 func RunAll(c Case, columns []Column, reference Column) []error {
 	errs := make([]error, len(columns))
-	switch c.DType {
-	case smoothl1.Float32:
-		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float32]) (Result[float32], error) { return c.f32 }, reference)
-	case smoothl1.Float64:
-		runAll(c, columns, errs, func(c Column) func(Case, Inputs[float64]) (Result[float64], error) { return c.f64 }, reference)
-	default:
-		for i := range errs {
-			errs[i] = errNoType(c.DType)
-		}
+	x, wantErr := c.arrays()
+	var want result
+	if wantErr == nil {
+		want, wantErr = reference.compute(c, x)
 	}
-	for i, err := range errs {
+	for i, column := range columns {
+		got, err := result{}, wantErr
+		if err == nil {
+			got, err = column.compute(c, x)
+		}
+		if err == nil {
+			err = got.compare(want)
+		}
 		if err != nil {
-			errs[i] = &Mismatch{c, columns[i].Name, reference.Name, err}
+			errs[i] = &Mismatch{c, column.Name, reference.Name, err}
 		}
 	}
 	return errs
 }
 
-func runAll[T op.Computing](c Case, columns []Column, errs []error, of func(Column) func(Case, Inputs[T]) (Result[T], error), reference Column) {
-	in := Generate[T](c)
-	want, wantErr := of(reference)(c, in)
-	for i, column := range columns {
-		got, err := of(column)(c, in)
-		if errs[i] = errors.Join(wantErr, err); errs[i] == nil {
-			errs[i] = Compare(got, want)
-		}
+// result is what a column computed.
+type result struct {
+	*Arrays
+	value float64
+}
+
+// compute computes the case on a copy of the arrays, and checks that nothing but outputs was written.
+func (c Column) compute(k Case, x *Arrays) (r result, err error) {
+	r.Arrays = x.clone()
+	if r.value, err = c.run(k, r.Arrays); err == nil {
+		err = r.check(x)
 	}
+	return r, err
+}
+
+// compare returns an error if the result differs from want.
+func (r result) compare(want result) error {
+	return errors.Join(r.Arrays.compare(want.Arrays), compareArray("value", []float64{r.value}, []float64{want.value}))
 }

@@ -71,11 +71,7 @@ func bySize(sizes [len(Multiprocessors)]Column) Column {
 		}
 		return sizes[c.Seed%uint64(len(sizes))]
 	}
-	return Column{
-		Name: sizes[0].Name,
-		f32:  func(c Case, in Inputs[float32]) (Result[float32], error) { return of(c).f32(c, in) },
-		f64:  func(c Case, in Inputs[float64]) (Result[float64], error) { return of(c).f64(c, in) },
-	}
+	return Column{sizes[0].Name, func(c Case, x *Arrays) (float64, error) { return of(c).run(c, x) }}
 }
 
 // onDevices returns the columns that execute the kernels' PTX.

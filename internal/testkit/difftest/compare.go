@@ -41,37 +41,21 @@ func ULPs[T smoothl1.Float](a, b T) uint64 {
 	case isNaN(a) || isNaN(b):
 		return math.MaxUint64
 	}
-	x, y := order(a), order(b)
+	x, y := ordinal(a), ordinal(b)
 	if x < y {
 		x, y = y, x
 	}
 	return uint64(x) - uint64(y)
 }
 
-// order numbers the representable numbers from −Inf to +Inf.
-func order[T smoothl1.Float](x T) int64 {
+// ordinal numbers the representable numbers from −Inf to +Inf.
+func ordinal[T smoothl1.Float](x T) int64 {
 	bits, sign := bitsOf(x), uint64(1)<<(8*smoothl1.DTypeOf[T]().Size()-1)
 	if magnitude := int64(bits &^ sign); bits&sign == 0 {
 		return magnitude
 	} else {
 		return -magnitude
 	}
-}
-
-// Compare returns an error for the first element of got whose bits differ from want.
-func Compare[T smoothl1.Float](got, want Result[T]) error {
-	for _, a := range []struct {
-		name      string
-		got, want []T
-	}{{"terms", got.Terms, want.Terms}, {"gradPred", got.GradPred, want.GradPred}, {"gradTarget", got.GradTarget, want.GradTarget}} {
-		if err := compareArray(a.name, a.got, a.want); err != nil {
-			return err
-		}
-	}
-	if err := compareArray("chunkSums", got.ChunkSums, want.ChunkSums); err != nil {
-		return err
-	}
-	return compareArray("value", []float64{got.Value}, []float64{want.Value})
 }
 
 func compareArray[T smoothl1.Float](name string, got, want []T) error {

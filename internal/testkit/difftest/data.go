@@ -2,13 +2,13 @@ package difftest
 
 import (
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"math/rand/v2"
 	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // Data is a kind of contents of the arrays.
@@ -43,150 +43,223 @@ func parseData(s string) (Data, error) {
 	return Data(i), nil
 }
 
-// Inputs are the input arrays of a case.
-type Inputs[T op.Computing] struct {
+// Inputs are the input arrays of a case without a shape.
+type Inputs[T smoothl1.Float] struct {
 	Pred, Target []T
 	Upstream     []T // nil unless elementwise
 }
 
 // Generate returns the input arrays of a case. They are the same on every machine.
-func Generate[T op.Computing](c Case) Inputs[T] {
-	r := rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31))
-	in := Inputs[T]{Pred: make([]T, c.N), Target: make([]T, c.N)}
-	fill(r, c.Data, in.Pred)
-	fill(r, c.Data, in.Target)
-	switch c.Data {
-	case Kinks:
-		kinks(r, T(beta[T](c)), in)
-	case Lanes:
-		lanes(r, c, in)
-	case Sums:
-		copy(in.Target, in.Pred)
-		lane := r.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of the four lanes of a thread
-		for chunk := lane % max(1, cpu.Chunks(c.N)); chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
-			in.Pred[chunk*cpu.Chunk], in.Target[chunk*cpu.Chunk] = addend[T](r, c, chunk < cpu.Lanes), 0
+func Generate[T smoothl1.Float](c Case) (in Inputs[T]) {
+	c.DType = smoothl1.DTypeOf[T]()
+	g := generate(c)
+	for r, to := range map[op.Role]*[]T{op.RolePred: &in.Pred, op.RoleTarget: &in.Target, op.RoleUpstream: &in.Upstream} {
+		if from := g.values[r]; from != nil {
+			*to = make([]T, len(from))
+			_ = smoothl1.Convert(*to, from) // of the same length
 		}
-	case Single:
-		single(r, T(beta[T](c)), in)
-	case Edges:
-		for i := range in.Pred {
-			in.Pred[i], in.Target[i] = sign(r, T(beta[T](c))), 0
-		}
-	case Quadratic:
-		for i := range in.Pred {
-			in.Pred[i], in.Target[i] = sign(r, T(r.Float64())*T(beta[T](c))), 0
-		}
-	}
-	if c.Elementwise {
-		in.Upstream = make([]T, c.N)
-		data := c.Data
-		switch data {
-		case Kinks:
-			data = Special
-		case Edges:
-			data = Huge
-		}
-		fill(r, data, in.Upstream)
 	}
 	return in
 }
 
-func fill[T op.Computing](r *rand.Rand, d Data, x []T) {
-	scale := []float64{1e-3, 0.1, 1, 1, 10, 1e4}[r.IntN(6)]
+// generator makes the contents of the arrays of a case, as float64 numbers that the element type has.
+type generator struct {
+	*rand.Rand
+	Case
+	format
+	beta []float64 // of each element, in the element type
+	// The contents: of each array but mask and index in the order of the matrix, and nil for an array that does not exist.
+	values [op.Roles][]float64
+	keep   []bool // whether the mask keeps an element; nil without a mask
+	index  []int32
+}
+
+// generate makes the contents of the arrays of a case.
+func generate(c Case) *generator {
+	g := &generator{Rand: rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31)), Case: c, format: formatOf(c.DType)}
+	pred, target := g.filled(c.N, c.Data), g.filled(c.N, c.Data)
+	b := math.Abs(g.round(c.Loss.Beta))
+	switch c.Data {
+	case Kinks:
+		for i := range pred {
+			pred[i], target[i] = g.kink(b)
+		}
+	case Lanes:
+		lane := 0
+		for i := range pred {
+			if i%cpu.Chunk == 0 {
+				lane = g.IntN(cpu.Lanes)
+			}
+			target[i] = pred[i]
+			if i%cpu.Lanes == lane {
+				pred[i], target[i] = g.addend(i%cpu.Chunk < cpu.Lanes), 0
+			}
+		}
+	case Sums:
+		copy(target, pred)
+		lane := g.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of the four lanes of a thread
+		for chunk := lane % max(1, cpu.Chunks(c.N)); chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
+			pred[chunk*cpu.Chunk], target[chunk*cpu.Chunk] = g.addend(chunk < cpu.Lanes), 0
+		}
+	case Single:
+		copy(target, pred)
+		for start := 0; start < len(pred); start += cpu.Chunk { // about as often below beta as above
+			i := start + g.IntN(min(cpu.Chunk, len(pred)-start))
+			pred[i], target[i] = g.sign(b*g.round([]float64{1, 16}[g.IntN(2)]*g.Float64())), 0
+		}
+	case Edges:
+		for i := range pred {
+			pred[i], target[i] = g.sign(b), 0
+		}
+	case Quadratic:
+		for i := range pred {
+			pred[i], target[i] = g.sign(g.round(g.Float64())*b), 0
+		}
+	}
+	g.values[op.RolePred], g.values[op.RoleTarget] = pred, target
+	if c.Elementwise {
+		g.values[op.RoleUpstream] = g.filled(c.N, c.factors())
+	}
+	g.more()
+	return g
+}
+
+// factors returns the kind of contents of arrays that multiply gradients.
+func (c Case) factors() Data {
+	switch c.Data {
+	case Kinks:
+		return Special
+	case Edges:
+		return Huge
+	}
+	return c.Data
+}
+
+// more makes the contents of the arrays that only a call with more than lean operands has, and moves pred's to the columns of the index.
+func (g *generator) more() {
+	if g.has(op.RoleWeight) {
+		w := g.filled(g.N, g.factors())
+		for i := range w { // as users have them: mostly positive, and some 0
+			switch g.IntN(8) {
+			case 0:
+				w[i] = 0
+			case 1:
+			default:
+				w[i] = math.Abs(w[i])
+			}
+		}
+		g.values[op.RoleWeight] = w
+	}
+	if g.has(op.RoleMask) {
+		g.keep = make([]bool, g.N)
+		for i := range g.keep {
+			g.keep[i] = g.IntN(100) < g.Keep
+		}
+	}
+	if g.has(op.RoleBeta) {
+		betas := []float64{g.Loss.Beta, g.Loss.Beta, 1, 0.1, 2.5, 0, 0x1p-10, g.smallest, g.largest}
+		b := make([]float64, g.N)
+		for i := range b {
+			if b[i] = betas[g.IntN(len(betas))]; g.IntN(32) == 0 {
+				b[i] = []float64{-1, math.NaN(), math.Inf(1), math.Copysign(0, -1)}[g.IntN(4)]
+			}
+		}
+		g.values[op.RoleBeta] = b
+	}
+	if g.has(op.RoleDirection) {
+		g.values[op.RoleDirection] = g.filled(g.N, g.factors())
+	}
+	m := g.matrix()
+	for side, r := range map[Grads]op.Role{GradTarget: op.RoleGradTarget, GradPred: op.RoleGradPred} {
+		if rows, cols := m.Dims(r); g.has(r) && g.Accumulate&side != 0 && !(g.InPlace && r == op.RoleGradPred) {
+			g.values[r] = g.filled(rows*cols, Normal)
+		}
+	}
+	if g.has(op.RoleIndex) {
+		chosen := g.values[op.RolePred]
+		g.index = make([]int32, m.Rows)
+		g.values[op.RolePred] = g.filled(m.Rows*m.Actions, Normal)
+		for row := range g.index {
+			g.index[row] = int32(g.IntN(m.Actions))
+			g.values[op.RolePred][row*m.Actions+int(g.index[row])] = chosen[row]
+		}
+	}
+}
+
+// filled returns n numbers of a kind.
+func (g *generator) filled(n int, d Data) []float64 {
+	x := make([]float64, n)
+	scale := []float64{1e-3, 0.1, 1, 1, 10, 1e4}[g.IntN(6)]
+	low, high := max(-50, exponent(g.smallest)), min(30, exponent(g.largest))
 	for i := range x {
 		switch {
 		case d == Subnorm:
-			x[i] = sign(r, smallest[T]()*T(r.IntN(1<<12)))
+			x[i] = g.sign(g.smallest * float64(g.IntN(1<<min(12, g.digits-1))))
 		case d == Huge:
-			x[i] = sign(r, largest[T]()*T(r.Float64()))
+			x[i] = g.sign(g.largest * g.round(g.Float64()))
 		case d == Wide:
-			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), r.IntN(80)-50)))
+			x[i] = g.sign(math.Ldexp(1+g.Float64(), g.IntN(high-low)+low))
 		case d == Tiny:
-			x[i] = sign(r, T(math.Ldexp(1+r.Float64(), exponent(formatOf(smoothl1.DTypeOf[T]()).smallestNormal)/2+r.IntN(8)-6)))
-		case d == Special && r.IntN(4) == 0:
-			x[i] = special[T](r)
+			x[i] = g.sign(math.Ldexp(1+g.Float64(), exponent(g.smallestNormal)/2+g.IntN(8)-6))
+		case d == Special && g.IntN(4) == 0:
+			x[i] = g.special()
 		default:
-			x[i] = T(normal(r) * scale)
+			x[i] = g.normal() * scale
 		}
-	}
-}
-
-// lanes sets all differences to 0 but those in one lane of each chunk.
-func lanes[T op.Computing](r *rand.Rand, c Case, in Inputs[T]) {
-	lane := 0
-	for i := range in.Pred {
-		if i%cpu.Chunk == 0 {
-			lane = r.IntN(cpu.Lanes)
-		}
-		in.Target[i] = in.Pred[i]
-		if i%cpu.Lanes == lane {
-			in.Pred[i], in.Target[i] = addend[T](r, c, i%cpu.Chunk < cpu.Lanes), 0
-		}
-	}
-}
-
-// addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one. Most of these are
-// three quarters of a unit in the last place, which only rounding to nearest rounds up.
-func addend[T op.Computing](r *rand.Rand, c Case, first bool) T {
-	switch {
-	case first:
-		return sign(r, T(math.Ldexp(1+r.Float64(), 30)))
-	case r.IntN(4) == 0 || c.Loss.Kind == smoothl1.Huber:
-		return sign(r, T(math.Ldexp(1+r.Float64(), -10-r.IntN(12))))
-	case c.Loss.Beta == 0:
-		return sign(r, T(0x1.8p-23))
-	default:
-		return sign(r, T(math.Sqrt(2*0x1.8p-23*c.Loss.Beta)))
-	}
-}
-
-// single sets all differences to 0 but one in each chunk, which is about as often below beta as above.
-func single[T op.Computing](r *rand.Rand, b T, in Inputs[T]) {
-	copy(in.Target, in.Pred)
-	for start := 0; start < len(in.Pred); start += cpu.Chunk {
-		i := start + r.IntN(min(cpu.Chunk, len(in.Pred)-start))
-		in.Pred[i], in.Target[i] = sign(r, b*T([]float64{1, 16}[r.IntN(2)]*r.Float64())), 0
-	}
-}
-
-// kinks sets the differences to values at and near the points where the formula changes.
-func kinks[T op.Computing](r *rand.Rand, b T, in Inputs[T]) {
-	for i := range in.Pred {
-		in.Pred[i] = sign(r, T(r.IntN(4))*b)
-		d := sign(r, []T{0, b, b}[r.IntN(3)])
-		for range r.IntN(3) {
-			d = neighbour(r, d)
-		}
-		in.Target[i] = in.Pred[i] - d
-		if r.IntN(2) == 0 || math.IsInf(float64(4*b), 0) { // with one of them 0 the difference is exact
-			in.Pred[i], in.Target[i] = d, sign(r, T(0))
-		}
-	}
-}
-
-func special[T op.Computing](r *rand.Rand) T {
-	inf, nan := T(math.Inf(1)), T(math.NaN())
-	values := []T{0, inf, nan, smallest[T](), smallest[T]() * 5, largest[T](), 1, 0.1, 2.5, 1e-30, 1e30}
-	return sign(r, values[r.IntN(len(values))])
-}
-
-// normal returns an approximately normal deviate, the sum of four uniform ones. Their upper 16 bits come from one random number, and their
-// lower bits are replaced by a fifth deviate. The result has the same bits on every processor, unlike rand's, which uses logarithms.
-func normal(r *rand.Rand) float64 {
-	u := r.Uint64()
-	sum := float64(u&0xffff+u>>16&0xffff+u>>32&0xffff+u>>48) + r.Float64()
-	return float64(sum*0x1p-16-2) * math.Sqrt(3) // the product by a power of two is exact, fused or not
-}
-
-func sign[T op.Computing](r *rand.Rand, x T) T {
-	if r.IntN(2) == 0 {
-		return -x
+		x[i] = g.round(x[i])
 	}
 	return x
 }
 
-func neighbour[T op.Computing](r *rand.Rand, x T) T {
-	return next(x, math.Inf(r.IntN(2)*2-1))
+// addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one. Most of these are
+// three quarters of a unit in the last place, which only rounding to nearest rounds up.
+func (g *generator) addend(first bool) float64 {
+	large := min(30, exponent(g.largest)-1)
+	unit := math.Ldexp(1.5, large-53)
+	switch {
+	case first:
+		return g.sign(g.round(math.Ldexp(1+g.Float64(), large)))
+	case g.IntN(4) == 0 || g.Loss.Kind == smoothl1.Huber:
+		return g.sign(g.round(math.Ldexp(1+g.Float64(), (large-50)/2-g.IntN(12))))
+	case g.Loss.Beta == 0:
+		return g.sign(unit)
+	default:
+		return g.sign(g.round(math.Sqrt(2 * unit * g.Loss.Beta)))
+	}
+}
+
+// kink returns numbers whose difference is at or near a point where the formula changes, for a beta of b.
+func (g *generator) kink(b float64) (pred, target float64) {
+	pred = g.sign(float64(g.IntN(4)) * b)
+	d := g.sign([]float64{0, b, b}[g.IntN(3)])
+	for range g.IntN(3) {
+		d = g.next(d, math.Inf(g.IntN(2)*2-1))
+	}
+	target = g.round(pred - d)
+	if g.IntN(2) == 0 || math.IsInf(g.round(4*b), 0) { // with one of them 0 the difference is exact
+		pred, target = d, g.sign(0)
+	}
+	return pred, target
+}
+
+func (g *generator) special() float64 {
+	values := []float64{0, math.Inf(1), math.NaN(), g.smallest, g.smallest * 5, g.largest, 1, 0.1, 2.5, 1e-30, 1e30}
+	return g.sign(values[g.IntN(len(values))])
+}
+
+// normal returns an approximately normal deviate, the sum of four uniform ones. Their upper 16 bits come from one random number, and their
+// lower bits are replaced by a fifth deviate. The result has the same bits on every processor, unlike rand's, which uses logarithms.
+func (g *generator) normal() float64 {
+	u := g.Uint64()
+	sum := float64(u&0xffff+u>>16&0xffff+u>>32&0xffff+u>>48) + g.Float64()
+	return float64(sum*0x1p-16-2) * math.Sqrt(3) // the product by a power of two is exact, fused or not
+}
+
+func (g *generator) sign(x float64) float64 {
+	if g.IntN(2) == 0 {
+		return -x
+	}
+	return x
 }
 
 // exponent returns k such that 2^k ≤ x < 2^(k+1).

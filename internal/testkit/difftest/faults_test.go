@@ -3,60 +3,54 @@ package difftest
 import (
 	"math"
 	"testing"
-	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // faulty returns the fallback with a fault injected into its results after each call.
-func faulty(fault func(a cpu.Args[float32])) Column {
-	wrap := func(f func(smoothl1.Loss, cpu.Args[float32]) error) func(smoothl1.Loss, cpu.Args[float32]) error {
-		return func(l smoothl1.Loss, a cpu.Args[float32]) error {
-			err := f(l, a)
-			fault(a)
-			return err
-		}
-	}
-	return Column{Name: "faulty", f32: onCPU(wrap(cpu.ForwardTerms[float32]), cpu.Forward[float32], wrap(cpu.Backward[float32]), cpu.ForwardBackward[float32])}
+func faulty(fault func(x *Arrays)) Column {
+	return Column{"faulty", func(c Case, x *Arrays) (float64, error) {
+		value, err := Fallback().run(c, x)
+		fault(x)
+		return value, err
+	}}
 }
 
 // TestFaultsAreSeen breaks an implementation in each way that the comparison must detect.
 func TestFaultsAreSeen(t *testing.T) {
-	beyond := func(x []float32, i int) *float32 {
-		return (*float32)(unsafe.Add(unsafe.Pointer(unsafe.SliceData(x)), i*4))
+	// at returns the element i of an array, which may be outside of it.
+	at := func(x *Arrays, r op.Role, i int) *float32 {
+		a := x.of[r]
+		return &elementsOf[float32](a.whole)[a.from/4+i]
 	}
+	k := Case{Op: ForwardTerms, Loss: smoothl1.Loss{Beta: 1}, N: 20, Seed: 3, Shift: 1, Data: Single} // terms of +0
+	matrix := Case{Op: ForwardBackward, Loss: smoothl1.Loss{Beta: 1}, N: 20, Rows: 4, Cols: 5, Grads: GradPred, Seed: 3, Keep: 50}
+	matrix.Forms[op.RoleGradPred], matrix.Forms[op.RolePred], matrix.Forms[op.RoleMask] = Padded, Padded, Dense
 	for _, c := range []struct {
 		name  string
-		fault func(a cpu.Args[float32])
+		k     Case
+		fault func(x *Arrays)
 		text  string
 	}{
-		{"one ULP", func(a cpu.Args[float32]) { a.Terms[7] = math.Nextafter32(a.Terms[7], 9) }, "terms[7]: got "},
-		{"the sign of zero", func(a cpu.Args[float32]) { a.Terms[3] = float32(math.Copysign(0, -1)) }, "terms[3]: got -0 (80000000), want 0 (0), 0 ULP apart; 1 of 20"},
-		{"NaN for a number", func(a cpu.Args[float32]) { a.Terms[19] = float32(math.NaN()) }, "terms[19]: got NaN"},
-		{"a write behind the end", func(a cpu.Args[float32]) { *beyond(a.Terms, 20) = 1 }, "array 2: element 20 of 20, outside of it, was overwritten with 1"},
-		{"a write before the start", func(a cpu.Args[float32]) { *beyond(a.Terms, -1) = 1 }, "array 2: element -1 of 20"},
-		{"another NaN behind the end", func(a cpu.Args[float32]) { *beyond(a.Terms, 21) = float32(math.NaN()) }, "array 2: element 21 of 20"},
-		{"a write to an input", func(a cpu.Args[float32]) { a.Target[2]++ }, "input 1 after the call[2]"},
+		{"one ULP", k, func(x *Arrays) { p := at(x, op.RoleTerms, 7); *p = math.Nextafter32(*p, 9) }, "terms[7]: got "},
+		{"the sign of zero", k, func(x *Arrays) { *at(x, op.RoleTerms, 3) = float32(math.Copysign(0, -1)) }, "terms[3]: got -0 (80000000), want 0 (0), 0 ULP apart; 1 of 20"},
+		{"NaN for a number", k, func(x *Arrays) { *at(x, op.RoleTerms, 19) = float32(math.NaN()) }, "terms[19]: got NaN"},
+		{"a write behind the end", k, func(x *Arrays) { *at(x, op.RoleTerms, 20) = 1 }, "terms: element 20 of 20, which is not an output's, was overwritten: 1 for NaN"},
+		{"a write before the start", k, func(x *Arrays) { *at(x, op.RoleTerms, -1) = 1 }, "terms: element -1 of 20"},
+		{"another NaN behind the end", k, func(x *Arrays) { *at(x, op.RoleTerms, 21) = float32(math.NaN()) }, "terms: element 21 of 20"},
+		{"a write to an input", k, func(x *Arrays) { *at(x, op.RoleTarget, 2)++ }, "target: element 2 of 20"},
+		{"a write between rows", matrix, func(x *Arrays) { *at(x, op.RoleGradPred, 6) = 0 }, "gradPred: element 6 of 33"},
+		{"a write to a gap of an input", matrix, func(x *Arrays) { *at(x, op.RolePred, 7) = 0 }, "pred: element 7 of 33"},
+		{"another mask", matrix, func(x *Arrays) { x.of[op.RoleMask].whole[zone+1]++ }, "mask: element 1 of 20"},
+		{"no gradient", matrix, func(x *Arrays) { *at(x, op.RoleGradPred, 1) = *at(x, op.RoleGradPred, 0) }, "gradPred[1]: got "},
 	} {
-		k := Case{Op: ForwardTerms, Loss: smoothl1.Loss{Beta: 1}, N: 20, Seed: 3, Shift: 1}
-		plain := faulty(func(a cpu.Args[float32]) { a.Terms[3] = 0 })
-		plain.f32 = func(k Case, in Inputs[float32]) (Result[float32], error) {
-			in.Pred[3], in.Target[3] = 1, 1 // a term of exactly +0
-			return Reference().f32(k, in)
-		}
-		broken := faulty(c.fault)
-		inner := broken.f32
-		broken.f32 = func(k Case, in Inputs[float32]) (Result[float32], error) {
-			in.Pred[3], in.Target[3] = 1, 1
-			return inner(k, in)
-		}
-		err := Run(k, broken, plain)
+		err := Run(c.k, faulty(c.fault), Reference())
 		require.ErrorContains(t, err, c.text, c.name)
-		assert.ErrorContains(t, err, "again: go test ./internal/testkit/difftest -run TestReplay -column faulty -case '"+k.String()+"'")
+		assert.ErrorContains(t, err, "again: go test ./internal/testkit/difftest -run TestReplay -column faulty -case '"+c.k.String()+"'")
 	}
 }
 

@@ -2,8 +2,8 @@ package difftest
 
 import (
 	"encoding/binary"
+	"errors"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"hash/crc32"
 	"math"
 	"path/filepath"
@@ -13,6 +13,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/internal/testkit"
 )
 
@@ -31,55 +32,48 @@ func allColumns(t *testing.T) []Column {
 	return append([]Column{Reference()}, all...)
 }
 
-// of returns the column's function for T.
-func of[T op.Computing](c Column) func(Case, Inputs[T]) (Result[T], error) {
-	if f, ok := any(c.f32).(func(Case, Inputs[T]) (Result[T], error)); ok {
-		return f
-	}
-	return any(c.f64).(func(Case, Inputs[T]) (Result[T], error))
-}
-
 // TestContract compares every implementation, bit for bit, with the results of an independent implementation of the contract.
 func TestContract(t *testing.T) {
 	heedTime(t)
 	g := openGoldenFor(t, "contract.json", "contract.npz")
 	for _, column := range allColumns(t) {
 		t.Run(column.Name, func(t *testing.T) {
-			ran := map[string]int{}
+			ran := map[smoothl1.DType]int{}
 			for _, c := range g.Cases {
 				switch c.DType {
-				case "float32":
+				case smoothl1.Float32:
 					contractCase[float32](t, g, c, column)
-				case "float64":
+				case smoothl1.Float64:
 					contractCase[float64](t, g, c, column)
-				default:
-					continue // half types
+				case smoothl1.Float16:
+					contractCase[smoothl1.F16](t, g, c, column)
+				case smoothl1.BFloat16:
+					contractCase[smoothl1.BF16](t, g, c, column)
 				}
 				ran[c.DType]++
 			}
-			assert.Equal(t, map[string]int{"float32": 69, "float64": 69}, ran)
+			assert.Equal(t, map[smoothl1.DType]int{smoothl1.Float32: 69, smoothl1.Float64: 69, smoothl1.Float16: 69, smoothl1.BFloat16: 69}, ran)
 		})
 	}
 }
 
-func contractCase[T op.Computing](t *testing.T, g *golden, c goldenCase, column Column) {
+func contractCase[T smoothl1.Float](t *testing.T, g *golden, c goldenCase, column Column) {
 	t.Helper()
 	read := func(name string) []T {
 		x, err := goldenArray[T](g, c, name)
 		require.NoError(t, err)
 		return x
 	}
-	compute := of[T](column)
 	in := Inputs[T]{Pred: read("pred"), Target: read("target")}
 	base := Case{DType: smoothl1.DTypeOf[T](), N: c.Count, Loss: smoothl1.Loss{Beta: c.Beta, Reduction: c.Reduction}, Grads: GradPred | GradTarget, Upstream: c.G}
 	require.NoError(t, base.Loss.Kind.Set(c.Kind))
 	if c.Upstream == "elements" {
 		in.Upstream, base.Elementwise = read("upstream"), true
 	}
-	do := func(op Op, r smoothl1.Reduction) Result[T] {
+	do := func(p op.Pass, r smoothl1.Reduction) Result[T] {
 		k := base
-		k.Op, k.Loss.Reduction = op, r
-		result, err := compute(k, in)
+		k.Op, k.Loss.Reduction = p, r
+		result, err := Compute(column, k, in)
 		require.NoError(t, err, "%s %v", c.Name, k)
 		return result
 	}
@@ -134,7 +128,7 @@ func largeContractCase[T op.Computing](t *testing.T, c largeCase, all []Column) 
 		all = all[1:2]
 	}
 	for _, column := range all {
-		got, err := of[T](column)(k, in)
+		got, err := Compute(column, k, in)
 		require.NoError(t, err, column.Name)
 		require.NoError(t, compareArray("value", []float64{got.Value}, []float64{float64(c.Value)}), column.Name)
 		crc := crc32.NewIEEE()
@@ -150,24 +144,30 @@ func TestPyTorch(t *testing.T) {
 	g := openGoldenFor(t, "cases.json", "arrays.npz")
 	for _, column := range append([]Column{Reference()}, onDevices(allColumns(t))...) {
 		t.Run(column.Name, func(t *testing.T) {
-			ran := map[string]int{}
+			ran := map[smoothl1.DType]int{}
 			for _, c := range g.Cases {
 				switch c.DType {
-				case "float32":
+				case smoothl1.Float32:
 					pytorchCase[float32](t, g, c, column)
-				case "float64":
+				case smoothl1.Float64:
 					pytorchCase[float64](t, g, c, column)
 				default:
 					continue // half types
 				}
 				ran[c.DType]++
 			}
-			assert.Equal(t, map[string]int{"float32": 42, "float64": 36}, ran)
+			assert.Equal(t, map[smoothl1.DType]int{smoothl1.Float32: 42, smoothl1.Float64: 36}, ran)
 		})
 	}
 }
 
 const pytorchULPs = 4
+
+func requireSame[T smoothl1.Float](t *testing.T, got, want Result[T], name string) {
+	t.Helper()
+	require.NoError(t, errors.Join(compareArray("terms", got.Terms, want.Terms), compareArray("gradPred", got.GradPred, want.GradPred),
+		compareArray("gradTarget", got.GradTarget, want.GradTarget), compareArray("value", []float64{got.Value}, []float64{want.Value})), name)
+}
 
 func pytorchCase[T op.Computing](t *testing.T, g *golden, c goldenCase, column Column) {
 	t.Helper()
@@ -186,13 +186,13 @@ func pytorchCase[T op.Computing](t *testing.T, g *golden, c goldenCase, column C
 		require.Len(t, upstream, 1)
 		k.Upstream = float64(upstream[0])
 	}
-	do := func(op Op) Result[T] {
-		k.Op = op
-		got, err := of[T](column)(k, in)
+	do := func(p op.Pass) Result[T] {
+		k.Op = p
+		got, err := Compute(column, k, in)
 		require.NoError(t, err, c.Name)
-		want, err := of[T](Reference())(k, in)
+		want, err := Compute(Reference(), k, in)
 		require.NoError(t, err, c.Name)
-		require.NoError(t, Compare(got, want), c.Name)
+		requireSame(t, got, want, c.Name)
 		return got
 	}
 	loss := read("loss")
@@ -243,7 +243,7 @@ func TestArticle(t *testing.T) {
 			pred[i], target[i] = float32(float64(pred[i])/s), float32(float64(target[i])/s)
 		}
 		k := Case{Op: ForwardTerms, N: len(pred), Loss: smoothl1.Loss{Beta: 1 / s, Reduction: smoothl1.None}}
-		got, err := Fallback().f32(k, Inputs[float32]{Pred: pred, Target: target})
+		got, err := Compute(Fallback(), k, Inputs[float32]{Pred: pred, Target: target})
 		require.NoError(t, err)
 		for i := range loss {
 			require.InDelta(t, float64(loss[i])/s, float64(got.Terms[i]), 1e-6*math.Max(1, 1/s), "%s[%d]", c.Name, i)

@@ -36,25 +36,9 @@ func (m Modified) Info() driver.Info {
 	return info
 }
 
-// passes maps operations to passes.
-var passes = map[Op]kernels.Pass{ForwardTerms: kernels.ForwardTerms, Forward: kernels.Forward, Backward: kernels.Backward, ForwardBackward: kernels.ForwardBackward}
-
-// Kernels returns the kernels that cases launch.
-func Kernels() (list []kernels.Variant) {
-	for _, t := range Types {
-		list = append(list, kernels.Of(t)...)
-	}
-	return list
-}
-
 // Kernel returns the name of the kernel that the case launches on a device.
 func (c Case) Kernel() string {
-	v := kernels.Variant{DType: c.DType, Pass: passes[c.Op], Elementwise: c.Op == Backward && c.Elementwise}
-	switch c.DType.Computing() {
-	case smoothl1.Float32:
-		v.Divide = op.Of[float32](c.Loss).Divides()
-	case smoothl1.Float64:
-		v.Divide = op.Of[float64](c.Loss).Divides()
-	}
-	return v.Name()
+	return kernels.Variant{
+		DType: c.DType, Pass: c.Op, Elementwise: c.Op == Backward && c.Elementwise, Divide: op.FormulaOf(c.DType, c.Loss).Divides,
+	}.Name()
 }

@@ -15,23 +15,13 @@ import (
 
 // wrongAt returns a target whose second column is wrong in the cases for which wrong returns true.
 func wrongAt(wrong func(Case) bool) Target {
-	spoil := Fallback()
-	spoil.Name = "spoilt"
-	f32, f64 := spoil.f32, spoil.f64
-	spoil.f32 = func(c Case, in Inputs[float32]) (Result[float32], error) {
-		r, err := f32(c, in)
+	spoil := Column{"spoilt", func(c Case, x *Arrays) (float64, error) {
+		value, err := Fallback().run(c, x)
 		if wrong(c) {
-			r.Value = -1
+			value = -1
 		}
-		return r, err
-	}
-	spoil.f64 = func(c Case, in Inputs[float64]) (Result[float64], error) {
-		r, err := f64(c, in)
-		if wrong(c) {
-			r.Value = -1
-		}
-		return r, err
-	}
+		return value, err
+	}}
 	return Target{Limit: 100, workers: 3, open: func(uint64, int) (*opened, error) {
 		return &opened{columns: []Column{Fallback(), spoil}, close: func() error { return nil }}, nil
 	}}
@@ -153,7 +143,8 @@ func TestCheckOfCases(t *testing.T) {
 	}
 	for _, text := range []string{
 		"op=forward,n=-1", "op=forward,n=999999999999", "op=forward,n=3,beta=-1", "op=forward,n=3,count=-1", "op=backward,n=3",
-		"op=forward,n=3,shift=-1", "op=forward,n=3,reduction=none", "op=forward_backward,n=3,grads=1,elementwise=true",
+		"op=forward,n=3,shift=-1", "op=forward,n=3,reduction=none", "op=forward,rows=-1,cols=2", "op=forward,rows=99999999,cols=99999999",
+		"op=forward,rows=3,cols=2,actions=2",
 		"op=forward,n=3,blocks=99999999999",
 	} {
 		c, err := Parse(text)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // Losses are the losses of the tables: of each kind, with betas that are powers of two, that are not, and that are 0.
@@ -117,7 +118,7 @@ func numbers() []Case {
 			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * f.smallest, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
 		} {
 			for _, op := range Ops {
-				if x.data == Single && !op.HasValue() {
+				if x.data == Single && !op.Reduces() {
 					continue // no sum hides the bits of what it writes
 				}
 				grads, upstreams := asked(op)
@@ -133,7 +134,7 @@ func numbers() []Case {
 							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk - 1}
 							if x.data == Single {
 								counts = []int{16*cpu.Chunk + 1 + (k+i)*37%512}
-								if t == smoothl1.Float64 && op.HasValue() && g&GradTarget == 0 && shift <= 1 {
+								if t == smoothl1.Float64 && op.Reduces() && g&GradTarget == 0 && shift <= 1 {
 									// A thread has 16 places in four rows, and one term in four shows how it was rounded there.
 									counts[0] += 240 * cpu.Chunk
 								}
@@ -165,7 +166,7 @@ func ends() []Case {
 							Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: 512 + 32*place + 1 + place%31, Seed: uint64(len(cases)),
 							Upstream: 1, Elementwise: elementwise, Shift: 1, Exact: true,
 						}
-						if op.HasGradients() {
+						if op.Differentiates() {
 							c.Grads = GradPred | GradTarget
 						}
 						cases = append(cases, c)
@@ -178,12 +179,12 @@ func ends() []Case {
 }
 
 // asked returns the sets of gradients that an operation can compute, and the possible values of Case.Elementwise.
-func asked(op Op) (grads []Grads, elementwise []bool) {
+func asked(p op.Pass) (grads []Grads, elementwise []bool) {
 	grads, elementwise = []Grads{0}, []bool{false}
-	if op.HasGradients() {
+	if p.Differentiates() {
 		grads = []Grads{GradPred, GradTarget, GradPred | GradTarget}
 	}
-	if op == Backward {
+	if p == Backward {
 		elementwise = []bool{false, true}
 	}
 	return grads, elementwise
@@ -235,10 +236,10 @@ func paths() []Case {
 // Deep returns cases for each reducing kernel whose chunk sums fill exactly one chunk, and more than one.
 func Deep() []Case {
 	var cases []Case
-	for _, op := range []Op{Forward, ForwardBackward} {
+	for _, p := range []op.Pass{Forward, ForwardBackward} {
 		for _, t := range Types {
 			for _, b := range []float64{1, 0.1} {
-				c := Case{Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
+				c := Case{Op: p, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
 				cases = append(cases, c)
 				c.N, c.Data = c.N+len(cases), Wide
 				cases = append(cases, c)

@@ -2,7 +2,6 @@ package difftest
 
 import (
 	"fmt"
-	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -34,7 +33,7 @@ func (t Traffic) ChunkSumBytes() int {
 func MeasureTraffic(chunks int) (list []Traffic, err error) {
 	for _, v := range Kernels() {
 		c := Case{
-			Op:       Ops[slices.IndexFunc(Ops, func(o Op) bool { return passes[o] == v.Pass })],
+			Op:       v.Pass,
 			DType:    v.DType,
 			Loss:     smoothl1.Loss{Beta: 1},
 			N:        chunks * cpu.Chunk,

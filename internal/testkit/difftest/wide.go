@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/npy"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // wide holds the cases of the whole operation: views, weights, masks, and whatever else Args has.
@@ -20,22 +20,27 @@ type wide struct {
 
 // wideCase is a case of wide.json: see testdata/golden/contract_wide.py.
 type wideCase struct {
-	Name, Kind, DType string
-	Rows, Cols        int
-	Actions           int
-	Reduction         smoothl1.Reduction
-	PerRow            bool `json:"per_row"`
-	Pred, Target      wideView
-	Index             *struct{ Array string }
-	Mask, Weight      *wideView
-	Beta, Upstream    wideNumber
-	Divisor           any
-	EmptyZero         bool `json:"empty_zero"`
-	Accumulate        bool
-	OldPred           string `json:"old_pred"`
-	OldTarget         string `json:"old_target"`
-	V                 string
-	Value             []hexFloat
+	Name       string
+	Kind       string
+	DType      smoothl1.DType
+	Rows, Cols int
+	Actions    int
+	Reduction  smoothl1.Reduction
+	PerRow     bool `json:"per_row"`
+	Pred       *wideView
+	Target     *wideView
+	Index      *wideView
+	Mask       *wideView
+	Weight     *wideView
+	Beta       wideNumber
+	Upstream   wideNumber
+	Divisor    any
+	EmptyZero  bool `json:"empty_zero"`
+	Accumulate bool
+	OldPred    string `json:"old_pred"`
+	OldTarget  string `json:"old_target"`
+	V          string
+	Value      []hexFloat
 }
 
 // wideView is a view of an array of the archive.
@@ -45,8 +50,6 @@ type wideView struct {
 	RowStride int `json:"row_stride"`
 	ColStride int `json:"col_stride"`
 }
-
-func (v wideView) view() smoothl1.View { return smoothl1.Strided(v.Offset, v.RowStride, v.ColStride) }
 
 // wideNumber is a number or a view.
 type wideNumber struct {
@@ -74,121 +77,138 @@ func openWide(dir string) (*wide, error) {
 	return w, err
 }
 
-// wideArray returns a copy of an array of the archive.
-func wideArray[T npy.Element](w *wide, name string) (x []T, err error) {
-	a, err := w.arrays.Read(name)
+// of returns the case as a Case, and its arrays.
+func (w *wide) of(c wideCase) (k Case, x *Arrays, err error) {
+	k = Case{
+		Op: ForwardBackward, DType: c.DType, Loss: smoothl1.Loss{Beta: c.Beta.number, Reduction: c.Reduction}, Upstream: c.Upstream.number,
+		Rows: c.Rows, Cols: c.Cols, N: c.Rows * c.Cols, Actions: c.Actions, ByRow: c.PerRow, ZeroIfEmpty: c.EmptyZero, Seed: 1,
+		Grads: GradPred | GradTarget,
+	}
+	err = k.Loss.Kind.Set(c.Kind)
+	if c.Reduction == smoothl1.None {
+		k.Op = Backward
+	}
+	if c.Beta.view != nil {
+		k.Loss.Beta = 1
+	}
+	switch d := c.Divisor.(type) {
+	case float64:
+		k.Count = int(d)
+	case string:
+		k.By = map[string]By{"elements": ByCount, "kept": ByKept, "weights": ByWeights}[d]
+	}
+	if c.Accumulate {
+		k.Accumulate = k.Grads
+	}
+	if m := k.matrix(); strided(*c.Target).Repeats(m.Rows, m.Cols) {
+		k.Grads &^= GradTarget // refused: it would be a sum
+		k.Accumulate &= k.Grads
+	}
+	k.Forms[op.RoleTerms], k.Forms[op.RoleAbs] = Dense, Dense
+	k.Elementwise = c.Upstream.view != nil
+	if c.V != "" {
+		k.Forms[op.RoleSecond] = Dense
+	}
+	x = k.layout()
+	x.shaped = true
+	put := func(r op.Role, v *wideView) {
+		if v != nil {
+			view := smoothl1.View{}
+			if r != op.RoleIndex {
+				view = smoothl1.Strided(v.Offset, v.RowStride, v.ColStride)
+			}
+			x.of[r], err = w.array(r, c.DType, v.Array, view, err)
+		}
+	}
+	put(op.RolePred, c.Pred)
+	put(op.RoleTarget, c.Target)
+	put(op.RoleIndex, c.Index)
+	put(op.RoleMask, c.Mask)
+	put(op.RoleWeight, c.Weight)
+	put(op.RoleBeta, c.Beta.view)
+	put(op.RoleUpstream, c.Upstream.view)
+	dense := func(r op.Role, name string) {
+		if name != "" && x.of[r] != nil {
+			x.of[r], err = w.array(r, c.DType, name, smoothl1.View{}, err)
+		}
+	}
+	dense(op.RoleDirection, c.V)
+	dense(op.RoleGradPred, c.OldPred)
+	dense(op.RoleGradTarget, c.OldTarget)
+	return k, x, err
+}
+
+func strided(v wideView) *op.View {
+	return &op.View{Offset: v.Offset, RowStride: v.RowStride, ColStride: v.ColStride}
+}
+
+// array reads an array of the archive for a role in a call on elements of type t, unless there was an error.
+func (w *wide) array(r op.Role, t smoothl1.DType, name string, v smoothl1.View, failed error) (*array, error) {
+	if failed != nil {
+		return nil, failed
+	}
+	switch typeOf(r, t) {
+	case smoothl1.Float32:
+		return read[float32](w, name, v)
+	case smoothl1.Float64:
+		return read[float64](w, name, v)
+	case smoothl1.Float16:
+		return read[smoothl1.F16](w, name, v)
+	case smoothl1.BFloat16:
+		return read[smoothl1.BF16](w, name, v)
+	case smoothl1.Uint8:
+		return read[uint8](w, name, v)
+	}
+	return read[int32](w, name, v)
+}
+
+func read[E smoothl1.Element](w *wide, name string, v smoothl1.View) (*array, error) {
+	content, err := npyArray[E](w.arrays, name)
+	if err != nil {
+		return nil, err
+	}
+	a := newArray(smoothl1.DTypeOf[E](), v, len(content), 0)
+	copy(elements[E](a), content)
+	return a, nil
+}
+
+// npyArray returns a copy of an array of an archive.
+func npyArray[E npy.Element](from *npy.Archive, name string) (x []E, err error) {
+	a, err := from.Read(name)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, a.Close()) }()
-	values, err := npy.Values[T](a)
-	return append([]T{}, values...), err
+	values, err := npy.Values[E](a)
+	return append([]E{}, values...), err
 }
 
-// Whole is an implementation of the whole operation on slices, as cpu.Run.
-type Whole[T smoothl1.Float] func(smoothl1.Loss, *cpu.Args[T]) (float64, error)
-
-// runWide computes the case and compares all of its outputs with those of the archive.
-func runWide[T smoothl1.Float](w *wide, c wideCase, run Whole[T]) (err error) {
-	read := func(name string) []T {
-		x, failed := wideArray[T](w, name)
-		err = errors.Join(err, failed)
-		return x
+// hold computes the case in a column and compares all of its outputs with those of the archive.
+func (w *wide) hold(c wideCase, column Column) error {
+	k, x, err := w.of(c)
+	if err != nil {
+		return err
 	}
-	a := cpu.Args[T]{Shape: &smoothl1.Shape{Rows: c.Rows, Cols: c.Cols}, ByRow: c.PerRow}
-	s := a.Shape
-	place := func(v wideView, view *smoothl1.View) []T {
-		*view = v.view()
-		return read(v.Array)
+	got, err := column.compute(k, x)
+	if err != nil {
+		return err
 	}
-	a.Pred, a.Target = place(c.Pred, &s.Pred), place(c.Target, &s.Target)
-	columns := c.Cols
-	if c.Index != nil {
-		s.Cols, columns = c.Actions, c.Actions
-		index, failed := wideArray[int32](w, c.Index.Array)
-		a.Index, err = index, errors.Join(err, failed)
-	}
-	if c.Mask != nil {
-		mask, failed := wideArray[uint8](w, c.Mask.Array)
-		a.Mask, s.Mask, err = mask, c.Mask.view(), errors.Join(err, failed)
-	}
-	if c.Weight != nil {
-		a.Weight = place(*c.Weight, &s.Weight)
-	}
-	l := smoothl1.Loss{Beta: c.Beta.number, Reduction: c.Reduction}
-	err = errors.Join(err, l.Kind.Set(c.Kind))
-	if c.Beta.view != nil {
-		l.Beta = 1
-		a.Beta = place(*c.Beta.view, &s.Beta)
-	}
-	if c.Upstream.view != nil {
-		a.Upstream = cpu.Elements(place(*c.Upstream.view, &s.Upstream))
-	} else {
-		a.Upstream = cpu.Number[T](c.Upstream.number)
-	}
-	if c.Reduction == smoothl1.Mean {
-		switch d := c.Divisor.(type) {
-		case float64:
-			a.Divisor = smoothl1.DivideBy(d)
-		case string:
-			a.Divisor = map[string]smoothl1.Divisor{"kept": smoothl1.DivideByKept(), "weights": smoothl1.DivideByWeights()}[d]
+	want := got.clone()
+	for r, name := range map[op.Role]string{op.RoleTerms: "terms", op.RoleAbs: "abs", op.RoleGradPred: "grad_pred", op.RoleGradTarget: "grad_target", op.RoleSecond: "hvp"} {
+		if want.of[r] != nil {
+			want.of[r], err = w.array(r, c.DType, c.Name+"."+name, smoothl1.View{}, err)
 		}
-		if c.EmptyZero {
-			a.Divisor = a.Divisor.ZeroIfEmpty()
-		}
-	}
-	n := c.Rows * c.Cols
-	a.Terms, a.Abs, a.GradPred, a.GradTarget = make([]T, n), make([]T, n), make([]T, c.Rows*columns), make([]T, n)
-	if c.Accumulate {
-		a.GradPred, a.GradTarget = read(c.OldPred), read(c.OldTarget)
-		a.AccumulatePred, a.AccumulateTarget = true, true
-	}
-	if target := (opView{c.Target.RowStride, c.Target.ColStride}); target.repeats(c.Rows, c.Cols) {
-		a.GradTarget, a.AccumulateTarget = nil, false // refused: it would be a sum
-	}
-	if c.V != "" {
-		a.Direction, a.Second = read(c.V), make([]T, n)
-	}
-	if c.PerRow {
-		a.Losses = make([]float64, c.Rows)
 	}
 	if err != nil {
 		return err
 	}
-	value, err := run(l, &a)
-	if err != nil {
-		return err
-	}
-	for _, out := range []struct {
-		name string
-		got  []T
-	}{{"terms", a.Terms}, {"abs", a.Abs}, {"grad_pred", a.GradPred}, {"grad_target", a.GradTarget}, {"hvp", a.Second}} {
-		if out.got == nil {
-			continue
-		}
-		want := read(c.Name + "." + out.name)
-		if err := errors.Join(err, compareArray(out.name, out.got, want)); err != nil {
-			return err
-		}
-	}
-	losses := []float64{value}
-	switch {
-	case c.Reduction == smoothl1.None:
-		losses = nil
-	case c.PerRow:
-		losses = a.Losses
-	}
-	want := make([]float64, len(c.Value))
+	values := make([]float64, len(c.Value)) // none, one, or one for each row
 	for i, x := range c.Value {
-		want[i] = float64(x)
+		values[i] = float64(x)
 	}
-	return compareArray("value", losses, want)
-}
-
-// opView has the strides of a view.
-type opView struct{ rowStride, colStride int }
-
-// repeats reports whether the view is one of those of wide.json that repeat elements.
-func (v opView) repeats(rows, cols int) bool {
-	return rows > 0 && cols > 0 && (rows > 1 && v.rowStride == 0 || cols > 1 && v.colStride == 0)
+	is := []float64{got.value}[:min(1, len(values))]
+	if k.ByRow {
+		is = elements[float64](got.of[op.RoleLosses])
+	}
+	return errors.Join(got.Arrays.compare(want), compareArray("value", is, values))
 }
