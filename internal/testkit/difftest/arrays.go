@@ -83,12 +83,6 @@ func typeOf(r op.Role, t smoothl1.DType) smoothl1.DType {
 	return t
 }
 
-// put adds an array with the given elements.
-func put[E smoothl1.Element](x *Arrays, r op.Role, v smoothl1.View, content []E, shift int) {
-	x.of[r] = newArray(smoothl1.DTypeOf[E](), v, len(content), shift)
-	copy(elements[E](x.of[r]), content)
-}
-
 // shape returns the shape of a call with the arrays, or nil.
 func (x *Arrays) shape() *smoothl1.Shape {
 	if !x.shaped {

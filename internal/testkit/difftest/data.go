@@ -67,7 +67,6 @@ type generator struct {
 	*rand.Rand
 	Case
 	format
-	beta []float64 // of each element, in the element type
 	// The contents: of each array but mask and index in the order of the matrix, and nil for an array that does not exist.
 	values [op.Roles][]float64
 	keep   []bool // whether the mask keeps an element; nil without a mask
@@ -79,9 +78,15 @@ func generate(c Case) *generator {
 	g := &generator{Rand: rand.New(rand.NewPCG(c.Seed, 0x736d6f6f74686c31)), Case: c, format: formatOf(c.DType)}
 	pred, target := g.filled(c.N, c.Data), g.filled(c.N, c.Data)
 	b := math.Abs(g.round(c.Loss.Beta))
+	if c.has(op.RoleBeta) {
+		g.values[op.RoleBeta] = g.spread(op.RoleBeta, g.oneBeta)
+	}
 	switch c.Data {
 	case Kinks:
 		for i := range pred {
+			if betas := g.values[op.RoleBeta]; betas != nil && math.Abs(betas[i]) <= g.largest {
+				b = math.Abs(betas[i])
+			}
 			pred[i], target[i] = g.kink(b)
 		}
 	case Lanes:
@@ -152,26 +157,16 @@ func (g *generator) more() {
 	}
 	if g.has(op.RoleMask) {
 		g.keep = make([]bool, g.N)
-		for i := range g.keep {
-			g.keep[i] = g.IntN(100) < g.Keep
+		for i, kept := range g.spread(op.RoleMask, func() float64 { return float64(g.IntN(100)) }) {
+			g.keep[i] = kept < float64(g.Keep)
 		}
-	}
-	if g.has(op.RoleBeta) {
-		betas := []float64{g.Loss.Beta, g.Loss.Beta, 1, 0.1, 2.5, 0, 0x1p-10, g.smallest, g.largest}
-		b := make([]float64, g.N)
-		for i := range b {
-			if b[i] = betas[g.IntN(len(betas))]; g.IntN(32) == 0 {
-				b[i] = []float64{-1, math.NaN(), math.Inf(1), math.Copysign(0, -1)}[g.IntN(4)]
-			}
-		}
-		g.values[op.RoleBeta] = b
 	}
 	if g.has(op.RoleDirection) {
 		g.values[op.RoleDirection] = g.filled(g.N, g.factors())
 	}
 	m := g.matrix()
-	for side, r := range map[Grads]op.Role{GradTarget: op.RoleGradTarget, GradPred: op.RoleGradPred} {
-		if rows, cols := m.Dims(r); g.has(r) && g.Accumulate&side != 0 && !(g.InPlace && r == op.RoleGradPred) {
+	for i, r := range []op.Role{op.RoleGradPred, op.RoleGradTarget} {
+		if rows, cols := m.Dims(r); g.has(r) && g.Accumulate>>i&1 != 0 {
 			g.values[r] = g.filled(rows*cols, Normal)
 		}
 	}
@@ -184,6 +179,32 @@ func (g *generator) more() {
 			g.values[op.RolePred][row*m.Actions+int(g.index[row])] = chosen[row]
 		}
 	}
+}
+
+// oneBeta returns a beta by element.
+func (g *generator) oneBeta() float64 {
+	if g.IntN(32) == 0 { // not valid, but for -0
+		return []float64{-1, math.NaN(), math.Inf(1), math.Copysign(0, -1)}[g.IntN(4)]
+	}
+	return g.round([]float64{g.Loss.Beta, g.Loss.Beta, 1, 0.1, 2.5, 0, 0x1p-10, g.smallest, g.largest}[g.IntN(9)])
+}
+
+// spread draws a number for each place of the array in a role, and returns those of the elements of the matrix.
+func (g *generator) spread(r op.Role, draw func() float64) []float64 {
+	m := g.matrix()
+	v, n := g.viewOf(r)
+	places := make([]float64, n)
+	for i := range places {
+		places[i] = draw()
+	}
+	offset, rowStride, colStride := v.Strides(m.Cols)
+	x := make([]float64, 0, g.N)
+	for row := range m.Rows {
+		for col := range m.Cols {
+			x = append(x, places[offset+row*rowStride+col*colStride])
+		}
+	}
+	return x
 }
 
 // filled returns n numbers of a kind.

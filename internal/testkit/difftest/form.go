@@ -29,9 +29,6 @@ var formNames = [formCount]string{"absent", "dense", "padded", "pitched", "colum
 
 func (f Form) String() string { return formNames[f] }
 
-// repeats reports whether the form is one for arrays that repeat elements.
-func (f Form) repeats() bool { return f >= PerRow }
-
 func parseForm(s string) (Form, error) {
 	i := slices.Index(formNames[:], s)
 	if i < 0 {

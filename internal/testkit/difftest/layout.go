@@ -69,7 +69,7 @@ func (c Case) arrays() (*Arrays, error) {
 	}
 	x, g := c.layout(), generate(c)
 	for r, values := range g.values {
-		if values != nil {
+		if values != nil && (x.of[r] != x.of[op.RolePred] || r == int(op.RolePred)) {
 			x.store(op.Role(r), values, g.keep)
 		}
 	}

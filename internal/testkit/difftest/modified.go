@@ -38,7 +38,11 @@ func (m Modified) Info() driver.Info {
 
 // Kernel returns the name of the kernel that the case launches on a device.
 func (c Case) Kernel() string {
-	return kernels.Variant{
-		DType: c.DType, Pass: c.Op, Elementwise: c.Op == Backward && c.Elementwise, Divide: op.FormulaOf(c.DType, c.Loss).Divides,
+	name := kernels.Variant{
+		DType: c.DType, Pass: c.Op, Elementwise: c.Op == Backward && c.Elementwise && c.Lean(), Divide: op.FormulaOf(c.DType, c.Loss).Divides,
 	}.Name()
+	if !c.Lean() {
+		name += "_rich"
+	}
+	return name
 }

@@ -96,8 +96,8 @@ func mixed(ordered []Case) []Case {
 	return all
 }
 
-// Corners returns cases for every corner case of the code and of the numbers.
-func Corners() []Case { return slices.Concat(paths(), numbers(), ends()) }
+// Corners returns cases for every corner case of the code and of the numbers, and shapes.
+func Corners() []Case { return slices.Concat(paths(), numbers(), ends(), shapes()) }
 
 // numbers returns cases, on every path, for properties that only few numbers reveal: the branch that beta itself takes, which shows if the
 // square overflows and the linear part does not, or with a large upstream gradient; rounding to subnormal numbers, with betas for which
@@ -271,7 +271,7 @@ func Levels() []Case {
 }
 
 // Random returns the i-th case of a random run. Three of four cases have fewer than 300 elements, or at most 40 more or less than a
-// boundary; the others are spread evenly over the orders of magnitude up to limit.
+// boundary; the others are spread evenly over the orders of magnitude up to limit. Half of the cases are not lean, and most of these have a shape.
 func Random(seed uint64, i, limit int) Case {
 	r := rand.New(rand.NewPCG(seed, uint64(i)))
 	c := Case{
@@ -306,6 +306,12 @@ func Random(seed uint64, i, limit int) Case {
 	c.Loss.Beta = betas[r.IntN(len(betas))]
 	if c.Loss.Kind == smoothl1.SmoothL1 && r.IntN(7) == 0 {
 		c.Loss.Beta = 0
+	}
+	if r.IntN(2) == 0 {
+		if r.IntN(4) > 0 {
+			c.drawShape(r, limit)
+		}
+		c.draw(r)
 	}
 	return c
 }
