@@ -29,9 +29,13 @@ func (t Traffic) ChunkSumBytes() int {
 }
 
 // MeasureTraffic runs each kernel once on a simulated device, on aligned arrays of full chunks and with the gradient of pred as the only
-// gradient, and returns the counts in the order of Kernels.
+// gradient, and returns the counts.
 func MeasureTraffic(chunks int) (list []Traffic, err error) {
-	for _, v := range Kernels() {
+	var lean []kernels.Variant
+	for _, t := range Types {
+		lean = append(lean, kernels.Of(t)...)
+	}
+	for _, v := range lean {
 		c := Case{
 			Op:       v.Pass,
 			DType:    v.DType,
