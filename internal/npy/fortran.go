@@ -33,6 +33,8 @@ func newReorder(l layout, dst []byte) *reorder {
 // put stores the elements that follow those of the last call. src must be aligned for elements.
 func (o *reorder) put(src []byte) {
 	switch o.size {
+	case 1:
+		putElements(o, o.dst, src)
 	case 2:
 		putElements(o, elementsOf[uint16](o.dst), elementsOf[uint16](src))
 	case 4:

@@ -33,7 +33,7 @@ func TestReorder(t *testing.T) {
 		shapes = append(shapes, shape)
 	}
 	for _, shape := range shapes {
-		for _, d := range []DType{Uint16, Float32, Float64} {
+		for _, d := range []DType{Bool, Uint16, Float32, Float64} {
 			l := layout{Header: Header{d, shape}}
 			var err error
 			l.count, err = l.Len()

@@ -41,14 +41,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		require.NoError(t, errUnknown)
-		switch a.Header().DType {
-		case Float32:
-			fuzzArray[float32](t, content, a, b)
-		case Float64:
-			fuzzArray[float64](t, content, a, b)
-		default:
-			fuzzArray[uint16](t, content, a, b)
-		}
+		typed[a.Header().DType].fuzz(t, content, a, b)
 	})
 }
 
@@ -74,7 +67,7 @@ func fuzzArray[T Element](t *testing.T, content []byte, a, b *Array) {
 	if content[6] > 1 {
 		text = text[2:]
 	}
-	if a.Header().DType == Float16 || a.Len() == 0 || !numpysText.Match(text) {
+	if d := a.Header().DType; d == Float16 || d == Bool || a.Len() == 0 || !numpysText.Match(text) {
 		return
 	}
 	if got, ok := npyioRead[T](content); ok {
@@ -126,6 +119,8 @@ func FuzzWrite(f *testing.F) {
 	f.Add(uint8(2), []byte{2, 1}, bytes.Repeat([]byte("abcdefgh"), 2))
 	f.Add(uint8(3), []byte{2, 3, 2}, []byte("abcdefghijklmnopqrstuvwx"))
 	f.Add(uint8(4), []byte{0, 255}, []byte{})
+	f.Add(uint8(5), []byte{2, 3}, []byte{0, 1, 1, 0, 0, 1})
+	f.Add(uint8(12), []byte{2, 2}, bytes.Repeat([]byte("abcdefgh"), 4))
 	f.Fuzz(func(t *testing.T, dtype uint8, dims, data []byte) {
 		h := Header{DType: DType(dtype), Shape: make([]int, len(dims))}
 		for i, d := range dims {
@@ -140,15 +135,7 @@ func FuzzWrite(f *testing.F) {
 		values := alignedBytes(n * h.DType.Size())
 		copy(values, data)
 		var w bytes.Buffer
-		switch h.DType {
-		case Float32:
-			err = Write("fuzz", &w, h, elementsOf[float32](values))
-		case Float64:
-			err = Write("fuzz", &w, h, elementsOf[float64](values))
-		default:
-			err = Write("fuzz", &w, h, elementsOf[uint16](values))
-		}
-		require.NoError(t, err)
+		require.NoError(t, typed[h.DType].write(&w, h, values))
 		a, err := Read("fuzz", bytes.NewReader(w.Bytes()))
 		require.NoError(t, err)
 		require.Equal(t, h, a.Header())

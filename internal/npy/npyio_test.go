@@ -30,14 +30,11 @@ func TestReadAsNpyioDoes(t *testing.T) {
 			var m mat.Dense
 			require.NoError(t, npyio.Read(bytes.NewReader(content), &m))
 			require.Equal(t, elementBits(mat.DenseCopyOf(&m).RawMatrix().Data), valueBits[float64](t, a), want.File)
-		case a.layout.fortran:
+		case a.layout.fortran, want.DType == "bool": // which npyio reads into bools, and these are no Element
 			continue
-		case want.DType == "float32":
-			require.Equal(t, npyioBits[float32](t, content), valueBits[float32](t, a), want.File)
-		case want.DType == "float64":
-			require.Equal(t, npyioBits[float64](t, content), valueBits[float64](t, a), want.File)
 		default:
-			require.Equal(t, npyioBits[uint16](t, content), valueBits[uint16](t, a), want.File)
+			of := typed[a.Header().DType]
+			require.Equal(t, of.npyio(t, content), of.values(t, a), want.File)
 		}
 		asked++
 	}

@@ -3,10 +3,10 @@ package npy
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/json"
 	"fmt"
 	"io"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -39,14 +39,16 @@ func numpyArrays(t testing.TB) []numpyArray {
 // elementBits returns the bits of elements in the form of arrays.json.
 func elementBits[T Element](values []T) []string {
 	s := make([]string, len(values))
-	for i, v := range values {
-		switch v := any(v).(type) {
-		case float32:
-			s[i] = fmt.Sprintf("%08x", math.Float32bits(v))
-		case float64:
-			s[i] = fmt.Sprintf("%016x", math.Float64bits(v))
-		case uint16:
-			s[i] = fmt.Sprintf("%04x", v)
+	for i := range values {
+		switch b := bytesOf(values[i : i+1]); len(b) {
+		case 1:
+			s[i] = fmt.Sprintf("%02x", b[0])
+		case 2:
+			s[i] = fmt.Sprintf("%04x", binary.NativeEndian.Uint16(b))
+		case 4:
+			s[i] = fmt.Sprintf("%08x", binary.NativeEndian.Uint32(b))
+		case 8:
+			s[i] = fmt.Sprintf("%016x", binary.NativeEndian.Uint64(b))
 		}
 	}
 	return s
@@ -75,27 +77,46 @@ func requireArray(t testing.TB, want numpyArray, a *Array) {
 	require.Equal(t, want.Shape, a.Header().Shape)
 	require.Equal(t, len(want.Bits), a.Len())
 	for _, n := range []int{1, 5, 1000} {
-		var got []string
-		switch a.Header().DType {
-		case Float32:
-			got = pieceBits[float32](t, a, n)
-		case Float64:
-			got = pieceBits[float64](t, a, n)
-		default:
-			got = pieceBits[uint16](t, a, n)
-		}
+		got := typed[a.Header().DType].pieces(t, a, n)
 		require.Equal(t, strings.Join(want.Bits, " "), strings.Join(got, " "), "in pieces of %d", n)
 	}
-	var got []string
-	switch a.Header().DType {
-	case Float32:
-		got = valueBits[float32](t, a)
-	case Float64:
-		got = valueBits[float64](t, a)
-	default:
-		got = valueBits[uint16](t, a)
+	require.Equal(t, strings.Join(want.Bits, " "), strings.Join(typed[a.Header().DType].values(t, a), " "))
+}
+
+// typed has the functions of tests for arrays of each type.
+var typed = map[DType]functions{
+	Float32: functionsOf[float32](), Float64: functionsOf[float64](), Float16: functionsOf[uint16](), Uint16: functionsOf[uint16](),
+	Bool: functionsOf[uint8](), Uint8: functionsOf[uint8](), Uint32: functionsOf[uint32](), Uint64: functionsOf[uint64](),
+	Int8: functionsOf[int8](), Int16: functionsOf[int16](), Int32: functionsOf[int32](), Int64: functionsOf[int64](),
+}
+
+type functions struct {
+	values func(t testing.TB, a *Array) []string
+	pieces func(t testing.TB, a *Array, n int) []string
+	write  func(w io.Writer, h Header, bytes []byte) error
+	fuzz   func(t *testing.T, content []byte, a, b *Array)
+	npyio  func(t *testing.T, content []byte) []string
+}
+
+func functionsOf[T Element]() functions {
+	return functions{valueBits[T], pieceBits[T], func(w io.Writer, h Header, bytes []byte) error {
+		return Write("some.npy", w, h, elementsOf[T](bytes))
+	}, fuzzArray[T], npyioBits[T]}
+}
+
+// TestEveryTypeIsTried checks that NumPy wrote files of all types, in both byte orders and both orders of elements.
+func TestEveryTypeIsTried(t *testing.T) {
+	files := map[string]bool{}
+	for _, a := range numpyArrays(t) {
+		files[a.File] = true
 	}
-	require.Equal(t, strings.Join(want.Bits, " "), strings.Join(got, " "))
+	for d := Float32; d.valid(); d++ {
+		require.Contains(t, typed, d)
+		for _, order := range []string{"c", "f"} {
+			assert.True(t, files[dtypes[d].code+"_le_"+order+"_2x3x4.npy"], d)
+			assert.Equal(t, d.Size() > 1, files[dtypes[d].code+"_be_"+order+"_2x3x4.npy"], d)
+		}
+	}
 }
 
 func TestReadNumPyFiles(t *testing.T) {
@@ -152,9 +173,8 @@ func TestRefuseNumPyFiles(t *testing.T) {
 	for file, reason := range map[string]string{
 		"object":     "pickled Python objects",
 		"structured": "a structured dtype",
-		"int32":      `the dtype "<i4"`,
 		"complex64":  `the dtype "<c8"`,
-		"bool":       `the dtype "|b1"`,
+		"datetime64": `the dtype "<M8[s]"`,
 		"string":     `the dtype "<U2"`,
 		"float128":   `the dtype "<f16"`,
 	} {
@@ -177,36 +197,34 @@ func TestWriteNumPyBytes(t *testing.T) {
 		content, err := os.ReadFile(filepath.Join("testdata", want.File))
 		require.NoError(t, err)
 		var b bytes.Buffer
-		switch want.DType {
-		case "float32":
-			writeBits[float32](t, &b, want)
-		case "float64":
-			writeBits[float64](t, &b, want)
-		default:
-			writeBits[uint16](t, &b, want)
-		}
+		writeBits(t, &b, want)
 		require.Equal(t, content, b.Bytes(), want.File)
 		written++
 	}
 	require.Greater(t, written, 20)
 }
 
-func writeBits[T Element](t testing.TB, w io.Writer, a numpyArray) {
-	values := make([]T, len(a.Bits))
+func writeBits(t testing.TB, w io.Writer, a numpyArray) {
+	h := Header{Shape: a.Shape}
+	for d := Float32; d.valid(); d++ {
+		if d.String() == a.DType {
+			h.DType = d
+		}
+	}
+	size := h.DType.Size()
+	values := alignedBytes(len(a.Bits) * size)
 	for i, word := range a.Bits {
 		v, err := strconv.ParseUint(word, 16, 64)
 		require.NoError(t, err)
-		switch p := any(&values[i]).(type) {
-		case *float32:
-			*p = math.Float32frombits(uint32(v))
-		case *float64:
-			*p = math.Float64frombits(v)
-		case *uint16:
-			*p = uint16(v)
+		for k := range size {
+			at := k
+			if bigEndianHost {
+				at = size - 1 - k
+			}
+			values[i*size+at] = byte(v >> (8 * k))
 		}
 	}
-	dtype := map[string]DType{"float32": Float32, "float64": Float64, "float16": Float16, "uint16": Uint16}[a.DType]
-	require.NoError(t, Write(a.File, w, Header{dtype, a.Shape}, values))
+	require.NoError(t, typed[h.DType].write(w, h, values))
 }
 
 func TestNumPyHeads(t *testing.T) {

@@ -21,6 +21,8 @@ SPECIAL = {
     "f2": [0x0000, 0x8000, 0x7C00, 0xFC00, 0x7E00, 0x7C01, 0xFE12, 0x0001],
     "u2": [0x0000, 0x8000, 0x7F80, 0xFF80, 0x7FC0, 0xFFFF, 0x3F80, 0x0001],
 }
+WHOLE = ["b1", "u1", "i1", "i2", "i4", "u4", "i8", "u8"]
+NAMES = {c: np.dtype(c).name for c in [*SPECIAL, *WHOLE]}
 manifest = []
 
 
@@ -35,7 +37,7 @@ def bits(code, shape):
 
 def note(file, code, a, member=None):
     word = np.ascontiguousarray(a).view("<u" + code[1]).reshape(-1)
-    entry = {"file": file, "dtype": {"f4": "float32", "f8": "float64", "f2": "float16", "u2": "uint16"}[code],
+    entry = {"file": file, "dtype": NAMES[code],
              "shape": list(a.shape), "bits": ["%0*x" % (2 * int(code[1]), int(w)) for w in word]}
     if member:
         entry["member"] = member
@@ -98,12 +100,23 @@ for file, save in [("stored.npz", np.savez), ("deflated.npz", np.savez_compresse
     for k, v in made.items():
         note(file, arrays[k][0], v, k)
 
+# integers and bools; those of one byte have no byte order
+for code in WHOLE:
+    size = int(code[1])
+    flat = rng.integers(0, 2 if code == "b1" else 1 << (8 * size), size=24, dtype="u%d" % size)
+    flat[:4] = [0, 1, 0, 1] if code == "b1" else [0, 1, (1 << (8 * size)) - 1, 1 << (8 * size - 1)]
+    a = flat.view(code).reshape(2, 3, 4)
+    for order in "CF":
+        for end in ("le", "be")[: 1 if size == 1 else 2]:
+            name = f"{code}_{end}_{order.lower()}_2x3x4.npy"
+            np.save(name, np.array(turned(a) if end == "be" else a, order=order))
+            note(name, code, a)
+
 # what is refused
 np.save("refused_object.npy", np.array([1, "a"], dtype=object), allow_pickle=True)
 np.save("refused_structured.npy", np.zeros(2, dtype=[("a", "<f4"), ("b", "<f8")]))
-np.save("refused_int32.npy", np.arange(3, dtype="<i4"))
 np.save("refused_complex64.npy", np.zeros(2, dtype="<c8"))
-np.save("refused_bool.npy", np.zeros(2, dtype=bool))
+np.save("refused_datetime64.npy", np.zeros(2, dtype="datetime64[s]"))
 np.save("refused_string.npy", np.array(["ab", "c"]))
 np.save("refused_float128.npy", np.zeros(2, dtype=np.longdouble))
 
@@ -117,10 +130,16 @@ with open("heads.txt", "w") as f:
     for i, shape in enumerate(shapes):
         code = ["f4", "f8", "f2", "u2"][i % 4]
         head = io.BytesIO()
-        d = {"descr": "<" + code, "fortran_order": False, "shape": shape}
+        d = {"descr": np.dtype(code).str, "fortran_order": False, "shape": shape}
         npyformat.write_array_header_1_0(head, d)
         head = head.getvalue()
         text = "{'descr': '<%s', 'fortran_order': False, 'shape': %r, }" % (code, shape)
         rests.add((10 + len(text) + (21 - len(str(shape[0])) if shape else 0) + 1) % 64)
         f.write("%s %s %d %s\n" % (code, ",".join(map(str, shape)) or "-", len(head), hashlib.sha256(head).hexdigest()))
+    for code in WHOLE:
+        for shape in [(), (3, 4)]:
+            head = io.BytesIO()
+            npyformat.write_array_header_1_0(head, {"descr": np.dtype(code).str, "fortran_order": False, "shape": shape})
+            head = head.getvalue()
+            f.write("%s %s %d %s\n" % (code, ",".join(map(str, shape)) or "-", len(head), hashlib.sha256(head).hexdigest()))
     assert 0 in rests and len(rests) == 64, sorted(rests)
