@@ -68,7 +68,7 @@ func explain(err error, command string) (text string, code int) {
 func hint(err error) string {
 	switch {
 	case errors.As(err, new(*npy.FormatError)):
-		return "expected a file that numpy.save wrote of a float32 or float64 array"
+		return "expected a file that numpy.save wrote of an array of numbers or bools"
 	case errors.Is(err, fs.ErrNotExist):
 		return "check the path"
 	case errors.Is(err, fs.ErrPermission):

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,54 +14,69 @@ import (
 )
 
 func newEval() *cobra.Command {
-	job := evaluation{scale: 1}
+	var job evaluation
 	var device deviceFlag
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "eval PRED.npy TARGET.npy",
 		Short: "Compute the loss of two arrays, and its gradients",
-		Long: `eval computes the loss of two NumPy files of float32 or float64, of the same shape and type, and prints it: a float64, with
-enough digits to read the same bits back.
+		Long: `eval computes the loss of two NumPy files of the same shape and prints it: a float64, with enough digits to read the same bits
+back.
 
 With --reduction mean or sum, --out writes the loss as a float64 array without dimensions. With --reduction none, --out writes
-the loss of each element, and nothing is printed. These losses, and gradients, have the shape and type of the arrays.
+the loss of each element, and nothing is printed. With --rows, the last dimension is reduced: there is one loss for each row of it,
+which --out writes, or which are printed one a line. What has a number for each element has the shape and type of the arrays.
+
+The files of --weight, --mask, --beta-file, --upstream, --direction and --accumulate-... have the shape of the arrays, or 1 in place
+of any dimension, or lack the first ones: they are repeated as NumPy does. With --broadcast, TARGET and PRED may be repeated too. Under
+--rows, an --upstream that lacks dimensions has one number for each row. With --index, PRED has a row of columns, of which the index
+chooses one, where the other files have one number, with or without a last dimension of 1.
+
+Arrays are float16, float32 or float64. With --dtype bfloat16, files of uint16 hold bit patterns, and so do those that are written.
+Numbers of another type than that of PRED and TARGET, or of the type that NumPy promotes the two to (float64 for integers), are
+converted, and a line says so. Sums and products are computed in float32 for types of 16 bits.
 
 Files may be larger than memory: they are read, computed and written in pieces, and the result has the same bits as if computed
 at once. (Files in Fortran order are read into memory.) The output files appear together, when everything has been computed.
 
 PRED, TARGET and the files of flags may be pipes, /dev/fd/N, or - for standard input or output. These are read and written
-piece by piece. If an array goes to standard output, the loss is printed on standard error.`,
+piece by piece; but what a pipe delivers is kept in memory if it is repeated or needed twice, as a mask is for gradients with --divisor
+kept. If an array goes to standard output, the loss is printed on standard error.`,
 		Example: `  smoothl1 eval pred.npy target.npy
   smoothl1 eval pred.npy target.npy --beta 0.1 --reduction sum --json
-  smoothl1 eval pred.npy target.npy --loss huber --beta 1.35 --grad-pred grad.npy
+  smoothl1 eval pred.npy target.npy --loss huber --delta 1.35 --grad-pred grad.npy
   smoothl1 eval pred.npy target.npy --reduction none --out losses.npy --device cuda
+  smoothl1 eval boxes.npy target.npy --mask positive.npy --weight weight.npy --divisor kept --grad-pred grad.npy
+  smoothl1 eval q.npy return.npy --index action.npy --weight priority.npy --abs errors.npy --grad-pred grad.npy
+  smoothl1 eval pred.npy target.npy --rows --out losses.npy
   generate | smoothl1 eval - target.npy --grad-pred - | consume`,
 		Args:              twoFiles,
 		ValidArgsFunction: cobra.FixedCompletions([]string{"npy"}, cobra.ShellCompDirectiveFilterFileExt),
 	}
 	f := c.Flags()
-	f.TextVar(&job.loss.Kind, "loss", smoothl1.SmoothL1, "`KIND` of loss: smooth_l1, which is L1 with --beta 0, or huber")
+	f.Var(&job.kind, "loss", "`KIND` of loss: smooth_l1, huber, or l1, which is smooth_l1 with --beta 0")
 	addFloat(c, &job.loss.Beta, "beta", 1, "where the loss changes from quadratic to linear (Huber: delta); 0: the L1 loss")
+	addFloat(c, &job.delta, "delta", 1, "another name of --beta for the Huber loss")
 	f.TextVar(&job.loss.Reduction, "reduction", smoothl1.Mean, "`HOW` the losses of the elements are combined: mean, sum or none")
-	addName(c, &job.upstream, "upstream", "", "`FILE.npy` with an upstream gradient for each element, of the arrays' shape and type")
+	f.BoolVar(&job.rows, "rows", false, "reduce the last dimension: one loss for each row")
+	f.Var(&job.divisor, "divisor", "what a mean is divided `BY`: elements, kept (elements that the mask keeps), weights (their sum), or a number")
+	f.BoolVar(&job.zeroIfEmpty, "zero-if-empty", false, "make a mean whose divisor is 0 be 0 instead of NaN, and so its gradients")
 	addFloat(c, &job.scale, "scale", 1, "upstream gradient, one number for all elements")
-	addName(c, &job.out, "out", "", "write the loss to this `FILE.npy`")
-	addName(c, &job.gradPred, "grad-pred", "", "write the gradient with respect to pred to this `FILE.npy`")
-	addName(c, &job.gradTarget, "grad-target", "", "write the gradient with respect to target to this `FILE.npy`")
+	f.BoolVar(&job.broadcast, "broadcast", false, "repeat PRED and TARGET where they have a dimension of 1")
+	f.Var(&job.dtype, "dtype", "`TYPE` of the arrays: float16, bfloat16, float32 or float64; else that of the files")
+	job.addFiles(c)
 	f.BoolVar(&asJSON, "json", false, "print the loss, its parameters and the device as a JSON object")
 	addDevice(c, &device, "auto", "where to compute: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
-	complete(c, "loss", "smooth_l1", "huber")
+	complete(c, "loss", "smooth_l1", "huber", "l1")
 	complete(c, "reduction", "mean", "sum", "none")
-	for _, name := range []string{"upstream", "out", "grad-pred", "grad-target"} {
-		if err := c.MarkFlagFilename(name, "npy"); err != nil {
-			panic(err)
-		}
-	}
+	complete(c, "divisor", "elements", "kept", "weights")
+	complete(c, "dtype", typeNames()...)
 	c.RunE = func(c *cobra.Command, arguments []string) error {
-		job.pred, job.target = arguments[0], arguments[1]
-		if err := job.check(f.Changed("scale")); err != nil {
+		job.in[inPred].name, job.in[inTarget].name = arguments[0], arguments[1]
+		if err := job.check(f.Changed); err != nil {
 			return err
 		}
+		job.keeps = asJSON || !job.rows || !job.writes(outLoss)
 		dev, err := device.open()
 		if err != nil {
 			return err
@@ -68,12 +84,12 @@ piece by piece. If an array goes to standard output, the loss is printed on stan
 		defer closeDevice(dev)
 		bar := newProgress(c.ErrOrStderr())
 		defer bar.end()
-		result, err := job.run(c.Context(), dev, bar, c.OutOrStdout())
+		result, err := job.run(c.Context(), dev, bar, c.OutOrStdout(), c.ErrOrStderr())
 		if err != nil {
 			return err
 		}
 		bar.end()
-		return result.print(printTo(c, job.outputs()...), asJSON)
+		return result.print(printTo(c, job.places()...), asJSON)
 	}
 	return c
 }
@@ -85,41 +101,49 @@ func twoFiles(_ *cobra.Command, arguments []string) error {
 	return nil
 }
 
-// check rejects flags that exclude or need each other, and finds the files.
-func (e *evaluation) check(scaled bool) error {
-	gradients := e.gradPred != "" || e.gradTarget != ""
-	switch {
-	case e.upstream != "" && scaled:
-		return usagef("--upstream and --scale exclude each other")
-	case (e.upstream != "" || scaled) && !gradients:
-		return usagef("an upstream gradient scales the gradients, but none is requested: name a file with --grad-pred or --grad-target")
-	case e.loss.Reduction == smoothl1.None && e.out == "" && !gradients:
-		return usagef("--reduction none computes a loss for each element: name a file for them with --out")
-	}
-	return e.find()
-}
-
 // evaluated is the result of an evaluation.
 type evaluated struct {
-	Loss      *number            `json:"loss"` // null without reduction
+	Loss      losses             `json:"loss"`
 	Kind      smoothl1.Kind      `json:"kind"`
-	Beta      float64            `json:"beta"`
+	Beta      *number            `json:"beta"` // null if it is in a file
 	Reduction smoothl1.Reduction `json:"reduction"`
+	Divisor   string             `json:"divisor,omitempty"`
 	Count     int                `json:"count"`
 	DType     smoothl1.DType     `json:"dtype"`
 	Shape     []int              `json:"shape"`
 	Device    string             `json:"device"`
 }
 
+// losses are the reduced losses that are printed: one, one for each row, or none.
+type losses struct {
+	values []float64
+	rows   bool
+}
+
+// MarshalJSON implements json.Marshaler: a number, a list with --rows, or null without reduction.
+func (l losses) MarshalJSON() ([]byte, error) {
+	list := make([]number, len(l.values))
+	for i, x := range l.values {
+		list[i] = number(x)
+	}
+	switch {
+	case l.rows:
+		return json.Marshal(list)
+	case len(list) == 0:
+		return []byte("null"), nil
+	}
+	return json.Marshal(list[0])
+}
+
 func (e *evaluated) print(w io.Writer, asJSON bool) error {
 	if asJSON {
 		return printJSON(w, e)
 	}
-	if e.Loss == nil {
-		return nil
+	to := bufio.NewWriter(w)
+	for _, x := range e.Loss.values {
+		fmt.Fprintln(to, strconv.FormatFloat(x, 'g', -1, 64)) // Flush returns the error
 	}
-	_, err := fmt.Fprintln(w, strconv.FormatFloat(float64(*e.Loss), 'g', -1, 64))
-	return err
+	return to.Flush()
 }
 
 // printJSON prints a value as JSON on one line.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -11,109 +10,64 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/files"
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// evaluation holds the arguments of eval: the loss, and the names of files, "" if there is none.
+// evaluation holds the arguments of eval.
 type evaluation struct {
-	loss                      smoothl1.Loss
-	pred, target, upstream    string
-	scale                     float64 // the upstream gradient if there is no file
-	out, gradPred, gradTarget string
-	places                    struct{ pred, target, upstream, out, gradPred, gradTarget files.Place } // set by find
+	loss        smoothl1.Loss
+	kind        lossFlag
+	delta       float64
+	scale       float64 // the upstream gradient if there is no file
+	divisor     divisorFlag
+	zeroIfEmpty bool
+	rows        bool // reduce the last dimension
+	broadcast   bool
+	dtype       dtypeFlag
+	in          [inputs]file
+	out         [outputs]file
+	keeps       bool // the losses are printed
 }
 
-// find finds the places of all files, and rejects those that would spoil each other.
-func (e *evaluation) find() error {
-	p := &e.places
-	var inputs, outputs []named
-	for _, f := range []struct {
-		what, name string
-		to         *files.Place
-	}{{"PRED", e.pred, &p.pred}, {"TARGET", e.target, &p.target}, {"--upstream", e.upstream, &p.upstream}} {
-		if f.name == "" && f.what == "--upstream" {
-			continue
-		}
-		var err error
-		if *f.to, err = files.Input(f.name); err != nil {
-			return err
-		}
-		inputs = append(inputs, named{f.what, *f.to})
-	}
-	for _, f := range []struct {
-		what, name string
-		to         *files.Place
-	}{{"--out", e.out, &p.out}, {"--grad-pred", e.gradPred, &p.gradPred}, {"--grad-target", e.gradTarget, &p.gradTarget}} {
+// differentiates reports whether an output depends on the upstream gradient.
+func (e *evaluation) differentiates() bool {
+	return e.writes(outGradPred) || e.writes(outGradTarget) || e.writes(outSecond)
+}
+
+// opened are the opened arrays of an evaluation, nil if absent.
+type opened struct {
+	arrays  [inputs]*npy.Array
+	streams []io.Closer
+}
+
+func (e *evaluation) open() (in *opened, err error) {
+	in = &opened{}
+	for i, f := range e.in {
 		if f.name == "" {
 			continue
 		}
-		var err error
-		if *f.to, err = files.Output(f.name); err != nil {
-			return err
+		if !f.place.Streamed() {
+			in.arrays[i], err = npy.Open(f.place.String())
+		} else {
+			var r io.ReadCloser
+			if r, err = f.place.Open(); err != nil {
+				return in, err
+			}
+			in.streams = append(in.streams, r)
+			in.arrays[i], err = npy.Stream(f.place.String(), r)
 		}
-		outputs = append(outputs, named{f.what, *f.to})
-	}
-	return checkPlaces(inputs, outputs)
-}
-
-// outputs returns the places that are written to; those of absent files are zero.
-func (e *evaluation) outputs() []files.Place {
-	return []files.Place{e.places.out, e.places.gradPred, e.places.gradTarget}
-}
-
-// inputs are the opened arrays of an evaluation; upstream may be nil.
-type inputs struct {
-	pred, target, upstream *npy.Array
-	streams                []io.Closer
-}
-
-func (e *evaluation) open() (in inputs, err error) {
-	for _, a := range []struct {
-		place files.Place
-		to    **npy.Array
-	}{{e.places.pred, &in.pred}, {e.places.target, &in.target}, {e.places.upstream, &in.upstream}} {
-		if e.upstream == "" && a.to == &in.upstream {
-			continue
-		}
-		if *a.to, err = in.openArray(a.place); err != nil {
-			return in, err
-		}
-		if err = agree(*a.to, in.pred); err != nil {
+		if err != nil {
 			return in, err
 		}
 	}
 	return in, nil
 }
 
-func (in *inputs) openArray(p files.Place) (*npy.Array, error) {
-	if !p.Streamed() {
-		return npy.Open(p.String())
-	}
-	r, err := p.Open()
-	if err != nil {
-		return nil, err
-	}
-	in.streams = append(in.streams, r)
-	return npy.Stream(p.String(), r)
-}
+func (in *opened) shape(i input) []int { return in.arrays[i].Header().Shape }
+func (in *opened) name(i input) string { return in.arrays[i].Name() }
 
-// agree returns an error unless an array has pred's type and shape, and a supported type.
-func agree(a, pred *npy.Array) error {
-	h, want := a.Header(), pred.Header()
-	switch {
-	case h.DType != npy.Float32 && h.DType != npy.Float64:
-		return fmt.Errorf("%s holds %v, want float32 or float64: convert it with NumPy's astype", a.Name(), h.DType)
-	case h.DType != want.DType:
-		return fmt.Errorf("%s holds %v, but %s holds %v: convert one with NumPy's astype", a.Name(), h.DType, pred.Name(), want.DType)
-	case !slices.Equal(h.Shape, want.Shape):
-		return fmt.Errorf("%s has the shape %v, but %s has %v: the shapes must be equal, nothing is broadcast", a.Name(), h.Shape, pred.Name(), want.Shape)
-	}
-	return nil
-}
-
-func (in *inputs) close() {
-	for _, a := range []*npy.Array{in.pred, in.target, in.upstream} {
+func (in *opened) close() {
+	for _, a := range in.arrays {
 		if a != nil {
 			a.Close() // only read from, so no error matters
 		}
@@ -123,36 +77,70 @@ func (in *inputs) close() {
 	}
 }
 
-// run computes everything and writes the outputs.
-func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, stdout io.Writer) (*evaluated, error) {
+// load reads what a pipe delivers into memory, if it is needed more than once.
+func (in *opened) load(e *evaluation, p *plan) error {
+	counted := e.countsAhead()
+	for i, a := range in.arrays {
+		again := a != nil && (p.in[i].repeats() || counted && (input(i) == inMask || input(i) == inWeight) || e.reads(inIndex) && input(i) == inOldPred)
+		if again && e.in[i].place.Streamed() {
+			if err := a.Load(); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// counts reports whether the divisor depends on the mask or the weights.
+func (e *evaluation) counts() bool { return e.divisor.Kept() || e.divisor.Weights() }
+
+// countsAhead reports whether gradients depend on such a divisor, so that it must be known before them.
+func (e *evaluation) countsAhead() bool { return e.counts() && e.differentiates() }
+
+// run computes everything and writes the outputs. Notes about the files go to note.
+func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, stdout, note io.Writer) (*evaluated, error) {
 	in, err := e.open()
 	defer in.close()
 	if err != nil {
 		return nil, err
 	}
-	h := in.pred.Header()
-	result := &evaluated{Kind: e.loss.Kind, Beta: e.loss.Beta, Reduction: e.loss.Reduction, Count: in.pred.Len(), Shape: h.Shape, Device: dev.String()}
-	if result.Shape == nil {
-		result.Shape = []int{}
-	}
-	var value float64
-	switch h.DType {
-	case npy.Float32:
-		result.DType = smoothl1.Float32
-		value, err = evaluate[float32](ctx, e, dev, in, bar, stdout)
-	case npy.Float64:
-		result.DType = smoothl1.Float64
-		value, err = evaluate[float64](ctx, e, dev, in, bar, stdout)
-	default:
-		err = fmt.Errorf("%s holds %v, want float32 or float64", in.pred.Name(), h.DType) // agree has rejected it
-	}
-	if err != nil {
+	p := &plan{scale: e.scale}
+	if err := p.settleType(e, in); err != nil {
 		return nil, err
 	}
-	if e.loss.Reduction != smoothl1.None {
-		result.Loss = (*number)(&value)
+	if err := p.arrange(e, in); err != nil {
+		return nil, err
 	}
-	return result, nil
+	if err := in.load(e, p); err != nil {
+		return nil, err
+	}
+	for _, line := range p.notes(in) {
+		if _, err := fmt.Fprintln(note, "smoothl1:", line); err != nil {
+			return nil, err
+		}
+	}
+	result := &evaluated{
+		Kind: e.loss.Kind, Beta: (*number)(&e.loss.Beta), Reduction: e.loss.Reduction, Count: p.elements(), DType: p.dtype,
+		Shape: append([]int{}, p.shape...), Device: dev.String(),
+	}
+	if e.reads(inBeta) {
+		result.Beta = nil
+	}
+	if d := e.divides(); !d.IsZero() {
+		result.Divisor = d.String()
+	}
+	switch p.dtype {
+	case smoothl1.Float16:
+		result.Loss.values, err = evaluate[smoothl1.F16](ctx, e, p, dev, in, bar, stdout)
+	case smoothl1.BFloat16:
+		result.Loss.values, err = evaluate[smoothl1.BF16](ctx, e, p, dev, in, bar, stdout)
+	case smoothl1.Float32:
+		result.Loss.values, err = evaluate[float32](ctx, e, p, dev, in, bar, stdout)
+	default:
+		result.Loss.values, err = evaluate[float64](ctx, e, p, dev, in, bar, stdout)
+	}
+	result.Loss.rows = e.rows
+	return result, err
 }
 
 // Elements of a piece: enough to keep a device busy, few enough to react to a signal soon.
@@ -168,103 +156,110 @@ func pieceOf(dev *gpu.Device) int {
 	return piece
 }
 
-// evaluate processes the arrays in pieces cut at multiples of cpu.Chunk, so that the chunk sums are those of the whole arrays.
-func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, dev *gpu.Device, in inputs, bar *progress, stdout io.Writer) (value float64,
-	err error) {
-	if x := float64(T(e.scale)); x != e.scale && (x == 0 || math.IsInf(x, 0)) {
-		return 0, usagef("--scale %v: is %v in %v, the arrays' type", e.scale, x, smoothl1.DTypeOf[T]())
+// evaluate processes the arrays in pieces, and returns the losses if they are kept.
+//
+// A row that is longer than a piece, and the whole, is cut at multiples of cpu.Chunk, so that its chunk sums are those of one call.
+// Otherwise, a piece is a number of rows.
+func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev *gpu.Device, in *opened, bar *progress, stdout io.Writer) ([]float64,
+	error) {
+	if err := readNumber[T](p, in); err != nil {
+		return nil, err
+	}
+	if err := e.checkNumbers(p); err != nil {
+		return nil, err
 	}
 	crit, err := gpu.NewSmoothL1[T](dev, e.loss)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
 	defer crit.Close()
-	out, err := e.create(ctx, in.pred.Header(), stdout)
+	out, err := e.create(ctx, p, stdout)
 	defer out.close()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	n := in.pred.Len()
-	s, err := newStages[T](dev, min(n, pieceOf(dev)), in, out)
-	defer s.close()
+	w := &work[T]{ctx: ctx, e: e, p: p, crit: crit, out: out, bar: bar, elements: pieceOf(dev)}
+	w.cut = !e.rows || p.cols > w.elements
+	step := 1
+	if !w.cut {
+		step = min(p.rows, w.elements/max(1, p.cols))
+	}
+	w.stages, err = newStages[T](dev, e, p, in, out, step, min(step*p.cols, w.elements))
+	defer w.stages.close()
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	if n > pieceOf(dev) {
-		bar.start(n)
-	}
-	var sums []float64
-	for first := 0; first < n; first += pieceOf(dev) {
-		if err := ctx.Err(); err != nil {
-			return 0, err
-		}
-		m := min(pieceOf(dev), n-first)
-		if err := s.load(in, first, m); err != nil {
-			return 0, err
-		}
-		if sums, err = s.compute(crit, e, n, sums); err != nil {
-			return 0, err
-		}
-		if err := s.save(out); err != nil {
-			return 0, err
-		}
-		bar.add(m)
-	}
-	if e.loss.Reduction != smoothl1.None {
-		if value, err = cpu.Finish(e.loss, sums, n, smoothl1.Divisor{}); err != nil {
-			return 0, err
-		}
-		if out.loss != nil {
-			if err := npy.Append(out.loss, []float64{value}); err != nil {
-				return 0, err
-			}
+	w.start()
+	for row := 0; row < p.rows; row += step {
+		if err := w.compute(row, min(step, p.rows-row)); err != nil {
+			return nil, err
 		}
 	}
-	return value, npy.Commit(out.all()...)
+	return w.losses, npy.Commit(out.all()...)
 }
 
-// outputs are the files being written, nil if not wanted. At most one of terms and loss is not nil.
-type outputs struct{ terms, loss, gradPred, gradTarget *npy.Writer }
-
-func (e *evaluation) create(ctx context.Context, h npy.Header, stdout io.Writer) (o outputs, err error) {
-	loss, lossHeader := &o.terms, h
-	if e.loss.Reduction != smoothl1.None {
-		loss, lossHeader = &o.loss, npy.Header{DType: npy.Float64}
+// readNumber reads an upstream gradient of one element, which every kernel takes as a number.
+func readNumber[T smoothl1.Float](p *plan, in *opened) error {
+	a := in.arrays[inUpstream]
+	if a == nil || a.Len() != 1 {
+		return nil
 	}
-	for _, f := range []struct {
-		name   string
-		place  files.Place
-		header npy.Header
-		to     **npy.Writer
-	}{{e.out, e.places.out, lossHeader, loss}, {e.gradPred, e.places.gradPred, h, &o.gradPred}, {e.gradTarget, e.places.gradTarget, h, &o.gradTarget}} {
+	var x [1]T
+	p.number = true
+	err := numbers[T](a)(x[:], 0)
+	p.scale = value(x[0])
+	return err
+}
+
+// checkNumbers rejects numbers of flags that the computing type does not have.
+func (e *evaluation) checkNumbers(p *plan) error {
+	round := func(x float64) float64 {
+		if p.dtype.Computing() == smoothl1.Float32 {
+			return float64(float32(x))
+		}
+		return x
+	}
+	odd := func(x float64) bool { return x == 0 || math.IsInf(x, 0) }
+	arrays := "the arrays' type"
+	if p.dtype.Computing() != p.dtype {
+		arrays = "the type that " + p.dtype.String() + " is computed in"
+	}
+	if x := round(e.scale); x != e.scale && odd(x) {
+		return usagef("--scale %v: is %v in %v, %s", e.scale, x, p.dtype.Computing(), arrays)
+	}
+	if d, ok := e.divisor.Number(); ok && e.differentiates() && odd(round(1/d)) {
+		return usagef("--divisor %v: 1/%v is %v in %v, %s", d, d, round(1/d), p.dtype.Computing(), arrays)
+	}
+	return nil
+}
+
+// created are the files being written, nil if not wanted.
+type created struct{ writers [outputs]*npy.Writer }
+
+func (e *evaluation) create(ctx context.Context, p *plan, stdout io.Writer) (*created, error) {
+	c := &created{}
+	for o, f := range e.out {
 		if f.name == "" {
 			continue
 		}
 		file, err := create(ctx, f.place, stdout)
 		if err != nil {
-			return o, err
+			return c, err
 		}
-		if *f.to, err = npy.NewFileWriter(ctx, file, f.header); err != nil {
-			return o, err
+		if c.writers[o], err = npy.NewFileWriter(ctx, file, p.out[o]); err != nil {
+			return c, err
 		}
 	}
-	return o, nil
+	return c, nil
 }
 
-func (o *outputs) all() (all []*npy.Writer) {
-	for _, w := range []*npy.Writer{o.terms, o.loss, o.gradPred, o.gradTarget} {
-		if w != nil {
-			all = append(all, w)
-		}
-	}
-	return all
+func (c *created) all() []*npy.Writer {
+	return slices.DeleteFunc(slices.Clone(c.writers[:]), func(w *npy.Writer) bool { return w == nil })
 }
 
 // close removes the files that have not been committed.
-func (o *outputs) close() error {
-	var errs []error
-	for _, w := range o.all() {
-		errs = append(errs, w.Close())
+func (c *created) close() {
+	for _, w := range c.all() {
+		w.Close()
 	}
-	return errors.Join(errs...)
 }

@@ -1,158 +1,231 @@
 package main
 
 import (
-	"errors"
-
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
 // stages are the staging buffers of all arrays, nil for absent arrays.
 type stages[T smoothl1.Float] struct {
-	pred, target, upstream      *stage[T]
-	terms, gradPred, gradTarget *stage[T]
+	in     [inputs]*stage[T] // but for the mask and the index
+	out    [outputs]*stage[T]
+	mask   *stage[uint8]
+	losses *stage[float64] // of the rows of a piece
+	index  *chosen
+	all    []staged // one element for each of the piece
+	factor float64  // of the upstream gradient
 }
 
-func newStages[T smoothl1.Float](dev *gpu.Device, n int, in inputs, out outputs) (s stages[T], err error) {
-	for _, x := range []struct {
-		wanted bool
-		to     **stage[T]
-	}{
-		{true, &s.pred}, {true, &s.target}, {in.upstream != nil, &s.upstream},
-		{out.terms != nil, &s.terms}, {out.gradPred != nil, &s.gradPred}, {out.gradTarget != nil, &s.gradTarget},
-	} {
-		if x.wanted {
-			if *x.to, err = newStage[T](dev, n); err != nil {
-				return s, err
-			}
+// newStages makes stages for pieces of at most the given number of rows and elements.
+func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *opened, out *created, rows, elements int) (*stages[T], error) {
+	s := &stages[T]{factor: 1}
+	if a := in.arrays[inIndex]; a != nil {
+		s.index = &chosen{name: a.Name(), from: repeated(whole(a), p.in[inIndex], a.Len()), actions: p.actions}
+	}
+	if a := in.arrays[inMask]; a != nil {
+		mask, err := addStage[uint8](dev, elements, &s.all)
+		if err != nil {
+			return s, err
 		}
+		mask.from = repeated(flags(a), p.in[inMask], a.Len())
+		s.mask = mask
+	}
+	for o, w := range out.writers {
+		if w == nil || output(o) == outLoss && e.loss.Reduction != smoothl1.None {
+			continue
+		}
+		to, err := addStage[T](dev, elements, &s.all)
+		if err != nil {
+			return s, err
+		}
+		s.out[o], to.to = to, func(x []T) error { return npy.Append(w, x) }
+	}
+	if err := s.addInputs(dev, p, in, elements); err != nil {
+		return s, err
+	}
+	if w := out.writers[outGradPred]; w != nil && s.index != nil {
+		s.scatter(p, in, w)
+	}
+	if e.rows {
+		var err error
+		s.losses, err = newStage[float64](dev, rows)
+		return s, err
 	}
 	return s, nil
 }
 
-func (s *stages[T]) all() []*stage[T] {
-	return []*stage[T]{s.pred, s.target, s.upstream, s.terms, s.gradPred, s.gradTarget}
-}
-
-func (s *stages[T]) close() {
-	for _, x := range s.all() {
-		if x != nil {
-			x.room.Close()
-		}
-	}
-}
-
-// load copies m elements, beginning with first, to the device.
-func (s *stages[T]) load(in inputs, first, m int) error {
-	for _, x := range s.all() {
-		if x != nil {
-			if err := x.cut(m); err != nil {
-				return err
-			}
-		}
-	}
-	err := errors.Join(s.pred.load(in.pred, first), s.target.load(in.target, first))
-	if s.upstream != nil {
-		err = errors.Join(err, s.upstream.load(in.upstream, first))
-	}
-	return err
-}
-
-// compute processes the loaded pieces of arrays of n elements, and appends their chunk sums to sums.
-func (s *stages[T]) compute(crit *gpu.SmoothL1[T], e *evaluation, n int, sums []float64) ([]float64, error) {
-	a := gpu.Args[T]{Pred: s.pred.piece, Target: s.target.piece}
-	reduced := e.loss.Reduction != smoothl1.None
-	if s.terms != nil {
-		if err := crit.ForwardTerms(a.Pred, a.Target, s.terms.piece); err != nil {
-			return sums, err
-		}
-	}
-	if e.loss.Reduction == smoothl1.Mean {
-		a.Divisor = smoothl1.DivideBy(float64(n))
-	}
-	if s.upstream != nil && reduced { // no kernel computes both the loss and gradients with it
-		if err := crit.Run(&a); err != nil {
-			return sums, err
-		}
-		a.NoLoss = true
-	}
-	if s.gradPred != nil {
-		a.GradPred = s.gradPred.piece
-	}
-	if s.gradTarget != nil {
-		a.GradTarget = s.gradTarget.piece
-	}
-	gradients := a.GradPred != nil || a.GradTarget != nil
-	switch {
-	case gradients && s.upstream != nil:
-		a.Upstream = gpu.Elements(s.upstream.piece)
-	case gradients:
-		a.Upstream = gpu.Number[T](e.scale)
-	}
-	var err error
-	if gradients || reduced && !a.NoLoss {
-		err = crit.Run(&a)
-	}
-	if err != nil || !reduced {
-		return sums, err
-	}
-	return crit.ChunkSums(sums)
-}
-
-// save appends the output pieces to the files.
-func (s *stages[T]) save(out outputs) error {
-	var errs []error
-	for _, x := range []struct {
-		from *stage[T]
-		to   *npy.Writer
-	}{{s.terms, out.terms}, {s.gradPred, out.gradPred}, {s.gradTarget, out.gradTarget}} {
-		if x.from != nil {
-			errs = append(errs, x.from.save(x.to))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// stage is a staging buffer for the pieces of one array: memory on the host and on the device, which on the CPU is the same.
-type stage[T smoothl1.Float] struct {
-	host   []T
-	room   *gpu.Buffer[T]
-	piece  *gpu.Buffer[T] // the part of room that is in use
-	shared bool
-}
-
-func newStage[T smoothl1.Float](dev *gpu.Device, n int) (*stage[T], error) {
-	s := &stage[T]{host: make([]T, n), shared: dev.Backend() == "cpu"}
-	var err error
-	if s.shared {
-		s.room, err = gpu.WrapHost(dev, s.host)
-	} else {
-		s.room, err = gpu.Alloc[T](dev, n)
+// addStage makes a stage and adds it to all.
+func addStage[E smoothl1.Element](dev *gpu.Device, n int, all *[]staged) (*stage[E], error) {
+	s, err := newStage[E](dev, n)
+	if err == nil {
+		*all = append(*all, s)
 	}
 	return s, err
 }
 
-// cut makes the piece m elements long.
-func (s *stage[T]) cut(m int) (err error) {
-	s.piece, err = s.room.Slice(0, m)
-	return err
-}
-
-func (s *stage[T]) load(a *npy.Array, first int) error {
-	x := s.host[:s.piece.Len()]
-	if err := npy.ReadAt(a, x, first); err != nil || s.shared {
-		return err
+// addInputs adds the stages of numbers that are read. Those that gradients are added to are read to the stages of the gradients.
+func (s *stages[T]) addInputs(dev *gpu.Device, p *plan, in *opened, elements int) error {
+	for i, a := range in.arrays {
+		if a == nil || !input(i).number() || input(i) == inUpstream && p.number {
+			continue
+		}
+		from := repeated(numbers[T](a), p.in[i], a.Len())
+		if s.index != nil && (input(i) == inPred || input(i) == inOldPred) {
+			from = pick(s.index, from)
+		}
+		if input(i) == inUpstream {
+			from = s.scaled(from)
+		}
+		for _, sum := range accumulated {
+			if sum.old == input(i) {
+				s.out[sum.gradient].from = from
+			}
+		}
+		if input(i) == inOldPred || input(i) == inOldTarget {
+			continue
+		}
+		to, err := addStage[T](dev, elements, &s.all)
+		if err != nil {
+			return err
+		}
+		s.in[i], to.from = to, from
 	}
-	return s.piece.Set(x)
+	return nil
 }
 
-func (s *stage[T]) save(w *npy.Writer) error {
-	x := s.host[:s.piece.Len()]
-	if !s.shared {
-		if err := s.piece.Download(x); err != nil {
+// scatter makes the gradient with respect to pred be written to all of its columns.
+func (s *stages[T]) scatter(p *plan, in *opened, w *npy.Writer) {
+	var old source[T]
+	if a := in.arrays[inOldPred]; a != nil {
+		old = repeated(numbers[T](a), p.in[inOldPred], a.Len())
+	}
+	s.out[outGradPred].to = scatter(s.index, w, old)
+}
+
+// scaled returns a source of the upstream gradient times the factor, which is −1, or makes every product 0, infinite or NaN: so all are
+// exact.
+func (s *stages[T]) scaled(from source[T]) source[T] {
+	return func(dst []T, first int) error {
+		if err := from(dst, first); err != nil || s.factor == 1 {
+			return err
+		}
+		for i, x := range dst {
+			dst[i] = rounded[T](value(x) * s.factor)
+		}
+		return nil
+	}
+}
+
+// value returns x as a float64.
+func value[T smoothl1.Float](x T) float64 {
+	var wide [1]float64
+	_ = smoothl1.Convert(wide[:], []T{x}) // the lengths are equal
+	return wide[0]
+}
+
+// rounded returns x as a T.
+func rounded[T smoothl1.Float](x float64) T {
+	var narrow [1]T
+	_ = smoothl1.Convert(narrow[:], []float64{x})
+	return narrow[0]
+}
+
+func (s *stages[T]) close() {
+	for _, x := range s.all {
+		x.close()
+	}
+	if s.losses != nil {
+		s.losses.close()
+	}
+}
+
+// load reads a piece of n elements, beginning with first, and copies it to the device.
+func (s *stages[T]) load(first, n int) error {
+	if s.index != nil {
+		if err := s.index.load(first, n); err != nil {
 			return err
 		}
 	}
-	return npy.Append(w, x)
+	for _, x := range s.all {
+		if err := x.cut(n); err != nil {
+			return err
+		}
+		if err := x.fetch(first); err != nil {
+			return err
+		}
+		if err := x.upload(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the pieces of the outputs.
+func (s *stages[T]) save() error {
+	for _, x := range s.all {
+		if err := x.save(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// count appends to sums the chunk sums of what a divisor counts in a loaded piece: the weights, or else 1 for each element, that the
+// mask keeps. They are those of the L1 loss of 1 and 0, times the weights.
+func (s *stages[T]) count(n int, weights bool, sums []float64) ([]float64, error) {
+	a := cpu.Args[T]{
+		Pred: []T{rounded[T](1)}, Target: []T{0}, Mask: s.mask.used(),
+		ChunkSums: make([]float64, cpu.Chunks(n)),
+		Shape:     &smoothl1.Shape{Rows: 1, Cols: n, Pred: smoothl1.Single(), Target: smoothl1.Single()},
+	}
+	if weights {
+		a.Weight = s.in[inWeight].used()
+	}
+	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
+	return append(sums, a.ChunkSums...), err
+}
+
+// countAhead is count for a piece that has not been loaded.
+func (s *stages[T]) countAhead(first, n int, weights bool, sums []float64) ([]float64, error) {
+	var needed []staged
+	if s.mask != nil {
+		needed = append(needed, s.mask)
+	}
+	if weights {
+		needed = append(needed, s.in[inWeight])
+	}
+	for _, x := range needed {
+		if err := x.cut(n); err != nil {
+			return sums, err
+		}
+		if err := x.fetch(first); err != nil {
+			return sums, err
+		}
+	}
+	return s.count(n, weights, sums)
+}
+
+// arguments returns the arguments for the loaded piece, but for the divisor and the losses of rows.
+func (s *stages[T]) arguments(e *evaluation, scale float64) gpu.Args[T] {
+	terms := s.out[outTerms]
+	if e.loss.Reduction == smoothl1.None {
+		terms = s.out[outLoss]
+	}
+	a := gpu.Args[T]{
+		Pred: s.in[inPred].buffer(), Target: s.in[inTarget].buffer(), Weight: s.in[inWeight].buffer(), Mask: s.mask.buffer(),
+		Beta: s.in[inBeta].buffer(), Terms: terms.buffer(), Abs: s.out[outAbs].buffer(),
+		GradPred: s.out[outGradPred].buffer(), GradTarget: s.out[outGradTarget].buffer(),
+		AccumulatePred: e.reads(inOldPred), AccumulateTarget: e.reads(inOldTarget),
+		Direction: s.in[inDirection].buffer(), Second: s.out[outSecond].buffer(),
+	}
+	switch {
+	case !e.differentiates():
+	case s.in[inUpstream] != nil:
+		a.Upstream = gpu.Elements(s.in[inUpstream].buffer())
+	default:
+		a.Upstream = gpu.Number[T](scale * s.factor)
+	}
+	return a
 }

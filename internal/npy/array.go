@@ -137,6 +137,17 @@ func Values[T Element](a *Array) ([]T, error) {
 	return elementsOf[T](a.values), nil
 }
 
+// Load reads all elements of a stream into memory, none of which must have been read before, so that ReadAt can read them in any order.
+// For any other array it does nothing that ReadAt would need.
+func (a *Array) Load() error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.stream == nil && !a.closed {
+		return nil
+	}
+	return a.fetch()
+}
+
 // ReadAt copies len(dst) elements, beginning with element first in C order, to dst. It reads only these from the file, which may
 // be of any size; but a file in Fortran order is loaded as a whole, as by Values. From a stream, elements must be read
 // in order.
