@@ -28,6 +28,7 @@ type Device struct {
 	closed  atomic.Bool
 
 	holdings
+	indexFaults
 	ops map[*turns]struct{} // turns of the open ops; nil before Open and after Close
 	ids atomic.Int64        // last number given to a stream or event, for its name
 }

@@ -8,50 +8,85 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// launch queues the operation's kernel and keeps track of the scratch.
+// launch queues the operation's kernels and keeps track of the scratch.
 func (s *SmoothL1[T]) launch(o *operands, c *call) error {
-	if !o.lean {
-		return smoothl1.NewArgError(o.name, "args", "not lean", smoothl1.ErrCombine)
-	}
 	n := o.call.N
 	if n == 0 && !o.pass.Reduces() {
 		return nil
 	}
-	if !o.pass.Reduces() {
-		return s.start(o, c)
+	start := s.start
+	need := needs{sums: op.Levels(cpu.Chunks(n))}
+	if !o.lean {
+		if err := s.readyRich(); err != nil {
+			return err
+		}
+		start = s.startRich
+		need = s.needsOf(o)
 	}
-	if err := s.prepare(n, c.stream); err != nil {
+	if !o.pass.Reduces() && need.divisor == 0 && !need.fault {
+		return start(o, c)
+	}
+	if err := s.prepare(o, need, c.stream); err != nil {
 		return err
 	}
-	err := s.start(o, c)
+	err := start(o, c)
 	s.ticketDirty = err != nil
 	if marked := s.mark(c.stream); err == nil {
 		err = marked
 	}
-	s.hasValue, s.byRow, s.chunks = err == nil, false, cpu.Chunks(n)
+	if o.pass.Reduces() {
+		s.hasValue, s.byRow, s.chunks = err == nil, o.call.ByRow, o.call.ChunkCount()
+	}
 	return err
 }
 
-// start queues the kernel.
+// start queues the kernel of an operation on plain arrays.
 func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	n := o.call.N
 	elementwise := o.arrays[op.RoleUpstream] != nil
 	s.pack(o)
-	g := geometry(n, s.dev.info.Multiprocessors, c.maxBlocks)
+	g := geometry(cpu.Chunks(n), kernels.MaxWarps, s.dev.info.Multiprocessors, c.maxBlocks)
 	if err := s.dev.drv.Launch(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words()); err != nil {
 		return opError("launch", s.variant(o.pass, elementwise).Name(), n, err)
 	}
 	return nil
 }
 
-// prepare prepares the scratch for a reduction of n elements on the stream.
-func (s *SmoothL1[T]) prepare(n int, on *Stream) error {
-	s.hasValue = false
+// needs is the scratch that a call needs.
+type needs struct {
+	sums    int  // chunk sums of the loss, of all levels
+	divisor int  // float64 for divisors and their chunk sums
+	fault   bool // a place for indices out of range
+}
+
+// prepare prepares the scratch for an operation on the stream.
+func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
+	if s.scratch == nil { // the reduction is None
+		var err error
+		if s.scratch, err = newScratch(s.dev, 0); err != nil {
+			return err
+		}
+		hold(s.dev, s, s.scratch)
+	}
+	if o.pass.Reduces() {
+		s.hasValue = false
+	} else {
+		need.sums = 0
+	}
 	if err := s.follow(on); err != nil {
 		return err
 	}
-	if err := s.scratch.grow(s.dev, cpu.Chunks(n)); err != nil {
+	if err := s.scratch.grow(s.dev, need.sums, need.divisor); err != nil {
 		return err
+	}
+	if need.fault {
+		if s.scratch.fault == nil {
+			var err error
+			if s.scratch.fault, err = newIndexFault(s.dev); err != nil {
+				return err
+			}
+		}
+		s.dev.expect(s.scratch.fault, o.name, o.call.Actions, on.handle())
 	}
 	if s.ticketDirty {
 		return s.scratch.clear(s.dev, on.handle())
@@ -76,7 +111,7 @@ func (s *SmoothL1[T]) variant(pass op.Pass, elementwise bool) kernels.Variant {
 
 // ready looks up the op's kernels, and sets the parameters that are the same in all of its launches.
 func (s *SmoothL1[T]) ready() error {
-	m, err := s.dev.module(smoothl1.DTypeOf[T]())
+	m, err := s.dev.module(moduleKey{dtype: smoothl1.DTypeOf[T]()})
 	if err != nil {
 		return err
 	}
@@ -121,13 +156,13 @@ func (o *operands) address(r op.Role) uint64 {
 // blocksPerMultiprocessor gives a multiprocessor 16 warps, its maximum at 128 registers per thread. It has not been tuned.
 const blocksPerMultiprocessor = 2
 
-// geometry returns a grid with one warp per chunk, up to a full device, where each warp takes several chunks in turn. A few chunks
-// are spread over all multiprocessors, in blocks of few warps.
-func geometry(n, multiprocessors, maxBlocks int) driver.Geometry {
-	chunks := max(1, cpu.Chunks(n))
+// geometry returns a grid with one warp per job, such as a chunk, up to a full device, where each warp takes several jobs in turn. A few
+// jobs are spread over all multiprocessors, in blocks of few warps.
+func geometry(jobs, maxWarps, multiprocessors, maxBlocks int) driver.Geometry {
+	jobs = max(1, jobs)
 	multiprocessors = max(1, multiprocessors)
-	warps := min(max(1, (chunks+multiprocessors-1)/multiprocessors), kernels.MaxWarps)
-	blocks := min((chunks+warps-1)/warps, multiprocessors*blocksPerMultiprocessor*kernels.MaxWarps/warps)
+	warps := min(max(1, (jobs+multiprocessors-1)/multiprocessors), maxWarps)
+	blocks := min((jobs+warps-1)/warps, multiprocessors*blocksPerMultiprocessor*kernels.MaxWarps/warps)
 	if maxBlocks > 0 {
 		blocks = min(blocks, maxBlocks)
 	}

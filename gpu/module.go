@@ -10,10 +10,37 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// modules are the PTX files loaded on a device. The file of an element type is loaded when the first op of that type is created.
+// modules are the PTX files loaded on a device. The file of an element type's kernels of plain arrays is loaded when the first op of that
+// type is created, that of its rich kernels by the first call that needs one.
 type modules struct {
 	mu     sync.Mutex
-	loaded map[smoothl1.DType]*module
+	loaded map[moduleKey]*module
+}
+
+type moduleKey struct {
+	dtype smoothl1.DType
+	rich  bool
+}
+
+func (k moduleKey) file() (string, error) {
+	if k.rich {
+		return kernels.RichFile(k.dtype)
+	}
+	return kernels.File(k.dtype)
+}
+
+func (k moduleKey) text() (string, error) {
+	if k.rich {
+		return kernels.RichPTX(k.dtype)
+	}
+	return kernels.PTX(k.dtype)
+}
+
+func (k moduleKey) variants() []kernels.Variant {
+	if k.rich {
+		return kernels.RichOf(k.dtype)
+	}
+	return kernels.Of(k.dtype)
 }
 
 type module struct {
@@ -21,18 +48,18 @@ type module struct {
 	functions map[kernels.Variant]driver.Function
 }
 
-// module returns the kernels of an element type, loading them on first use. The caller has entered the device.
-func (d *Device) module(t smoothl1.DType) (*module, error) {
+// module returns the kernels of a file, loading them on first use. The caller has entered the device.
+func (d *Device) module(k moduleKey) (*module, error) {
 	d.modules.mu.Lock()
 	defer d.modules.mu.Unlock()
-	if m := d.modules.loaded[t]; m != nil {
+	if m := d.modules.loaded[k]; m != nil {
 		return m, nil
 	}
-	file, err := kernels.File(t)
+	file, err := k.file()
 	if err != nil {
 		return nil, err
 	}
-	text, err := kernels.PTX(t)
+	text, err := k.text()
 	if err != nil {
 		return nil, opError("load", file, 0, err)
 	}
@@ -40,15 +67,15 @@ func (d *Device) module(t smoothl1.DType) (*module, error) {
 	if m.handle, err = d.drv.Load(text); err != nil {
 		return nil, opError("load", file, 0, err)
 	}
-	for _, v := range kernels.Of(t) {
+	for _, v := range k.variants() {
 		if m.functions[v], err = d.drv.Function(m.handle, v.Name()); err != nil {
 			return nil, errors.Join(opError("find the kernel", v.Name(), 0, err), opError("unload", file, 0, d.drv.Unload(m.handle)))
 		}
 	}
 	if d.modules.loaded == nil {
-		d.modules.loaded = map[smoothl1.DType]*module{}
+		d.modules.loaded = map[moduleKey]*module{}
 	}
-	d.modules.loaded[t] = m
+	d.modules.loaded[k] = m
 	return m, nil
 }
 
@@ -57,8 +84,8 @@ func (d *Device) unloadAll() error {
 	d.modules.mu.Lock()
 	defer d.modules.mu.Unlock()
 	var errs []error
-	for t, m := range d.modules.loaded {
-		file, _ := kernels.File(t) // succeeded when t was loaded
+	for k, m := range d.modules.loaded {
+		file, _ := k.file() // succeeded when the file was loaded
 		errs = append(errs, opError("unload", file, 0, d.drv.Unload(m.handle)))
 	}
 	d.modules.loaded = nil

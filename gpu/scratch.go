@@ -6,15 +6,18 @@ import (
 	"math"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // scratch is the device memory of an op's reductions: the loss, the ticket that identifies the last block, and the chunk sums of
-// every level. The event done marks the end of the last reduction; uses of the scratch on other streams wait for it.
+// every level; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
+// marks the end of the last use; uses of the scratch on other streams wait for it.
 type scratch struct {
-	memory *heldMemory // nil in a new scratch
-	done   driver.Event
-	chunks int // capacity, in chunk sums of the first level
+	memory  *heldMemory // the loss, the ticket and the sums; nil in a new scratch
+	side    *heldMemory // divisors, followed by their chunk sums, or nil
+	fault   *indexFault // or nil
+	done    driver.Event
+	sums    int // capacity of memory, in chunk sums of all levels
+	divisor int // capacity of side, in float64
 }
 
 // The loss and the ticket precede the chunk sums.
@@ -27,10 +30,10 @@ func (m *scratch) valueAt() driver.Ptr  { return m.memory.at }
 func (m *scratch) ticketAt() driver.Ptr { return m.memory.at + ticketOffset }
 func (m *scratch) sumsAt() driver.Ptr   { return m.memory.at + sumsOffset }
 
-// newScratch returns a scratch with room for the given number of chunk sums.
-func newScratch(d *Device, chunks int) (*scratch, error) {
+// newScratch returns a scratch with room for the given number of chunk sums, of all levels.
+func newScratch(d *Device, sums int) (*scratch, error) {
 	m := &scratch{}
-	if err := m.grow(d, chunks); err != nil {
+	if err := m.grow(d, sums, 0); err != nil {
 		return nil, err
 	}
 	var err error
@@ -40,25 +43,40 @@ func newScratch(d *Device, chunks int) (*scratch, error) {
 	return m, nil
 }
 
-// grow makes room for the given number of chunk sums. In new memory the ticket is 0.
-func (m *scratch) grow(d *Device, chunks int) error {
-	if chunks <= m.chunks {
-		return nil
+// grow makes room for the given number of chunk sums, of all levels, and of float64 for divisors. In new memory the ticket is 0.
+func (m *scratch) grow(d *Device, sums, divisor int) error {
+	if sums > m.sums || m.memory == nil {
+		if err := d.replace(&m.memory, sumsOffset+8*sums, sumsOffset); err != nil {
+			return err
+		}
+		m.sums = sums
 	}
-	memory, err := d.allocate(sumsOffset + 8*op.Levels(chunks))
+	if divisor > m.divisor {
+		if err := d.replace(&m.side, 8*divisor, 0); err != nil {
+			return err
+		}
+		m.divisor = divisor
+	}
+	return nil
+}
+
+// replace allocates memory in place of what there is, clears its first bytes for work on any stream, and frees the old one.
+func (d *Device) replace(memory **heldMemory, bytes, clear int) error {
+	grown, err := d.allocate(bytes)
 	if err != nil {
 		return err
 	}
-	grown := scratch{memory: memory, done: m.done, chunks: chunks}
-	if err = grown.clear(d, 0); err == nil {
-		err = d.wait(0) // for launches on any stream
+	if clear > 0 {
+		if err = opError("clear", "", clear, d.drv.Zero(grown.at, uint64(clear), 0)); err == nil {
+			err = d.wait(0)
+		}
 	}
 	if err != nil {
-		_ = memory.release(d) // report the first error
+		_ = grown.release(d) // report the first error
 		return err
 	}
-	old := m.memory
-	*m = grown
+	old := *memory
+	*memory = grown
 	if old == nil {
 		return nil
 	}
@@ -72,7 +90,16 @@ func (m *scratch) clear(d *Device, on driver.Stream) error {
 
 // release implements holding.
 func (m *scratch) release(d *Device) error {
-	return errors.Join(m.memory.release(d), opError("destroy an event", "", 0, d.drv.CloseEvent(m.done)))
+	var errs []error
+	if m.fault != nil {
+		d.forget(m.fault)
+		errs = append(errs, m.fault.memory.release(d))
+	}
+	if m.side != nil {
+		errs = append(errs, m.side.release(d))
+	}
+	errs = append(errs, m.memory.release(d), opError("destroy an event", "", 0, d.drv.CloseEvent(m.done)))
+	return errors.Join(errs...)
 }
 
 func float64FromDevice(cell [8]byte) float64 {

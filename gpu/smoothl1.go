@@ -1,7 +1,9 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"runtime"
 
 	"github.com/smoothl1/smoothl1"
@@ -25,8 +27,9 @@ type SmoothL1[T smoothl1.Float] struct {
 	operands operands // of the call in progress
 
 	functions functions // unset on the CPU
+	rich      richFunctions
 	params    op.Params // of a launch
-	scratch   *scratch  // nil on the CPU, and for the reduction None
+	scratch   *scratch  // nil on the CPU, and for the reduction None until a call needs it
 	cell      [8]byte   // the loss as copied from the device
 
 	hasValue bool      // a reduced loss has been computed or queued
@@ -58,7 +61,7 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	}
 	if l.Reduction != smoothl1.None && d.drv != nil {
 		var err error
-		if s.scratch, err = newScratch(d, firstChunks); err != nil {
+		if s.scratch, err = newScratch(d, op.Levels(firstChunks)); err != nil {
 			return nil, err
 		}
 		hold(d, s, s.scratch)
@@ -190,9 +193,10 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 	return nil
 }
 
-// Reserve allocates the scratch memory for reductions of up to the given number of elements, so that none of them has to allocate or
-// wait for the device. rows is the number of losses that a call computes: 1, since an op reduces whole arrays. Reserve discards the
-// loss: Value fails until the next reduction.
+// Reserve allocates the scratch memory for reductions of up to the given number of elements to up to the given number of losses, 1 unless
+// Args.ByRow is set, so that none of them has to allocate or wait for the device, except that the first call on a GPU with more than
+// plain arrays loads the kernels for that, and the first one with an index allocates a few bytes. Reserve discards the loss: Value fails
+// until the next reduction.
 func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	const name = "Reserve"
 	if err := s.take(name); err != nil {
@@ -202,13 +206,16 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	switch {
 	case elements < 0:
 		return smoothl1.NewArgError(name, "elements", elements, smoothl1.ErrCount)
-	case rows != 1:
-		return smoothl1.NewArgError(name, "rows", rows, fmt.Errorf("%w: want 1", smoothl1.ErrCount))
+	case rows < 1:
+		return smoothl1.NewArgError(name, "rows", rows, fmt.Errorf("%w: must be positive", smoothl1.ErrCount))
+	case rows > math.MaxInt/64-elements/op.Chunk:
+		return smoothl1.NewArgError(name, "rows", rows, smoothl1.ErrTooLarge)
 	case s.loss.Reduction == smoothl1.None:
 		return nil
 	}
+	chunks := cpu.Chunks(elements)
 	if s.dev.drv == nil {
-		if err := s.reserveSums(cpu.Chunks(elements)); err != nil {
+		if err := s.reserveSums(chunks + rows - 1); err != nil {
 			return smoothl1.NewArgError(name, "elements", elements, err)
 		}
 		s.hasValue = false
@@ -217,7 +224,15 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	if err := s.follow(nil); err != nil {
 		return err
 	}
-	if err := s.scratch.grow(s.dev, cpu.Chunks(elements)); err != nil {
+	// Each level has, for each row, a chunk for what is left over.
+	sums := op.Levels(chunks)
+	for n := chunks; n > 0 && rows > 1; n = cpu.Chunks(n) {
+		sums += rows
+		if n == 1 {
+			break
+		}
+	}
+	if err := s.scratch.grow(s.dev, sums, rows+sums); err != nil {
 		return err
 	}
 	s.hasValue = false
@@ -247,7 +262,12 @@ func (s *SmoothL1[T]) Close() error {
 	if s.scratch == nil {
 		return nil
 	}
-	return s.dev.giveBack(s.scratch)
+	if s.scratch.fault != nil {
+		if err = s.follow(nil); err == nil {
+			err = s.dev.reportIndex(s.scratch.fault)
+		}
+	}
+	return errors.Join(err, s.dev.giveBack(s.scratch))
 }
 
 // take begins a turn for a call on the op. The caller ends it.

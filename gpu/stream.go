@@ -95,7 +95,7 @@ func (s *Stream) Wait() error {
 		return smoothl1.NewArgError(op, "stream", s, err)
 	}
 	defer s.guard.release()
-	return errors.Join(s.dev.wait(s.s), s.dev.sweep())
+	return errors.Join(s.dev.waitAndReport(s.s), s.dev.sweep())
 }
 
 // Wait waits for all work of the default stream, and returns its error if any failed.
@@ -104,7 +104,15 @@ func (d *Device) Wait() error {
 		return err
 	}
 	defer d.leave()
-	return errors.Join(d.wait(0), d.sweep())
+	return errors.Join(d.waitAndReport(0), d.sweep())
+}
+
+// waitAndReport is wait, and reports indices that were out of range.
+func (d *Device) waitAndReport(s driver.Stream) error {
+	if err := d.wait(s); err != nil || d.drv == nil {
+		return err
+	}
+	return d.reportIndices(s)
 }
 
 func (d *Device) wait(s driver.Stream) error {
@@ -132,7 +140,7 @@ func (s *Stream) Close() error {
 	if !first || s.held == nil {
 		return nil
 	}
-	return s.dev.giveBack(s.held)
+	return errors.Join(s.dev.giveBack(s.held), s.dev.reportIndices(s.s))
 }
 
 // handle returns the driver's stream; a nil stream is the default one.

@@ -105,6 +105,9 @@ func (b *Buffer[T]) copyOut(x []T, on driver.Stream) error {
 	if err := b.dev.drv.CopyOut(raw, b.ptr, on); err != nil {
 		return opError("copy from the device", "", len(raw), err)
 	}
+	if err := b.dev.reportIndices(on); err != nil {
+		return err
+	}
 	if bigEndian {
 		swap(x)
 	}

@@ -8,7 +8,8 @@ import (
 )
 
 // Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. A call that computes no loss,
-// or is refused, leaves an earlier one in place. If there is none, the error wraps smoothl1.ErrNoValue. The mean of no elements is NaN.
+// or is refused, leaves an earlier one in place. If there is none, the error wraps smoothl1.ErrNoValue. The mean of no elements is NaN,
+// unless smoothl1.Divisor.ZeroIfEmpty says otherwise.
 func (s *SmoothL1[T]) Value() (float64, error) {
 	const op = "Value"
 	if err := s.take(op); err != nil {
@@ -73,6 +74,11 @@ func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 		err = opError("read the loss", "", len(dst), s.dev.drv.CopyOut(dst, src, on.handle()))
 	}
 	s.ticketDirty = s.ticketDirty || err != nil
+	if err == nil && s.scratch.fault != nil {
+		if err = s.dev.reportIndex(s.scratch.fault); err != nil {
+			s.hasValue = false
+		}
+	}
 	return err
 }
 

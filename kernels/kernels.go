@@ -28,7 +28,7 @@
 //	21 abs, 22 second    addresses of further outputs: |pred − target|, and the second derivative times direction
 //	23 divisors     address of the divisor, a float64, or of one for each row: the output of the divisor kernels, and read with flag 128
 //	24 divisor_sums    address as sums, of the divisor that is summed along with flag 256
-//	25 fault        address of 8 bytes, all ones; if an index is out of range, then row << 32 | index of the lowest such row
+//	25 fault        address of 8 bytes, 0; if an index is out of range, then the complement of row << 32 | index of the lowest such row
 //	26 rows, 27 cols, 28 actions    cols is 1 with an index; actions is the number of columns of pred and grad_pred then
 //	29 flags        1: write the loss to value; 2: one for each row; 4: see below; 8: Huber, for a beta by element; 16: add to grad_pred;
 //	                32: add to grad_target; 64: a mean whose divisor is 0 is 0, and so is the norm; 128: take divisor and norm from

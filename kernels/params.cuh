@@ -52,7 +52,7 @@ struct RichParams : Params<T> {
   void* second;
   double* divisors;      // one for the array, or for each row; the output of the divisor kernels
   double* divisor_sums;  // as sums, for the divisor that a forward pass sums along
-  u64* fault;            // all ones, or the lowest row << 32 | index of those out of range
+  u64* fault;            // 0, or the complement of the lowest row << 32 | index of those out of range
   u64 rows;
   u64 cols;     // of every array but pred and grad_pred, which have `actions` with an index
   u64 actions;

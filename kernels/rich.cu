@@ -169,7 +169,7 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
       if (shared) {
         r += t / sharing.group, c = t % sharing.group;
         step = {0, sharing.group, sharing.groups(), sharing.width};
-      } else if (!by_row && p.rows > 1) {
+      } else if (!by_row && (p.rows > 1 || flags & kHasIndex)) {
         r = c / p.cols, c %= p.cols;
         if (p.cols <= step.cols) step.rows = step.cols / unsigned(p.cols), step.cols %= unsigned(p.cols);
         step.wrap = p.cols, step.carry = 1;

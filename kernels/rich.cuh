@@ -197,7 +197,7 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
     Place of_pred = at[b];
     if (indexed) {
       if (column[b] < 0 || u64(column[b]) >= p.actions) {
-        if (at[b].valid) atomicMin(p.fault, at[b].r << 32 | unsigned(column[b]));
+        if (at[b].valid) atomicMax(p.fault, ~(at[b].r << 32 | unsigned(column[b])));
         column[b] = -1;
       }
       of_pred.c = u64(column[b]);
@@ -205,7 +205,7 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
     }
     if (P != kDivisor) pred[b] = load<S, U>(p.pred, p.pred_strides, of_pred);
     if (P != kDivisor) target[b] = load<S, U>(p.target, p.target_strides, at[b]);
-    if (traits & kHasWeight) weight[b] = load<S, U>(p.weight, p.weight_strides, at[b]);
+    if (traits & kHasWeight && (P != kDivisor || traits & kWeights)) weight[b] = load<S, U>(p.weight, p.weight_strides, at[b]);
     mask[b] = traits & kHasMask ? load_mask<U>(p.mask, p.mask_strides, at[b]) : ~0u;
     if (Div && traits & kHasBeta) beta[b] = load<S, U>(p.beta, p.beta_strides, at[b]);
     if (gradients && traits & kHasUpstream) upstream[b] = load<S, U>(p.upstream, p.upstream_strides, at[b]);

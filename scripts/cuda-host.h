@@ -21,7 +21,7 @@ double __shfl_xor_sync(unsigned, double, int);
 int __shfl_sync(unsigned, int, int);
 float __shfl_sync(unsigned, float, int);
 double __shfl_sync(unsigned, double, int);
-unsigned long long atomicMin(unsigned long long*, unsigned long long);
+unsigned long long atomicMax(unsigned long long*, unsigned long long);
 void __syncwarp();
 unsigned atomicInc(unsigned*, unsigned);
 void __syncthreads();

@@ -37,7 +37,7 @@ type Params struct {
 	Second      uint64
 	Divisors    uint64 // one for the array, or for each row; the output of the divisor kernels
 	DivisorSums uint64 // as Sums, for the divisor that a forward pass sums along
-	Fault       uint64 // of 8 bytes: NoFault, or the lowest row << 32 | index of those out of range
+	Fault       uint64 // 8 bytes: 0, or the complement of the lowest row << 32 | index of those out of range
 	Rows        uint64
 	Cols        uint64 // of every array but pred and grad_pred, which have Actions with an index
 	Actions     uint64
@@ -76,9 +76,6 @@ const (
 	FlagAlong                              // a forward pass sums the divisor along
 	FlagWeights                            // the divisor is the sum of the weights, else the number of elements that the mask keeps
 )
-
-// NoFault is the content of Fault when every index was in range.
-const NoFault = math.MaxUint64
 
 // A Number is the bit pattern of a number of a kernel's computing type. That of a float32 is in the low half.
 type Number uint64

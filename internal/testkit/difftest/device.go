@@ -24,13 +24,7 @@ func On(name string, d *gpu.Device) Column {
 		}
 		return 0, errNoType(c.DType)
 	}
-	return Column{name, func(c Case, x *Arrays) (float64, error) {
-		value, err := run(c, x)
-		if errors.Is(err, smoothl1.ErrCombine) || errors.Is(err, smoothl1.ErrDType) && c.DType.Computing() != c.DType {
-			return Reference().run(c, x) // a device without kernels for it
-		}
-		return value, err
-	}}
+	return Column{name, run}
 }
 
 // onDevice computes a case on copies of its arrays in the device's memory.
