@@ -14,22 +14,20 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if n == 0 && !o.pass.Reduces() {
 		return nil
 	}
-	start := s.start
 	need := needs{sums: op.Levels(cpu.Chunks(n))}
 	if !o.lean {
 		if err := s.readyRich(); err != nil {
 			return err
 		}
-		start = s.startRich
 		need = s.needsOf(o)
 	}
 	if !o.pass.Reduces() && need.divisor == 0 && !need.fault {
-		return start(o, c)
+		return s.start(o, c)
 	}
 	if err := s.prepare(o, need, c.stream); err != nil {
 		return err
 	}
-	err := start(o, c)
+	err := s.start(o, c)
 	s.ticketDirty = err != nil
 	if marked := s.mark(c.stream); err == nil {
 		err = marked
@@ -40,8 +38,11 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	return err
 }
 
-// start queues the kernel of an operation on plain arrays.
+// start queues the kernels.
 func (s *SmoothL1[T]) start(o *operands, c *call) error {
+	if !o.lean {
+		return s.startRich(o, c)
+	}
 	n := o.call.N
 	elementwise := o.arrays[op.RoleUpstream] != nil
 	s.pack(o)
