@@ -55,10 +55,13 @@ func benchmarkAll(b *testing.B, arrays int, choose func(calls) func() error) {
 
 func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, arrays int, choose func(calls) func() error) {
 	l := smoothl1.Loss{Beta: beta}
-	p, t := make([]T, n), make([]T, n)
-	for i := range p {
-		p[i], t[i] = T(i*7919%4001)*0.001, T(i*104729%4001)*0.001
+	x, y := make([]float64, n), make([]float64, n)
+	for i := range x {
+		x[i], y[i] = float64(i*7919%4001)*0.001, float64(i*104729%4001)*0.001
 	}
+	p, t := make([]T, n), make([]T, n)
+	require.NoError(b, smoothl1.Convert(p, x))
+	require.NoError(b, smoothl1.Convert(t, y))
 	f := newFour[T](b, d, n)
 	require.NoError(b, f.pred.Set(p))
 	require.NoError(b, f.target.Set(t))

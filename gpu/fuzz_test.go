@@ -115,7 +115,7 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 	}
 	defer k.close()
 	p, q, u := k.add(c.dev, pred), k.add(c.dev, target), k.add(c.dev, up)
-	marks := slices.Repeat([]T{42}, n)
+	marks := slices.Repeat(numbers[T]([]byte("12345678"))[:1], n)
 	out, outTarget := k.add(c.dev, marks), k.add(c.dev, marks)
 	switch {
 	case c.has(shortTarget) && n > 0:
@@ -130,7 +130,7 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 	case c.has(nilOutput):
 		out = nil
 	case c.has(overlap) && n > 1: // overlaps in all but one element
-		whole := k.add(c.dev, slices.Concat(pred, []T{0}))
+		whole := k.add(c.dev, slices.Concat(pred, make([]T, 1)))
 		p, out = k.slice(whole, 0, n), k.slice(whole, 1, n+1)
 	case c.has(inPlace):
 		out = p
@@ -164,9 +164,9 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 	if c.refused(l.Reduction, n) {
 		require.ErrorAs(t, err, &argument, "%+v, n=%d", c, n)
 		if out != nil && out != p && !c.has(overlap) {
-			requireBits(t, marks, download(t, out))
+			requireBits(t, marks, elementsOf(t, out))
 		}
-		requireBits(t, marks, download(t, outTarget))
+		requireBits(t, marks, elementsOf(t, outTarget))
 		return
 	}
 	require.NoError(t, err, "%+v, n=%d", c, n)
@@ -188,10 +188,10 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 		require.NoError(t, cpu.RefBackward(l, r))
 	}
 	if c.op != 1 && out != nil {
-		requireBits(t, want, download(t, out))
+		requireBits(t, want, elementsOf(t, out))
 	}
 	if c.has(gradTarget) {
-		requireBits(t, wantTarget, download(t, outTarget))
+		requireBits(t, wantTarget, elementsOf(t, outTarget))
 	}
 	if (c.op == 1 || c.op == 3) && l.Reduction != smoothl1.None {
 		value, err := cpu.RefForward(l, r)
@@ -203,15 +203,25 @@ func fuzzOp[T smoothl1.Float](t *testing.T, c fuzzedCall, l smoothl1.Loss, value
 }
 
 // numbers returns bytes as numbers, with arbitrary bit patterns.
-func numbers[T smoothl1.Float](values []byte) (x []T) {
-	if smoothl1.DTypeOf[T]() == smoothl1.Float32 {
-		for ; len(values) >= 4; values = values[4:] {
-			x = append(x, T(math.Float32frombits(binary.LittleEndian.Uint32(values))))
+func numbers[T smoothl1.Element](values []byte) []T {
+	size := smoothl1.DTypeOf[T]().Size()
+	x := make([]T, len(values)/size)
+	for i := range x {
+		b := values[i*size:]
+		switch p := any(&x[i]).(type) {
+		case *float32:
+			*p = math.Float32frombits(binary.LittleEndian.Uint32(b))
+		case *float64:
+			*p = math.Float64frombits(binary.LittleEndian.Uint64(b))
+		case *smoothl1.F16:
+			*p = smoothl1.F16(binary.LittleEndian.Uint16(b))
+		case *smoothl1.BF16:
+			*p = smoothl1.BF16(binary.LittleEndian.Uint16(b))
+		case *int32:
+			*p = int32(binary.LittleEndian.Uint32(b))
+		case *uint8:
+			*p = b[0]
 		}
-		return x
-	}
-	for ; len(values) >= 8; values = values[8:] {
-		x = append(x, T(math.Float64frombits(binary.LittleEndian.Uint64(values))))
 	}
 	return x
 }
@@ -226,7 +236,7 @@ func requireBits[T smoothl1.Float](t *testing.T, want, got []T) {
 	}
 }
 
-func download[T smoothl1.Float](t *testing.T, b *gpu.Buffer[T]) []T {
+func elementsOf[T smoothl1.Float](t *testing.T, b *gpu.Buffer[T]) []T {
 	x := make([]T, b.Len())
 	require.NoError(t, b.Download(x))
 	return x

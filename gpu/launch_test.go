@@ -8,7 +8,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // four are the buffers of an op.
@@ -107,7 +109,7 @@ func TestGeometry(t *testing.T) {
 		{1 << 30, 132, 3, 3, 256},     // or fewer
 		{1 << 30, 0, 0, 2, 256},       // a driver that does not report it
 	} {
-		assert.Equal(t, driver.Linear(c.blocks, c.threads), geometry(c.n, c.multiprocessors, c.limit), "n=%d limit=%d", c.n, c.limit)
+		assert.Equal(t, driver.Linear(c.blocks, c.threads), geometry(cpu.Chunks(c.n), kernels.MaxWarps, c.multiprocessors, c.limit), "n=%d limit=%d", c.n, c.limit)
 	}
 }
 

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -145,9 +146,10 @@ func TestReserve(t *testing.T) {
 		b := newFour[float32](t, d, n)
 		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
 		refused(t, op.Reserve(-1, 1), smoothl1.ErrCount, "Reserve", "elements", -1)
-		for _, rows := range []int{-1, 0, 2} {
+		for _, rows := range []int{-1, 0} {
 			refused(t, op.Reserve(n, rows), smoothl1.ErrCount, "Reserve", "rows", rows)
 		}
+		refused(t, op.Reserve(n, math.MaxInt), smoothl1.ErrTooLarge, "Reserve", "rows", math.MaxInt)
 		require.NoError(t, op.Forward(b.pred, b.target))
 		require.NoError(t, op.Reserve(n, 1))
 		_, err := op.Value()
@@ -161,7 +163,7 @@ func TestReserve(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, op.Forward(newFour[float32](t, d, 4).pred, newFour[float32](t, d, 4).pred, OnStream(s)))
 	log := stub.logged(func() { require.NoError(t, op.Reserve(b.pred.n, 1)) })
-	assert.Equal(t, []string{"WaitEvent on 0x0", "Alloc on 0x0", "Zero on 0x0", "Wait on 0x0"}, log, "not under a reduction")
+	assert.Equal(t, []string{"WaitEvent on 0x0", "Alloc on 0x0", "Zero on 0x0", "Wait on 0x0", "Alloc on 0x0"}, log, "not under a reduction")
 	assert.Equal(t, []string{"Launch on 0x0", "Record on 0x0"}, stub.logged(func() { require.NoError(t, op.Forward(b.pred, b.target)) }))
 
 	here := openCPUFor(t)
