@@ -1,8 +1,6 @@
 package difftest
 
 import (
-	"math"
-
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/op"
@@ -86,8 +84,8 @@ func (c Case) arrays() (*Arrays, error) {
 	return x, nil
 }
 
-// store stores the values of a matrix in the array of a role. Those that a mask leaves out are NaN in place of values, unless an element
-// that the mask keeps has them too.
+// store stores the values of a matrix in the array of a role. Elements that a mask leaves out stay sentinels, unless they share their place
+// with one that it keeps.
 func (x *Arrays) store(r op.Role, values []float64, keep []bool) {
 	switch a := x.of[r]; a.dtype {
 	case smoothl1.Float32:
@@ -110,11 +108,6 @@ func storeIn[T smoothl1.Float](x *Arrays, r op.Role, to []T, values []float64, k
 	}
 	_, cols := x.Dims(r)
 	kept := func(row, col int) bool { return keep == nil || r.IsOutput() || keep[row*x.Cols+min(col, x.Cols-1)] }
-	x.each(r, func(i, row, col int) {
-		if !kept(row, col) {
-			to[i] = narrow(math.NaN())
-		}
-	})
 	x.each(r, func(i, row, col int) {
 		if kept(row, col) {
 			to[i] = narrow(values[row*cols+col])
