@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -211,24 +210,8 @@ func TestEvalJSON(t *testing.T) {
 
 // TestNumPyReadsBack compares with NumPy, if it is installed.
 func TestNumPyReadsBack(t *testing.T) {
-	python := ""
-	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(name, "-c", "import numpy").Run() == nil {
-			python = name
-			break
-		}
-	}
-	if python == "" {
-		t.Skip("there is no python3 with NumPy")
-	}
 	dir := t.TempDir()
-	do := func(program string) string {
-		c := exec.Command(python, "-c", "import numpy as np\n"+program)
-		c.Dir = dir
-		out, err := c.CombinedOutput()
-		require.NoError(t, err, "%s", out)
-		return string(out)
-	}
+	do := numPy(t, dir)
 	do(`
 r = np.random.default_rng(3)
 np.save('p.npy', np.asfortranarray(r.normal(size=(37, 5)).astype('f4')))

@@ -97,8 +97,8 @@ func (e *evaluation) counts() bool { return e.divisor.Kept() || e.divisor.Weight
 // countsAhead reports whether gradients depend on such a divisor, so that it must be known before them.
 func (e *evaluation) countsAhead() bool { return e.counts() && e.differentiates() }
 
-// run computes everything and writes the outputs. Notes about the files go to note.
-func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, stdout, note io.Writer) (*evaluated, error) {
+// run computes everything and writes the outputs.
+func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, stdout, stderr io.Writer) (*evaluated, error) {
 	in, err := e.open()
 	defer in.close()
 	if err != nil {
@@ -114,11 +114,6 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 	if err := in.load(e, p); err != nil {
 		return nil, err
 	}
-	for _, line := range p.notes(in) {
-		if _, err := fmt.Fprintln(note, "smoothl1:", line); err != nil {
-			return nil, err
-		}
-	}
 	result := &evaluated{
 		Kind: e.loss.Kind, Beta: (*number)(&e.loss.Beta), Reduction: e.loss.Reduction, Count: p.elements(), DType: p.dtype,
 		Shape: append([]int{}, p.shape...), Device: dev.String(),
@@ -131,13 +126,13 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 	}
 	switch p.dtype {
 	case smoothl1.Float16:
-		result.Loss.values, err = evaluate[smoothl1.F16](ctx, e, p, dev, in, bar, stdout)
+		result.Loss.values, err = evaluate[smoothl1.F16](ctx, e, p, dev, in, bar, stdout, stderr)
 	case smoothl1.BFloat16:
-		result.Loss.values, err = evaluate[smoothl1.BF16](ctx, e, p, dev, in, bar, stdout)
+		result.Loss.values, err = evaluate[smoothl1.BF16](ctx, e, p, dev, in, bar, stdout, stderr)
 	case smoothl1.Float32:
-		result.Loss.values, err = evaluate[float32](ctx, e, p, dev, in, bar, stdout)
+		result.Loss.values, err = evaluate[float32](ctx, e, p, dev, in, bar, stdout, stderr)
 	default:
-		result.Loss.values, err = evaluate[float64](ctx, e, p, dev, in, bar, stdout)
+		result.Loss.values, err = evaluate[float64](ctx, e, p, dev, in, bar, stdout, stderr)
 	}
 	result.Loss.rows = e.rows
 	return result, err
@@ -160,8 +155,8 @@ func pieceOf(dev *gpu.Device) int {
 //
 // A row that is longer than a piece, and the whole, is cut at multiples of cpu.Chunk, so that its chunk sums are those of one call.
 // Otherwise, a piece is a number of rows.
-func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev *gpu.Device, in *opened, bar *progress, stdout io.Writer) ([]float64,
-	error) {
+func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev *gpu.Device, in *opened, bar *progress,
+	stdout, stderr io.Writer) ([]float64, error) {
 	if err := readNumber[T](p, in); err != nil {
 		return nil, err
 	}
@@ -188,6 +183,11 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 	defer w.stages.close()
 	if err != nil {
 		return nil, err
+	}
+	for _, line := range p.notes(in) {
+		if _, err := fmt.Fprintln(stderr, "smoothl1:", line); err != nil {
+			return nil, err
+		}
 	}
 	w.start()
 	for row := 0; row < p.rows; row += step {
