@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1/internal/npy"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -98,6 +99,33 @@ func TestProgressCounts(t *testing.T) {
 	_, stderr, code := w.call("eval", x, x, "--device", "sim")
 	require.Zero(t, code, stderr)
 	assert.Empty(t, *counted, "no bar for a single piece")
+}
+
+// TestProgressCountsAhead checks that the elements that a divisor counts before gradients are part of the work.
+func TestProgressCountsAhead(t *testing.T) {
+	chunkPieces(t)
+	dir := t.TempDir()
+	n := 2*piece + 7
+	save(t, dir, "x.npy", make([]float32, n), 1, n)
+	saveAs(t, dir, "m.npy", npy.Bool, make([]uint8, n), 1, n)
+	for _, c := range []struct {
+		line  string
+		added []int
+	}{
+		{"--grad-pred=@g.npy", []int{piece, piece, 7, piece, piece, 7}},
+		{"--grad-pred=@g.npy --rows", []int{piece, piece, 7, piece, piece, 7}},
+		{"--out=@o.npy", []int{piece, piece, 7}},
+	} {
+		counted := countBars(t, nil)
+		_, stderr, code := evalIn(dir, "@x.npy @x.npy --mask=@m.npy --divisor=kept "+c.line)
+		require.Zero(t, code, stderr)
+		require.Len(t, *counted, 1)
+		total := 0
+		for _, n := range c.added {
+			total += n
+		}
+		assert.Equal(t, &bar{total: total, added: c.added, finished: 1}, (*counted)[0], c.line)
+	}
 }
 
 // TestProgressOfVerify checks that the bar of verify counts cases.

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
 // FuzzFlags calls the command with arbitrary arguments, and checks that it ends with one of its exit codes, that an error is one line, and
@@ -17,6 +19,10 @@ func FuzzFlags(f *testing.F) {
 	for _, arguments := range []string{
 		"eval p.npy t.npy --beta 0.5 --json --out o.npy --grad-pred g.npy --grad-target h.npy --scale 2",
 		"eval p.npy t.npy --loss huber --reduction none --out o.npy --upstream p.npy --grad-pred g.npy --device sim",
+		"eval p.npy t.npy --weight t.npy --mask m.npy --divisor kept --zero-if-empty --grad-pred g.npy --device cpu",
+		"eval p.npy t.npy --rows --divisor weights --weight t.npy --abs a.npy --terms b.npy --loss l1 --json",
+		"eval p.npy t.npy --direction t.npy --second s.npy --beta-file p.npy --accumulate-pred t.npy --grad-pred g.npy --dtype float16",
+		"eval p.npy m.npy --index i.npy --broadcast --loss huber --delta 2 --divisor 5 --dtype bfloat16", "eval m.npy i.npy --upstream p.npy",
 		"eval t.npy p.npy --device cuda:3", "eval p.npy t.npy --device=auto --reduction=sum --beta=-0",
 		"plot --beta 1,0.1 --from -2 --to 3 --gradient -o a.svg", "plot --huber -o a.png", "plot -o b.pdf --beta 0",
 		"verify --cases 2 --seed 7 --first 3 --device sim --missed", "verify --device cpu --case op=forward,n=3,beta=1",
@@ -34,6 +40,8 @@ func FuzzFlags(f *testing.F) {
 		t.Chdir(t.TempDir())
 		save(t, ".", "p.npy", []float32{1, 2, 3}, 3)
 		save(t, ".", "t.npy", []float32{1, 0, 9}, 3)
+		saveAs(t, ".", "m.npy", npy.Bool, []uint8{1, 0, 1}, 3)
+		saveAs(t, ".", "i.npy", npy.Int32, []int32{2}, 1)
 		ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond) // "bench" alone takes minutes
 		defer cancel()
 		var stdout, stderr bytes.Buffer

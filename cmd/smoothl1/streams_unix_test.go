@@ -44,7 +44,9 @@ func producers(t *testing.T, dir string) []producer {
 	for _, flag := range []string{"--out", "--grad-pred", "--grad-target"} {
 		all = append(all, producer{flag, with(eval(flag)...), "1\n", expect(eval(flag)...)})
 	}
+	second := eval("--direction", q, "--second")
 	return append(all,
+		producer{"--second", with(second...), "1\n", expect(second...)},
 		producer{"--json --out", with(eval("--json", "--out")...), `{"loss":1,`, expect(eval("--out")...)},
 		producer{"plot -o", with("plot", "-o"), "", expect("plot", "-o")},
 		producer{"bench -o", with("bench", "--device", "cpu", "--sizes", "64", "--samples", "1", "--rotate", "1", "-o"), "64 float32", json.Valid})
