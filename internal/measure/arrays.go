@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
-	"sync"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
@@ -14,76 +12,137 @@ import (
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
-// rotation is memory for several sets of arrays of n elements. Successive calls use successive sets.
-type rotation[T op.Computing] struct {
-	dev       *gpu.Device
-	n, stride int // elements of an array, and from one to the next
-	sets      int
-	next      int               // the set that the next call uses
-	nextCopy  int               // the place that the next copy uses
-	whole     [3]*gpu.Buffer[T] // pred, target, out
-	host      [3][]T            // the same on the CPU, nil elsewhere
-	shared    *shared           // the memory of host, nil if it is not shared
-	made      []set[T]          // the sets made so far, kept if they are few
+// A layout is what the arrays of a set depend on. Workloads of the same layout are measured on the same arrays.
+type layout struct {
+	n            int // elements of an array
+	dtype        smoothl1.DType
+	weight, mask bool
+	columns      int // that the index chooses from; 0: there is no index
 }
 
-// aligned is the alignment of a set's arrays, in elements: 256 bytes of the smaller type.
+func (w Workload) layout() layout {
+	l := layout{n: w.N(), dtype: w.DType}
+	for _, o := range w.operations() {
+		l.weight, l.mask = l.weight || o.weight, l.mask || o.mask
+		if o.index {
+			l.columns = w.N() / w.rows()
+		}
+	}
+	return l
+}
+
+// element returns the bytes of an element of all arrays together.
+func (l layout) element() int {
+	bytes := 3 * l.dtype.Size()
+	if l.weight {
+		bytes += l.dtype.Size()
+	}
+	if l.mask {
+		bytes += smoothl1.Uint8.Size()
+	}
+	if l.columns > 0 {
+		bytes += smoothl1.Int32.Size()
+	}
+	return bytes
+}
+
+// rotation is memory for several sets of arrays. Successive calls use successive sets. All arrays have the same number of elements, of
+// which an operation with an index, or with a weight and a mask by row, uses the first of each set.
+type rotation[T smoothl1.Float] struct {
+	layout
+	dev      *gpu.Device
+	stride   int // elements from one set to the next
+	sets     int
+	next     int               // the set that the next call uses
+	nextCopy int               // the place that the next copy uses
+	whole    [3]*gpu.Buffer[T] // pred, target, out
+	host     [3][]T            // the same on the CPU, nil elsewhere
+	weight   *gpu.Buffer[T]
+	mask     *gpu.Buffer[uint8]
+	index    *gpu.Buffer[int32]
+	shared   *shared        // the memory of the arrays on the CPU, nil if it is not shared
+	places   map[string]int // where in it they begin, in bytes
+	taken    int            // bytes of it
+	made     []set[T]       // the sets made so far, kept if they are few
+}
+
+// aligned is the alignment of a set's arrays, in elements: 64 bytes of the smallest type.
 const aligned = 64
 
 // newRotation makes and fills as many sets as take more than the given bytes.
-func newRotation[T op.Computing](ctx context.Context, dev *gpu.Device, n int, bytes uint64) (*rotation[T], error) {
-	r := &rotation[T]{dev: dev, n: n}
-	r.sets, r.stride = setsFor(n, uint64(smoothl1.DTypeOf[T]().Size()), bytes)
-	if dev.Backend() == "cpu" {
-		if err := r.allocateHost(); err != nil {
+func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, l layout, bytes uint64) (_ *rotation[T], err error) {
+	r := &rotation[T]{layout: l, dev: dev, places: map[string]int{}}
+	r.sets, r.stride = setsFor(l.n, uint64(l.dtype.Size()), bytes)
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.close())
+		}
+	}()
+	if total := r.sets * r.stride * l.element(); dev.Backend() == "cpu" {
+		if err := memory.Check(uint64(total)); err != nil {
+			return nil, fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+		}
+		r.shared, _ = newShared(total) // a system without it has memory all the same
+	}
+	for i, name := range []string{"pred", "target", "out"} {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		if r.whole[i], r.host[i], err = place[T](r, name); err != nil {
 			return nil, err
 		}
 	}
-	var err error
-	for i := range r.whole {
-		if err := ctx.Err(); err != nil {
-			return nil, errors.Join(err, r.close())
-		}
-		if r.host[i] != nil {
-			r.whole[i], err = gpu.WrapHost(dev, r.host[i])
-		} else {
-			r.whole[i], err = gpu.Alloc[T](dev, r.sets*r.stride)
-		}
-		if err != nil {
-			return nil, errors.Join(err, r.close())
-		}
-	}
 	for i, w := range r.whole[:2] {
-		if err := r.fill(ctx, w, uint64(i+1)); err != nil {
-			return nil, errors.Join(err, r.close())
+		if err := fill(ctx, w, func(x []T, first int) { generate(x, uint64(i+seedPred), first) }); err != nil {
+			return nil, err
 		}
 	}
 	// Touch the output beforehand, too: a page fault takes longer than the loss of a page of elements.
 	if err := r.whole[2].CopyFrom(r.whole[0]); err != nil {
-		return nil, errors.Join(err, r.close())
+		return nil, err
 	}
-	return r, nil
+	return r, r.further(ctx)
 }
 
-// allocateHost makes the arrays in host memory, shared with peers if the system supports it.
-func (r *rotation[T]) allocateHost() (err error) {
-	n, size := r.sets*r.stride, smoothl1.DTypeOf[T]().Size()
-	if err := memory.Check(uint64(3 * n * size)); err != nil {
-		return fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
-	}
-	if r.shared, err = newShared(3 * n * size); err == nil {
-		all := unsafe.Slice((*T)(unsafe.Pointer(&r.shared.bytes[0])), 3*n)
-		for i := range r.host {
-			r.host[i] = all[i*n : (i+1)*n : (i+1)*n]
-		}
-		return nil
-	}
-	for i := range r.host {
-		if r.host[i], err = memory.Make[T](n); err != nil {
-			return fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+// further makes and fills the weight, the mask and the index.
+func (r *rotation[T]) further(ctx context.Context) (err error) {
+	if r.layout.weight {
+		if r.weight, _, err = place[T](r, "weight"); err == nil {
+			err = fill(ctx, r.weight, generateWeights[T])
 		}
 	}
-	return nil
+	if err == nil && r.layout.mask {
+		if r.mask, _, err = place[uint8](r, "mask"); err == nil {
+			err = fill(ctx, r.mask, generateMask)
+		}
+	}
+	if err == nil && r.columns > 0 {
+		if r.index, _, err = place[int32](r, "index"); err == nil {
+			err = fill(ctx, r.index, func(x []int32, first int) { generateIndex(x, first, r.columns) })
+		}
+	}
+	return err
+}
+
+// place makes an array of all sets: on the CPU in host memory, shared with peers if the system supports it. The number of
+// elements, a multiple of 64, aligns the next array.
+func place[E smoothl1.Element, T smoothl1.Float](r *rotation[T], name string) (b *gpu.Buffer[E], host []E, err error) {
+	n := r.sets * r.stride
+	switch {
+	case r.dev.Backend() != "cpu":
+		b, err = gpu.Alloc[E](r.dev, n)
+		return b, nil, err
+	case r.shared != nil:
+		host = unsafe.Slice((*E)(unsafe.Pointer(&r.shared.bytes[r.taken])), n)
+		r.places[name] = r.taken
+		r.taken += n * smoothl1.DTypeOf[E]().Size()
+	default:
+		if host, err = memory.Make[E](n); err != nil {
+			return nil, nil, fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+		}
+	}
+	b, err = gpu.WrapHost(r.dev, host)
+	return b, host, err
 }
 
 // setsFor returns how many sets of n elements exceed the given bytes, counting only the two arrays that every operation reads, and the
@@ -93,17 +152,18 @@ func setsFor(n int, size, bytes uint64) (sets, stride int) {
 	return int(bytes/(2*uint64(stride)*size)) + 1, stride
 }
 
-// rotationBytes returns the memory that the sets take.
-func rotationBytes(n int, size, bytes uint64) uint64 {
-	sets, stride := setsFor(n, size, bytes)
-	return 3 * uint64(sets) * uint64(stride) * size
+// bytes returns the memory that the sets take.
+func (l layout) bytes(rotate uint64) uint64 {
+	sets, stride := setsFor(l.n, uint64(l.dtype.Size()), rotate)
+	return uint64(sets) * uint64(stride) * uint64(l.element())
 }
 
 func (r *rotation[T]) close() error {
 	var errs []error
-	for _, w := range r.whole {
+	for _, w := range append(r.whole[:], r.weight) {
 		errs = append(errs, w.Close())
 	}
+	errs = append(errs, r.mask.Close(), r.index.Close())
 	if r.shared != nil {
 		errs = append(errs, r.shared.close())
 	}
@@ -113,15 +173,15 @@ func (r *rotation[T]) close() error {
 // piece is the number of elements that are generated, copied and checked at a time.
 const piece = 2048 * cpu.Chunk
 
-// fill fills an array with content that depends on seed and position alone.
-func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) error {
-	host := make([]T, min(piece, w.Len()))
+// fill fills an array with content that depends on the position alone.
+func fill[E smoothl1.Element](ctx context.Context, w *gpu.Buffer[E], generate func(x []E, first int)) error {
+	host := make([]E, min(piece, w.Len()))
 	for first := 0; first < w.Len(); first += piece {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		m := min(piece, w.Len()-first)
-		generate(host[:m], seed, first)
+		generate(host[:m], first)
 		part, err := w.Slice(first, first+m)
 		if err != nil {
 			return err
@@ -133,31 +193,12 @@ func (r *rotation[T]) fill(ctx context.Context, w *gpu.Buffer[T], seed uint64) e
 	return nil
 }
 
-// generate writes the content that begins at position first: pseudo-random multiples of 2^-22 in [-2, 2), for which both branches of
-// the formula are likely.
-func generate[T op.Computing](x []T, seed uint64, first int) {
-	const share = 1 << 18
-	var wait sync.WaitGroup
-	for at := 0; at < len(x); at += share {
-		part := x[at:min(len(x), at+share)]
-		begin := uint64(first+at) + seed<<40
-		wait.Go(func() {
-			for i := range part {
-				z := (begin + uint64(i) + 1) * 0x9e3779b97f4a7c15 // splitmix64
-				z = (z ^ z>>30) * 0xbf58476d1ce4e5b9
-				z = (z ^ z>>27) * 0x94d049bb133111eb
-				z ^= z >> 31
-				part[i] = T(int64(z>>40)-1<<23) * 0x1p-22
-			}
-		})
-	}
-	wait.Wait()
-}
-
-// set holds the arrays of one call.
-type set[T op.Computing] struct {
-	first             int // position of its first element
-	pred, target, out *gpu.Buffer[T]
+// set holds the arrays of one call; the last three are nil if the layout does not have them.
+type set[T smoothl1.Float] struct {
+	first                     int // position of its first element
+	pred, target, out, weight *gpu.Buffer[T]
+	mask                      *gpu.Buffer[uint8]
+	index                     *gpu.Buffer[int32]
 }
 
 // take returns a function that maps the number of a call to its set, for the given number of calls.
@@ -190,12 +231,22 @@ func (r *rotation[T]) take(calls int) (func(i int) set[T], error) {
 
 func (r *rotation[T]) at(k int) (s set[T], err error) {
 	s.first = k * r.stride
+	end := s.first + r.n
 	for i, to := range []**gpu.Buffer[T]{&s.pred, &s.target, &s.out} {
-		if *to, err = r.whole[i].Slice(s.first, s.first+r.n); err != nil {
+		if *to, err = r.whole[i].Slice(s.first, end); err != nil {
 			return s, err
 		}
 	}
-	return s, nil
+	if r.weight != nil {
+		s.weight, err = r.weight.Slice(s.first, end)
+	}
+	if err == nil && r.mask != nil {
+		s.mask, err = r.mask.Slice(s.first, end)
+	}
+	if err == nil && r.index != nil {
+		s.index, err = r.index.Slice(s.first, end)
+	}
+	return s, err
 }
 
 // copied returns the length, in elements, of a copy that moves as many bytes as an operation on the given number of arrays, or as many

@@ -56,10 +56,10 @@ func TestShareIsOfTheCopyOfTheSameSize(t *testing.T) {
 func TestRotation(t *testing.T) {
 	for _, dev := range []*gpu.Device{open(t, gpu.CPU()), open(t, gpu.On(sim.New(sim.Fast())))} {
 		const n, bytes = 1000, 50_000
-		r, err := newRotation[float32](t.Context(), dev, n, bytes)
+		r, err := newRotation[float32](t.Context(), dev, layout{n: n}, bytes)
 		require.NoError(t, err)
 		assert.Greater(t, r.sets*2*n*4, bytes)
-		assert.EqualValues(t, 3*4*r.sets*r.stride, rotationBytes(n, 4, bytes))
+		assert.EqualValues(t, 3*4*r.sets*r.stride, layout{n: n}.bytes(bytes))
 		assert.Zero(t, r.stride%aligned)
 		for i := range 4 * r.sets {
 			var s set[float32]
@@ -101,7 +101,7 @@ func TestRotation(t *testing.T) {
 		require.NoError(t, r.close())
 	}
 	// An array that is larger than the memory to rotate through has one set, and its copies are no longer than it is.
-	r, err := newRotation[float64](t.Context(), open(t, gpu.CPU()), 1000, 0)
+	r, err := newRotation[float64](t.Context(), open(t, gpu.CPU()), layout{n: 1000, dtype: smoothl1.Float64}, 0)
 	require.NoError(t, err)
 	assert.Equal(t, 1, r.sets)
 	assert.Equal(t, 1024, r.copied(3))
@@ -147,11 +147,16 @@ func TestGenerate(t *testing.T) {
 func TestCheckFindsWrongAnswers(t *testing.T) {
 	dev := open(t, gpu.On(sim.New(sim.Fast())))
 	for _, l := range []smoothl1.Loss{{Beta: 0.1}, {Kind: smoothl1.Huber, Beta: 2, Reduction: smoothl1.Sum}} {
+		w := Workload{Shape: []int{3000}, Loss: l}
 		op, err := gpu.NewSmoothL1[float32](dev, l)
 		require.NoError(t, err)
-		r, err := newRotation[float32](t.Context(), dev, 3000, 50_000)
+		r, err := newRotation[float32](t.Context(), dev, w.layout(), 50_000)
 		require.NoError(t, err)
-		require.NoError(t, check(t.Context(), r, op))
+		check := func() error {
+			_, err := check(t.Context(), r, w, op)
+			return err
+		}
+		require.NoError(t, check())
 		for _, k := range []int{0, r.sets - 1} {
 			s, err := r.at(k)
 			require.NoError(t, err)
@@ -160,11 +165,11 @@ func TestCheckFindsWrongAnswers(t *testing.T) {
 			old := x[2999]
 			x[2999] = old + 0.25
 			require.NoError(t, s.pred.Set(x))
-			require.ErrorContains(t, check(t.Context(), r, op), "wrong answer: forward none of 3000 elements of float32, "+l.String()+": element 2999 is ")
+			require.ErrorContains(t, check(), "wrong answer: forward none of 3000 elements of float32, "+l.String()+": element 2999 is ")
 			x[2999] = old
 			require.NoError(t, s.pred.Set(x))
 		}
-		require.NoError(t, check(t.Context(), r, op))
+		require.NoError(t, check())
 		require.NoError(t, r.close())
 		require.NoError(t, op.Close())
 	}

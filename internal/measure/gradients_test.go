@@ -3,7 +3,6 @@ package measure
 import (
 	"context"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"math"
 	"math/rand/v2"
 	"path/filepath"
@@ -16,6 +15,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/internal/testkit"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )

@@ -2,10 +2,10 @@ package measure
 
 import (
 	"context"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -13,38 +13,30 @@ import (
 )
 
 // ours returns contenders for this module's operations, and for copies that move as many bytes.
-func ours[T op.Computing](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (all []*contender) {
-	size := smoothl1.DTypeOf[T]().Size()
+func ours[T smoothl1.Float](r *rotation[T], w Workload, crit *gpu.SmoothL1[T], clock *clock) (all []*contender) {
+	size := r.dtype.Size()
 	value := func() error {
-		_, err := op.Value()
+		_, err := crit.Value()
 		return err
 	}
-	// On the CPU the loss is ready when a call returns, so each call reads it, as callers do; on other devices it is read at the end.
-	reduced := func(call func(s set[T]) error) (func(s set[T]) error, func() error) {
-		if r.host[0] == nil {
-			return call, value
-		}
-		return func(s set[T]) error {
-			if err := call(s); err != nil {
-				return err
-			}
-			return value()
-		}, r.dev.Wait
-	}
-	for _, name := range Ops {
-		var call func(s set[T]) error
+	for _, o := range w.operations() {
 		finish := r.dev.Wait
-		switch name {
-		case ForwardNone:
-			call = func(s set[T]) error { return op.ForwardTerms(s.pred, s.target, s.out) }
-		case ForwardReduced:
-			call, finish = reduced(func(s set[T]) error { return op.Forward(s.pred, s.target) })
-		case Backward:
-			call = func(s set[T]) error { return op.Backward(s.pred, s.target, s.out) }
-		case ForwardBackward:
-			call, finish = reduced(func(s set[T]) error { return op.ForwardBackward(s.pred, s.target, s.out) })
+		if o.loss && r.host[0] == nil {
+			finish = value
 		}
-		all = append(all, r.contender(clock, Entry{Op: name, Contender: Ours, Bytes: arrays[name] * r.n * size}, call, finish))
+		all = append(all, r.contender(clock, Entry{Op: o.name, Contender: Ours, Bytes: o.bytes(w)}, func(s set[T]) (func() error, error) {
+			call, err := bind(&o, crit, w, s)
+			if err != nil || !o.loss || r.host[0] == nil {
+				return call, err
+			}
+			// On the CPU the loss is ready when a call returns, so each call reads it, as callers do.
+			return func() error {
+				if err := call(); err != nil {
+					return err
+				}
+				return value()
+			}, nil
+		}, finish))
 	}
 	for _, k := range []int{2, 3} {
 		m := r.copied(k)
@@ -62,14 +54,25 @@ func ours[T op.Computing](r *rotation[T], op *gpu.SmoothL1[T], clock *clock) (al
 	return all
 }
 
-// contender returns a contender that calls a function of this process on successive sets.
-func (r *rotation[T]) contender(clock *clock, e Entry, call func(s set[T]) error, finish func() error) *contender {
+// contender returns a contender that calls a function of this process on successive sets. bind returns the call on a set.
+func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func() error, error), finish func() error) *contender {
 	return &contender{entry: e, most: r.most(clock), sample: func(ctx context.Context, calls int) (float64, float64, error) {
 		at, err := r.take(calls + 1)
 		if err != nil {
 			return 0, 0, err
 		}
-		return clock.sample(ctx, calls, func(i int) error { return call(at(i)) }, finish)
+		bound := make([]func() error, min(calls+1, r.sets))
+		for i := range bound {
+			if bound[i], err = bind(at(i)); err != nil {
+				return 0, 0, err
+			}
+		}
+		call := func(i int) error { return bound[i%len(bound)]() }
+		if len(bound) == 1 {
+			only := bound[0]
+			call = func(int) error { return only() }
+		}
+		return clock.sample(ctx, calls, call, finish)
 	}}
 }
 
@@ -81,26 +84,31 @@ func (r *rotation[T]) most(clock *clock) int {
 	return clock.most
 }
 
-// A Call is an operation of a contender in this process.
+// A Call is an operation of a contender in this process. One that computes takes arrays of float32; one that only moves memory, a Copy,
+// Read or Combine, takes those of other types as float32s of as many bytes.
 type Call struct {
 	Op, Contender string
 	Run           func(pred, target, out []float32) error
 }
 
-// locals returns the calls of other contenders in this process. They take float32.
-func locals[T op.Computing](c *Config, r *rotation[T], w Workload, clock *clock) (all []*contender) {
+// locals returns the calls of other contenders in this process.
+func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *clock) (all []*contender) {
 	if r.host[0] == nil {
 		return nil
 	}
 	for _, calls := range c.Locals {
 		for _, k := range calls(w) {
-			run, ok := any(k.Run).(func(pred, target, out []T) error)
-			if !ok {
+			if r.dtype != smoothl1.Float32 && moves[k.Op] == 0 {
 				continue
 			}
-			all = append(all, r.contender(clock, Entry{Op: k.Op, Contender: k.Contender, Bytes: BytesOf(k.Op, w)}, func(s set[T]) error {
-				host := func(i int) []T { return r.host[i][s.first : s.first+r.n : s.first+r.n] }
-				return run(host(0), host(1), host(2))
+			all = append(all, r.contender(clock, Entry{Op: k.Op, Contender: k.Contender, Bytes: BytesOf(k.Op, w)}, func(s set[T]) (func() error, error) {
+				host := func(i int) []float32 {
+					x := r.host[i][s.first : s.first+r.n]
+					n := r.n * r.dtype.Size() / 4
+					return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(x))), n)
+				}
+				pred, target, out := host(0), host(1), host(2)
+				return func() error { return k.Run(pred, target, out) }, nil
 			}, r.dev.Wait))
 		}
 	}
@@ -108,7 +116,7 @@ func locals[T op.Computing](c *Config, r *rotation[T], w Workload, clock *clock)
 }
 
 // copyParts copies with as many goroutines, and in parts of the same size, as a loss on the CPU.
-func copyParts[T op.Computing](to, from []T) {
+func copyParts[T smoothl1.Float](to, from []T) {
 	const part = 64 * cpu.Chunk
 	workers := min(runtime.GOMAXPROCS(0), (len(to)+part-1)/part)
 	if workers <= 1 {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -35,7 +36,8 @@ type peer struct {
 // hello is a peer's first message.
 type hello struct {
 	Peer
-	Bits bool // its bits are to be compared
+	Bits       bool     // its bits are to be compared
+	Operations []string // that it has; nil: all
 }
 
 // startPeer starts a contender on the device "cuda" or "cpu". The error says why it cannot take part. A peer that takes longer than
@@ -178,23 +180,25 @@ func (t *tail) last() string {
 	return ": " + lines[len(lines)-1]
 }
 
-// prepare has the peer make the arrays of a workload, or map those that are shared with it.
-func (p *peer) prepare(w Workload, sets, stride int, memory string) error {
-	return p.ask(nil, map[string]any{"do": "prepare", "n": w.N(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(), "beta": w.Loss.Beta,
-		"reduction": w.Loss.Reduction.String(), "sets": sets, "stride": stride, "memory": memory, "threads": w.Threads})
+// prepare has the peer make the arrays of a workload, or map those that are shared with it, which begin at the given places.
+func (p *peer) prepare(w Workload, sets, stride int, memory string, places map[string]int) error {
+	l := w.layout()
+	return p.ask(nil, map[string]any{"do": "prepare", "rows": w.rows(), "columns": w.N() / w.rows(), "dtype": w.DType.String(), "kind": w.Loss.Kind.String(),
+		"beta": w.Loss.Beta, "reduction": w.Loss.Reduction.String(), "sets": sets, "stride": stride, "memory": memory, "places": places,
+		"weight": l.weight, "mask": l.mask, "index": l.columns > 0, "threads": w.Threads})
 }
 
-// contenders returns the peer's operations on the workload that has been prepared.
-func (p *peer) contenders(w Workload, most int) (all []*contender) {
-	for _, op := range Ops {
-		all = append(all, &contender{
-			entry: Entry{Op: op, Contender: p.Contender, Bytes: BytesOf(op, w)}, most: most, guest: true,
-			sample: func(_ context.Context, calls int) (float64, float64, error) { // cancelling the context kills the process
-				var took struct{ Device, Wall float64 }
-				err := p.ask(&took, map[string]any{"do": "sample", "op": op, "calls": calls})
-				return took.Device, took.Wall, err
-			},
-		})
+// has reports whether the peer has an operation.
+func (p *peer) has(op string) bool { return p.Operations == nil || slices.Contains(p.Operations, op) }
+
+// contender returns the peer's operation on the workload that has been prepared.
+func (p *peer) contender(o *operation, w Workload, most int) *contender {
+	return &contender{
+		entry: Entry{Op: o.name, Contender: p.Contender, Bytes: o.bytes(w)}, most: most, guest: true,
+		sample: func(_ context.Context, calls int) (float64, float64, error) { // cancelling the context kills the process
+			var took struct{ Device, Wall float64 }
+			err := p.ask(&took, map[string]any{"do": "sample", "op": o.name, "calls": calls})
+			return took.Device, took.Wall, err
+		},
 	}
-	return all
 }

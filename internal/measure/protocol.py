@@ -4,8 +4,9 @@ peers. It sends commands to standard input, one JSON object a line, and reads on
 
 usage: python3 -c TEXTS cuda|cpu VARIANT
 
-  prepare  n, dtype, kind, beta, reduction: the loss; sets, stride: the number of sets of arrays, and the elements from one to the next;
-           memory: the file that holds pred, target and out, all sets of each; "": the peer makes its own arrays; threads, or 0
+  prepare  rows, columns of pred; dtype, kind, beta, reduction: the loss; sets, stride: the number of sets of arrays, and the elements from
+           one to the next; weight, mask, index: whether there are such arrays; memory: the file that holds all sets of each array;
+           places: where in it they begin; "": the peer makes its own arrays; threads, or 0
   sample   op, calls: answers with the nanoseconds of one of that many queued calls on the device, and of a single call
   check    op: computes on the first set and leaves terms or gradient in out; answers with the loss, if there is one
   bits     directory, dtype, kind, beta, reduction: reads the files pred, target, upstream and writes loss, grad_pred, grad_target
@@ -14,8 +15,11 @@ A contender is a class Contender with
 
   __init__(device, variant)   raises Missing if it cannot take part
   version, cuda, device       strings
+  operations                  the names of those that it has; None: all
   bits(...)                   the command bits; None if there is nothing to compare
-  prepare(n, dtype, kind, beta, reduction, count, memory, threads)    memory: a buffer of three times count elements, or None
+  prepare(rows, columns, dtype, kind, beta, reduction, weight, mask, index, count, memory, places, threads)
+                              makes the arrays pred, target and out of count elements, and weight of the same type, mask of uint8 and
+                              index of int32 if they are wanted, or finds them at places of the buffer memory, unless that is None
   call(op, first)             returns a function without arguments that does the operation on the arrays from element first on; it is
                               called repeatedly, and returns the loss, the terms or nothing
   keep(call, first, outcome)  copies the terms or gradient of a call that returned outcome to out
@@ -65,7 +69,7 @@ class Clock:
 class Rotation:
     """The sets of arrays of a workload. Successive calls use successive sets."""
 
-    def __init__(self, contender, n, dtype, kind, beta, reduction, sets, stride, memory, threads):
+    def __init__(self, contender, sets, stride, memory, **workload):
         self.contender, self.sets, self.stride, self.next, self.only = contender, sets, stride, 0, {}
         buffer = None
         if memory:
@@ -73,7 +77,7 @@ class Rotation:
                 size = os.fstat(f.fileno()).st_size
                 buffer = mmap.mmap(f.fileno(), size, flags=mmap.MAP_SHARED | getattr(mmap, "MAP_POPULATE", 0))
         self.here = buffer is not None
-        contender.prepare(n, dtype, kind, beta, reduction, sets * stride, buffer, threads)
+        contender.prepare(count=sets * stride, memory=buffer, **workload)
 
     def calls(self, op, count):
         """Returns calls of an operation on successive sets. For a backward pass alone, it runs the forward pass."""
@@ -113,7 +117,8 @@ def serve(make):
         contender = make(sys.argv[1], sys.argv[2])
     except Missing as e:
         return answer(error=str(e))
-    answer(version=contender.version, cuda=contender.cuda, device=contender.device, bits=contender.bits is not None)
+    answer(version=contender.version, cuda=contender.cuda, device=contender.device, bits=contender.bits is not None,
+           operations=contender.operations)
     rotation = None
     for line in sys.stdin:
         command = json.loads(line)

@@ -111,11 +111,13 @@ func TestPyTorchTakesTurns(t *testing.T) {
 	t.Setenv(asPython, "well")
 	p, err := startPeer(t.Context(), os.Args[0], "cpu", Eager, time.Minute)
 	require.NoError(t, err)
-	assert.Equal(t, hello{Peer{Contender: Eager, Version: "9.9", Device: "stand-in"}, true}, p.hello)
+	assert.Equal(t, hello{Peer{Contender: Eager, Version: "9.9", Device: "stand-in"}, true, nil}, p.hello)
 	w := Workload{Shape: []int{10}, Loss: smoothl1.Loss{Beta: 1}}
-	require.NoError(t, p.prepare(w, 1, 64, ""))
-	all := p.contenders(w, 7)
-	require.Len(t, all, 4)
+	require.NoError(t, p.prepare(w, 1, 64, "", nil))
+	var all []*contender
+	for _, o := range w.operations() {
+		all = append(all, p.contender(&o, w, 7))
+	}
 	all[0].every = 3
 	entries, rounds, err := contest(t.Context(), all, 5, time.Time{}, nil)
 	require.NoError(t, err)
@@ -149,8 +151,8 @@ func TestPyTorchFails(t *testing.T) {
 		"no memory":                       {ours, "pytorch" + what + "OutOfMemoryError: CUDA out of memory", ""},
 		"no memory for the backward pass": {ours + 3*(each-1), "pytorch, backward" + what + "OutOfMemoryError: CUDA out of memory", ""},
 		"dies later":                      {ours, "pytorch, forward none" + what + "no answer: EOF: Segmentation fault", ""},
-		"has a wrong loss":                {ours, "pytorch" + what + "wrong answer: forward: the loss is 17, ours ", ""},
-		"has wrong terms":                 {ours, "pytorch" + what + "wrong answer: forward none: element 0 is 0, ours ", ""},
+		"has a wrong loss":                {ours + 3*(each-1), "pytorch, forward" + what + "wrong answer: the loss is 17, ours ", ""},
+		"has wrong terms":                 {ours + 3*(each-1), "pytorch, forward none" + what + "wrong answer: element 0 is 0, ours ", ""},
 	} {
 		t.Run(how, func(t *testing.T) {
 			r, _, err := runWith(t, t.Context(), how)

@@ -83,26 +83,6 @@ type Entry struct {
 	NS        Times  `json:"ns,omitzero"`       // of one call until its result is there
 }
 
-// The operations: those of the loss, and those that only move memory. A copy reads as many bytes as it writes.
-const (
-	ForwardNone     = "forward none"
-	ForwardReduced  = "forward"
-	Backward        = "backward"
-	ForwardBackward = "forward+backward"
-	Copy            = "copy"
-	Read            = "read"    // of two arrays
-	Combine         = "combine" // two arrays to a third
-)
-
-// Ops are the operations of the loss, in the order of the tables.
-var Ops = []string{ForwardNone, ForwardReduced, Backward, ForwardBackward}
-
-// arrays is the number of arrays that an operation reads and writes.
-var arrays = map[string]int{ForwardNone: 3, ForwardReduced: 2, Backward: 3, ForwardBackward: 3, Copy: 2, Read: 2, Combine: 3}
-
-// BytesOf returns the bytes that an operation of a workload must move.
-func BytesOf(op string, w Workload) int { return arrays[op] * w.N() * w.DType.Size() }
-
 // The contenders that reports know by name.
 const (
 	Ours         = "smoothl1"
@@ -163,8 +143,8 @@ func (g *Group) Share(e Entry) float64 {
 }
 
 // Ceiling returns the speed of the fastest loop that moves memory as an operation does, in GB/s, and its name: for a forward
-// pass with reduction one that reads two arrays; for the others one that combines two into a third, or copies one, whichever
-// is faster. The speed is 0 if no loop was run.
+// pass with reduction one that reads two arrays; for the others, with whatever further operands, one that combines two into a third, or
+// copies one, whichever is faster. The speed is 0 if no loop was run.
 func (g *Group) Ceiling(op string) (speed float64, name string) {
 	for _, e := range g.Entries {
 		reads := e.Op == Read

@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/smoothl1/smoothl1/internal/op"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -104,7 +104,7 @@ func run(ctx context.Context, c Config) (*Result, error) {
 	}
 	for i := 0; i < len(c.Workloads); {
 		same := i + 1 // workloads on the same arrays
-		for same < len(c.Workloads) && c.Workloads[same].N() == c.Workloads[i].N() && c.Workloads[same].DType == c.Workloads[i].DType {
+		for same < len(c.Workloads) && c.Workloads[same].layout() == c.Workloads[i].layout() {
 			same++
 		}
 		var err error
@@ -113,6 +113,10 @@ func run(ctx context.Context, c Config) (*Result, error) {
 			err = measure[float32](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
 		case smoothl1.Float64:
 			err = measure[float64](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+		case smoothl1.Float16:
+			err = measure[smoothl1.F16](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+		case smoothl1.BFloat16:
+			err = measure[smoothl1.BF16](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
 		default:
 			err = fmt.Errorf("measure: elements of type %v are not measured", t)
 		}
@@ -142,18 +146,22 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 }
 
 // measure measures workloads on the same arrays.
-func measure[T op.Computing](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
-	n := same[0].N()
+func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
+	layout := same[0].layout()
+	what := fmt.Sprintf("%d elements of %v", layout.n, layout.dtype)
 	if past(until) {
-		r.leave(c, "%d elements of %v: time was up", n, same[0].DType)
+		r.leave(c, "%s: time was up", what)
 		return nil
 	}
-	what := fmt.Sprintf("%d elements of %v", n, same[0].DType)
-	if need, have := rotationBytes(n, uint64(same[0].DType.Size()), r.Rotating), roomOn(c.Device); need > have {
+	need, have := layout.bytes(r.Rotating), roomOn(c.Device)
+	if c.Device.Backend() == "cpu" {
+		need += 2 * uint64(layout.n*layout.dtype.Size()) // for the reference's results
+	}
+	if need > have {
 		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
 		return nil
 	}
-	arrays, err := newRotation[T](ctx, c.Device, n, r.Rotating)
+	arrays, err := newRotation[T](ctx, c.Device, layout, r.Rotating)
 	if errors.Is(err, smoothl1.ErrMemory) {
 		r.leave(c, "%s: %v", what, err)
 		return nil
@@ -171,28 +179,31 @@ func measure[T op.Computing](ctx context.Context, c *Config, r *Result, clock *c
 }
 
 // measureOne measures a workload on existing arrays.
-func measureOne[T op.Computing](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
+func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
 	w Workload) (err error) {
 	if w.Threads > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
 	}
 	g := Group{Workload: w.Name, Shape: w.Shape, N: w.N(), DType: w.DType, Kind: w.Loss.Kind, Beta: w.Loss.Beta, Reduction: w.Loss.Reduction,
 		Threads: w.Threads}
-	op, err := gpu.NewSmoothL1[T](c.Device, w.Loss)
+	crit, err := gpu.NewSmoothL1[T](c.Device, w.Loss)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, op.Close()) }()
-	if err := check(ctx, arrays, op); err != nil {
+	defer func() { err = errors.Join(err, crit.Close()) }()
+	expected, err := check(ctx, arrays, w, crit)
+	if err != nil {
 		return err
 	}
 	what := fmt.Sprintf("%d elements of %v", g.N, w.DType)
-	all := append(ours(arrays, op, clock), locals(c, arrays, w, clock)...)
+	all := append(ours(arrays, w, crit, clock), locals(c, arrays, w, clock)...)
 	for _, p := range peers {
 		if p.gone {
 			continue
 		}
-		guests, err := invite(ctx, c, p, arrays, w)
+		guests, err := invite(ctx, c, p, arrays, w, expected, func(o *operation, err error) {
+			r.leave(c, "%s, %s on %s: %s", p.Contender, o.name, what, oneLine(err))
+		})
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -201,6 +212,7 @@ func measureOne[T op.Computing](ctx context.Context, c *Config, r *Result, clock
 		}
 		all = append(all, guests...)
 	}
+	expected = nil // its memory is not needed while the operations are measured
 	rounds := 0
 	g.Entries, rounds, err = contest(ctx, all, c.Samples, until, func(lost *contender, err error) {
 		r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
@@ -216,8 +228,10 @@ func measureOne[T op.Computing](ctx context.Context, c *Config, r *Result, clock
 	return nil
 }
 
-// invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders.
-func invite[T op.Computing](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload) ([]*contender, error) {
+// invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders. Operations that it
+// cannot do, or does wrong, are reported to lost.
+func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload, expected expectations[T],
+	lost func(*operation, error)) (guests []*contender, err error) {
 	memory, most := "", 50
 	if arrays.shared != nil {
 		memory = arrays.shared.path()
@@ -225,30 +239,43 @@ func invite[T op.Computing](ctx context.Context, c *Config, p *peer, arrays *rot
 	if arrays.sets == 1 && memory != "" {
 		most = 1 << 15
 	}
-	if err := p.prepare(w, arrays.sets, arrays.stride, memory); err != nil {
+	ops := slices.DeleteFunc(w.operations(), func(o operation) bool { return !p.has(o.name) })
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	if err := p.prepare(w, arrays.sets, arrays.stride, memory, arrays.places); err != nil {
 		return nil, err
 	}
-	if memory != "" {
-		if err := checkPeer(ctx, p, arrays, w.Loss); err != nil {
-			return nil, err
+	for _, o := range ops {
+		if memory != "" {
+			err := checkPeer(ctx, p, arrays, &o, expected[o.form])
+			if p.gone || ctx.Err() != nil {
+				return nil, err
+			}
+			if err != nil {
+				lost(&o, err)
+				continue
+			}
 		}
-	}
-	guests := p.contenders(w, most)
-	for _, g := range guests {
+		g := p.contender(&o, w, most)
 		g.every = c.GuestsEvery
 		if c.Device.Backend() == "cpu" && runtime.GOMAXPROCS(0) > 1 {
 			g.rest = 5 * time.Millisecond
 		}
+		guests = append(guests, g)
 	}
 	return guests, nil
 }
 
-// String summarizes the group in a line: the speed of its main operation.
+// String summarizes the group in a line: the speed of a forward and backward pass, or else of its first operation.
 func (g *Group) String() string {
-	e, _ := g.Find(ForwardBackward, Ours)
+	e, ok := g.Find(ForwardBackward, Ours)
+	if !ok && len(g.Entries) > 0 {
+		e = g.Entries[0]
+	}
 	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
 	for _, theirs := range g.Entries {
-		if theirs.Op == ForwardBackward && theirs.Contender != Ours {
+		if theirs.Op == e.Op && theirs.Contender != e.Contender {
 			s += fmt.Sprintf("; %s %.2f times as long", theirs.Contender, theirs.DeviceNS.Median/e.DeviceNS.Median)
 		}
 	}

@@ -47,7 +47,11 @@ func standIn(how string) {
 		fmt.Fprintln(os.Stderr, "Traceback\nImportError: libcudart.so")
 		os.Exit(1)
 	}
-	fmt.Println(`{"version": "9.9", "cuda": "", "device": "stand-in", "bits": true}`)
+	if how == "has little" {
+		fmt.Println(`{"version": "9.9", "cuda": "", "device": "stand-in", "bits": true, "operations": ["forward", "boxes"]}`)
+	} else {
+		fmt.Println(`{"version": "9.9", "cuda": "", "device": "stand-in", "bits": true}`)
+	}
 	var work prepared
 	for in := bufio.NewScanner(os.Stdin); in.Scan(); {
 		var command struct {
@@ -62,6 +66,8 @@ func standIn(how string) {
 			hang()
 		case how == "no memory for the backward pass" && command.Op == Backward && command.Do == "sample":
 			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
+		case how == "has no masks" && command.Op == Masked:
+			fmt.Println(`{"error": "RuntimeError: not implemented for 'Bool'"}`)
 		case how == "no memory" && command.Do == "prepare":
 			fmt.Println(`{"error": "OutOfMemoryError: CUDA out of memory"}`)
 		case how == "dies later" && command.Do == "sample":
@@ -88,9 +94,10 @@ func standIn(how string) {
 
 // prepared is a workload of float32 with a mean of smooth L1, whose arrays are shared.
 type prepared struct {
-	N, Sets, Stride int
-	Beta            float64
-	Memory          string
+	Rows, Columns, Sets, Stride int
+	Beta                        float64
+	Memory                      string
+	Places                      map[string]int
 }
 
 // check computes on the first set, in the file that backs the other process's memory.
@@ -100,19 +107,42 @@ func (p prepared) check(op string) string {
 		return fmt.Sprintf(`{"error": %q}`, err)
 	}
 	defer f.Close()
-	from := func(k int) io.Reader {
-		return io.NewSectionReader(f, int64(4*k*p.Sets*p.Stride), int64(4*p.N))
+	n := p.Rows * p.Columns
+	read := func(name string, to any) {
+		at := io.NewSectionReader(f, int64(p.Places[name]), int64(binary.Size(to)))
+		err = errors.Join(err, binary.Read(at, binary.LittleEndian, to))
 	}
-	a := cpu.Args[float32]{Pred: make([]float32, p.N), Target: make([]float32, p.N), Terms: make([]float32, p.N), GradPred: make([]float32, p.N)}
-	l := smoothl1.Loss{Beta: p.Beta, Reduction: smoothl1.Mean}
-	err = errors.Join(binary.Read(from(0), binary.LittleEndian, a.Pred), binary.Read(from(1), binary.LittleEndian, a.Target), cpu.RefForwardTerms(l, a))
-	loss, err2 := cpu.RefForwardBackward(l, a)
+	a := cpu.Args[float32]{Pred: make([]float32, n), Target: make([]float32, n), GradPred: make([]float32, n)}
+	factors := n
+	switch op {
+	case Boxes:
+		factors = p.Rows
+		a.Shape = &smoothl1.Shape{Rows: p.Rows, Cols: p.Columns, Weight: smoothl1.PerRow(), Mask: smoothl1.PerRow()}
+	case DQNStep:
+		a.Target, a.Index, a.Shape = a.Target[:p.Rows], make([]int32, p.Rows), &smoothl1.Shape{Rows: p.Rows, Cols: p.Columns}
+		read("index", a.Index)
+	}
+	if op == Weighted || op == WeightedMasked || op == Boxes {
+		a.Weight = make([]float32, factors)
+		read("weight", a.Weight)
+	}
+	if op == Masked || op == WeightedMasked || op == Boxes {
+		a.Mask, a.Divisor = make([]uint8, factors), smoothl1.DivideByKept()
+		read("mask", a.Mask)
+	}
+	if op == WeightedMasked {
+		a.Divisor = smoothl1.DivideByWeights()
+	}
+	read("pred", a.Pred)
+	read("target", a.Target)
 	out := a.GradPred
 	if op == ForwardNone {
+		a.Terms = make([]float32, n)
 		out = a.Terms
 	}
+	loss, err2 := cpu.RefRun(smoothl1.Loss{Beta: p.Beta, Reduction: smoothl1.Mean}, &a)
 	if op != ForwardReduced {
-		err = errors.Join(err, binary.Write(io.NewOffsetWriter(f, int64(4*2*p.Sets*p.Stride)), binary.LittleEndian, out))
+		err2 = errors.Join(err2, binary.Write(io.NewOffsetWriter(f, int64(p.Places["out"])), binary.LittleEndian, out))
 	}
 	if err = errors.Join(err, err2); err != nil {
 		return fmt.Sprintf(`{"error": %q}`, err)

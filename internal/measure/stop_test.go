@@ -83,16 +83,24 @@ func TestLooksAtTheContext(t *testing.T) {
 
 // TestPiecesLookAtTheContext cancels in the middle of an array of several pieces.
 func TestPiecesLookAtTheContext(t *testing.T) {
-	ctx := &looked{t.Context(), func() {}, 1}
+	r, err := newRotation[float32](t.Context(), open(t, gpu.CPU()), layout{n: 3 * referencePiece}, 1)
+	require.NoError(t, err)
+	w := Workload{Shape: []int{r.n}, Loss: smoothl1.Loss{Beta: 1}}
+	o := w.operations()[0]
+	want, err := r.expect(t.Context(), w, o, 0)
+	require.NoError(t, err)
 	visited := 0
-	err := pieces(ctx, 2*piece, 0, func(int, answers[float32]) error {
+	err = want.outputs(&looked{t.Context(), func() {}, 1}, &o, func(int, []float32) error {
 		visited++
 		return nil
 	})
 	require.ErrorIs(t, err, context.Canceled)
 	require.Equal(t, 1, visited)
-	r, err := newRotation[float32](t.Context(), open(t, gpu.CPU()), 1, 1)
+	_, err = r.expect(&looked{t.Context(), func() {}, 1}, w, o, 0)
+	require.ErrorIs(t, err, context.Canceled)
+	require.NoError(t, r.close())
+	r, err = newRotation[float32](t.Context(), open(t, gpu.CPU()), layout{n: 1}, 1)
 	require.NoError(t, err)
-	require.ErrorIs(t, r.fill(ctx, r.whole[0], 1), context.Canceled)
+	require.ErrorIs(t, fill(&looked{t.Context(), func() {}, 0}, r.whole[0], generateWeights[float32]), context.Canceled)
 	require.NoError(t, r.close())
 }

@@ -12,6 +12,8 @@ type Workload struct {
 	Shape []int
 	DType smoothl1.DType
 	Loss  smoothl1.Loss
+	// Ops are the names of the operations to measure; nil stands for Ops. Those with rows take the last dimension of Shape as columns.
+	Ops []string
 	// Threads is the number of threads of the CPU; 0: GOMAXPROCS.
 	Threads int
 }
@@ -23,6 +25,22 @@ func (w Workload) N() int {
 		n *= d
 	}
 	return n
+}
+
+// rows returns the number of rows of pred, whose columns are its last dimension.
+func (w Workload) rows() int {
+	if len(w.Shape) == 0 {
+		return 1
+	}
+	return max(1, w.N()/max(1, w.Shape[len(w.Shape)-1]))
+}
+
+// Operations returns the names of the operations to measure.
+func (w Workload) Operations() []string {
+	if w.Ops == nil {
+		return Ops
+	}
+	return w.Ops
 }
 
 // Named returns workloads with the shapes of known models, without the weights and masks that some of them use.
@@ -50,6 +68,33 @@ func Sizes(sizes []int, types []smoothl1.DType, betas []float64) (all []Workload
 			for _, beta := range betas {
 				all = append(all, Workload{Shape: []int{n}, DType: t, Loss: smoothl1.Loss{Beta: beta, Reduction: smoothl1.Mean}})
 			}
+		}
+	}
+	return all
+}
+
+// Further returns workloads of the further operations: for each type and size, a matrix of rows of 4, such as boxes, with its elements
+// weighted and masked, and its rows; for the types of 16 bits also the operations on pred and target alone; for float64 only the weighted
+// one. And for each type but float64 steps of deep Q-learning, with 6 actions, of each batch.
+func Further(sizes, batches []int, types []smoothl1.DType) (all []Workload) {
+	loss := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}
+	matrices := []string{Weighted, Masked, WeightedMasked, Boxes}
+	for _, t := range types {
+		ops := matrices
+		switch {
+		case t == smoothl1.Float64:
+			ops = []string{Weighted}
+		case t.Computing() != t:
+			ops = slices.Concat(Ops, matrices)
+		}
+		for _, n := range sizes {
+			all = append(all, Workload{Shape: []int{n / 4, 4}, DType: t, Loss: loss, Ops: ops})
+		}
+		if t == smoothl1.Float64 {
+			continue
+		}
+		for _, batch := range batches {
+			all = append(all, Workload{Name: "DQN", Shape: []int{batch, 6}, DType: t, Loss: loss, Ops: []string{DQNStep}})
 		}
 	}
 	return all

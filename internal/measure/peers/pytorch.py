@@ -1,5 +1,8 @@
 """PyTorch as users call it; compiled; and with all its memory allocated beforehand, which no training loop does. It uses
 only what PyTorch 1.13 to 2.11 have in common, and does not need NumPy.
+
+Types of 16 bits are widened to float32, as autocast does for this loss: computed in 16 bits, the gradient of a large mean would vanish.
+Preallocated, they are not, because PyTorch has no such operation.
 """
 # on cuda: pytorch; pytorch, compiled
 # on cpu: pytorch; pytorch, compiled; pytorch, preallocated
@@ -22,11 +25,13 @@ class Contender(Clock):
             raise Missing("PyTorch %s has no CUDA device (it was built %s)" % (
                 torch.__version__, "for CUDA " + torch.version.cuda if torch.version.cuda else "without CUDA"))
         self.where, self.compiled, self.preallocated = torch.device(where), variant == "compiled", variant == "preallocated"
-        self.dtypes = {"float32": torch.float32, "float64": torch.float64}
+        self.dtypes = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
         self.version, self.cuda = str(torch.__version__), torch.version.cuda or ""
         self.device = torch.cuda.get_device_name() if where == "cuda" else "CPU"
+        self.operations = None
         if self.preallocated:
             self.bits = None  # the same as eager PyTorch's
+            self.operations = ["forward none", "forward", "backward", "forward+backward"]
         if self.compiled:
             self.try_to_compile()
 
@@ -55,38 +60,96 @@ class Contender(Clock):
 
     # Arrays.
 
-    def prepare(self, n, dtype, kind, beta, reduction, count, memory, threads):
-        self.pred = self.target = self.out = None  # free the last workload's memory first
+    def prepare(self, rows, columns, dtype, kind, beta, reduction, weight, mask, index, count, memory, places, threads):
+        self.pred = self.target = self.out = self.weight = self.mask = self.index = None  # free the last workload's memory first
         if self.where.type == "cuda":
             torch.cuda.empty_cache()
         if threads:
             torch.set_num_threads(threads)
-        self.n, self.kind, self.beta, self.reduction = n, kind, beta, reduction
-        kinds = self.dtypes[dtype]
+        self.rows, self.columns, self.n = rows, columns, rows * columns
+        self.kind, self.beta, self.reduction, self.dtype = kind, beta, reduction, self.dtypes[dtype]
         if memory is not None:
-            self.pred, self.target, self.out = (torch.frombuffer(memory, dtype=kinds, count=count, offset=k * len(memory) // 3) for k in range(3))
+            at = lambda name, dtype: torch.frombuffer(memory, dtype=dtype, count=count, offset=places[name])
+            self.pred, self.target, self.out = (at(name, self.dtype) for name in ("pred", "target", "out"))
+            if weight:
+                self.weight = at("weight", self.dtype)
+            if mask:
+                self.mask = at("mask", torch.bool)
+            if index:
+                self.index = at("index", torch.int32)
         else:
-            self.pred, self.target = (torch.rand(count, device=self.where, dtype=kinds).mul_(4).sub_(2) for _ in range(2))
+            random = lambda: torch.rand(count, device=self.where)
+            self.pred, self.target = (random().mul_(4).sub_(2).to(self.dtype) for _ in range(2))
             if self.preallocated:
                 self.out = torch.empty_like(self.pred)
+            if weight:
+                self.weight = random().to(self.dtype)
+            if mask:
+                self.mask = random() < 0.5
+            if index:
+                self.index = torch.randint(columns, (count,), device=self.where)
+        if index:
+            self.index = self.index.long()  # the only type that gather takes
         if self.preallocated:
-            self.one, self.sum = (torch.ones((), device=self.where, dtype=kinds) for _ in range(2))
-            self.room = torch.empty(n, device=self.where, dtype=kinds)  # a reduced loss would allocate its terms, so it is done as two operations
+            self.one, self.sum = (torch.ones((), device=self.where, dtype=self.dtype) for _ in range(2))
+            self.room = torch.empty(self.n, device=self.where, dtype=self.dtype)  # a reduced loss would allocate its terms, so it is done as two operations
         self.forget()
-        self.terms, self.reduced = self.as_asked(self.loss_of(kind, beta, "none")), self.as_asked(self.loss_of(kind, beta, reduction))
+        self.functions = {}  # compiled when they are first used
 
     # Operations.
 
+    def composition(self, op):
+        """Returns the function that an operation computes, of pred and target, as vectors or, if it has rows, as matrices; and which of
+        weight, mask and index it takes beside them."""
+        each, reduced, wide = self.loss_of(self.kind, self.beta, "none"), self.loss_of(self.kind, self.beta, self.reduction), lambda x: x
+        terms = each
+        if self.dtype in (torch.float16, torch.bfloat16):
+            wide, narrow_each, narrow_reduced = torch.Tensor.float, each, reduced
+            each = lambda p, t: narrow_each(p.float(), t.float())
+            reduced = lambda p, t: narrow_reduced(p.float(), t.float())
+            terms = lambda p, t: each(p, t).to(self.dtype)
+        zero = torch.zeros((), device=self.where, dtype=wide(self.pred[:1]).dtype)
+
+        def masked(p, t, mask):
+            return torch.where(mask, each(p, t), zero).sum() / mask.sum()
+
+        def weighted_masked(p, t, weight, mask):
+            weight = torch.where(mask, wide(weight), zero)
+            return torch.where(mask, each(p, t) * weight, zero).sum() / weight.sum()
+
+        def boxes(p, t, weight, mask):
+            return torch.where(mask, each(p, t) * wide(weight), zero).sum() / (mask.sum() * self.columns)
+
+        return {
+            "forward none": (terms, ()),
+            "weighted": (lambda p, t, weight: (each(p, t) * wide(weight)).mean(), ("weight",)),
+            "masked": (masked, ("mask",)),
+            "weighted, masked": (weighted_masked, ("weight", "mask")),
+            "boxes": (boxes, ("weight", "mask")),
+            "DQN step": (lambda p, t, index: reduced(p.gather(1, index), t), ("index",)),
+        }.get(op, (reduced, ()))
+
     def call(self, op, first):
-        p, t = self.pred[first:first + self.n], self.target[first:first + self.n]
+        if op not in self.functions:
+            function, beside = self.composition(op)
+            self.functions[op] = self.as_asked(function), beside
+        function, beside = self.functions[op]
+        n, rows = self.n, self.rows
+        p, t = self.pred[first:first + n], self.target[first:first + n]
+        others = [getattr(self, name)[first:first + n] for name in beside]
         if self.preallocated:
-            return self.call_into(op, p, t, self.out[first:first + self.n])
+            return self.call_into(op, p, t, self.out[first:first + n])
+        if op == "boxes":
+            p, t = (x.view(rows, self.columns) for x in (p, t))
+            others = [x[:rows].view(rows, 1) for x in others]
+        if op == "DQN step":
+            p, t = p.view(rows, self.columns), t[:rows].view(rows, 1)
+            others = [x[:rows].view(rows, 1) for x in others]
         if op in ("forward none", "forward"):
-            function = self.terms if op == "forward none" else self.reduced
             return lambda: function(p, t)
         leaf = p.detach().requires_grad_()  # the same memory
         if op == "backward":
-            graph = self.reduced(leaf, t)
+            graph = function(leaf, t)
 
             def backward():
                 leaf.grad = None
@@ -96,7 +159,7 @@ class Contender(Clock):
 
         def both():
             leaf.grad = None
-            loss = self.reduced(leaf, t)
+            loss = function(leaf, t, *others)
             loss.backward()
             return loss
         both.leaf = leaf
@@ -130,7 +193,7 @@ class Contender(Clock):
         if hasattr(call, "leaf"):
             outcome = call.leaf.grad
         if not self.preallocated and outcome.dim() > 0:
-            self.out[first:first + self.n].copy_(outcome)
+            self.out[first:first + self.n].copy_(outcome.view(-1))
 
     def value(self, outcome):
         return outcome.item() if outcome is not None and outcome.dim() == 0 else None
