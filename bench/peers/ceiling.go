@@ -9,9 +9,9 @@ import (
 
 func init() { contenders = append(contenders, ceilings) }
 
-// ceilings returns calls that move memory as the operations do, but compute nothing.
+// ceilings returns calls that move memory as the operations do, but compute nothing. Arrays of other types are moved as float32s.
 func ceilings(w measure.Workload) (all []measure.Call) {
-	if n := w.N(); n%ceiling.Granule != 0 || n < 1024 {
+	if n := w.N() * w.DType.Size() / 4; n%ceiling.Granule != 0 || n < 1024 {
 		return nil
 	}
 	for _, l := range ceiling.Loops() {

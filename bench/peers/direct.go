@@ -7,7 +7,7 @@ import (
 
 func init() { contenders = append(contenders, direct) }
 
-// direct returns calls of the functions of package cpu, which an op of package gpu calls on the CPU.
+// direct returns calls of the functions of package cpu, which an op of package gpu calls on the CPU: those on pred and target alone.
 func direct(w measure.Workload) (all []measure.Call) {
 	loss := w.Loss
 	calls := map[string]func(pred, target, out []float32) error{
@@ -26,8 +26,10 @@ func direct(w measure.Workload) (all []measure.Call) {
 			return err
 		},
 	}
-	for _, op := range measure.Ops {
-		all = append(all, measure.Call{Op: op, Contender: measure.Direct, Run: calls[op]})
+	for _, op := range w.Operations() {
+		if run := calls[op]; run != nil {
+			all = append(all, measure.Call{Op: op, Contender: measure.Direct, Run: run})
+		}
 	}
 	return all
 }

@@ -25,8 +25,14 @@ import (
 )
 
 // sizes are the lengths of the arrays: a batch of DQN's, a vector, KernelBench's old form, and powers of two that fit the last-level
-// cache, exceed it, and exceed it by far.
-var sizes = []int{32, 1024, 128 * 4096, 1 << 20, 1 << 24, 1 << 26}
+// cache, exceed it, and exceed it by far. The further operations and types are measured on arrays of the lengths in furtherSizes, one of
+// them small enough for any cache of a core, and on batches.
+var (
+	sizes        = []int{32, 1024, 128 * 4096, 1 << 20, 1 << 24, 1 << 26}
+	furtherSizes = []int{1 << 14, 1 << 20, 1 << 24}
+	batches      = []int{32, 1 << 16}
+	furtherTypes = []smoothl1.DType{smoothl1.Float32, smoothl1.Float16, smoothl1.BFloat16, smoothl1.Float64}
+)
 
 // contenders are those in this process in addition to the op on the CPU device. Each has a file of its own, which adds it.
 var contenders []func(measure.Workload) []measure.Call
@@ -47,7 +53,7 @@ func run(rounds, largest int, python, out string) (err error) {
 	if rounds < 1 {
 		return fmt.Errorf("-rounds = %d: want at least 1", rounds)
 	}
-	use := slices.DeleteFunc(slices.Clone(sizes), func(n int) bool { return n > largest })
+	use := workloads(largest)
 	if len(use) == 0 {
 		return fmt.Errorf("-largest = %d: none of the sizes is left: %v", largest, sizes)
 	}
@@ -63,7 +69,7 @@ func run(rounds, largest int, python, out string) (err error) {
 	if err != nil {
 		return err
 	}
-	r, err := measure.Run(context.Background(), measure.Config{Device: dev, Workloads: workloads(use), Samples: 3 * rounds, GuestsEvery: 3,
+	r, err := measure.Run(context.Background(), measure.Config{Device: dev, Workloads: use, Samples: 3 * rounds, GuestsEvery: 3,
 		Locals: contenders, Python: python, Commit: commit(), Rotate: 1, // one set of arrays, which may stay in the caches
 		Report: func(line string) { fmt.Fprintln(os.Stderr, line) }})
 	if err != nil {
@@ -78,15 +84,20 @@ func run(rounds, largest int, python, out string) (err error) {
 	return errors.Join(os.MkdirAll(filepath.Dir(out), 0o755), r.Save(out))
 }
 
-// workloads returns PyTorch's default loss of each size, with one thread and with all.
-func workloads(sizes []int) (all []measure.Workload) {
+// workloads returns those of arrays of at most the given length: PyTorch's default loss of each size, with one thread and with all, and
+// the further operations and types with all.
+func workloads(largest int) (all []measure.Workload) {
 	loss := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}
 	for _, n := range sizes {
 		for _, threads := range slices.Compact([]int{1, runtime.GOMAXPROCS(0)}) {
 			all = append(all, measure.Workload{Shape: []int{n}, Loss: loss, Threads: threads})
 		}
 	}
-	return all
+	for _, w := range measure.Further(furtherSizes, batches, furtherTypes) {
+		w.Threads = runtime.GOMAXPROCS(0)
+		all = append(all, w)
+	}
+	return slices.DeleteFunc(all, func(w measure.Workload) bool { return w.N() > largest })
 }
 
 // findTorch returns an error that names the missing Debian packages, before anything is measured.

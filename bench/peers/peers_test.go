@@ -41,7 +41,7 @@ func TestRun(t *testing.T) {
 	assert.Positive(t, r.One.NS.Median)
 	assert.Zero(t, r.One.Allocations)
 	assert.Contains(t, r.Absent(measure.Eager), "no answer")
-	require.Equal(t, len(workloads([]int{32})), len(r.Groups))
+	require.Equal(t, len(workloads(32)), len(r.Groups))
 	for _, g := range r.Groups {
 		assert.Equal(t, 32, g.N)
 		for _, op := range measure.Ops {
@@ -83,7 +83,8 @@ func TestEveryOpIsCalledDirectlyToo(t *testing.T) {
 // TestCeilings checks that the loops move what their operation says.
 func TestCeilings(t *testing.T) {
 	const n = 1 << 16
-	r, err := measure.Run(t.Context(), measure.Config{Device: openCPU(t), Samples: 1, Rotate: 1, Locals: contenders, Workloads: workloads([]int{n})})
+	r, err := measure.Run(t.Context(), measure.Config{Device: openCPU(t), Samples: 1, Rotate: 1, Locals: contenders,
+		Workloads: []measure.Workload{{Shape: []int{n}, Loss: smoothl1.Loss{Beta: 1}}}})
 	require.NoError(t, err)
 	g := &r.Groups[0]
 	if runtime.GOARCH == "amd64" {
@@ -101,6 +102,41 @@ func TestCeilings(t *testing.T) {
 			assert.Equal(t, 12*n, e.Bytes)
 		}
 	}
+}
+
+// TestCeilingsOfOtherTypes checks that the loops run on arrays of every type, as long as float32s of as many bytes.
+func TestCeilingsOfOtherTypes(t *testing.T) {
+	const n = 1 << 14
+	further := measure.Further([]int{n}, nil, []smoothl1.DType{smoothl1.BFloat16, smoothl1.Float64})
+	r, err := measure.Run(t.Context(), measure.Config{Device: openCPU(t), Samples: 1, Rotate: 1, Locals: contenders, Workloads: further})
+	require.NoError(t, err)
+	for _, g := range r.Groups {
+		for _, e := range g.Entries {
+			if e.Op == measure.Combine {
+				assert.Equal(t, 3*n*g.DType.Size(), e.Bytes)
+			}
+			assert.NotEqual(t, measure.Direct, e.Contender)
+		}
+		speed, _ := g.Ceiling(measure.Weighted)
+		assert.Equal(t, runtime.GOARCH == "amd64", speed > 0)
+	}
+	assert.Empty(t, ceilings(measure.Workload{Shape: []int{1984}, DType: smoothl1.Float16}), "992 float32s are no multiple of the loops' step")
+}
+
+// TestWorkloads checks that the largest length limits the further operations, too.
+func TestWorkloads(t *testing.T) {
+	ops := map[string]int{}
+	for _, w := range workloads(1 << 20) {
+		require.LessOrEqual(t, w.N(), 1<<20)
+		require.Positive(t, w.Threads)
+		for _, op := range w.Operations() {
+			ops[op]++
+		}
+	}
+	for _, op := range measure.FurtherOps {
+		assert.Positive(t, ops[op], op)
+	}
+	assert.Equal(t, 8, ops[measure.Weighted], "four types, two sizes")
 }
 
 func openCPU(t *testing.T) *gpu.Device {

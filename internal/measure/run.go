@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/smoothl1/smoothl1"
@@ -265,38 +263,4 @@ func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *r
 		guests = append(guests, g)
 	}
 	return guests, nil
-}
-
-// String summarizes the group in a line: the speed of a forward and backward pass, or else of its first operation.
-func (g *Group) String() string {
-	e, ok := g.Find(ForwardBackward, Ours)
-	if !ok && len(g.Entries) > 0 {
-		e = g.Entries[0]
-	}
-	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
-	for _, theirs := range g.Entries {
-		if theirs.Op == e.Op && theirs.Contender != e.Contender {
-			s += fmt.Sprintf("; %s %.2f times as long", theirs.Contender, theirs.DeviceNS.Median/e.DeviceNS.Median)
-		}
-	}
-	return s
-}
-
-// Name describes what is computed, and on which arrays.
-func (g *Group) Name() string {
-	shape := make([]string, len(g.Shape))
-	for i, d := range g.Shape {
-		shape[i] = strconv.Itoa(d)
-	}
-	name := fmt.Sprintf("%s %v %v", strings.Join(shape, "×"), g.DType, smoothl1.Loss{Kind: g.Kind, Beta: g.Beta, Reduction: g.Reduction})
-	switch {
-	case g.Threads == 1:
-		name += ", one thread"
-	case g.Threads > 1:
-		name += fmt.Sprintf(", %d threads", g.Threads)
-	}
-	if g.Workload != "" {
-		name = g.Workload + ", " + name
-	}
-	return name
 }

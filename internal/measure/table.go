@@ -3,8 +3,11 @@ package measure
 import (
 	"fmt"
 	"io"
+	"strconv"
 	"strings"
 	"text/tabwriter"
+
+	"github.com/smoothl1/smoothl1"
 )
 
 // Print writes the result as tables.
@@ -56,6 +59,40 @@ func (g *Group) print(b *strings.Builder) {
 			e.GBs(), share, e.NS.Median/1e3, e.NS.P10/1e3, e.NS.P90/1e3)
 	}
 	t.Flush()
+}
+
+// String summarizes the group in a line: the speed of a forward and backward pass, or else of its first operation.
+func (g *Group) String() string {
+	e, ok := g.Find(ForwardBackward, Ours)
+	if !ok && len(g.Entries) > 0 {
+		e = g.Entries[0]
+	}
+	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
+	for _, theirs := range g.Entries {
+		if theirs.Op == e.Op && theirs.Contender != e.Contender {
+			s += fmt.Sprintf("; %s %.2f times as long", theirs.Contender, theirs.DeviceNS.Median/e.DeviceNS.Median)
+		}
+	}
+	return s
+}
+
+// Name describes what is computed, and on which arrays.
+func (g *Group) Name() string {
+	shape := make([]string, len(g.Shape))
+	for i, d := range g.Shape {
+		shape[i] = strconv.Itoa(d)
+	}
+	name := fmt.Sprintf("%s %v %v", strings.Join(shape, "×"), g.DType, smoothl1.Loss{Kind: g.Kind, Beta: g.Beta, Reduction: g.Reduction})
+	switch {
+	case g.Threads == 1:
+		name += ", one thread"
+	case g.Threads > 1:
+		name += fmt.Sprintf(", %d threads", g.Threads)
+	}
+	if g.Workload != "" {
+		name = g.Workload + ", " + name
+	}
+	return name
 }
 
 // BitsSummary summarizes how peers' results compare with ours.
