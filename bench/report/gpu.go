@@ -80,7 +80,7 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for i := range r.Groups {
 		g := &r.Groups[i]
-		for _, op := range measure.Ops {
+		for _, op := range every {
 			if e, ok := g.Find(op, measure.Ours); ok {
 				fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.0f | %s | %s | %s | %s |\n", strings.ReplaceAll(g.Name(), "|", "/"), op, micros(e.DeviceNS.Median),
 					micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), times(g, e, measure.Eager), times(g, e, measure.Compiled), micros(e.NS.Median))

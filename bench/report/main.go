@@ -53,7 +53,7 @@ func run(root, from string) error {
 	if err != nil {
 		return err
 	}
-	if err := paint(r, filepath.Join(root, "docs", "cpu-ceiling.svg")); err != nil {
+	if err := paint(r, filepath.Join(root, "docs")); err != nil {
 		return err
 	}
 	page := filepath.Join(root, "docs", "performance.md")
@@ -64,6 +64,7 @@ func run(root, from string) error {
 	var b bytes.Buffer
 	describe(&b, r, filepath.Base(from))
 	targets(&b, r)
+	furtherTable(&b, r)
 	table(&b, r)
 	devices, err := gpuSection(root)
 	if err != nil {

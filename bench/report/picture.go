@@ -3,6 +3,7 @@ package main
 import (
 	"image/color"
 	"math"
+	"path/filepath"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -22,8 +23,8 @@ var colours = map[string]color.Color{
 
 // points returns the shares of the ceiling of an operation, ours or another contender's, over the number of elements.
 func points(r *measure.Result, op, contender string, all bool) (xy plotter.XYs) {
-	for i := range r.Groups {
-		g := &r.Groups[i]
+	groups, _ := split(r)
+	for _, g := range groups {
 		if (g.Threads > 1) != (all && r.Device.Threads > 1) || share(g, op) == 0 {
 			continue
 		}
@@ -84,8 +85,9 @@ func drawing(r *measure.Result) (*plot.Plot, error) {
 	}
 	p.X.Min, p.X.Max = low/1.2, high*1.2
 	var ticks plot.ConstantTicks
-	for i := range r.Groups {
-		if n := r.Groups[i].N; float64(n) >= low && (i == 0 || r.Groups[i-1].N != n) {
+	groups, _ := split(r)
+	for i, g := range groups {
+		if n := g.N; float64(n) >= low && (i == 0 || groups[i-1].N != n) {
 			ticks = append(ticks, plot.Tick{Value: float64(n), Label: size(n)})
 		}
 	}
@@ -93,11 +95,18 @@ func drawing(r *measure.Result) (*plot.Plot, error) {
 	return p, nil
 }
 
-// paint writes the picture to an SVG file.
-func paint(r *measure.Result, path string) error {
+// paint writes the pictures to SVG files.
+func paint(r *measure.Result, dir string) error {
 	p, err := drawing(r)
 	if err != nil {
 		return err
 	}
-	return p.Save(18*vg.Centimeter, 11*vg.Centimeter, path)
+	_, further := split(r)
+	if err := p.Save(18*vg.Centimeter, 11*vg.Centimeter, filepath.Join(dir, "cpu-ceiling.svg")); err != nil || len(further) == 0 {
+		return err
+	}
+	if p, err = bars(further); err != nil {
+		return err
+	}
+	return p.Save(22*vg.Centimeter, 9*vg.Centimeter, filepath.Join(dir, "cpu-operations.svg"))
 }

@@ -32,10 +32,10 @@ func targets(w io.Writer, r *measure.Result) {
 	fmt.Fprint(w, "### Targets\n\n")
 	fmt.Fprintln(w, "| | elements | threads | × PyTorch | × preallocated | of the ceiling |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|")
+	groups, _ := split(r)
 	for _, t := range goals {
 		for _, n := range t.sizes {
-			for i := range r.Groups {
-				g := &r.Groups[i]
+			for _, g := range groups {
 				if g.N != n || (g.Threads > 1) != (t.all && r.Device.Threads > 1) {
 					continue
 				}
