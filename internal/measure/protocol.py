@@ -108,7 +108,10 @@ class Rotation:
         outcome = call()
         self.contender.wait()
         self.contender.keep(call, 0, outcome)
-        return self.contender.value(outcome)
+        loss = self.contender.value(outcome)
+        if loss is not None and loss - loss != 0:
+            raise ValueError("the loss is %s" % loss)  # JSON has no such number
+        return loss
 
 
 def serve(make):
