@@ -16,10 +16,7 @@ func (x *rich[C]) fuse(q *place, b *room[C]) {
 	f.Weight, f.Mask = x.stored(&x.weight, q, unsafe.Pointer(&b.weight)), x.stored(&x.mask, q, unsafe.Pointer(&b.mask))
 	if f.Weight != nil || f.Mask != nil || x.storage == stage.F32 || x.storage == stage.F64 {
 		if f.Weight == nil {
-			if b.onesType != x.storage {
-				b.setOnes(x.storage)
-			}
-			f.Weight = unsafe.Pointer(&b.ones)
+			f.Weight = b.onesOf(x.storage)
 		}
 		if f.Mask == nil {
 			f.Mask = unsafe.Pointer(&b.all)
@@ -59,6 +56,12 @@ func (x *rich[C]) fuse(q *place, b *room[C]) {
 		streaming = streaming && x.bypasses(&x.gradTarget, target)
 	default:
 		streaming = false
+	}
+	if f.G != f.G { // NaN with the payload that kernels for bfloat16 round
+		f.G = nan[C]()
+	}
+	if f.Norm != f.Norm {
+		f.Norm = nan[C]()
 	}
 	f.Side = C(C(f.Norm*f.G) * f.Outer)
 	if streaming {

@@ -19,11 +19,11 @@ type room[C core.Float] struct {
 	raw                                 [piece]C // stored elements on their way
 	mask                                [piece]uint8
 
-	fused    stage.Fused[C]
-	ones     [piece]C // ones as stored in onesType
-	onesType stage.Storage
-	all      [piece]uint8 // a mask that leaves out nothing
-	params   core.Params[C]
+	fused             stage.Fused[C]
+	ones              [piece]C
+	onesF16, onesBF16 [piece]uint16
+	all               [piece]uint8 // a mask that leaves out nothing
+	params            core.Params[C]
 }
 
 var (
@@ -44,31 +44,18 @@ func freeRooms[C core.Float]() *pool[room[C]] {
 func newRoom[C core.Float]() *room[C] {
 	b := &room[C]{}
 	for i := range b.all {
-		b.all[i] = 1
-	}
-	b.setOnes(stage.F32)
-	if unsafe.Sizeof(C(0)) == 8 {
-		b.setOnes(stage.F64)
+		b.all[i], b.ones[i], b.onesF16[i], b.onesBF16[i] = 1, 1, 0x3c00, 0x3f80
 	}
 	return b
 }
 
-// setOnes fills b.ones with ones of a storage type.
-func (b *room[C]) setOnes(s stage.Storage) {
-	b.onesType = s
+// onesOf returns ones as stored in a storage type.
+func (b *room[C]) onesOf(s stage.Storage) unsafe.Pointer {
 	switch s {
-	case stage.F16, stage.BF16:
-		one := uint16(0x3c00)
-		if s == stage.BF16 {
-			one = 0x3f80
-		}
-		x := unsafe.Slice((*uint16)(unsafe.Pointer(&b.ones)), piece)
-		for i := range x {
-			x[i] = one
-		}
-	default:
-		for i := range b.ones {
-			b.ones[i] = 1
-		}
+	case stage.F16:
+		return unsafe.Pointer(&b.onesF16)
+	case stage.BF16:
+		return unsafe.Pointer(&b.onesBF16)
 	}
+	return unsafe.Pointer(&b.ones)
 }

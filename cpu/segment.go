@@ -3,6 +3,7 @@ package cpu
 import (
 	"unsafe"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/cpu/internal/stage"
 )
@@ -11,8 +12,8 @@ import (
 const shortSegment = 16
 
 // segments computes terms, gradients and second derivatives, without mask and, for terms, weights. A segment is a part of the piece with
-// one beta and one norm: all of it, or a row. If these differ from element to element, or the rows are short, the elements are computed
-// one by one.
+// one beta and one norm: all of it, or a row. Betas that differ from element to element, or in short rows, have stages of their own; if
+// the norms do so too, the elements are computed one by one.
 func (x *rich[C]) segments(q *place, in *operands[C], b *room[C]) {
 	beta, norm := x.beta.present(), x.normByRow()
 	switch {
@@ -20,8 +21,10 @@ func (x *rich[C]) segments(q *place, in *operands[C], b *room[C]) {
 		p := &b.params
 		*p = x.constants
 		x.segment(p, b.norm[0], !x.invalid, in, 0, q.n, b)
-	case x.cols < shortSegment || beta && !x.beta.constantInRows():
+	case norm && (x.cols < shortSegment || beta && !x.beta.constantInRows()):
 		x.elements(q, in, b)
+	case beta && (x.cols < shortSegment || !x.beta.constantInRows()):
+		x.betas(in, b)
 	default:
 		row, col := q.start/x.cols, q.start%x.cols
 		for from := 0; from < q.n; {
@@ -58,19 +61,9 @@ func (x *rich[C]) segment(p *core.Params[C], norm C, valid bool, in *operands[C]
 	if !x.kind.Differentiates() {
 		return
 	}
-	p.Norm, p.G = norm, x.g
-	up := o.up
-	if o.weight != nil { // the weight is part of the upstream gradient
-		p.Norm = 1
-		scaled := b.scaled[from:to]
-		if up != nil {
-			stage.Scale(scaled, up, norm)
-			stage.Mul(scaled, scaled, o.weight)
-		} else {
-			stage.Scale(scaled, o.weight, C(norm*x.g))
-		}
-		up = scaled
-	}
+	var up []C
+	up, p.Norm = x.weighed(&o, norm, b.scaled[from:to])
+	p.G = x.g
 	if x.gradPred.present() || x.gradTarget.present() {
 		p.Out = unsafe.SliceData(grad)
 		p.Kernel, p.Upstream = core.Backward, nil
@@ -85,11 +78,46 @@ func (x *rich[C]) segment(p *core.Params[C], norm C, valid bool, in *operands[C]
 	}
 	if up == nil {
 		up = b.scaled[from:to]
-		for i := range up {
-			up[i] = x.g
-		}
+		stage.Fill(up, x.g)
 	}
 	stage.Second(second, o.pred, o.target, o.dir, up, p.Norm, p.Threshold, p.Divisor)
+}
+
+// weighed returns the upstream gradients, with weights, of which they are a part then, in the given buffer; and the norm, which is a part of
+// them, too, then. Without weights or an elementwise upstream gradient it returns nil.
+func (x *rich[C]) weighed(in *operands[C], norm C, scaled []C) ([]C, C) {
+	switch {
+	case in.weight == nil:
+		return in.up, norm
+	case in.up == nil:
+		stage.Scale(scaled, in.weight, C(norm*x.g))
+	default:
+		stage.Scale(scaled, in.up, norm)
+		stage.Mul(scaled, scaled, in.weight)
+	}
+	return scaled, 1
+}
+
+// betas computes the piece for a beta by element.
+func (x *rich[C]) betas(in *operands[C], b *room[C]) {
+	n, huber := len(in.pred), x.loss.Kind == smoothl1.Huber
+	if x.termsNeeded() {
+		stage.TermsOfBetas(b.term[:n], in.pred, in.target, in.beta, huber)
+	}
+	if !x.kind.Differentiates() {
+		return
+	}
+	up, norm := x.weighed(in, b.norm[0], b.scaled[:n])
+	if up == nil {
+		up = b.scaled[:n]
+		stage.Fill(up, x.g)
+	}
+	if x.gradPred.present() || x.gradTarget.present() {
+		stage.GradientOfBetas(b.gradPred[:n], in.pred, in.target, in.beta, up, norm, huber)
+	}
+	if in.dir != nil {
+		stage.SecondOfBetas(b.second[:n], in.pred, in.target, in.beta, in.dir, up, norm, huber)
+	}
 }
 
 // elements computes the piece element by element, with the functions of the reference.

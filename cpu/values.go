@@ -117,13 +117,23 @@ func (x *rich[C]) maskOf(q *place, b *room[C]) []uint8 {
 	return b.mask[:q.n]
 }
 
-// rowSum returns the chunk sum of a short row.
+// rowSum returns the chunk sum of a short row. Sums start at +0, which −0 does not change.
 func rowSum[C core.Float](row []C, b *room[C]) float64 {
+	switch len(row) {
+	case 1:
+		return 0 + float64(row[0])
+	case 2:
+		return (0 + float64(row[0])) + (0 + float64(row[1]))
+	case 3:
+		return ((0 + float64(row[0])) + (0 + float64(row[2]))) + (0 + float64(row[1]))
+	case 4:
+		return ((0 + float64(row[0])) + (0 + float64(row[2]))) + ((0 + float64(row[1])) + (0 + float64(row[3])))
+	}
 	if len(row) > Lanes {
 		return stage.Sum(row)
 	}
 	for i, term := range row {
-		b.lanes[i] = 0 + float64(term) // −0 becomes +0
+		b.lanes[i] = 0 + float64(term)
 	}
 	return core.Fold(&b.lanes, len(row))
 }

@@ -72,7 +72,7 @@ func (f fused) emit(c *build.Context) {
 	g.flags, g.lanesAt = g.bases["Stores"].(reg.GPVirtual), g.bases["Lanes"].(reg.GPVirtual)
 	g.needs = []string{"sign", "zero", "half"}
 	if f.storage == "BF16" {
-		g.needs = append(g.needs, "one", "round", "nan")
+		g.needs = append(g.needs, "one", "round", "odd")
 	}
 	g.prepare()
 	for i, name := range fusedNumbers {
@@ -347,7 +347,7 @@ func (g *fuser) write(x reg.VecVirtual, at operand.Mem, streaming bool) {
 		half = g.half()
 		g.VCVTPS2PH(operand.U8(0), x, half)
 	case "BF16":
-		half = g.roundBF16(x)
+		half = g.roundBF16(x, false)
 	}
 	g.p(map[bool]string{false: "VMOVU", true: "VMOVNT"}[streaming], half, at)
 }

@@ -117,8 +117,8 @@ var stages = []stage{
 			s.VCVTPS2PH(operand.U8(0), s.load("x"), half)
 			s.storeHalf("dst", half)
 		}},
-	{name: "narrowBF16", needs: []string{"one", "round", "nan"}, loop: "dst[i] = x[i], rounded to a bfloat16", single: true, streaming: true, params: []param{{"dst", halves}, {"x", elements}},
-		body: func(s *stager) { s.storeHalf("dst", s.roundBF16(s.load("x"))) }},
+	{name: "narrowBF16", needs: []string{"one", "round", "nan", "odd"}, loop: "dst[i] = x[i], rounded to a bfloat16", single: true, streaming: true, params: []param{{"dst", halves}, {"x", elements}},
+		body: func(s *stager) { s.storeHalf("dst", s.roundBF16(s.load("x"), true)) }},
 }
 
 // width returns the number of elements of a vector.
@@ -217,18 +217,25 @@ func (g *stager) streamingFlag() operand.Mem {
 // prepare sets the constants that the body needs.
 func (g *stager) prepare() {
 	g.constants = map[string]reg.VecVirtual{}
+	only := map[string]string{"zero": "AVX2", "one": "AVX2", "round": "AVX2", "nan": "AVX2", "odd": "AVX512"}
 	for _, name := range g.needs {
+		if set, ok := only[name]; ok && set != g.set {
+			continue
+		}
 		v := g.vec()
 		switch name {
 		case "sign":
 			g.constant(0x80000000, 0x8000000000000000, v)
-		case "zero":
-			if g.set == "AVX512" { // which has masks
-				continue
-			}
+		case "infinity":
+			g.constant(0x7f800000, 0x7ff0000000000000, v)
+		case "quiet NaN":
+			g.constant(0x7fc00000, 0x7ff8000000000000, v)
+		case "zero", "zero of betas":
 			g.VXORPS(v.AsX(), v.AsX(), v.AsX())
 		case "half":
 			g.constant(0x3f000000, 0x3fe0000000000000, v)
+		case "odd":
+			g.VMOVDQU32(g.bf16Constant(64), v)
 		case "one":
 			g.constant(1, 1, v)
 		case "round":

@@ -17,6 +17,9 @@ func generateStages(_ string, files output) error {
 	fmt.Fprintf(&stubs, "// %s\n\n//go:build amd64 && !purego\n\npackage stage\n\nimport \"unsafe\"\n", config.GeneratedWarning())
 	for _, set := range []string{"AVX2", "AVX512"} {
 		c := build.NewContext()
+		if set == "AVX512" {
+			bf16Constants(c)
+		}
 		for _, s := range stages {
 			for _, double := range s.types() {
 				s.emit(c, double, set)

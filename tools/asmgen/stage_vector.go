@@ -1,6 +1,8 @@
 package main
 
 import (
+	"github.com/mmcloughlin/avo/attr"
+	"github.com/mmcloughlin/avo/build"
 	"github.com/mmcloughlin/avo/operand"
 	"github.com/mmcloughlin/avo/reg"
 )
@@ -135,31 +137,54 @@ func (g *stager) nan(d, x reg.VecVirtual) {
 }
 
 // roundBF16 returns the numbers of x rounded to bfloat16, to nearest even. The sum of the bit pattern and half a unit of the result
-// carries into the exponent, up to infinity.
-func (g *stager) roundBF16(x reg.VecVirtual) reg.VecVirtual {
-	r := g.vec()
-	g.VPSRLD(operand.U8(16), x, r)
-	avx512 := g.set == "AVX512"
-	if avx512 {
-		g.VPANDD(g.constants["one"], r, r)
-	} else {
-		g.VPAND(g.constants["one"], r, r)
+// carries into the exponent, up to infinity. In a NaN whose low half is not 0 it could carry into the sign; nan says whether there may
+// be such ones.
+func (g *stager) roundBF16(x reg.VecVirtual, nan bool) reg.VecVirtual {
+	r, half := g.vec(), g.half()
+	if g.set == "AVX512" {
+		k := g.K()
+		g.VPTESTMD_BCST(g.bf16Constant(0), x, k)
+		g.VPADDD_BCST(g.bf16Constant(4), x, r)
+		g.VPADDD_BCST(g.bf16Constant(8), x, k, r)
+		if nan {
+			n := g.K()
+			g.VCMPPS(unordered, x, x, n)
+			g.VMOVDQA32(x, n, r)
+			g.VPORD_BCST(g.bf16Constant(12), r, n, r)
+		}
+		g.VPERMW(r, g.constants["odd"], r)
+		return r.AsY().(reg.VecVirtual)
 	}
+	g.VPSRLD(operand.U8(16), x, r)
+	g.VPAND(g.constants["one"], r, r)
 	g.VPADDD(x, r, r)
 	g.VPADDD(g.constants["round"], r, r)
 	g.VPSRLD(operand.U8(16), r, r)
-	half := g.half()
-	if avx512 {
-		k := g.K()
-		g.VCMPPS(unordered, x, x, k)
-		g.VMOVDQA32(g.constants["nan"], k, r)
-		g.VPMOVDW(r, half)
-		return half
+	if nan {
+		m := g.vec()
+		g.VCMPPS(unordered, x, x, m)
+		g.VPBLENDVB(m, g.constants["nan"], r, r)
 	}
-	m := g.vec()
-	g.VCMPPS(unordered, x, x, m)
-	g.VPBLENDVB(m, g.constants["nan"], r, r)
 	g.VEXTRACTI128(operand.U8(1), r, half)
 	g.VPACKUSDW(half, r.AsX(), half)
 	return half
+}
+
+// bf16Constant returns the address of a constant of roundBF16.
+func (g *stager) bf16Constant(offset int) operand.Mem {
+	m := operand.NewDataAddr(operand.NewStaticSymbol("bf16"), 0)
+	return m.Offset(offset)
+}
+
+// bf16Constants writes the constants of roundBF16 for AVX-512: the last bit of the result, half a unit less one and half a unit of it, the
+// bit of quiet NaNs, and the numbers of the upper halves.
+func bf16Constants(c *build.Context) {
+	c.StaticGlobal("bf16")
+	c.DataAttributes(attr.RODATA | attr.NOPTR)
+	for i, v := range []uint32{0x10000, 0x7fff, 0x8000, 0x400000} {
+		c.AddDatum(4*i, operand.U32(v))
+	}
+	for i := range 32 {
+		c.AddDatum(64+2*i, operand.U16(uint16(2*i+1)%64))
+	}
 }

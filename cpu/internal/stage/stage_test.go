@@ -92,6 +92,21 @@ func stagesOf[T core.Float]() map[string]func(t *arraysOf[T], streaming bool) fl
 			Second(t.dst, t.a, t.b, t.c, t.d, 0.7, 1, 0.1)
 			return 0
 		},
+		"TermsOfBetas, smooth L1": func(t *arraysOf[T], s bool) float64 { TermsOfBetas(t.dst, t.a, t.b, t.c, false); return 0 },
+		"TermsOfBetas, Huber":     func(t *arraysOf[T], s bool) float64 { TermsOfBetas(t.dst, t.a, t.b, t.c, true); return 0 },
+		"GradientOfBetas, smooth L1": func(t *arraysOf[T], s bool) float64 {
+			GradientOfBetas(t.dst, t.a, t.b, t.c, t.d, 0.7, false)
+			return 0
+		},
+		"GradientOfBetas, Huber": func(t *arraysOf[T], s bool) float64 { GradientOfBetas(t.dst, t.a, t.b, t.c, t.d, 0.7, true); return 0 },
+		"SecondOfBetas, smooth L1": func(t *arraysOf[T], s bool) float64 {
+			SecondOfBetas(t.dst, t.a, t.b, t.c, t.neg, t.d, 0.7, false)
+			return 0
+		},
+		"SecondOfBetas, Huber": func(t *arraysOf[T], s bool) float64 {
+			SecondOfBetas(t.dst, t.a, t.b, t.c, t.neg, t.d, 0.7, true)
+			return 0
+		},
 		"Sum":              func(t *arraysOf[T], s bool) float64 { return Sum(t.a) },
 		"SumWeighed":       func(t *arraysOf[T], s bool) float64 { return SumWeighed(t.dst, t.a, t.b) },
 		"SumChosen":        func(t *arraysOf[T], s bool) float64 { return SumChosen(t.dst, t.a, t.mask) },

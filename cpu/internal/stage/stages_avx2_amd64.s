@@ -1661,6 +1661,1616 @@ doneStreaming:
 	VZEROUPPER
 	RET
 
+// func termsSmoothF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·termsSmoothF32AVX2(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, DI
+	JL           few
+
+four:
+	VMOVUPS   (CX)(SI*4), Y5
+	VSUBPS    (DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   (BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VDIVPS    Y6, Y7, Y7
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(SI*4)
+	VMOVUPS   32(CX)(SI*4), Y5
+	VSUBPS    32(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   32(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VDIVPS    Y6, Y7, Y7
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(SI*4)
+	VMOVUPS   64(CX)(SI*4), Y5
+	VSUBPS    64(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   64(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VDIVPS    Y6, Y7, Y7
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(SI*4)
+	VMOVUPS   96(CX)(SI*4), Y5
+	VSUBPS    96(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   96(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VDIVPS    Y6, Y7, Y7
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(SI*4)
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x00000020, DI
+	JGE       four
+
+few:
+	ADDQ $0x00000020, DI
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(SI*4), Y5
+	VSUBPS    (DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   (BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VDIVPS    Y6, Y7, Y7
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(SI*4)
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, DI
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsSmoothF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·termsSmoothF64AVX2(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVQ         $0x8000000000000000, R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         $0x3fe0000000000000, R8
+	VMOVQ        R8, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R8
+	VMOVQ        R8, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R8
+	VMOVQ        R8, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, DI
+	JL           few
+
+four:
+	VMOVUPD   (CX)(SI*8), Y5
+	VSUBPD    (DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   (BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VDIVPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(SI*8)
+	VMOVUPD   32(CX)(SI*8), Y5
+	VSUBPD    32(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   32(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VDIVPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(SI*8)
+	VMOVUPD   64(CX)(SI*8), Y5
+	VSUBPD    64(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   64(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VDIVPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(SI*8)
+	VMOVUPD   96(CX)(SI*8), Y5
+	VSUBPD    96(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   96(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VDIVPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(SI*8)
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, DI
+	JGE       four
+
+few:
+	ADDQ $0x00000010, DI
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(SI*8), Y5
+	VSUBPD    (DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   (BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VDIVPD    Y6, Y7, Y7
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(SI*8)
+	ADDQ      $0x00000004, SI
+	SUBQ      $0x00000004, DI
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientSmoothF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·gradientSmoothF32AVX2(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSS (DI), Y0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVL         $0x80000000, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, R8
+	JL           few
+
+four:
+	VMOVUPS   (CX)(DI*4), Y5
+	VSUBPS    (DX)(DI*4), Y5, Y5
+	VMOVUPS   (BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   (SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VDIVPS    Y6, Y8, Y8
+	VCMPPS    $0x00, Y2, Y6, Y10
+	VBLENDVPS Y10, Y7, Y8, Y8
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(DI*4)
+	VMOVUPS   32(CX)(DI*4), Y5
+	VSUBPS    32(DX)(DI*4), Y5, Y5
+	VMOVUPS   32(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   32(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VDIVPS    Y6, Y8, Y8
+	VCMPPS    $0x00, Y2, Y6, Y10
+	VBLENDVPS Y10, Y7, Y8, Y8
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(DI*4)
+	VMOVUPS   64(CX)(DI*4), Y5
+	VSUBPS    64(DX)(DI*4), Y5, Y5
+	VMOVUPS   64(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   64(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VDIVPS    Y6, Y8, Y8
+	VCMPPS    $0x00, Y2, Y6, Y10
+	VBLENDVPS Y10, Y7, Y8, Y8
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(DI*4)
+	VMOVUPS   96(CX)(DI*4), Y5
+	VSUBPS    96(DX)(DI*4), Y5, Y5
+	VMOVUPS   96(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   96(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VDIVPS    Y6, Y8, Y8
+	VCMPPS    $0x00, Y2, Y6, Y10
+	VBLENDVPS Y10, Y7, Y8, Y8
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(DI*4)
+	ADDQ      $0x00000020, DI
+	SUBQ      $0x00000020, R8
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R8
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(DI*4), Y5
+	VSUBPS    (DX)(DI*4), Y5, Y5
+	VMOVUPS   (BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   (SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VDIVPS    Y6, Y8, Y8
+	VCMPPS    $0x00, Y2, Y6, Y10
+	VBLENDVPS Y10, Y7, Y8, Y8
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(DI*4)
+	ADDQ      $0x00000008, DI
+	SUBQ      $0x00000008, R8
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientSmoothF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·gradientSmoothF64AVX2(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVQ         $0x8000000000000000, R9
+	VMOVQ        R9, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R9
+	VMOVQ        R9, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R9
+	VMOVQ        R9, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, R8
+	JL           few
+
+four:
+	VMOVUPD   (CX)(DI*8), Y5
+	VSUBPD    (DX)(DI*8), Y5, Y5
+	VMOVUPD   (BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   (SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VDIVPD    Y6, Y8, Y8
+	VCMPPD    $0x00, Y2, Y6, Y10
+	VBLENDVPD Y10, Y7, Y8, Y8
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(DI*8)
+	VMOVUPD   32(CX)(DI*8), Y5
+	VSUBPD    32(DX)(DI*8), Y5, Y5
+	VMOVUPD   32(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   32(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VDIVPD    Y6, Y8, Y8
+	VCMPPD    $0x00, Y2, Y6, Y10
+	VBLENDVPD Y10, Y7, Y8, Y8
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(DI*8)
+	VMOVUPD   64(CX)(DI*8), Y5
+	VSUBPD    64(DX)(DI*8), Y5, Y5
+	VMOVUPD   64(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   64(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VDIVPD    Y6, Y8, Y8
+	VCMPPD    $0x00, Y2, Y6, Y10
+	VBLENDVPD Y10, Y7, Y8, Y8
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(DI*8)
+	VMOVUPD   96(CX)(DI*8), Y5
+	VSUBPD    96(DX)(DI*8), Y5, Y5
+	VMOVUPD   96(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   96(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VDIVPD    Y6, Y8, Y8
+	VCMPPD    $0x00, Y2, Y6, Y10
+	VBLENDVPD Y10, Y7, Y8, Y8
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(DI*8)
+	ADDQ      $0x00000010, DI
+	SUBQ      $0x00000010, R8
+	JGE       four
+
+few:
+	ADDQ $0x00000010, R8
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(DI*8), Y5
+	VSUBPD    (DX)(DI*8), Y5, Y5
+	VMOVUPD   (BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   (SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VDIVPD    Y6, Y8, Y8
+	VCMPPD    $0x00, Y2, Y6, Y10
+	VBLENDVPD Y10, Y7, Y8, Y8
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(DI*8)
+	ADDQ      $0x00000004, DI
+	SUBQ      $0x00000004, R8
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondSmoothF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·secondSmoothF32AVX2(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSS (R8), Y0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, R9
+	JL           few
+
+four:
+	VMOVUPS   (CX)(R8*4), Y5
+	VSUBPS    (DX)(R8*4), Y5, Y5
+	VMOVUPS   (BX)(R8*4), Y6
+	VMOVUPS   (SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    (DI)(R8*4), Y7, Y7
+	VDIVPS    Y6, Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, (AX)(R8*4)
+	VMOVUPS   32(CX)(R8*4), Y5
+	VSUBPS    32(DX)(R8*4), Y5, Y5
+	VMOVUPS   32(BX)(R8*4), Y6
+	VMOVUPS   32(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    32(DI)(R8*4), Y7, Y7
+	VDIVPS    Y6, Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(R8*4)
+	VMOVUPS   64(CX)(R8*4), Y5
+	VSUBPS    64(DX)(R8*4), Y5, Y5
+	VMOVUPS   64(BX)(R8*4), Y6
+	VMOVUPS   64(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    64(DI)(R8*4), Y7, Y7
+	VDIVPS    Y6, Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(R8*4)
+	VMOVUPS   96(CX)(R8*4), Y5
+	VSUBPS    96(DX)(R8*4), Y5, Y5
+	VMOVUPS   96(BX)(R8*4), Y6
+	VMOVUPS   96(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    96(DI)(R8*4), Y7, Y7
+	VDIVPS    Y6, Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(R8*4)
+	ADDQ      $0x00000020, R8
+	SUBQ      $0x00000020, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R9
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(R8*4), Y5
+	VSUBPS    (DX)(R8*4), Y5, Y5
+	VMOVUPS   (BX)(R8*4), Y6
+	VMOVUPS   (SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    (DI)(R8*4), Y7, Y7
+	VDIVPS    Y6, Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1d, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, (AX)(R8*4)
+	ADDQ      $0x00000008, R8
+	SUBQ      $0x00000008, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondSmoothF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·secondSmoothF64AVX2(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSD (R8), Y0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVQ         $0x8000000000000000, R10
+	VMOVQ        R10, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R10
+	VMOVQ        R10, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R10
+	VMOVQ        R10, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, R9
+	JL           few
+
+four:
+	VMOVUPD   (CX)(R8*8), Y5
+	VSUBPD    (DX)(R8*8), Y5, Y5
+	VMOVUPD   (BX)(R8*8), Y6
+	VMOVUPD   (SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    (DI)(R8*8), Y7, Y7
+	VDIVPD    Y6, Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, (AX)(R8*8)
+	VMOVUPD   32(CX)(R8*8), Y5
+	VSUBPD    32(DX)(R8*8), Y5, Y5
+	VMOVUPD   32(BX)(R8*8), Y6
+	VMOVUPD   32(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    32(DI)(R8*8), Y7, Y7
+	VDIVPD    Y6, Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(R8*8)
+	VMOVUPD   64(CX)(R8*8), Y5
+	VSUBPD    64(DX)(R8*8), Y5, Y5
+	VMOVUPD   64(BX)(R8*8), Y6
+	VMOVUPD   64(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    64(DI)(R8*8), Y7, Y7
+	VDIVPD    Y6, Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(R8*8)
+	VMOVUPD   96(CX)(R8*8), Y5
+	VSUBPD    96(DX)(R8*8), Y5, Y5
+	VMOVUPD   96(BX)(R8*8), Y6
+	VMOVUPD   96(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    96(DI)(R8*8), Y7, Y7
+	VDIVPD    Y6, Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(R8*8)
+	ADDQ      $0x00000010, R8
+	SUBQ      $0x00000010, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000010, R9
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(R8*8), Y5
+	VSUBPD    (DX)(R8*8), Y5, Y5
+	VMOVUPD   (BX)(R8*8), Y6
+	VMOVUPD   (SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    (DI)(R8*8), Y7, Y7
+	VDIVPD    Y6, Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1d, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, (AX)(R8*8)
+	ADDQ      $0x00000004, R8
+	SUBQ      $0x00000004, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHuberF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·termsHuberF32AVX2(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, DI
+	JL           few
+
+four:
+	VMOVUPS   (CX)(SI*4), Y5
+	VSUBPS    (DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   (BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VMULPS    Y6, Y8, Y8
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(SI*4)
+	VMOVUPS   32(CX)(SI*4), Y5
+	VSUBPS    32(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   32(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VMULPS    Y6, Y8, Y8
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(SI*4)
+	VMOVUPS   64(CX)(SI*4), Y5
+	VSUBPS    64(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   64(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VMULPS    Y6, Y8, Y8
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(SI*4)
+	VMOVUPS   96(CX)(SI*4), Y5
+	VSUBPS    96(DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   96(BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VMULPS    Y6, Y8, Y8
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(SI*4)
+	ADDQ      $0x00000020, SI
+	SUBQ      $0x00000020, DI
+	JGE       four
+
+few:
+	ADDQ $0x00000020, DI
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(SI*4), Y5
+	VSUBPS    (DX)(SI*4), Y5, Y5
+	VANDNPS   Y5, Y0, Y5
+	VMOVUPS   (BX)(SI*4), Y6
+	VMULPS    Y5, Y1, Y7
+	VMULPS    Y5, Y7, Y7
+	VMULPS    Y6, Y1, Y8
+	VSUBPS    Y8, Y5, Y8
+	VMULPS    Y6, Y8, Y8
+	VCMPPS    $0x11, Y6, Y5, Y5
+	VBLENDVPS Y5, Y7, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(SI*4)
+	ADDQ      $0x00000008, SI
+	SUBQ      $0x00000008, DI
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHuberF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·termsHuberF64AVX2(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVQ         $0x8000000000000000, R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Y0
+	MOVQ         $0x3fe0000000000000, R8
+	VMOVQ        R8, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R8
+	VMOVQ        R8, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R8
+	VMOVQ        R8, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, DI
+	JL           few
+
+four:
+	VMOVUPD   (CX)(SI*8), Y5
+	VSUBPD    (DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   (BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VMULPD    Y6, Y8, Y8
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(SI*8)
+	VMOVUPD   32(CX)(SI*8), Y5
+	VSUBPD    32(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   32(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VMULPD    Y6, Y8, Y8
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(SI*8)
+	VMOVUPD   64(CX)(SI*8), Y5
+	VSUBPD    64(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   64(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VMULPD    Y6, Y8, Y8
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(SI*8)
+	VMOVUPD   96(CX)(SI*8), Y5
+	VSUBPD    96(DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   96(BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VMULPD    Y6, Y8, Y8
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(SI*8)
+	ADDQ      $0x00000010, SI
+	SUBQ      $0x00000010, DI
+	JGE       four
+
+few:
+	ADDQ $0x00000010, DI
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(SI*8), Y5
+	VSUBPD    (DX)(SI*8), Y5, Y5
+	VANDNPD   Y5, Y0, Y5
+	VMOVUPD   (BX)(SI*8), Y6
+	VMULPD    Y5, Y1, Y7
+	VMULPD    Y5, Y7, Y7
+	VMULPD    Y6, Y1, Y8
+	VSUBPD    Y8, Y5, Y8
+	VMULPD    Y6, Y8, Y8
+	VCMPPD    $0x11, Y6, Y5, Y5
+	VBLENDVPD Y5, Y7, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(SI*8)
+	ADDQ      $0x00000004, SI
+	SUBQ      $0x00000004, DI
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientHuberF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·gradientHuberF32AVX2(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSS (DI), Y0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVL         $0x80000000, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, R8
+	JL           few
+
+four:
+	VMOVUPS   (CX)(DI*4), Y5
+	VSUBPS    (DX)(DI*4), Y5, Y5
+	VMOVUPS   (BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   (SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y6, Y9, Y9
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(DI*4)
+	VMOVUPS   32(CX)(DI*4), Y5
+	VSUBPS    32(DX)(DI*4), Y5, Y5
+	VMOVUPS   32(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   32(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y6, Y9, Y9
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(DI*4)
+	VMOVUPS   64(CX)(DI*4), Y5
+	VSUBPS    64(DX)(DI*4), Y5, Y5
+	VMOVUPS   64(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   64(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y6, Y9, Y9
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(DI*4)
+	VMOVUPS   96(CX)(DI*4), Y5
+	VSUBPS    96(DX)(DI*4), Y5, Y5
+	VMOVUPS   96(BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   96(SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y6, Y9, Y9
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(DI*4)
+	ADDQ      $0x00000020, DI
+	SUBQ      $0x00000020, R8
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R8
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(DI*4), Y5
+	VSUBPS    (DX)(DI*4), Y5, Y5
+	VMOVUPS   (BX)(DI*4), Y6
+	VANDNPS   Y5, Y1, Y7
+	VMOVUPS   (SI)(DI*4), Y9
+	VMULPS    Y5, Y0, Y8
+	VMULPS    Y9, Y8, Y8
+	VMULPS    Y0, Y9, Y9
+	VMULPS    Y6, Y9, Y9
+	VANDPS    Y1, Y5, Y5
+	VXORPS    Y9, Y5, Y5
+	VCMPPS    $0x1e, Y6, Y7, Y7
+	VBLENDVPS Y7, Y5, Y8, Y8
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y7
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y7, Y7
+	VBLENDVPS Y7, Y8, Y5, Y5
+	VMOVUPS   Y5, (AX)(DI*4)
+	ADDQ      $0x00000008, DI
+	SUBQ      $0x00000008, R8
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientHuberF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·gradientHuberF64AVX2(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSD (DI), Y0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVQ         $0x8000000000000000, R9
+	VMOVQ        R9, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R9
+	VMOVQ        R9, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R9
+	VMOVQ        R9, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, R8
+	JL           few
+
+four:
+	VMOVUPD   (CX)(DI*8), Y5
+	VSUBPD    (DX)(DI*8), Y5, Y5
+	VMOVUPD   (BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   (SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VMULPD    Y6, Y9, Y9
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(DI*8)
+	VMOVUPD   32(CX)(DI*8), Y5
+	VSUBPD    32(DX)(DI*8), Y5, Y5
+	VMOVUPD   32(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   32(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VMULPD    Y6, Y9, Y9
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(DI*8)
+	VMOVUPD   64(CX)(DI*8), Y5
+	VSUBPD    64(DX)(DI*8), Y5, Y5
+	VMOVUPD   64(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   64(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VMULPD    Y6, Y9, Y9
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(DI*8)
+	VMOVUPD   96(CX)(DI*8), Y5
+	VSUBPD    96(DX)(DI*8), Y5, Y5
+	VMOVUPD   96(BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   96(SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VMULPD    Y6, Y9, Y9
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(DI*8)
+	ADDQ      $0x00000010, DI
+	SUBQ      $0x00000010, R8
+	JGE       four
+
+few:
+	ADDQ $0x00000010, R8
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(DI*8), Y5
+	VSUBPD    (DX)(DI*8), Y5, Y5
+	VMOVUPD   (BX)(DI*8), Y6
+	VANDNPD   Y5, Y1, Y7
+	VMOVUPD   (SI)(DI*8), Y9
+	VMULPD    Y5, Y0, Y8
+	VMULPD    Y9, Y8, Y8
+	VMULPD    Y0, Y9, Y9
+	VMULPD    Y6, Y9, Y9
+	VANDPD    Y1, Y5, Y5
+	VXORPD    Y9, Y5, Y5
+	VCMPPD    $0x1e, Y6, Y7, Y7
+	VBLENDVPD Y7, Y5, Y8, Y8
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y7
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y7, Y7
+	VBLENDVPD Y7, Y8, Y5, Y5
+	VMOVUPD   Y5, (AX)(DI*8)
+	ADDQ      $0x00000004, DI
+	SUBQ      $0x00000004, R8
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondHuberF32AVX2(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·secondHuberF32AVX2(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSS (R8), Y0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Y4
+	SUBQ         $0x00000020, R9
+	JL           few
+
+four:
+	VMOVUPS   (CX)(R8*4), Y5
+	VSUBPS    (DX)(R8*4), Y5, Y5
+	VMOVUPS   (BX)(R8*4), Y6
+	VMOVUPS   (SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    (DI)(R8*4), Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, (AX)(R8*4)
+	VMOVUPS   32(CX)(R8*4), Y5
+	VSUBPS    32(DX)(R8*4), Y5, Y5
+	VMOVUPS   32(BX)(R8*4), Y6
+	VMOVUPS   32(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    32(DI)(R8*4), Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(R8*4)
+	VMOVUPS   64(CX)(R8*4), Y5
+	VSUBPS    64(DX)(R8*4), Y5, Y5
+	VMOVUPS   64(BX)(R8*4), Y6
+	VMOVUPS   64(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    64(DI)(R8*4), Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 64(AX)(R8*4)
+	VMOVUPS   96(CX)(R8*4), Y5
+	VSUBPS    96(DX)(R8*4), Y5, Y5
+	VMOVUPS   96(BX)(R8*4), Y6
+	VMOVUPS   96(SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    96(DI)(R8*4), Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, 96(AX)(R8*4)
+	ADDQ      $0x00000020, R8
+	SUBQ      $0x00000020, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R9
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(R8*4), Y5
+	VSUBPS    (DX)(R8*4), Y5, Y5
+	VMOVUPS   (BX)(R8*4), Y6
+	VMOVUPS   (SI)(R8*4), Y7
+	VMULPS    Y0, Y7, Y7
+	VMULPS    (DI)(R8*4), Y7, Y7
+	VANDNPS   Y5, Y1, Y8
+	VCMPPS    $0x11, Y6, Y8, Y8
+	VANDPS    Y8, Y7, Y7
+	VCMPPS    $0x03, Y5, Y5, Y8
+	VBLENDVPS Y8, Y5, Y7, Y7
+	VMOVAPS   Y4, Y5
+	VCMPPS    $0x1e, Y2, Y6, Y8
+	VCMPPS    $0x11, Y3, Y6, Y6
+	VANDPS    Y6, Y8, Y8
+	VBLENDVPS Y8, Y7, Y5, Y5
+	VMOVUPS   Y5, (AX)(R8*4)
+	ADDQ      $0x00000008, R8
+	SUBQ      $0x00000008, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondHuberF64AVX2(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·secondHuberF64AVX2(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSD (R8), Y0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVQ         $0x8000000000000000, R10
+	VMOVQ        R10, X1
+	VPBROADCASTQ X1, Y1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R10
+	VMOVQ        R10, X3
+	VPBROADCASTQ X3, Y3
+	MOVQ         $0x7ff8000000000000, R10
+	VMOVQ        R10, X4
+	VPBROADCASTQ X4, Y4
+	SUBQ         $0x00000010, R9
+	JL           few
+
+four:
+	VMOVUPD   (CX)(R8*8), Y5
+	VSUBPD    (DX)(R8*8), Y5, Y5
+	VMOVUPD   (BX)(R8*8), Y6
+	VMOVUPD   (SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    (DI)(R8*8), Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, (AX)(R8*8)
+	VMOVUPD   32(CX)(R8*8), Y5
+	VSUBPD    32(DX)(R8*8), Y5, Y5
+	VMOVUPD   32(BX)(R8*8), Y6
+	VMOVUPD   32(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    32(DI)(R8*8), Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 32(AX)(R8*8)
+	VMOVUPD   64(CX)(R8*8), Y5
+	VSUBPD    64(DX)(R8*8), Y5, Y5
+	VMOVUPD   64(BX)(R8*8), Y6
+	VMOVUPD   64(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    64(DI)(R8*8), Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 64(AX)(R8*8)
+	VMOVUPD   96(CX)(R8*8), Y5
+	VSUBPD    96(DX)(R8*8), Y5, Y5
+	VMOVUPD   96(BX)(R8*8), Y6
+	VMOVUPD   96(SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    96(DI)(R8*8), Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, 96(AX)(R8*8)
+	ADDQ      $0x00000010, R8
+	SUBQ      $0x00000010, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000010, R9
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(R8*8), Y5
+	VSUBPD    (DX)(R8*8), Y5, Y5
+	VMOVUPD   (BX)(R8*8), Y6
+	VMOVUPD   (SI)(R8*8), Y7
+	VMULPD    Y0, Y7, Y7
+	VMULPD    (DI)(R8*8), Y7, Y7
+	VANDNPD   Y5, Y1, Y8
+	VCMPPD    $0x11, Y6, Y8, Y8
+	VANDPD    Y8, Y7, Y7
+	VCMPPD    $0x03, Y5, Y5, Y8
+	VBLENDVPD Y8, Y5, Y7, Y7
+	VMOVAPD   Y4, Y5
+	VCMPPD    $0x1e, Y2, Y6, Y8
+	VCMPPD    $0x11, Y3, Y6, Y6
+	VANDPD    Y6, Y8, Y8
+	VBLENDVPD Y8, Y7, Y5, Y5
+	VMOVUPD   Y5, (AX)(R8*8)
+	ADDQ      $0x00000004, R8
+	SUBQ      $0x00000004, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
 // func addRowsF32AVX2(x *byte, lanes *byte, n int)
 // Requires: AVX
 TEXT ·addRowsF32AVX2(SB), $0-24
@@ -5851,251 +7461,240 @@ TEXT ·fusedOneBF16AVX2(SB), $128-8
 	MOVL         $0x00007fff, R12
 	VMOVD        R12, X4
 	VPBROADCASTD X4, Y4
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X5
-	VPBROADCASTD X5, Y5
-	VBROADCASTSS 72(AX), Y6
-	VBROADCASTSS 76(AX), Y7
-	VMOVUPS      Y7, (SP)
-	VBROADCASTSS 80(AX), Y7
-	VMOVUPS      Y7, 32(SP)
-	VBROADCASTSS 92(AX), Y7
-	VMOVUPS      Y7, 64(SP)
-	VBROADCASTSS 96(AX), Y7
-	VMOVUPS      Y7, 96(SP)
+	VBROADCASTSS 72(AX), Y5
+	VBROADCASTSS 76(AX), Y6
+	VMOVUPS      Y6, (SP)
+	VBROADCASTSS 80(AX), Y6
+	VMOVUPS      Y6, 32(SP)
+	VBROADCASTSS 92(AX), Y6
+	VMOVUPS      Y6, 64(SP)
+	VBROADCASTSS 96(AX), Y6
+	VMOVUPS      Y6, 96(SP)
 	XORQ         AX, AX
 	SHLQ         $0x02, R10
-	VXORPS       Y7, Y7, Y7
-	VMOVUPS      Y7, (R9)
-	VMOVUPS      Y7, 32(R9)
-	VMOVUPS      Y7, 64(R9)
-	VMOVUPS      Y7, 96(R9)
-	VMOVUPS      Y7, 128(R9)
-	VMOVUPS      Y7, 160(R9)
-	VMOVUPS      Y7, 192(R9)
-	VMOVUPS      Y7, 224(R9)
-	VMOVUPS      Y7, 256(R9)
-	VMOVUPS      Y7, 288(R9)
-	VMOVUPS      Y7, 320(R9)
-	VMOVUPS      Y7, 352(R9)
-	VMOVUPS      Y7, 384(R9)
-	VMOVUPS      Y7, 416(R9)
-	VMOVUPS      Y7, 448(R9)
-	VMOVUPS      Y7, 480(R9)
-	VMOVUPS      Y7, 512(R9)
-	VMOVUPS      Y7, 544(R9)
-	VMOVUPS      Y7, 576(R9)
-	VMOVUPS      Y7, 608(R9)
-	VMOVUPS      Y7, 640(R9)
-	VMOVUPS      Y7, 672(R9)
-	VMOVUPS      Y7, 704(R9)
-	VMOVUPS      Y7, 736(R9)
-	VMOVUPS      Y7, 768(R9)
-	VMOVUPS      Y7, 800(R9)
-	VMOVUPS      Y7, 832(R9)
-	VMOVUPS      Y7, 864(R9)
-	VMOVUPS      Y7, 896(R9)
-	VMOVUPS      Y7, 928(R9)
-	VMOVUPS      Y7, 960(R9)
-	VMOVUPS      Y7, 992(R9)
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      Y6, 64(R9)
+	VMOVUPS      Y6, 96(R9)
+	VMOVUPS      Y6, 128(R9)
+	VMOVUPS      Y6, 160(R9)
+	VMOVUPS      Y6, 192(R9)
+	VMOVUPS      Y6, 224(R9)
+	VMOVUPS      Y6, 256(R9)
+	VMOVUPS      Y6, 288(R9)
+	VMOVUPS      Y6, 320(R9)
+	VMOVUPS      Y6, 352(R9)
+	VMOVUPS      Y6, 384(R9)
+	VMOVUPS      Y6, 416(R9)
+	VMOVUPS      Y6, 448(R9)
+	VMOVUPS      Y6, 480(R9)
+	VMOVUPS      Y6, 512(R9)
+	VMOVUPS      Y6, 544(R9)
+	VMOVUPS      Y6, 576(R9)
+	VMOVUPS      Y6, 608(R9)
+	VMOVUPS      Y6, 640(R9)
+	VMOVUPS      Y6, 672(R9)
+	VMOVUPS      Y6, 704(R9)
+	VMOVUPS      Y6, 736(R9)
+	VMOVUPS      Y6, 768(R9)
+	VMOVUPS      Y6, 800(R9)
+	VMOVUPS      Y6, 832(R9)
+	VMOVUPS      Y6, 864(R9)
+	VMOVUPS      Y6, 896(R9)
+	VMOVUPS      Y6, 928(R9)
+	VMOVUPS      Y6, 960(R9)
+	VMOVUPS      Y6, 992(R9)
 
 row:
 	MOVQ         AX, R12
 	ANDQ         $0x7f, R12
-	VPMOVZXWD    (CX)(AX*2), Y7
+	VPMOVZXWD    (CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    (DX)(AX*2), Y7
 	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    (DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y2, Y9
-	VMULPS       Y8, Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VMULPS       32(SP), Y10, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VPMOVZXWD    (BX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VPMOVZXBD    (SI)(AX*1), Y11
-	VPCMPEQD     Y1, Y11, Y11
-	VMULPS       Y9, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VCVTPS2PD    X10, Y12
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       (R9)(R12*8), Y12, Y12
-	VMOVUPD      Y12, (R9)(R12*8)
-	VADDPD       32(R9)(R12*8), Y10, Y10
-	VMOVUPD      Y10, 32(R9)(R12*8)
-	VMULPS       64(SP), Y7, Y10
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       Y9, Y10, Y10
-	VMULPS       64(SP), Y9, Y9
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
 	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    (BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    (SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       (R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 32(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
 	TESTQ        R11, R11
 	JNZ          otherStores1
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (DI)(AX*2)
 
 stored2:
-	VPMOVZXWD    16(CX)(AX*2), Y7
+	VPMOVZXWD    16(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    16(DX)(AX*2), Y7
 	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    16(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y2, Y9
-	VMULPS       Y8, Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VMULPS       32(SP), Y10, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VPMOVZXWD    16(BX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VPMOVZXBD    8(SI)(AX*1), Y11
-	VPCMPEQD     Y1, Y11, Y11
-	VMULPS       Y9, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VCVTPS2PD    X10, Y12
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       64(R9)(R12*8), Y12, Y12
-	VMOVUPD      Y12, 64(R9)(R12*8)
-	VADDPD       96(R9)(R12*8), Y10, Y10
-	VMOVUPD      Y10, 96(R9)(R12*8)
-	VMULPS       64(SP), Y7, Y10
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       Y9, Y10, Y10
-	VMULPS       64(SP), Y9, Y9
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
 	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    16(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    8(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       64(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 96(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
 	TESTQ        R11, R11
 	JNZ          otherStores4
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(DI)(AX*2)
 
 stored5:
-	VPMOVZXWD    32(CX)(AX*2), Y7
+	VPMOVZXWD    32(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    32(DX)(AX*2), Y7
 	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    32(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y2, Y9
-	VMULPS       Y8, Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VMULPS       32(SP), Y10, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VPMOVZXWD    32(BX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VPMOVZXBD    16(SI)(AX*1), Y11
-	VPCMPEQD     Y1, Y11, Y11
-	VMULPS       Y9, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VCVTPS2PD    X10, Y12
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       128(R9)(R12*8), Y12, Y12
-	VMOVUPD      Y12, 128(R9)(R12*8)
-	VADDPD       160(R9)(R12*8), Y10, Y10
-	VMOVUPD      Y10, 160(R9)(R12*8)
-	VMULPS       64(SP), Y7, Y10
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       Y9, Y10, Y10
-	VMULPS       64(SP), Y9, Y9
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
 	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    32(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    16(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       128(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 160(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
 	TESTQ        R11, R11
 	JNZ          otherStores7
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(DI)(AX*2)
 
 stored8:
-	VPMOVZXWD    48(CX)(AX*2), Y7
+	VPMOVZXWD    48(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    48(DX)(AX*2), Y7
 	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    48(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y2, Y9
-	VMULPS       Y8, Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VMULPS       32(SP), Y10, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VPMOVZXWD    48(BX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VPMOVZXBD    24(SI)(AX*1), Y11
-	VPCMPEQD     Y1, Y11, Y11
-	VMULPS       Y9, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VCVTPS2PD    X10, Y12
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       192(R9)(R12*8), Y12, Y12
-	VMOVUPD      Y12, 192(R9)(R12*8)
-	VADDPD       224(R9)(R12*8), Y10, Y10
-	VMOVUPD      Y10, 224(R9)(R12*8)
-	VMULPS       64(SP), Y7, Y10
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       Y9, Y10, Y10
-	VMULPS       64(SP), Y9, Y9
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VSUBPS       (SP), Y7, Y9
 	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    48(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    24(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       192(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 224(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
 	TESTQ        R11, R11
 	JNZ          otherStores10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(DI)(AX*2)
 
 stored11:
 	ADDQ  $0x00000020, AX
@@ -6112,217 +7711,185 @@ done:
 otherStores1:
 	TESTQ        $0x00000002, R11
 	JNZ          streaming3
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (DI)(AX*2)
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (R8)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (R8)(AX*2)
 	JMP          stored2
 
 streaming3:
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, (DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (DI)(AX*2)
 	TESTQ        $0x00000001, R11
 	JZ           stored2
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, (R8)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (R8)(AX*2)
 	JMP          stored2
 
 otherStores4:
 	TESTQ        $0x00000002, R11
 	JNZ          streaming6
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(DI)(AX*2)
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(R8)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(R8)(AX*2)
 	JMP          stored5
 
 streaming6:
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 16(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(DI)(AX*2)
 	TESTQ        $0x00000001, R11
 	JZ           stored5
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 16(R8)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(R8)(AX*2)
 	JMP          stored5
 
 otherStores7:
 	TESTQ        $0x00000002, R11
 	JNZ          streaming9
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(DI)(AX*2)
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(R8)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(R8)(AX*2)
 	JMP          stored8
 
 streaming9:
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 32(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(DI)(AX*2)
 	TESTQ        $0x00000001, R11
 	JZ           stored8
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 32(R8)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(R8)(AX*2)
 	JMP          stored8
 
 otherStores10:
 	TESTQ        $0x00000002, R11
 	JNZ          streaming12
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(DI)(AX*2)
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(R8)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(R8)(AX*2)
 	JMP          stored11
 
 streaming12:
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 48(DI)(AX*2)
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(DI)(AX*2)
 	TESTQ        $0x00000001, R11
 	JZ           stored11
-	VXORPS       Y0, Y10, Y10
-	VANDNPS      Y10, Y11, Y10
-	VPSRLD       $0x10, Y10, Y7
-	VPAND        Y3, Y7, Y7
-	VPADDD       Y10, Y7, Y7
-	VPADDD       Y4, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 48(R8)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(R8)(AX*2)
 	JMP          stored11
 
 // func fusedPlainOneBF16AVX2(p *byte)
@@ -6351,213 +7918,202 @@ TEXT ·fusedPlainOneBF16AVX2(SB), $160-8
 	MOVL         $0x00007fff, R10
 	VMOVD        R10, X3
 	VPBROADCASTD X3, Y3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Y4
-	VBROADCASTSS 72(AX), Y5
-	VBROADCASTSS 76(AX), Y6
-	VMOVUPS      Y6, (SP)
-	VBROADCASTSS 80(AX), Y6
-	VMOVUPS      Y6, 32(SP)
-	VBROADCASTSS 92(AX), Y6
-	VMOVUPS      Y6, 64(SP)
-	VBROADCASTSS 96(AX), Y6
-	VMOVUPS      Y6, 96(SP)
-	VBROADCASTSS 108(AX), Y6
-	VMOVUPS      Y6, 128(SP)
+	VBROADCASTSS 72(AX), Y4
+	VBROADCASTSS 76(AX), Y5
+	VMOVUPS      Y5, (SP)
+	VBROADCASTSS 80(AX), Y5
+	VMOVUPS      Y5, 32(SP)
+	VBROADCASTSS 92(AX), Y5
+	VMOVUPS      Y5, 64(SP)
+	VBROADCASTSS 96(AX), Y5
+	VMOVUPS      Y5, 96(SP)
+	VBROADCASTSS 108(AX), Y5
+	VMOVUPS      Y5, 128(SP)
 	XORQ         AX, AX
 	SHLQ         $0x02, R8
-	VXORPS       Y6, Y6, Y6
-	VMOVUPS      Y6, (DI)
-	VMOVUPS      Y6, 32(DI)
-	VMOVUPS      Y6, 64(DI)
-	VMOVUPS      Y6, 96(DI)
-	VMOVUPS      Y6, 128(DI)
-	VMOVUPS      Y6, 160(DI)
-	VMOVUPS      Y6, 192(DI)
-	VMOVUPS      Y6, 224(DI)
-	VMOVUPS      Y6, 256(DI)
-	VMOVUPS      Y6, 288(DI)
-	VMOVUPS      Y6, 320(DI)
-	VMOVUPS      Y6, 352(DI)
-	VMOVUPS      Y6, 384(DI)
-	VMOVUPS      Y6, 416(DI)
-	VMOVUPS      Y6, 448(DI)
-	VMOVUPS      Y6, 480(DI)
-	VMOVUPS      Y6, 512(DI)
-	VMOVUPS      Y6, 544(DI)
-	VMOVUPS      Y6, 576(DI)
-	VMOVUPS      Y6, 608(DI)
-	VMOVUPS      Y6, 640(DI)
-	VMOVUPS      Y6, 672(DI)
-	VMOVUPS      Y6, 704(DI)
-	VMOVUPS      Y6, 736(DI)
-	VMOVUPS      Y6, 768(DI)
-	VMOVUPS      Y6, 800(DI)
-	VMOVUPS      Y6, 832(DI)
-	VMOVUPS      Y6, 864(DI)
-	VMOVUPS      Y6, 896(DI)
-	VMOVUPS      Y6, 928(DI)
-	VMOVUPS      Y6, 960(DI)
-	VMOVUPS      Y6, 992(DI)
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	VMOVUPS      Y5, 32(DI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y5, 96(DI)
+	VMOVUPS      Y5, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 192(DI)
+	VMOVUPS      Y5, 224(DI)
+	VMOVUPS      Y5, 256(DI)
+	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 320(DI)
+	VMOVUPS      Y5, 352(DI)
+	VMOVUPS      Y5, 384(DI)
+	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 448(DI)
+	VMOVUPS      Y5, 480(DI)
+	VMOVUPS      Y5, 512(DI)
+	VMOVUPS      Y5, 544(DI)
+	VMOVUPS      Y5, 576(DI)
+	VMOVUPS      Y5, 608(DI)
+	VMOVUPS      Y5, 640(DI)
+	VMOVUPS      Y5, 672(DI)
+	VMOVUPS      Y5, 704(DI)
+	VMOVUPS      Y5, 736(DI)
+	VMOVUPS      Y5, 768(DI)
+	VMOVUPS      Y5, 800(DI)
+	VMOVUPS      Y5, 832(DI)
+	VMOVUPS      Y5, 864(DI)
+	VMOVUPS      Y5, 896(DI)
+	VMOVUPS      Y5, 928(DI)
+	VMOVUPS      Y5, 960(DI)
+	VMOVUPS      Y5, 992(DI)
 
 row:
 	MOVQ         AX, R10
 	ANDQ         $0x7f, R10
-	VPMOVZXWD    (CX)(AX*2), Y6
+	VPMOVZXWD    (CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    (DX)(AX*2), Y6
 	VPSLLD       $0x10, Y6, Y6
-	VPMOVZXWD    (DX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VSUBPS       Y7, Y6, Y6
-	VANDNPS      Y6, Y0, Y7
-	VMULPS       Y7, Y1, Y8
-	VMULPS       Y7, Y8, Y8
-	VSUBPS       (SP), Y7, Y9
-	VMULPS       32(SP), Y9, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
-	VBLENDVPS    Y10, Y8, Y9, Y9
-	VCVTPS2PD    X9, Y8
-	VEXTRACTF128 $0x01, Y9, X9
-	VCVTPS2PD    X9, Y9
-	VADDPD       (DI)(R10*8), Y8, Y8
-	VMOVUPD      Y8, (DI)(R10*8)
-	VADDPD       32(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 32(DI)(R10*8)
-	VMULPS       64(SP), Y6, Y8
-	VMULPS       96(SP), Y8, Y8
-	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
-	VBLENDVPS    Y7, Y6, Y8, Y8
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VMULPS       32(SP), Y8, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       (DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 32(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
 	TESTQ        R9, R9
 	JNZ          otherStores1
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, (BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (BX)(AX*2)
 
 stored2:
-	VPMOVZXWD    16(CX)(AX*2), Y6
+	VPMOVZXWD    16(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    16(DX)(AX*2), Y6
 	VPSLLD       $0x10, Y6, Y6
-	VPMOVZXWD    16(DX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VSUBPS       Y7, Y6, Y6
-	VANDNPS      Y6, Y0, Y7
-	VMULPS       Y7, Y1, Y8
-	VMULPS       Y7, Y8, Y8
-	VSUBPS       (SP), Y7, Y9
-	VMULPS       32(SP), Y9, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
-	VBLENDVPS    Y10, Y8, Y9, Y9
-	VCVTPS2PD    X9, Y8
-	VEXTRACTF128 $0x01, Y9, X9
-	VCVTPS2PD    X9, Y9
-	VADDPD       64(DI)(R10*8), Y8, Y8
-	VMOVUPD      Y8, 64(DI)(R10*8)
-	VADDPD       96(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 96(DI)(R10*8)
-	VMULPS       64(SP), Y6, Y8
-	VMULPS       96(SP), Y8, Y8
-	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
-	VBLENDVPS    Y7, Y6, Y8, Y8
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VMULPS       32(SP), Y8, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       64(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 96(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
 	TESTQ        R9, R9
 	JNZ          otherStores4
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 16(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(BX)(AX*2)
 
 stored5:
-	VPMOVZXWD    32(CX)(AX*2), Y6
+	VPMOVZXWD    32(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    32(DX)(AX*2), Y6
 	VPSLLD       $0x10, Y6, Y6
-	VPMOVZXWD    32(DX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VSUBPS       Y7, Y6, Y6
-	VANDNPS      Y6, Y0, Y7
-	VMULPS       Y7, Y1, Y8
-	VMULPS       Y7, Y8, Y8
-	VSUBPS       (SP), Y7, Y9
-	VMULPS       32(SP), Y9, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
-	VBLENDVPS    Y10, Y8, Y9, Y9
-	VCVTPS2PD    X9, Y8
-	VEXTRACTF128 $0x01, Y9, X9
-	VCVTPS2PD    X9, Y9
-	VADDPD       128(DI)(R10*8), Y8, Y8
-	VMOVUPD      Y8, 128(DI)(R10*8)
-	VADDPD       160(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 160(DI)(R10*8)
-	VMULPS       64(SP), Y6, Y8
-	VMULPS       96(SP), Y8, Y8
-	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
-	VBLENDVPS    Y7, Y6, Y8, Y8
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VMULPS       32(SP), Y8, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       128(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 160(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
 	TESTQ        R9, R9
 	JNZ          otherStores7
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 32(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(BX)(AX*2)
 
 stored8:
-	VPMOVZXWD    48(CX)(AX*2), Y6
+	VPMOVZXWD    48(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    48(DX)(AX*2), Y6
 	VPSLLD       $0x10, Y6, Y6
-	VPMOVZXWD    48(DX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VSUBPS       Y7, Y6, Y6
-	VANDNPS      Y6, Y0, Y7
-	VMULPS       Y7, Y1, Y8
-	VMULPS       Y7, Y8, Y8
-	VSUBPS       (SP), Y7, Y9
-	VMULPS       32(SP), Y9, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
-	VBLENDVPS    Y10, Y8, Y9, Y9
-	VCVTPS2PD    X9, Y8
-	VEXTRACTF128 $0x01, Y9, X9
-	VCVTPS2PD    X9, Y9
-	VADDPD       192(DI)(R10*8), Y8, Y8
-	VMOVUPD      Y8, 192(DI)(R10*8)
-	VADDPD       224(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 224(DI)(R10*8)
-	VMULPS       64(SP), Y6, Y8
-	VMULPS       96(SP), Y8, Y8
-	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
-	VBLENDVPS    Y7, Y6, Y8, Y8
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VMULPS       32(SP), Y8, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       192(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 224(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
 	TESTQ        R9, R9
 	JNZ          otherStores10
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 48(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(BX)(AX*2)
 
 stored11:
 	ADDQ  $0x00000020, AX
@@ -6574,209 +8130,177 @@ done:
 otherStores1:
 	TESTQ        $0x00000002, R9
 	JNZ          streaming3
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, (BX)(AX*2)
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, (SI)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (SI)(AX*2)
 	JMP          stored2
 
 streaming3:
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, (BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, (BX)(AX*2)
 	TESTQ        $0x00000001, R9
 	JZ           stored2
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, (SI)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, (SI)(AX*2)
 	JMP          stored2
 
 otherStores4:
 	TESTQ        $0x00000002, R9
 	JNZ          streaming6
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 16(BX)(AX*2)
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 16(SI)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(SI)(AX*2)
 	JMP          stored5
 
 streaming6:
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 16(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 16(BX)(AX*2)
 	TESTQ        $0x00000001, R9
 	JZ           stored5
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 16(SI)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 16(SI)(AX*2)
 	JMP          stored5
 
 otherStores7:
 	TESTQ        $0x00000002, R9
 	JNZ          streaming9
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 32(BX)(AX*2)
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 32(SI)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(SI)(AX*2)
 	JMP          stored8
 
 streaming9:
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 32(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 32(BX)(AX*2)
 	TESTQ        $0x00000001, R9
 	JZ           stored8
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 32(SI)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 32(SI)(AX*2)
 	JMP          stored8
 
 otherStores10:
 	TESTQ        $0x00000002, R9
 	JNZ          streaming12
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 48(BX)(AX*2)
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVUPS      X7, 48(SI)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(SI)(AX*2)
 	JMP          stored11
 
 streaming12:
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 48(BX)(AX*2)
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 48(BX)(AX*2)
 	TESTQ        $0x00000001, R9
 	JZ           stored11
-	VXORPS       Y0, Y8, Y8
-	VPSRLD       $0x10, Y8, Y6
-	VPAND        Y2, Y6, Y6
-	VPADDD       Y8, Y6, Y6
-	VPADDD       Y3, Y6, Y6
-	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
-	VEXTRACTI128 $0x01, Y6, X7
-	VPACKUSDW    X7, X6, X7
-	VMOVNTPS     X7, 48(SI)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 48(SI)(AX*2)
 	JMP          stored11
 
 // func fusedMulBF16AVX2(p *byte)
@@ -6805,520 +8329,6 @@ TEXT ·fusedMulBF16AVX2(SB), $160-8
 	MOVL         $0x00007fff, R12
 	VMOVD        R12, X4
 	VPBROADCASTD X4, Y4
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X5
-	VPBROADCASTD X5, Y5
-	VBROADCASTSS 72(AX), Y6
-	VBROADCASTSS 76(AX), Y7
-	VMOVUPS      Y7, (SP)
-	VBROADCASTSS 88(AX), Y7
-	VMOVUPS      Y7, 32(SP)
-	VBROADCASTSS 92(AX), Y7
-	VMOVUPS      Y7, 64(SP)
-	VBROADCASTSS 96(AX), Y7
-	VMOVUPS      Y7, 96(SP)
-	VBROADCASTSS 100(AX), Y7
-	VBROADCASTSS 104(AX), Y8
-	VMOVUPS      Y8, 128(SP)
-	XORQ         AX, AX
-	SHLQ         $0x02, R10
-	VXORPS       Y8, Y8, Y8
-	VMOVUPS      Y8, (R9)
-	VMOVUPS      Y8, 32(R9)
-	VMOVUPS      Y8, 64(R9)
-	VMOVUPS      Y8, 96(R9)
-	VMOVUPS      Y8, 128(R9)
-	VMOVUPS      Y8, 160(R9)
-	VMOVUPS      Y8, 192(R9)
-	VMOVUPS      Y8, 224(R9)
-	VMOVUPS      Y8, 256(R9)
-	VMOVUPS      Y8, 288(R9)
-	VMOVUPS      Y8, 320(R9)
-	VMOVUPS      Y8, 352(R9)
-	VMOVUPS      Y8, 384(R9)
-	VMOVUPS      Y8, 416(R9)
-	VMOVUPS      Y8, 448(R9)
-	VMOVUPS      Y8, 480(R9)
-	VMOVUPS      Y8, 512(R9)
-	VMOVUPS      Y8, 544(R9)
-	VMOVUPS      Y8, 576(R9)
-	VMOVUPS      Y8, 608(R9)
-	VMOVUPS      Y8, 640(R9)
-	VMOVUPS      Y8, 672(R9)
-	VMOVUPS      Y8, 704(R9)
-	VMOVUPS      Y8, 736(R9)
-	VMOVUPS      Y8, 768(R9)
-	VMOVUPS      Y8, 800(R9)
-	VMOVUPS      Y8, 832(R9)
-	VMOVUPS      Y8, 864(R9)
-	VMOVUPS      Y8, 896(R9)
-	VMOVUPS      Y8, 928(R9)
-	VMOVUPS      Y8, 960(R9)
-	VMOVUPS      Y8, 992(R9)
-
-row:
-	MOVQ         AX, R12
-	ANDQ         $0x7f, R12
-	VPMOVZXWD    (CX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VPMOVZXWD    (DX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VSUBPS       Y9, Y8, Y8
-	VANDNPS      Y8, Y0, Y9
-	VMULPS       Y9, Y2, Y10
-	VMULPS       Y9, Y10, Y10
-	VMULPS       32(SP), Y10, Y10
-	VSUBPS       (SP), Y9, Y11
-	VCMPPS       $0x11, Y6, Y9, Y12
-	VBLENDVPS    Y12, Y10, Y11, Y11
-	VPMOVZXWD    (BX)(AX*2), Y10
-	VPSLLD       $0x10, Y10, Y10
-	VPMOVZXBD    (SI)(AX*1), Y12
-	VPCMPEQD     Y1, Y12, Y12
-	VMULPS       Y10, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VCVTPS2PD    X11, Y13
-	VEXTRACTF128 $0x01, Y11, X11
-	VCVTPS2PD    X11, Y11
-	VADDPD       (R9)(R12*8), Y13, Y13
-	VMOVUPD      Y13, (R9)(R12*8)
-	VADDPD       32(R9)(R12*8), Y11, Y11
-	VMOVUPD      Y11, 32(R9)(R12*8)
-	VMULPS       64(SP), Y8, Y11
-	VMULPS       96(SP), Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMULPS       32(SP), Y11, Y11
-	VMULPS       64(SP), Y10, Y10
-	VANDPS       Y0, Y8, Y8
-	VXORPS       Y10, Y8, Y8
-	VXORPS       128(SP), Y9, Y10
-	VBLENDVPS    Y7, Y10, Y11, Y11
-	VCMPPS       $0x1e, Y6, Y9, Y9
-	VBLENDVPS    Y9, Y8, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	TESTQ        R11, R11
-	JNZ          otherStores1
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, (DI)(AX*2)
-
-stored2:
-	VPMOVZXWD    16(CX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VPMOVZXWD    16(DX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VSUBPS       Y9, Y8, Y8
-	VANDNPS      Y8, Y0, Y9
-	VMULPS       Y9, Y2, Y10
-	VMULPS       Y9, Y10, Y10
-	VMULPS       32(SP), Y10, Y10
-	VSUBPS       (SP), Y9, Y11
-	VCMPPS       $0x11, Y6, Y9, Y12
-	VBLENDVPS    Y12, Y10, Y11, Y11
-	VPMOVZXWD    16(BX)(AX*2), Y10
-	VPSLLD       $0x10, Y10, Y10
-	VPMOVZXBD    8(SI)(AX*1), Y12
-	VPCMPEQD     Y1, Y12, Y12
-	VMULPS       Y10, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VCVTPS2PD    X11, Y13
-	VEXTRACTF128 $0x01, Y11, X11
-	VCVTPS2PD    X11, Y11
-	VADDPD       64(R9)(R12*8), Y13, Y13
-	VMOVUPD      Y13, 64(R9)(R12*8)
-	VADDPD       96(R9)(R12*8), Y11, Y11
-	VMOVUPD      Y11, 96(R9)(R12*8)
-	VMULPS       64(SP), Y8, Y11
-	VMULPS       96(SP), Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMULPS       32(SP), Y11, Y11
-	VMULPS       64(SP), Y10, Y10
-	VANDPS       Y0, Y8, Y8
-	VXORPS       Y10, Y8, Y8
-	VXORPS       128(SP), Y9, Y10
-	VBLENDVPS    Y7, Y10, Y11, Y11
-	VCMPPS       $0x1e, Y6, Y9, Y9
-	VBLENDVPS    Y9, Y8, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	TESTQ        R11, R11
-	JNZ          otherStores4
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 16(DI)(AX*2)
-
-stored5:
-	VPMOVZXWD    32(CX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VPMOVZXWD    32(DX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VSUBPS       Y9, Y8, Y8
-	VANDNPS      Y8, Y0, Y9
-	VMULPS       Y9, Y2, Y10
-	VMULPS       Y9, Y10, Y10
-	VMULPS       32(SP), Y10, Y10
-	VSUBPS       (SP), Y9, Y11
-	VCMPPS       $0x11, Y6, Y9, Y12
-	VBLENDVPS    Y12, Y10, Y11, Y11
-	VPMOVZXWD    32(BX)(AX*2), Y10
-	VPSLLD       $0x10, Y10, Y10
-	VPMOVZXBD    16(SI)(AX*1), Y12
-	VPCMPEQD     Y1, Y12, Y12
-	VMULPS       Y10, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VCVTPS2PD    X11, Y13
-	VEXTRACTF128 $0x01, Y11, X11
-	VCVTPS2PD    X11, Y11
-	VADDPD       128(R9)(R12*8), Y13, Y13
-	VMOVUPD      Y13, 128(R9)(R12*8)
-	VADDPD       160(R9)(R12*8), Y11, Y11
-	VMOVUPD      Y11, 160(R9)(R12*8)
-	VMULPS       64(SP), Y8, Y11
-	VMULPS       96(SP), Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMULPS       32(SP), Y11, Y11
-	VMULPS       64(SP), Y10, Y10
-	VANDPS       Y0, Y8, Y8
-	VXORPS       Y10, Y8, Y8
-	VXORPS       128(SP), Y9, Y10
-	VBLENDVPS    Y7, Y10, Y11, Y11
-	VCMPPS       $0x1e, Y6, Y9, Y9
-	VBLENDVPS    Y9, Y8, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	TESTQ        R11, R11
-	JNZ          otherStores7
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 32(DI)(AX*2)
-
-stored8:
-	VPMOVZXWD    48(CX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VPMOVZXWD    48(DX)(AX*2), Y9
-	VPSLLD       $0x10, Y9, Y9
-	VSUBPS       Y9, Y8, Y8
-	VANDNPS      Y8, Y0, Y9
-	VMULPS       Y9, Y2, Y10
-	VMULPS       Y9, Y10, Y10
-	VMULPS       32(SP), Y10, Y10
-	VSUBPS       (SP), Y9, Y11
-	VCMPPS       $0x11, Y6, Y9, Y12
-	VBLENDVPS    Y12, Y10, Y11, Y11
-	VPMOVZXWD    48(BX)(AX*2), Y10
-	VPSLLD       $0x10, Y10, Y10
-	VPMOVZXBD    24(SI)(AX*1), Y12
-	VPCMPEQD     Y1, Y12, Y12
-	VMULPS       Y10, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VCVTPS2PD    X11, Y13
-	VEXTRACTF128 $0x01, Y11, X11
-	VCVTPS2PD    X11, Y11
-	VADDPD       192(R9)(R12*8), Y13, Y13
-	VMOVUPD      Y13, 192(R9)(R12*8)
-	VADDPD       224(R9)(R12*8), Y11, Y11
-	VMOVUPD      Y11, 224(R9)(R12*8)
-	VMULPS       64(SP), Y8, Y11
-	VMULPS       96(SP), Y10, Y10
-	VMULPS       Y10, Y11, Y11
-	VMULPS       32(SP), Y11, Y11
-	VMULPS       64(SP), Y10, Y10
-	VANDPS       Y0, Y8, Y8
-	VXORPS       Y10, Y8, Y8
-	VXORPS       128(SP), Y9, Y10
-	VBLENDVPS    Y7, Y10, Y11, Y11
-	VCMPPS       $0x1e, Y6, Y9, Y9
-	VBLENDVPS    Y9, Y8, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	TESTQ        R11, R11
-	JNZ          otherStores10
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 48(DI)(AX*2)
-
-stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
-	VZEROUPPER
-	RET
-
-otherStores1:
-	TESTQ        $0x00000002, R11
-	JNZ          streaming3
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, (DI)(AX*2)
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, (R8)(AX*2)
-	JMP          stored2
-
-streaming3:
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, (DI)(AX*2)
-	TESTQ        $0x00000001, R11
-	JZ           stored2
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, (R8)(AX*2)
-	JMP          stored2
-
-otherStores4:
-	TESTQ        $0x00000002, R11
-	JNZ          streaming6
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 16(DI)(AX*2)
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 16(R8)(AX*2)
-	JMP          stored5
-
-streaming6:
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 16(DI)(AX*2)
-	TESTQ        $0x00000001, R11
-	JZ           stored5
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 16(R8)(AX*2)
-	JMP          stored5
-
-otherStores7:
-	TESTQ        $0x00000002, R11
-	JNZ          streaming9
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 32(DI)(AX*2)
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 32(R8)(AX*2)
-	JMP          stored8
-
-streaming9:
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 32(DI)(AX*2)
-	TESTQ        $0x00000001, R11
-	JZ           stored8
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 32(R8)(AX*2)
-	JMP          stored8
-
-otherStores10:
-	TESTQ        $0x00000002, R11
-	JNZ          streaming12
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 48(DI)(AX*2)
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVUPS      X9, 48(R8)(AX*2)
-	JMP          stored11
-
-streaming12:
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 48(DI)(AX*2)
-	TESTQ        $0x00000001, R11
-	JZ           stored11
-	VXORPS       Y0, Y11, Y11
-	VANDNPS      Y11, Y12, Y11
-	VPSRLD       $0x10, Y11, Y8
-	VPAND        Y3, Y8, Y8
-	VPADDD       Y11, Y8, Y8
-	VPADDD       Y4, Y8, Y8
-	VPSRLD       $0x10, Y8, Y8
-	VCMPPS       $0x03, Y11, Y11, Y9
-	VPBLENDVB    Y9, Y5, Y8, Y8
-	VEXTRACTI128 $0x01, Y8, X9
-	VPACKUSDW    X9, X8, X9
-	VMOVNTPS     X9, 48(R8)(AX*2)
-	JMP          stored11
-
-// func fusedPlainMulBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
-TEXT ·fusedPlainMulBF16AVX2(SB), $192-8
-	MOVQ         p+0(FP), AX
-	MOVQ         (AX), CX
-	MOVQ         8(AX), DX
-	MOVQ         16(AX), BX
-	MOVQ         24(AX), BX
-	MOVQ         32(AX), BX
-	MOVQ         40(AX), SI
-	MOVQ         48(AX), DI
-	MOVQ         56(AX), R8
-	MOVQ         64(AX), R9
-	MOVL         $0x80000000, R10
-	VMOVD        R10, X0
-	VPBROADCASTD X0, Y0
-	VXORPS       X1, X1, X1
-	MOVL         $0x3f000000, R10
-	VMOVD        R10, X1
-	VPBROADCASTD X1, Y1
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X2
-	VPBROADCASTD X2, Y2
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X3
-	VPBROADCASTD X3, Y3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Y4
 	VBROADCASTSS 72(AX), Y5
 	VBROADCASTSS 76(AX), Y6
 	VMOVUPS      Y6, (SP)
@@ -7331,472 +8341,6 @@ TEXT ·fusedPlainMulBF16AVX2(SB), $192-8
 	VBROADCASTSS 100(AX), Y6
 	VBROADCASTSS 104(AX), Y7
 	VMOVUPS      Y7, 128(SP)
-	VBROADCASTSS 108(AX), Y7
-	VMOVUPS      Y7, 160(SP)
-	XORQ         AX, AX
-	SHLQ         $0x02, R8
-	VXORPS       Y7, Y7, Y7
-	VMOVUPS      Y7, (DI)
-	VMOVUPS      Y7, 32(DI)
-	VMOVUPS      Y7, 64(DI)
-	VMOVUPS      Y7, 96(DI)
-	VMOVUPS      Y7, 128(DI)
-	VMOVUPS      Y7, 160(DI)
-	VMOVUPS      Y7, 192(DI)
-	VMOVUPS      Y7, 224(DI)
-	VMOVUPS      Y7, 256(DI)
-	VMOVUPS      Y7, 288(DI)
-	VMOVUPS      Y7, 320(DI)
-	VMOVUPS      Y7, 352(DI)
-	VMOVUPS      Y7, 384(DI)
-	VMOVUPS      Y7, 416(DI)
-	VMOVUPS      Y7, 448(DI)
-	VMOVUPS      Y7, 480(DI)
-	VMOVUPS      Y7, 512(DI)
-	VMOVUPS      Y7, 544(DI)
-	VMOVUPS      Y7, 576(DI)
-	VMOVUPS      Y7, 608(DI)
-	VMOVUPS      Y7, 640(DI)
-	VMOVUPS      Y7, 672(DI)
-	VMOVUPS      Y7, 704(DI)
-	VMOVUPS      Y7, 736(DI)
-	VMOVUPS      Y7, 768(DI)
-	VMOVUPS      Y7, 800(DI)
-	VMOVUPS      Y7, 832(DI)
-	VMOVUPS      Y7, 864(DI)
-	VMOVUPS      Y7, 896(DI)
-	VMOVUPS      Y7, 928(DI)
-	VMOVUPS      Y7, 960(DI)
-	VMOVUPS      Y7, 992(DI)
-
-row:
-	MOVQ         AX, R10
-	ANDQ         $0x7f, R10
-	VPMOVZXWD    (CX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    (DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y1, Y9
-	VMULPS       Y8, Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y5, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VCVTPS2PD    X10, Y9
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       (DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, (DI)(R10*8)
-	VADDPD       32(DI)(R10*8), Y10, Y10
-	VMOVUPD      Y10, 32(DI)(R10*8)
-	VMULPS       64(SP), Y7, Y9
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       160(SP), Y7, Y7
-	VXORPS       128(SP), Y8, Y10
-	VBLENDVPS    Y6, Y10, Y9, Y9
-	VCMPPS       $0x1e, Y5, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y9, Y9
-	TESTQ        R9, R9
-	JNZ          otherStores1
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (BX)(AX*2)
-
-stored2:
-	VPMOVZXWD    16(CX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    16(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y1, Y9
-	VMULPS       Y8, Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y5, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VCVTPS2PD    X10, Y9
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       64(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 64(DI)(R10*8)
-	VADDPD       96(DI)(R10*8), Y10, Y10
-	VMOVUPD      Y10, 96(DI)(R10*8)
-	VMULPS       64(SP), Y7, Y9
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       160(SP), Y7, Y7
-	VXORPS       128(SP), Y8, Y10
-	VBLENDVPS    Y6, Y10, Y9, Y9
-	VCMPPS       $0x1e, Y5, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y9, Y9
-	TESTQ        R9, R9
-	JNZ          otherStores4
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(BX)(AX*2)
-
-stored5:
-	VPMOVZXWD    32(CX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    32(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y1, Y9
-	VMULPS       Y8, Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y5, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VCVTPS2PD    X10, Y9
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       128(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 128(DI)(R10*8)
-	VADDPD       160(DI)(R10*8), Y10, Y10
-	VMOVUPD      Y10, 160(DI)(R10*8)
-	VMULPS       64(SP), Y7, Y9
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       160(SP), Y7, Y7
-	VXORPS       128(SP), Y8, Y10
-	VBLENDVPS    Y6, Y10, Y9, Y9
-	VCMPPS       $0x1e, Y5, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y9, Y9
-	TESTQ        R9, R9
-	JNZ          otherStores7
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(BX)(AX*2)
-
-stored8:
-	VPMOVZXWD    48(CX)(AX*2), Y7
-	VPSLLD       $0x10, Y7, Y7
-	VPMOVZXWD    48(DX)(AX*2), Y8
-	VPSLLD       $0x10, Y8, Y8
-	VSUBPS       Y8, Y7, Y7
-	VANDNPS      Y7, Y0, Y8
-	VMULPS       Y8, Y1, Y9
-	VMULPS       Y8, Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y5, Y8, Y11
-	VBLENDVPS    Y11, Y9, Y10, Y10
-	VCVTPS2PD    X10, Y9
-	VEXTRACTF128 $0x01, Y10, X10
-	VCVTPS2PD    X10, Y10
-	VADDPD       192(DI)(R10*8), Y9, Y9
-	VMOVUPD      Y9, 192(DI)(R10*8)
-	VADDPD       224(DI)(R10*8), Y10, Y10
-	VMOVUPD      Y10, 224(DI)(R10*8)
-	VMULPS       64(SP), Y7, Y9
-	VMULPS       96(SP), Y9, Y9
-	VMULPS       32(SP), Y9, Y9
-	VANDPS       Y0, Y7, Y7
-	VXORPS       160(SP), Y7, Y7
-	VXORPS       128(SP), Y8, Y10
-	VBLENDVPS    Y6, Y10, Y9, Y9
-	VCMPPS       $0x1e, Y5, Y8, Y8
-	VBLENDVPS    Y8, Y7, Y9, Y9
-	TESTQ        R9, R9
-	JNZ          otherStores10
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(BX)(AX*2)
-
-stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
-	VZEROUPPER
-	RET
-
-otherStores1:
-	TESTQ        $0x00000002, R9
-	JNZ          streaming3
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (BX)(AX*2)
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, (SI)(AX*2)
-	JMP          stored2
-
-streaming3:
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, (BX)(AX*2)
-	TESTQ        $0x00000001, R9
-	JZ           stored2
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, (SI)(AX*2)
-	JMP          stored2
-
-otherStores4:
-	TESTQ        $0x00000002, R9
-	JNZ          streaming6
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(BX)(AX*2)
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 16(SI)(AX*2)
-	JMP          stored5
-
-streaming6:
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 16(BX)(AX*2)
-	TESTQ        $0x00000001, R9
-	JZ           stored5
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 16(SI)(AX*2)
-	JMP          stored5
-
-otherStores7:
-	TESTQ        $0x00000002, R9
-	JNZ          streaming9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(BX)(AX*2)
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 32(SI)(AX*2)
-	JMP          stored8
-
-streaming9:
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 32(BX)(AX*2)
-	TESTQ        $0x00000001, R9
-	JZ           stored8
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 32(SI)(AX*2)
-	JMP          stored8
-
-otherStores10:
-	TESTQ        $0x00000002, R9
-	JNZ          streaming12
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(BX)(AX*2)
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVUPS      X8, 48(SI)(AX*2)
-	JMP          stored11
-
-streaming12:
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 48(BX)(AX*2)
-	TESTQ        $0x00000001, R9
-	JZ           stored11
-	VXORPS       Y0, Y9, Y9
-	VPSRLD       $0x10, Y9, Y7
-	VPAND        Y2, Y7, Y7
-	VPADDD       Y9, Y7, Y7
-	VPADDD       Y3, Y7, Y7
-	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y9, Y9, Y8
-	VPBLENDVB    Y8, Y4, Y7, Y7
-	VEXTRACTI128 $0x01, Y7, X8
-	VPACKUSDW    X8, X7, X8
-	VMOVNTPS     X8, 48(SI)(AX*2)
-	JMP          stored11
-
-// func fusedDivBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
-TEXT ·fusedDivBF16AVX2(SB), $128-8
-	MOVQ         p+0(FP), AX
-	MOVQ         (AX), CX
-	MOVQ         8(AX), DX
-	MOVQ         16(AX), BX
-	MOVQ         24(AX), SI
-	MOVQ         32(AX), DI
-	MOVQ         40(AX), R8
-	MOVQ         48(AX), R9
-	MOVQ         56(AX), R10
-	MOVQ         64(AX), R11
-	MOVL         $0x80000000, R12
-	VMOVD        R12, X0
-	VPBROADCASTD X0, Y0
-	VXORPS       X1, X1, X1
-	MOVL         $0x3f000000, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Y2
-	MOVL         $0x00000001, R12
-	VMOVD        R12, X3
-	VPBROADCASTD X3, Y3
-	MOVL         $0x00007fff, R12
-	VMOVD        R12, X4
-	VPBROADCASTD X4, Y4
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X5
-	VPBROADCASTD X5, Y5
-	VBROADCASTSS 72(AX), Y6
-	VBROADCASTSS 76(AX), Y7
-	VMOVUPS      Y7, (SP)
-	VBROADCASTSS 84(AX), Y7
-	VMOVUPS      Y7, 32(SP)
-	VBROADCASTSS 92(AX), Y7
-	VMOVUPS      Y7, 64(SP)
-	VBROADCASTSS 96(AX), Y7
-	VMOVUPS      Y7, 96(SP)
 	XORQ         AX, AX
 	SHLQ         $0x02, R10
 	VXORPS       Y7, Y7, Y7
@@ -7844,9 +8388,9 @@ row:
 	VANDNPS      Y7, Y0, Y8
 	VMULPS       Y8, Y2, Y9
 	VMULPS       Y8, Y9, Y9
-	VDIVPS       32(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
 	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
+	VCMPPS       $0x11, Y5, Y8, Y11
 	VBLENDVPS    Y11, Y9, Y10, Y10
 	VPMOVZXWD    (BX)(AX*2), Y9
 	VPSLLD       $0x10, Y9, Y9
@@ -7864,11 +8408,13 @@ row:
 	VMULPS       64(SP), Y7, Y10
 	VMULPS       96(SP), Y9, Y9
 	VMULPS       Y9, Y10, Y10
-	VDIVPS       32(SP), Y10, Y10
+	VMULPS       32(SP), Y10, Y10
 	VMULPS       64(SP), Y9, Y9
 	VANDPS       Y0, Y7, Y7
 	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
+	VXORPS       128(SP), Y8, Y9
+	VBLENDVPS    Y6, Y9, Y10, Y10
+	VCMPPS       $0x1e, Y5, Y8, Y8
 	VBLENDVPS    Y8, Y7, Y10, Y10
 	VANDNPS      Y10, Y11, Y10
 	TESTQ        R11, R11
@@ -7878,8 +8424,6 @@ row:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, (DI)(AX*2)
@@ -7893,9 +8437,9 @@ stored2:
 	VANDNPS      Y7, Y0, Y8
 	VMULPS       Y8, Y2, Y9
 	VMULPS       Y8, Y9, Y9
-	VDIVPS       32(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
 	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
+	VCMPPS       $0x11, Y5, Y8, Y11
 	VBLENDVPS    Y11, Y9, Y10, Y10
 	VPMOVZXWD    16(BX)(AX*2), Y9
 	VPSLLD       $0x10, Y9, Y9
@@ -7913,11 +8457,13 @@ stored2:
 	VMULPS       64(SP), Y7, Y10
 	VMULPS       96(SP), Y9, Y9
 	VMULPS       Y9, Y10, Y10
-	VDIVPS       32(SP), Y10, Y10
+	VMULPS       32(SP), Y10, Y10
 	VMULPS       64(SP), Y9, Y9
 	VANDPS       Y0, Y7, Y7
 	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
+	VXORPS       128(SP), Y8, Y9
+	VBLENDVPS    Y6, Y9, Y10, Y10
+	VCMPPS       $0x1e, Y5, Y8, Y8
 	VBLENDVPS    Y8, Y7, Y10, Y10
 	VANDNPS      Y10, Y11, Y10
 	TESTQ        R11, R11
@@ -7927,8 +8473,6 @@ stored2:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 16(DI)(AX*2)
@@ -7942,9 +8486,9 @@ stored5:
 	VANDNPS      Y7, Y0, Y8
 	VMULPS       Y8, Y2, Y9
 	VMULPS       Y8, Y9, Y9
-	VDIVPS       32(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
 	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
+	VCMPPS       $0x11, Y5, Y8, Y11
 	VBLENDVPS    Y11, Y9, Y10, Y10
 	VPMOVZXWD    32(BX)(AX*2), Y9
 	VPSLLD       $0x10, Y9, Y9
@@ -7962,11 +8506,13 @@ stored5:
 	VMULPS       64(SP), Y7, Y10
 	VMULPS       96(SP), Y9, Y9
 	VMULPS       Y9, Y10, Y10
-	VDIVPS       32(SP), Y10, Y10
+	VMULPS       32(SP), Y10, Y10
 	VMULPS       64(SP), Y9, Y9
 	VANDPS       Y0, Y7, Y7
 	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
+	VXORPS       128(SP), Y8, Y9
+	VBLENDVPS    Y6, Y9, Y10, Y10
+	VCMPPS       $0x1e, Y5, Y8, Y8
 	VBLENDVPS    Y8, Y7, Y10, Y10
 	VANDNPS      Y10, Y11, Y10
 	TESTQ        R11, R11
@@ -7976,8 +8522,6 @@ stored5:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 32(DI)(AX*2)
@@ -7991,9 +8535,9 @@ stored8:
 	VANDNPS      Y7, Y0, Y8
 	VMULPS       Y8, Y2, Y9
 	VMULPS       Y8, Y9, Y9
-	VDIVPS       32(SP), Y9, Y9
+	VMULPS       32(SP), Y9, Y9
 	VSUBPS       (SP), Y8, Y10
-	VCMPPS       $0x11, Y6, Y8, Y11
+	VCMPPS       $0x11, Y5, Y8, Y11
 	VBLENDVPS    Y11, Y9, Y10, Y10
 	VPMOVZXWD    48(BX)(AX*2), Y9
 	VPSLLD       $0x10, Y9, Y9
@@ -8011,11 +8555,13 @@ stored8:
 	VMULPS       64(SP), Y7, Y10
 	VMULPS       96(SP), Y9, Y9
 	VMULPS       Y9, Y10, Y10
-	VDIVPS       32(SP), Y10, Y10
+	VMULPS       32(SP), Y10, Y10
 	VMULPS       64(SP), Y9, Y9
 	VANDPS       Y0, Y7, Y7
 	VXORPS       Y9, Y7, Y7
-	VCMPPS       $0x1e, Y6, Y8, Y8
+	VXORPS       128(SP), Y8, Y9
+	VBLENDVPS    Y6, Y9, Y10, Y10
+	VCMPPS       $0x1e, Y5, Y8, Y8
 	VBLENDVPS    Y8, Y7, Y10, Y10
 	VANDNPS      Y10, Y11, Y10
 	TESTQ        R11, R11
@@ -8025,8 +8571,6 @@ stored8:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 48(DI)(AX*2)
@@ -8051,8 +8595,6 @@ otherStores1:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, (DI)(AX*2)
@@ -8063,8 +8605,6 @@ otherStores1:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, (R8)(AX*2)
@@ -8076,8 +8616,6 @@ streaming3:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, (DI)(AX*2)
@@ -8090,8 +8628,6 @@ streaming3:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, (R8)(AX*2)
@@ -8105,8 +8641,6 @@ otherStores4:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 16(DI)(AX*2)
@@ -8117,8 +8651,6 @@ otherStores4:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 16(R8)(AX*2)
@@ -8130,8 +8662,6 @@ streaming6:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 16(DI)(AX*2)
@@ -8144,8 +8674,6 @@ streaming6:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 16(R8)(AX*2)
@@ -8159,8 +8687,6 @@ otherStores7:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 32(DI)(AX*2)
@@ -8171,8 +8697,6 @@ otherStores7:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 32(R8)(AX*2)
@@ -8184,8 +8708,6 @@ streaming9:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 32(DI)(AX*2)
@@ -8198,8 +8720,6 @@ streaming9:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 32(R8)(AX*2)
@@ -8213,8 +8733,6 @@ otherStores10:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 48(DI)(AX*2)
@@ -8225,8 +8743,6 @@ otherStores10:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVUPS      X8, 48(R8)(AX*2)
@@ -8238,8 +8754,6 @@ streaming12:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 48(DI)(AX*2)
@@ -8252,16 +8766,14 @@ streaming12:
 	VPADDD       Y10, Y7, Y7
 	VPADDD       Y4, Y7, Y7
 	VPSRLD       $0x10, Y7, Y7
-	VCMPPS       $0x03, Y10, Y10, Y8
-	VPBLENDVB    Y8, Y5, Y7, Y7
 	VEXTRACTI128 $0x01, Y7, X8
 	VPACKUSDW    X8, X7, X8
 	VMOVNTPS     X8, 48(R8)(AX*2)
 	JMP          stored11
 
-// func fusedPlainDivBF16AVX2(p *byte)
+// func fusedPlainMulBF16AVX2(p *byte)
 // Requires: AVX, AVX2, MMX+
-TEXT ·fusedPlainDivBF16AVX2(SB), $160-8
+TEXT ·fusedPlainMulBF16AVX2(SB), $192-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
 	MOVQ         8(AX), DX
@@ -8285,20 +8797,20 @@ TEXT ·fusedPlainDivBF16AVX2(SB), $160-8
 	MOVL         $0x00007fff, R10
 	VMOVD        R10, X3
 	VPBROADCASTD X3, Y3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Y4
-	VBROADCASTSS 72(AX), Y5
-	VBROADCASTSS 76(AX), Y6
-	VMOVUPS      Y6, (SP)
-	VBROADCASTSS 84(AX), Y6
-	VMOVUPS      Y6, 32(SP)
-	VBROADCASTSS 92(AX), Y6
-	VMOVUPS      Y6, 64(SP)
-	VBROADCASTSS 96(AX), Y6
-	VMOVUPS      Y6, 96(SP)
-	VBROADCASTSS 108(AX), Y6
+	VBROADCASTSS 72(AX), Y4
+	VBROADCASTSS 76(AX), Y5
+	VMOVUPS      Y5, (SP)
+	VBROADCASTSS 88(AX), Y5
+	VMOVUPS      Y5, 32(SP)
+	VBROADCASTSS 92(AX), Y5
+	VMOVUPS      Y5, 64(SP)
+	VBROADCASTSS 96(AX), Y5
+	VMOVUPS      Y5, 96(SP)
+	VBROADCASTSS 100(AX), Y5
+	VBROADCASTSS 104(AX), Y6
 	VMOVUPS      Y6, 128(SP)
+	VBROADCASTSS 108(AX), Y6
+	VMOVUPS      Y6, 160(SP)
 	XORQ         AX, AX
 	SHLQ         $0x02, R8
 	VXORPS       Y6, Y6, Y6
@@ -8346,9 +8858,9 @@ row:
 	VANDNPS      Y6, Y0, Y7
 	VMULPS       Y7, Y1, Y8
 	VMULPS       Y7, Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VSUBPS       (SP), Y7, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
+	VCMPPS       $0x11, Y4, Y7, Y10
 	VBLENDVPS    Y10, Y8, Y9, Y9
 	VCVTPS2PD    X9, Y8
 	VEXTRACTF128 $0x01, Y9, X9
@@ -8359,10 +8871,12 @@ row:
 	VMOVUPD      Y9, 32(DI)(R10*8)
 	VMULPS       64(SP), Y6, Y8
 	VMULPS       96(SP), Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
+	VXORPS       160(SP), Y6, Y6
+	VXORPS       128(SP), Y7, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y8
+	VCMPPS       $0x1e, Y4, Y7, Y7
 	VBLENDVPS    Y7, Y6, Y8, Y8
 	TESTQ        R9, R9
 	JNZ          otherStores1
@@ -8371,8 +8885,6 @@ row:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, (BX)(AX*2)
@@ -8386,9 +8898,9 @@ stored2:
 	VANDNPS      Y6, Y0, Y7
 	VMULPS       Y7, Y1, Y8
 	VMULPS       Y7, Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VSUBPS       (SP), Y7, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
+	VCMPPS       $0x11, Y4, Y7, Y10
 	VBLENDVPS    Y10, Y8, Y9, Y9
 	VCVTPS2PD    X9, Y8
 	VEXTRACTF128 $0x01, Y9, X9
@@ -8399,10 +8911,12 @@ stored2:
 	VMOVUPD      Y9, 96(DI)(R10*8)
 	VMULPS       64(SP), Y6, Y8
 	VMULPS       96(SP), Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
+	VXORPS       160(SP), Y6, Y6
+	VXORPS       128(SP), Y7, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y8
+	VCMPPS       $0x1e, Y4, Y7, Y7
 	VBLENDVPS    Y7, Y6, Y8, Y8
 	TESTQ        R9, R9
 	JNZ          otherStores4
@@ -8411,8 +8925,6 @@ stored2:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 16(BX)(AX*2)
@@ -8426,9 +8938,9 @@ stored5:
 	VANDNPS      Y6, Y0, Y7
 	VMULPS       Y7, Y1, Y8
 	VMULPS       Y7, Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VSUBPS       (SP), Y7, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
+	VCMPPS       $0x11, Y4, Y7, Y10
 	VBLENDVPS    Y10, Y8, Y9, Y9
 	VCVTPS2PD    X9, Y8
 	VEXTRACTF128 $0x01, Y9, X9
@@ -8439,10 +8951,12 @@ stored5:
 	VMOVUPD      Y9, 160(DI)(R10*8)
 	VMULPS       64(SP), Y6, Y8
 	VMULPS       96(SP), Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
+	VXORPS       160(SP), Y6, Y6
+	VXORPS       128(SP), Y7, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y8
+	VCMPPS       $0x1e, Y4, Y7, Y7
 	VBLENDVPS    Y7, Y6, Y8, Y8
 	TESTQ        R9, R9
 	JNZ          otherStores7
@@ -8451,8 +8965,6 @@ stored5:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 32(BX)(AX*2)
@@ -8466,9 +8978,9 @@ stored8:
 	VANDNPS      Y6, Y0, Y7
 	VMULPS       Y7, Y1, Y8
 	VMULPS       Y7, Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VSUBPS       (SP), Y7, Y9
-	VCMPPS       $0x11, Y5, Y7, Y10
+	VCMPPS       $0x11, Y4, Y7, Y10
 	VBLENDVPS    Y10, Y8, Y9, Y9
 	VCVTPS2PD    X9, Y8
 	VEXTRACTF128 $0x01, Y9, X9
@@ -8479,10 +8991,12 @@ stored8:
 	VMOVUPD      Y9, 224(DI)(R10*8)
 	VMULPS       64(SP), Y6, Y8
 	VMULPS       96(SP), Y8, Y8
-	VDIVPS       32(SP), Y8, Y8
+	VMULPS       32(SP), Y8, Y8
 	VANDPS       Y0, Y6, Y6
-	VXORPS       128(SP), Y6, Y6
-	VCMPPS       $0x1e, Y5, Y7, Y7
+	VXORPS       160(SP), Y6, Y6
+	VXORPS       128(SP), Y7, Y9
+	VBLENDVPS    Y5, Y9, Y8, Y8
+	VCMPPS       $0x1e, Y4, Y7, Y7
 	VBLENDVPS    Y7, Y6, Y8, Y8
 	TESTQ        R9, R9
 	JNZ          otherStores10
@@ -8491,8 +9005,6 @@ stored8:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 48(BX)(AX*2)
@@ -8517,8 +9029,6 @@ otherStores1:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, (BX)(AX*2)
@@ -8528,8 +9038,6 @@ otherStores1:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, (SI)(AX*2)
@@ -8541,8 +9049,6 @@ streaming3:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, (BX)(AX*2)
@@ -8554,8 +9060,6 @@ streaming3:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, (SI)(AX*2)
@@ -8569,8 +9073,6 @@ otherStores4:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 16(BX)(AX*2)
@@ -8580,8 +9082,6 @@ otherStores4:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 16(SI)(AX*2)
@@ -8593,8 +9093,6 @@ streaming6:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 16(BX)(AX*2)
@@ -8606,8 +9104,6 @@ streaming6:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 16(SI)(AX*2)
@@ -8621,8 +9117,6 @@ otherStores7:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 32(BX)(AX*2)
@@ -8632,8 +9126,6 @@ otherStores7:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 32(SI)(AX*2)
@@ -8645,8 +9137,6 @@ streaming9:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 32(BX)(AX*2)
@@ -8658,8 +9148,6 @@ streaming9:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 32(SI)(AX*2)
@@ -8673,8 +9161,6 @@ otherStores10:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 48(BX)(AX*2)
@@ -8684,8 +9170,6 @@ otherStores10:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVUPS      X7, 48(SI)(AX*2)
@@ -8697,8 +9181,6 @@ streaming12:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 48(BX)(AX*2)
@@ -8710,11 +9192,881 @@ streaming12:
 	VPADDD       Y8, Y6, Y6
 	VPADDD       Y3, Y6, Y6
 	VPSRLD       $0x10, Y6, Y6
-	VCMPPS       $0x03, Y8, Y8, Y7
-	VPBLENDVB    Y7, Y4, Y6, Y6
 	VEXTRACTI128 $0x01, Y6, X7
 	VPACKUSDW    X7, X6, X7
 	VMOVNTPS     X7, 48(SI)(AX*2)
+	JMP          stored11
+
+// func fusedDivBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedDivBF16AVX2(SB), $128-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00000001, R12
+	VMOVD        R12, X3
+	VPBROADCASTD X3, Y3
+	MOVL         $0x00007fff, R12
+	VMOVD        R12, X4
+	VPBROADCASTD X4, Y4
+	VBROADCASTSS 72(AX), Y5
+	VBROADCASTSS 76(AX), Y6
+	VMOVUPS      Y6, (SP)
+	VBROADCASTSS 84(AX), Y6
+	VMOVUPS      Y6, 32(SP)
+	VBROADCASTSS 92(AX), Y6
+	VMOVUPS      Y6, 64(SP)
+	VBROADCASTSS 96(AX), Y6
+	VMOVUPS      Y6, 96(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R10
+	VXORPS       Y6, Y6, Y6
+	VMOVUPS      Y6, (R9)
+	VMOVUPS      Y6, 32(R9)
+	VMOVUPS      Y6, 64(R9)
+	VMOVUPS      Y6, 96(R9)
+	VMOVUPS      Y6, 128(R9)
+	VMOVUPS      Y6, 160(R9)
+	VMOVUPS      Y6, 192(R9)
+	VMOVUPS      Y6, 224(R9)
+	VMOVUPS      Y6, 256(R9)
+	VMOVUPS      Y6, 288(R9)
+	VMOVUPS      Y6, 320(R9)
+	VMOVUPS      Y6, 352(R9)
+	VMOVUPS      Y6, 384(R9)
+	VMOVUPS      Y6, 416(R9)
+	VMOVUPS      Y6, 448(R9)
+	VMOVUPS      Y6, 480(R9)
+	VMOVUPS      Y6, 512(R9)
+	VMOVUPS      Y6, 544(R9)
+	VMOVUPS      Y6, 576(R9)
+	VMOVUPS      Y6, 608(R9)
+	VMOVUPS      Y6, 640(R9)
+	VMOVUPS      Y6, 672(R9)
+	VMOVUPS      Y6, 704(R9)
+	VMOVUPS      Y6, 736(R9)
+	VMOVUPS      Y6, 768(R9)
+	VMOVUPS      Y6, 800(R9)
+	VMOVUPS      Y6, 832(R9)
+	VMOVUPS      Y6, 864(R9)
+	VMOVUPS      Y6, 896(R9)
+	VMOVUPS      Y6, 928(R9)
+	VMOVUPS      Y6, 960(R9)
+	VMOVUPS      Y6, 992(R9)
+
+row:
+	MOVQ         AX, R12
+	ANDQ         $0x7f, R12
+	VPMOVZXWD    (CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    (DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    (BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    (SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       (R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, (R9)(R12*8)
+	VADDPD       32(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 32(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	TESTQ        R11, R11
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    16(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    16(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    8(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       64(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 64(R9)(R12*8)
+	VADDPD       96(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 96(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	TESTQ        R11, R11
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    32(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    32(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    16(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       128(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 128(R9)(R12*8)
+	VADDPD       160(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 160(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	TESTQ        R11, R11
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VPMOVZXWD    48(DX)(AX*2), Y7
+	VPSLLD       $0x10, Y7, Y7
+	VSUBPS       Y7, Y6, Y6
+	VANDNPS      Y6, Y0, Y7
+	VMULPS       Y7, Y2, Y8
+	VMULPS       Y7, Y8, Y8
+	VDIVPS       32(SP), Y8, Y8
+	VSUBPS       (SP), Y7, Y9
+	VCMPPS       $0x11, Y5, Y7, Y10
+	VBLENDVPS    Y10, Y8, Y9, Y9
+	VPMOVZXWD    48(BX)(AX*2), Y8
+	VPSLLD       $0x10, Y8, Y8
+	VPMOVZXBD    24(SI)(AX*1), Y10
+	VPCMPEQD     Y1, Y10, Y10
+	VMULPS       Y8, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VCVTPS2PD    X9, Y11
+	VEXTRACTF128 $0x01, Y9, X9
+	VCVTPS2PD    X9, Y9
+	VADDPD       192(R9)(R12*8), Y11, Y11
+	VMOVUPD      Y11, 192(R9)(R12*8)
+	VADDPD       224(R9)(R12*8), Y9, Y9
+	VMOVUPD      Y9, 224(R9)(R12*8)
+	VMULPS       64(SP), Y6, Y9
+	VMULPS       96(SP), Y8, Y8
+	VMULPS       Y8, Y9, Y9
+	VDIVPS       32(SP), Y9, Y9
+	VMULPS       64(SP), Y8, Y8
+	VANDPS       Y0, Y6, Y6
+	VXORPS       Y8, Y6, Y6
+	VCMPPS       $0x1e, Y5, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	TESTQ        R11, R11
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(DI)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R10
+	JNZ   row
+	TESTQ $0x00000002, R11
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming3
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, (R8)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored2
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, (R8)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming6
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 16(R8)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored5
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 16(R8)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 32(R8)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored8
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 32(R8)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R11
+	JNZ          streaming12
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(DI)(AX*2)
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVUPS      X7, 48(R8)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(DI)(AX*2)
+	TESTQ        $0x00000001, R11
+	JZ           stored11
+	VXORPS       Y0, Y9, Y9
+	VANDNPS      Y9, Y10, Y9
+	VPSRLD       $0x10, Y9, Y6
+	VPAND        Y3, Y6, Y6
+	VPADDD       Y9, Y6, Y6
+	VPADDD       Y4, Y6, Y6
+	VPSRLD       $0x10, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPACKUSDW    X7, X6, X7
+	VMOVNTPS     X7, 48(R8)(AX*2)
+	JMP          stored11
+
+// func fusedPlainDivBF16AVX2(p *byte)
+// Requires: AVX, AVX2, MMX+
+TEXT ·fusedPlainDivBF16AVX2(SB), $160-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), BX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         48(AX), DI
+	MOVQ         56(AX), R8
+	MOVQ         64(AX), R9
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X0
+	VPBROADCASTD X0, Y0
+	VXORPS       X1, X1, X1
+	MOVL         $0x3f000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000001, R10
+	VMOVD        R10, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x00007fff, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Y3
+	VBROADCASTSS 72(AX), Y4
+	VBROADCASTSS 76(AX), Y5
+	VMOVUPS      Y5, (SP)
+	VBROADCASTSS 84(AX), Y5
+	VMOVUPS      Y5, 32(SP)
+	VBROADCASTSS 92(AX), Y5
+	VMOVUPS      Y5, 64(SP)
+	VBROADCASTSS 96(AX), Y5
+	VMOVUPS      Y5, 96(SP)
+	VBROADCASTSS 108(AX), Y5
+	VMOVUPS      Y5, 128(SP)
+	XORQ         AX, AX
+	SHLQ         $0x02, R8
+	VXORPS       Y5, Y5, Y5
+	VMOVUPS      Y5, (DI)
+	VMOVUPS      Y5, 32(DI)
+	VMOVUPS      Y5, 64(DI)
+	VMOVUPS      Y5, 96(DI)
+	VMOVUPS      Y5, 128(DI)
+	VMOVUPS      Y5, 160(DI)
+	VMOVUPS      Y5, 192(DI)
+	VMOVUPS      Y5, 224(DI)
+	VMOVUPS      Y5, 256(DI)
+	VMOVUPS      Y5, 288(DI)
+	VMOVUPS      Y5, 320(DI)
+	VMOVUPS      Y5, 352(DI)
+	VMOVUPS      Y5, 384(DI)
+	VMOVUPS      Y5, 416(DI)
+	VMOVUPS      Y5, 448(DI)
+	VMOVUPS      Y5, 480(DI)
+	VMOVUPS      Y5, 512(DI)
+	VMOVUPS      Y5, 544(DI)
+	VMOVUPS      Y5, 576(DI)
+	VMOVUPS      Y5, 608(DI)
+	VMOVUPS      Y5, 640(DI)
+	VMOVUPS      Y5, 672(DI)
+	VMOVUPS      Y5, 704(DI)
+	VMOVUPS      Y5, 736(DI)
+	VMOVUPS      Y5, 768(DI)
+	VMOVUPS      Y5, 800(DI)
+	VMOVUPS      Y5, 832(DI)
+	VMOVUPS      Y5, 864(DI)
+	VMOVUPS      Y5, 896(DI)
+	VMOVUPS      Y5, 928(DI)
+	VMOVUPS      Y5, 960(DI)
+	VMOVUPS      Y5, 992(DI)
+
+row:
+	MOVQ         AX, R10
+	ANDQ         $0x7f, R10
+	VPMOVZXWD    (CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    (DX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       (DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, (DI)(R10*8)
+	VADDPD       32(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 32(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
+	TESTQ        R9, R9
+	JNZ          otherStores1
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (BX)(AX*2)
+
+stored2:
+	VPMOVZXWD    16(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    16(DX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       64(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 64(DI)(R10*8)
+	VADDPD       96(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 96(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
+	TESTQ        R9, R9
+	JNZ          otherStores4
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(BX)(AX*2)
+
+stored5:
+	VPMOVZXWD    32(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    32(DX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       128(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 128(DI)(R10*8)
+	VADDPD       160(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 160(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
+	TESTQ        R9, R9
+	JNZ          otherStores7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(BX)(AX*2)
+
+stored8:
+	VPMOVZXWD    48(CX)(AX*2), Y5
+	VPSLLD       $0x10, Y5, Y5
+	VPMOVZXWD    48(DX)(AX*2), Y6
+	VPSLLD       $0x10, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	VANDNPS      Y5, Y0, Y6
+	VMULPS       Y6, Y1, Y7
+	VMULPS       Y6, Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VSUBPS       (SP), Y6, Y8
+	VCMPPS       $0x11, Y4, Y6, Y9
+	VBLENDVPS    Y9, Y7, Y8, Y8
+	VCVTPS2PD    X8, Y7
+	VEXTRACTF128 $0x01, Y8, X8
+	VCVTPS2PD    X8, Y8
+	VADDPD       192(DI)(R10*8), Y7, Y7
+	VMOVUPD      Y7, 192(DI)(R10*8)
+	VADDPD       224(DI)(R10*8), Y8, Y8
+	VMOVUPD      Y8, 224(DI)(R10*8)
+	VMULPS       64(SP), Y5, Y7
+	VMULPS       96(SP), Y7, Y7
+	VDIVPS       32(SP), Y7, Y7
+	VANDPS       Y0, Y5, Y5
+	VXORPS       128(SP), Y5, Y5
+	VCMPPS       $0x1e, Y4, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y7, Y7
+	TESTQ        R9, R9
+	JNZ          otherStores10
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(BX)(AX*2)
+
+stored11:
+	ADDQ  $0x00000020, AX
+	DECQ  R8
+	JNZ   row
+	TESTQ $0x00000002, R9
+	JZ    done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming3
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, (SI)(AX*2)
+	JMP          stored2
+
+streaming3:
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, (BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored2
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, (SI)(AX*2)
+	JMP          stored2
+
+otherStores4:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming6
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 16(SI)(AX*2)
+	JMP          stored5
+
+streaming6:
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 16(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored5
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 16(SI)(AX*2)
+	JMP          stored5
+
+otherStores7:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming9
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 32(SI)(AX*2)
+	JMP          stored8
+
+streaming9:
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 32(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored8
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 32(SI)(AX*2)
+	JMP          stored8
+
+otherStores10:
+	TESTQ        $0x00000002, R9
+	JNZ          streaming12
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(BX)(AX*2)
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVUPS      X6, 48(SI)(AX*2)
+	JMP          stored11
+
+streaming12:
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 48(BX)(AX*2)
+	TESTQ        $0x00000001, R9
+	JZ           stored11
+	VXORPS       Y0, Y7, Y7
+	VPSRLD       $0x10, Y7, Y5
+	VPAND        Y2, Y5, Y5
+	VPADDD       Y7, Y5, Y5
+	VPADDD       Y3, Y5, Y5
+	VPSRLD       $0x10, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSDW    X6, X5, X6
+	VMOVNTPS     X6, 48(SI)(AX*2)
 	JMP          stored11
 
 // func foldAVX2(lanes *byte) (sum float64)

@@ -2,6 +2,46 @@
 
 //go:build !purego
 
+#include "textflag.h"
+
+DATA bf16<>+0(SB)/4, $0x00010000
+DATA bf16<>+4(SB)/4, $0x00007fff
+DATA bf16<>+8(SB)/4, $0x00008000
+DATA bf16<>+12(SB)/4, $0x00400000
+DATA bf16<>+64(SB)/2, $0x0001
+DATA bf16<>+66(SB)/2, $0x0003
+DATA bf16<>+68(SB)/2, $0x0005
+DATA bf16<>+70(SB)/2, $0x0007
+DATA bf16<>+72(SB)/2, $0x0009
+DATA bf16<>+74(SB)/2, $0x000b
+DATA bf16<>+76(SB)/2, $0x000d
+DATA bf16<>+78(SB)/2, $0x000f
+DATA bf16<>+80(SB)/2, $0x0011
+DATA bf16<>+82(SB)/2, $0x0013
+DATA bf16<>+84(SB)/2, $0x0015
+DATA bf16<>+86(SB)/2, $0x0017
+DATA bf16<>+88(SB)/2, $0x0019
+DATA bf16<>+90(SB)/2, $0x001b
+DATA bf16<>+92(SB)/2, $0x001d
+DATA bf16<>+94(SB)/2, $0x001f
+DATA bf16<>+96(SB)/2, $0x0021
+DATA bf16<>+98(SB)/2, $0x0023
+DATA bf16<>+100(SB)/2, $0x0025
+DATA bf16<>+102(SB)/2, $0x0027
+DATA bf16<>+104(SB)/2, $0x0029
+DATA bf16<>+106(SB)/2, $0x002b
+DATA bf16<>+108(SB)/2, $0x002d
+DATA bf16<>+110(SB)/2, $0x002f
+DATA bf16<>+112(SB)/2, $0x0031
+DATA bf16<>+114(SB)/2, $0x0033
+DATA bf16<>+116(SB)/2, $0x0035
+DATA bf16<>+118(SB)/2, $0x0037
+DATA bf16<>+120(SB)/2, $0x0039
+DATA bf16<>+122(SB)/2, $0x003b
+DATA bf16<>+124(SB)/2, $0x003d
+DATA bf16<>+126(SB)/2, $0x003f
+GLOBL bf16<>(SB), RODATA|NOPTR, $128
+
 // func copyF32AVX512(dst *byte, x *byte, n int, streaming bool)
 // Requires: AVX, AVX512F, MMX+
 TEXT ·copyF32AVX512(SB), $0-25
@@ -1472,174 +1512,1678 @@ doneStreaming:
 	RET
 
 // func narrowBF16F32AVX512(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·narrowBF16F32AVX512(SB), $0-25
-	MOVQ         dst+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         n+16(FP), BX
-	XORQ         DX, DX
-	MOVBQZX      streaming+24(FP), SI
-	TESTQ        SI, SI
-	JNZ          streaming
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X0
-	VPBROADCASTD X0, Z0
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x00007fc0, SI
-	VMOVD        SI, X2
-	VPBROADCASTD X2, Z2
-	SUBQ         $0x00000040, BX
-	JL           few
+	MOVQ      dst+0(FP), AX
+	MOVQ      x+8(FP), CX
+	MOVQ      n+16(FP), BX
+	XORQ      DX, DX
+	MOVBQZX   streaming+24(FP), SI
+	TESTQ     SI, SI
+	JNZ       streaming
+	VMOVDQU32 bf16<>+64(SB), Z0
+	SUBQ      $0x00000040, BX
+	JL        few
 
 four:
-	VMOVUPS   (CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVUPS   Y3, (AX)(DX*2)
-	VMOVUPS   64(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVUPS   Y3, 32(AX)(DX*2)
-	VMOVUPS   128(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVUPS   Y3, 64(AX)(DX*2)
-	VMOVUPS   192(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVUPS   Y3, 96(AX)(DX*2)
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x00000040, BX
-	JGE       four
+	VMOVUPS       (CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVUPS       Y2, (AX)(DX*2)
+	VMOVUPS       64(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVUPS       Y2, 32(AX)(DX*2)
+	VMOVUPS       128(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVUPS       Y2, 64(AX)(DX*2)
+	VMOVUPS       192(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVUPS       Y2, 96(AX)(DX*2)
+	ADDQ          $0x00000040, DX
+	SUBQ          $0x00000040, BX
+	JGE           four
 
 few:
 	ADDQ $0x00000040, BX
 	JZ   done
 
 one:
-	VMOVUPS   (CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVUPS   Y3, (AX)(DX*2)
-	ADDQ      $0x00000010, DX
-	SUBQ      $0x00000010, BX
-	JNZ       one
+	VMOVUPS       (CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVUPS       Y2, (AX)(DX*2)
+	ADDQ          $0x00000010, DX
+	SUBQ          $0x00000010, BX
+	JNZ           one
 
 done:
 	VZEROUPPER
 	RET
 
 streaming:
-	MOVL         $0x00000001, SI
-	VMOVD        SI, X0
-	VPBROADCASTD X0, Z0
-	MOVL         $0x00007fff, SI
-	VMOVD        SI, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x00007fc0, SI
-	VMOVD        SI, X2
-	VPBROADCASTD X2, Z2
-	SUBQ         $0x00000040, BX
-	JL           fewStreaming
+	VMOVDQU32 bf16<>+64(SB), Z0
+	SUBQ      $0x00000040, BX
+	JL        fewStreaming
 
 fourStreaming:
-	VMOVUPS   (CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVNTDQ  Y3, (AX)(DX*2)
-	VMOVUPS   64(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVNTDQ  Y3, 32(AX)(DX*2)
-	VMOVUPS   128(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVNTDQ  Y3, 64(AX)(DX*2)
-	VMOVUPS   192(CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVNTDQ  Y3, 96(AX)(DX*2)
-	ADDQ      $0x00000040, DX
-	SUBQ      $0x00000040, BX
-	JGE       fourStreaming
+	VMOVUPS       (CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVNTDQ      Y2, (AX)(DX*2)
+	VMOVUPS       64(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVNTDQ      Y2, 32(AX)(DX*2)
+	VMOVUPS       128(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVNTDQ      Y2, 64(AX)(DX*2)
+	VMOVUPS       192(CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVNTDQ      Y2, 96(AX)(DX*2)
+	ADDQ          $0x00000040, DX
+	SUBQ          $0x00000040, BX
+	JGE           fourStreaming
 
 fewStreaming:
 	ADDQ $0x00000040, BX
 	JZ   doneStreaming
 
 oneStreaming:
-	VMOVUPS   (CX)(DX*4), Z3
-	VPSRLD    $0x10, Z3, Z4
-	VPANDD    Z0, Z4, Z4
-	VPADDD    Z3, Z4, Z4
-	VPADDD    Z1, Z4, Z4
-	VPSRLD    $0x10, Z4, Z4
-	VCMPPS    $0x03, Z3, Z3, K1
-	VMOVDQA32 Z2, K1, Z4
-	VPMOVDW   Z4, Y3
-	VMOVNTDQ  Y3, (AX)(DX*2)
-	ADDQ      $0x00000010, DX
-	SUBQ      $0x00000010, BX
-	JNZ       oneStreaming
+	VMOVUPS       (CX)(DX*4), Z1
+	VPTESTMD.BCST bf16<>+0(SB), Z1, K1
+	VPADDD.BCST   bf16<>+4(SB), Z1, Z2
+	VPADDD.BCST   bf16<>+8(SB), Z1, K1, Z2
+	VCMPPS        $0x03, Z1, Z1, K1
+	VMOVDQA32     Z1, K1, Z2
+	VPORD.BCST    bf16<>+12(SB), Z2, K1, Z2
+	VPERMW        Z2, Z0, Z2
+	VMOVNTDQ      Y2, (AX)(DX*2)
+	ADDQ          $0x00000010, DX
+	SUBQ          $0x00000010, BX
+	JNZ           oneStreaming
 
 doneStreaming:
 	SFENCE
+	VZEROUPPER
+	RET
+
+// func termsSmoothF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·termsSmoothF32AVX512(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, DI
+	JL           few
+
+four:
+	VMOVUPS (CX)(SI*4), Z5
+	VSUBPS  (DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS (BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VDIVPS  Z6, Z7, Z7
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1d, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z5
+	VSUBPS  64(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 64(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VDIVPS  Z6, Z7, Z7
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1d, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 64(AX)(SI*4)
+	VMOVUPS 128(CX)(SI*4), Z5
+	VSUBPS  128(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 128(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VDIVPS  Z6, Z7, Z7
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1d, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 128(AX)(SI*4)
+	VMOVUPS 192(CX)(SI*4), Z5
+	VSUBPS  192(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 192(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VDIVPS  Z6, Z7, Z7
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1d, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 192(AX)(SI*4)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, DI
+	JGE     four
+
+few:
+	ADDQ $0x00000040, DI
+	JZ   done
+
+one:
+	VMOVUPS (CX)(SI*4), Z5
+	VSUBPS  (DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS (BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VDIVPS  Z6, Z7, Z7
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1d, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, (AX)(SI*4)
+	ADDQ    $0x00000010, SI
+	SUBQ    $0x00000010, DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsSmoothF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·termsSmoothF64AVX512(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVQ         $0x8000000000000000, R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Z0
+	MOVQ         $0x3fe0000000000000, R8
+	VMOVQ        R8, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R8
+	VMOVQ        R8, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R8
+	VMOVQ        R8, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, DI
+	JL           few
+
+four:
+	VMOVUPD (CX)(SI*8), Z5
+	VSUBPD  (DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD (BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VDIVPD  Z6, Z7, Z7
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1d, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, (AX)(SI*8)
+	VMOVUPD 64(CX)(SI*8), Z5
+	VSUBPD  64(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 64(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VDIVPD  Z6, Z7, Z7
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1d, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 64(AX)(SI*8)
+	VMOVUPD 128(CX)(SI*8), Z5
+	VSUBPD  128(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 128(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VDIVPD  Z6, Z7, Z7
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1d, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 128(AX)(SI*8)
+	VMOVUPD 192(CX)(SI*8), Z5
+	VSUBPD  192(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 192(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VDIVPD  Z6, Z7, Z7
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1d, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 192(AX)(SI*8)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, DI
+	JGE     four
+
+few:
+	ADDQ $0x00000020, DI
+	JZ   done
+
+one:
+	VMOVUPD (CX)(SI*8), Z5
+	VSUBPD  (DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD (BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VDIVPD  Z6, Z7, Z7
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1d, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, (AX)(SI*8)
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientSmoothF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·gradientSmoothF32AVX512(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSS (DI), Z0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVL         $0x80000000, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, R8
+	JL           few
+
+four:
+	VMOVUPS    (CX)(DI*4), Z5
+	VSUBPS     (DX)(DI*4), Z5, Z5
+	VMOVUPS    (BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    (SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VDIVPS     Z6, Z8, Z8
+	VCMPPS     $0x00, Z2, Z6, K1
+	VMOVAPS    Z7, K1, Z8
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1d, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, (AX)(DI*4)
+	VMOVUPS    64(CX)(DI*4), Z5
+	VSUBPS     64(DX)(DI*4), Z5, Z5
+	VMOVUPS    64(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    64(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VDIVPS     Z6, Z8, Z8
+	VCMPPS     $0x00, Z2, Z6, K1
+	VMOVAPS    Z7, K1, Z8
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1d, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 64(AX)(DI*4)
+	VMOVUPS    128(CX)(DI*4), Z5
+	VSUBPS     128(DX)(DI*4), Z5, Z5
+	VMOVUPS    128(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    128(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VDIVPS     Z6, Z8, Z8
+	VCMPPS     $0x00, Z2, Z6, K1
+	VMOVAPS    Z7, K1, Z8
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1d, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 128(AX)(DI*4)
+	VMOVUPS    192(CX)(DI*4), Z5
+	VSUBPS     192(DX)(DI*4), Z5, Z5
+	VMOVUPS    192(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    192(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VDIVPS     Z6, Z8, Z8
+	VCMPPS     $0x00, Z2, Z6, K1
+	VMOVAPS    Z7, K1, Z8
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1d, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 192(AX)(DI*4)
+	ADDQ       $0x00000040, DI
+	SUBQ       $0x00000040, R8
+	JGE        four
+
+few:
+	ADDQ $0x00000040, R8
+	JZ   done
+
+one:
+	VMOVUPS    (CX)(DI*4), Z5
+	VSUBPS     (DX)(DI*4), Z5, Z5
+	VMOVUPS    (BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    (SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VDIVPS     Z6, Z8, Z8
+	VCMPPS     $0x00, Z2, Z6, K1
+	VMOVAPS    Z7, K1, Z8
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1d, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, (AX)(DI*4)
+	ADDQ       $0x00000010, DI
+	SUBQ       $0x00000010, R8
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientSmoothF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·gradientSmoothF64AVX512(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSD (DI), Z0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVQ         $0x8000000000000000, R9
+	VMOVQ        R9, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R9
+	VMOVQ        R9, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R9
+	VMOVQ        R9, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, R8
+	JL           few
+
+four:
+	VMOVUPD    (CX)(DI*8), Z5
+	VSUBPD     (DX)(DI*8), Z5, Z5
+	VMOVUPD    (BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    (SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VDIVPD     Z6, Z8, Z8
+	VCMPPD     $0x00, Z2, Z6, K1
+	VMOVAPD    Z7, K1, Z8
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1d, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, (AX)(DI*8)
+	VMOVUPD    64(CX)(DI*8), Z5
+	VSUBPD     64(DX)(DI*8), Z5, Z5
+	VMOVUPD    64(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    64(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VDIVPD     Z6, Z8, Z8
+	VCMPPD     $0x00, Z2, Z6, K1
+	VMOVAPD    Z7, K1, Z8
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1d, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 64(AX)(DI*8)
+	VMOVUPD    128(CX)(DI*8), Z5
+	VSUBPD     128(DX)(DI*8), Z5, Z5
+	VMOVUPD    128(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    128(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VDIVPD     Z6, Z8, Z8
+	VCMPPD     $0x00, Z2, Z6, K1
+	VMOVAPD    Z7, K1, Z8
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1d, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 128(AX)(DI*8)
+	VMOVUPD    192(CX)(DI*8), Z5
+	VSUBPD     192(DX)(DI*8), Z5, Z5
+	VMOVUPD    192(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    192(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VDIVPD     Z6, Z8, Z8
+	VCMPPD     $0x00, Z2, Z6, K1
+	VMOVAPD    Z7, K1, Z8
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1d, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 192(AX)(DI*8)
+	ADDQ       $0x00000020, DI
+	SUBQ       $0x00000020, R8
+	JGE        four
+
+few:
+	ADDQ $0x00000020, R8
+	JZ   done
+
+one:
+	VMOVUPD    (CX)(DI*8), Z5
+	VSUBPD     (DX)(DI*8), Z5, Z5
+	VMOVUPD    (BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    (SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VDIVPD     Z6, Z8, Z8
+	VCMPPD     $0x00, Z2, Z6, K1
+	VMOVAPD    Z7, K1, Z8
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1d, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, (AX)(DI*8)
+	ADDQ       $0x00000008, DI
+	SUBQ       $0x00000008, R8
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondSmoothF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·secondSmoothF32AVX512(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSS (R8), Z0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, R9
+	JL           few
+
+four:
+	VMOVUPS   (CX)(R8*4), Z5
+	VSUBPS    (DX)(R8*4), Z5, Z5
+	VMOVUPS   (BX)(R8*4), Z6
+	VMOVUPS   (SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    (DI)(R8*4), Z7, Z7
+	VDIVPS    Z6, Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1d, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, (AX)(R8*4)
+	VMOVUPS   64(CX)(R8*4), Z5
+	VSUBPS    64(DX)(R8*4), Z5, Z5
+	VMOVUPS   64(BX)(R8*4), Z6
+	VMOVUPS   64(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    64(DI)(R8*4), Z7, Z7
+	VDIVPS    Z6, Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1d, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 64(AX)(R8*4)
+	VMOVUPS   128(CX)(R8*4), Z5
+	VSUBPS    128(DX)(R8*4), Z5, Z5
+	VMOVUPS   128(BX)(R8*4), Z6
+	VMOVUPS   128(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    128(DI)(R8*4), Z7, Z7
+	VDIVPS    Z6, Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1d, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 128(AX)(R8*4)
+	VMOVUPS   192(CX)(R8*4), Z5
+	VSUBPS    192(DX)(R8*4), Z5, Z5
+	VMOVUPS   192(BX)(R8*4), Z6
+	VMOVUPS   192(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    192(DI)(R8*4), Z7, Z7
+	VDIVPS    Z6, Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1d, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 192(AX)(R8*4)
+	ADDQ      $0x00000040, R8
+	SUBQ      $0x00000040, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000040, R9
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(R8*4), Z5
+	VSUBPS    (DX)(R8*4), Z5, Z5
+	VMOVUPS   (BX)(R8*4), Z6
+	VMOVUPS   (SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    (DI)(R8*4), Z7, Z7
+	VDIVPS    Z6, Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1d, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, (AX)(R8*4)
+	ADDQ      $0x00000010, R8
+	SUBQ      $0x00000010, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondSmoothF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·secondSmoothF64AVX512(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSD (R8), Z0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVQ         $0x8000000000000000, R10
+	VMOVQ        R10, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R10
+	VMOVQ        R10, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R10
+	VMOVQ        R10, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, R9
+	JL           few
+
+four:
+	VMOVUPD   (CX)(R8*8), Z5
+	VSUBPD    (DX)(R8*8), Z5, Z5
+	VMOVUPD   (BX)(R8*8), Z6
+	VMOVUPD   (SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    (DI)(R8*8), Z7, Z7
+	VDIVPD    Z6, Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1d, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, (AX)(R8*8)
+	VMOVUPD   64(CX)(R8*8), Z5
+	VSUBPD    64(DX)(R8*8), Z5, Z5
+	VMOVUPD   64(BX)(R8*8), Z6
+	VMOVUPD   64(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    64(DI)(R8*8), Z7, Z7
+	VDIVPD    Z6, Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1d, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 64(AX)(R8*8)
+	VMOVUPD   128(CX)(R8*8), Z5
+	VSUBPD    128(DX)(R8*8), Z5, Z5
+	VMOVUPD   128(BX)(R8*8), Z6
+	VMOVUPD   128(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    128(DI)(R8*8), Z7, Z7
+	VDIVPD    Z6, Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1d, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 128(AX)(R8*8)
+	VMOVUPD   192(CX)(R8*8), Z5
+	VSUBPD    192(DX)(R8*8), Z5, Z5
+	VMOVUPD   192(BX)(R8*8), Z6
+	VMOVUPD   192(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    192(DI)(R8*8), Z7, Z7
+	VDIVPD    Z6, Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1d, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 192(AX)(R8*8)
+	ADDQ      $0x00000020, R8
+	SUBQ      $0x00000020, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R9
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(R8*8), Z5
+	VSUBPD    (DX)(R8*8), Z5, Z5
+	VMOVUPD   (BX)(R8*8), Z6
+	VMOVUPD   (SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    (DI)(R8*8), Z7, Z7
+	VDIVPD    Z6, Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1d, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, (AX)(R8*8)
+	ADDQ      $0x00000008, R8
+	SUBQ      $0x00000008, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHuberF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·termsHuberF32AVX512(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, DI
+	JL           few
+
+four:
+	VMOVUPS (CX)(SI*4), Z5
+	VSUBPS  (DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS (BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VMULPS  Z6, Z8, Z8
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1e, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, (AX)(SI*4)
+	VMOVUPS 64(CX)(SI*4), Z5
+	VSUBPS  64(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 64(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VMULPS  Z6, Z8, Z8
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1e, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 64(AX)(SI*4)
+	VMOVUPS 128(CX)(SI*4), Z5
+	VSUBPS  128(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 128(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VMULPS  Z6, Z8, Z8
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1e, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 128(AX)(SI*4)
+	VMOVUPS 192(CX)(SI*4), Z5
+	VSUBPS  192(DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS 192(BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VMULPS  Z6, Z8, Z8
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1e, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, 192(AX)(SI*4)
+	ADDQ    $0x00000040, SI
+	SUBQ    $0x00000040, DI
+	JGE     four
+
+few:
+	ADDQ $0x00000040, DI
+	JZ   done
+
+one:
+	VMOVUPS (CX)(SI*4), Z5
+	VSUBPS  (DX)(SI*4), Z5, Z5
+	VPANDND Z5, Z0, Z5
+	VMOVUPS (BX)(SI*4), Z6
+	VMULPS  Z5, Z1, Z7
+	VMULPS  Z5, Z7, Z7
+	VMULPS  Z6, Z1, Z8
+	VSUBPS  Z8, Z5, Z8
+	VMULPS  Z6, Z8, Z8
+	VCMPPS  $0x11, Z6, Z5, K1
+	VMOVAPS Z7, K1, Z8
+	VMOVAPS Z4, Z5
+	VCMPPS  $0x1e, Z2, Z6, K1
+	VCMPPS  $0x11, Z3, Z6, K1, K1
+	VMOVAPS Z8, K1, Z5
+	VMOVUPS Z5, (AX)(SI*4)
+	ADDQ    $0x00000010, SI
+	SUBQ    $0x00000010, DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func termsHuberF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·termsHuberF64AVX512(SB), $0-40
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         n+32(FP), DI
+	XORQ         SI, SI
+	MOVQ         $0x8000000000000000, R8
+	VMOVQ        R8, X0
+	VPBROADCASTQ X0, Z0
+	MOVQ         $0x3fe0000000000000, R8
+	VMOVQ        R8, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R8
+	VMOVQ        R8, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R8
+	VMOVQ        R8, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, DI
+	JL           few
+
+four:
+	VMOVUPD (CX)(SI*8), Z5
+	VSUBPD  (DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD (BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VMULPD  Z6, Z8, Z8
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1e, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, (AX)(SI*8)
+	VMOVUPD 64(CX)(SI*8), Z5
+	VSUBPD  64(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 64(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VMULPD  Z6, Z8, Z8
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1e, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 64(AX)(SI*8)
+	VMOVUPD 128(CX)(SI*8), Z5
+	VSUBPD  128(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 128(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VMULPD  Z6, Z8, Z8
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1e, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 128(AX)(SI*8)
+	VMOVUPD 192(CX)(SI*8), Z5
+	VSUBPD  192(DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD 192(BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VMULPD  Z6, Z8, Z8
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1e, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, 192(AX)(SI*8)
+	ADDQ    $0x00000020, SI
+	SUBQ    $0x00000020, DI
+	JGE     four
+
+few:
+	ADDQ $0x00000020, DI
+	JZ   done
+
+one:
+	VMOVUPD (CX)(SI*8), Z5
+	VSUBPD  (DX)(SI*8), Z5, Z5
+	VPANDNQ Z5, Z0, Z5
+	VMOVUPD (BX)(SI*8), Z6
+	VMULPD  Z5, Z1, Z7
+	VMULPD  Z5, Z7, Z7
+	VMULPD  Z6, Z1, Z8
+	VSUBPD  Z8, Z5, Z8
+	VMULPD  Z6, Z8, Z8
+	VCMPPD  $0x11, Z6, Z5, K1
+	VMOVAPD Z7, K1, Z8
+	VMOVAPD Z4, Z5
+	VCMPPD  $0x1e, Z2, Z6, K1
+	VCMPPD  $0x11, Z3, Z6, K1, K1
+	VMOVAPD Z8, K1, Z5
+	VMOVUPD Z5, (AX)(SI*8)
+	ADDQ    $0x00000008, SI
+	SUBQ    $0x00000008, DI
+	JNZ     one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientHuberF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·gradientHuberF32AVX512(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSS (DI), Z0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVL         $0x80000000, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R9
+	VMOVD        R9, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R9
+	VMOVD        R9, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, R8
+	JL           few
+
+four:
+	VMOVUPS    (CX)(DI*4), Z5
+	VSUBPS     (DX)(DI*4), Z5, Z5
+	VMOVUPS    (BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    (SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VMULPS     Z6, Z9, Z9
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1e, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, (AX)(DI*4)
+	VMOVUPS    64(CX)(DI*4), Z5
+	VSUBPS     64(DX)(DI*4), Z5, Z5
+	VMOVUPS    64(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    64(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VMULPS     Z6, Z9, Z9
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1e, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 64(AX)(DI*4)
+	VMOVUPS    128(CX)(DI*4), Z5
+	VSUBPS     128(DX)(DI*4), Z5, Z5
+	VMOVUPS    128(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    128(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VMULPS     Z6, Z9, Z9
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1e, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 128(AX)(DI*4)
+	VMOVUPS    192(CX)(DI*4), Z5
+	VSUBPS     192(DX)(DI*4), Z5, Z5
+	VMOVUPS    192(BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    192(SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VMULPS     Z6, Z9, Z9
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1e, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, 192(AX)(DI*4)
+	ADDQ       $0x00000040, DI
+	SUBQ       $0x00000040, R8
+	JGE        four
+
+few:
+	ADDQ $0x00000040, R8
+	JZ   done
+
+one:
+	VMOVUPS    (CX)(DI*4), Z5
+	VSUBPS     (DX)(DI*4), Z5, Z5
+	VMOVUPS    (BX)(DI*4), Z6
+	VPANDND    Z5, Z1, Z7
+	VMOVUPS    (SI)(DI*4), Z9
+	VMULPS     Z5, Z0, Z8
+	VMULPS     Z9, Z8, Z8
+	VMULPS     Z0, Z9, Z9
+	VMULPS     Z6, Z9, Z9
+	VPTERNLOGD $0x6a, Z9, Z1, Z5
+	VCMPPS     $0x1e, Z6, Z7, K1
+	VMOVAPS    Z5, K1, Z8
+	VMOVAPS    Z4, Z5
+	VCMPPS     $0x1e, Z2, Z6, K1
+	VCMPPS     $0x11, Z3, Z6, K1, K1
+	VMOVAPS    Z8, K1, Z5
+	VMOVUPS    Z5, (AX)(DI*4)
+	ADDQ       $0x00000010, DI
+	SUBQ       $0x00000010, R8
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func gradientHuberF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·gradientHuberF64AVX512(SB), $0-56
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         up+32(FP), SI
+	MOVQ         norm+40(FP), DI
+	VBROADCASTSD (DI), Z0
+	MOVQ         n+48(FP), R8
+	XORQ         DI, DI
+	MOVQ         $0x8000000000000000, R9
+	VMOVQ        R9, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R9
+	VMOVQ        R9, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R9
+	VMOVQ        R9, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, R8
+	JL           few
+
+four:
+	VMOVUPD    (CX)(DI*8), Z5
+	VSUBPD     (DX)(DI*8), Z5, Z5
+	VMOVUPD    (BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    (SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VMULPD     Z6, Z9, Z9
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1e, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, (AX)(DI*8)
+	VMOVUPD    64(CX)(DI*8), Z5
+	VSUBPD     64(DX)(DI*8), Z5, Z5
+	VMOVUPD    64(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    64(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VMULPD     Z6, Z9, Z9
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1e, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 64(AX)(DI*8)
+	VMOVUPD    128(CX)(DI*8), Z5
+	VSUBPD     128(DX)(DI*8), Z5, Z5
+	VMOVUPD    128(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    128(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VMULPD     Z6, Z9, Z9
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1e, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 128(AX)(DI*8)
+	VMOVUPD    192(CX)(DI*8), Z5
+	VSUBPD     192(DX)(DI*8), Z5, Z5
+	VMOVUPD    192(BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    192(SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VMULPD     Z6, Z9, Z9
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1e, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, 192(AX)(DI*8)
+	ADDQ       $0x00000020, DI
+	SUBQ       $0x00000020, R8
+	JGE        four
+
+few:
+	ADDQ $0x00000020, R8
+	JZ   done
+
+one:
+	VMOVUPD    (CX)(DI*8), Z5
+	VSUBPD     (DX)(DI*8), Z5, Z5
+	VMOVUPD    (BX)(DI*8), Z6
+	VPANDNQ    Z5, Z1, Z7
+	VMOVUPD    (SI)(DI*8), Z9
+	VMULPD     Z5, Z0, Z8
+	VMULPD     Z9, Z8, Z8
+	VMULPD     Z0, Z9, Z9
+	VMULPD     Z6, Z9, Z9
+	VPTERNLOGQ $0x6a, Z9, Z1, Z5
+	VCMPPD     $0x1e, Z6, Z7, K1
+	VMOVAPD    Z5, K1, Z8
+	VMOVAPD    Z4, Z5
+	VCMPPD     $0x1e, Z2, Z6, K1
+	VCMPPD     $0x11, Z3, Z6, K1, K1
+	VMOVAPD    Z8, K1, Z5
+	VMOVUPD    Z5, (AX)(DI*8)
+	ADDQ       $0x00000008, DI
+	SUBQ       $0x00000008, R8
+	JNZ        one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondHuberF32AVX512(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·secondHuberF32AVX512(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSS (R8), Z0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X1
+	VPBROADCASTD X1, Z1
+	VXORPS       X2, X2, X2
+	MOVL         $0x7f800000, R10
+	VMOVD        R10, X3
+	VPBROADCASTD X3, Z3
+	MOVL         $0x7fc00000, R10
+	VMOVD        R10, X4
+	VPBROADCASTD X4, Z4
+	SUBQ         $0x00000040, R9
+	JL           few
+
+four:
+	VMOVUPS   (CX)(R8*4), Z5
+	VSUBPS    (DX)(R8*4), Z5, Z5
+	VMOVUPS   (BX)(R8*4), Z6
+	VMOVUPS   (SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    (DI)(R8*4), Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1e, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, (AX)(R8*4)
+	VMOVUPS   64(CX)(R8*4), Z5
+	VSUBPS    64(DX)(R8*4), Z5, Z5
+	VMOVUPS   64(BX)(R8*4), Z6
+	VMOVUPS   64(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    64(DI)(R8*4), Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1e, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 64(AX)(R8*4)
+	VMOVUPS   128(CX)(R8*4), Z5
+	VSUBPS    128(DX)(R8*4), Z5, Z5
+	VMOVUPS   128(BX)(R8*4), Z6
+	VMOVUPS   128(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    128(DI)(R8*4), Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1e, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 128(AX)(R8*4)
+	VMOVUPS   192(CX)(R8*4), Z5
+	VSUBPS    192(DX)(R8*4), Z5, Z5
+	VMOVUPS   192(BX)(R8*4), Z6
+	VMOVUPS   192(SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    192(DI)(R8*4), Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1e, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, 192(AX)(R8*4)
+	ADDQ      $0x00000040, R8
+	SUBQ      $0x00000040, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000040, R9
+	JZ   done
+
+one:
+	VMOVUPS   (CX)(R8*4), Z5
+	VSUBPS    (DX)(R8*4), Z5, Z5
+	VMOVUPS   (BX)(R8*4), Z6
+	VMOVUPS   (SI)(R8*4), Z7
+	VMULPS    Z0, Z7, Z7
+	VMULPS    (DI)(R8*4), Z7, Z7
+	VPANDND   Z5, Z1, Z8
+	VCMPPS    $0x11, Z6, Z8, K1
+	VMOVAPS.Z Z7, K1, Z7
+	VCMPPS    $0x03, Z5, Z5, K1
+	VMOVAPS   Z5, K1, Z7
+	VMOVAPS   Z4, Z5
+	VCMPPS    $0x1e, Z2, Z6, K1
+	VCMPPS    $0x11, Z3, Z6, K1, K1
+	VMOVAPS   Z7, K1, Z5
+	VMOVUPS   Z5, (AX)(R8*4)
+	ADDQ      $0x00000010, R8
+	SUBQ      $0x00000010, R9
+	JNZ       one
+
+done:
+	VZEROUPPER
+	RET
+
+// func secondHuberF64AVX512(dst *byte, pred *byte, target *byte, beta *byte, dir *byte, up *byte, norm *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·secondHuberF64AVX512(SB), $0-64
+	MOVQ         dst+0(FP), AX
+	MOVQ         pred+8(FP), CX
+	MOVQ         target+16(FP), DX
+	MOVQ         beta+24(FP), BX
+	MOVQ         dir+32(FP), SI
+	MOVQ         up+40(FP), DI
+	MOVQ         norm+48(FP), R8
+	VBROADCASTSD (R8), Z0
+	MOVQ         n+56(FP), R9
+	XORQ         R8, R8
+	MOVQ         $0x8000000000000000, R10
+	VMOVQ        R10, X1
+	VPBROADCASTQ X1, Z1
+	VXORPS       X2, X2, X2
+	MOVQ         $0x7ff0000000000000, R10
+	VMOVQ        R10, X3
+	VPBROADCASTQ X3, Z3
+	MOVQ         $0x7ff8000000000000, R10
+	VMOVQ        R10, X4
+	VPBROADCASTQ X4, Z4
+	SUBQ         $0x00000020, R9
+	JL           few
+
+four:
+	VMOVUPD   (CX)(R8*8), Z5
+	VSUBPD    (DX)(R8*8), Z5, Z5
+	VMOVUPD   (BX)(R8*8), Z6
+	VMOVUPD   (SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    (DI)(R8*8), Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1e, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, (AX)(R8*8)
+	VMOVUPD   64(CX)(R8*8), Z5
+	VSUBPD    64(DX)(R8*8), Z5, Z5
+	VMOVUPD   64(BX)(R8*8), Z6
+	VMOVUPD   64(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    64(DI)(R8*8), Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1e, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 64(AX)(R8*8)
+	VMOVUPD   128(CX)(R8*8), Z5
+	VSUBPD    128(DX)(R8*8), Z5, Z5
+	VMOVUPD   128(BX)(R8*8), Z6
+	VMOVUPD   128(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    128(DI)(R8*8), Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1e, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 128(AX)(R8*8)
+	VMOVUPD   192(CX)(R8*8), Z5
+	VSUBPD    192(DX)(R8*8), Z5, Z5
+	VMOVUPD   192(BX)(R8*8), Z6
+	VMOVUPD   192(SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    192(DI)(R8*8), Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1e, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, 192(AX)(R8*8)
+	ADDQ      $0x00000020, R8
+	SUBQ      $0x00000020, R9
+	JGE       four
+
+few:
+	ADDQ $0x00000020, R9
+	JZ   done
+
+one:
+	VMOVUPD   (CX)(R8*8), Z5
+	VSUBPD    (DX)(R8*8), Z5, Z5
+	VMOVUPD   (BX)(R8*8), Z6
+	VMOVUPD   (SI)(R8*8), Z7
+	VMULPD    Z0, Z7, Z7
+	VMULPD    (DI)(R8*8), Z7, Z7
+	VPANDNQ   Z5, Z1, Z8
+	VCMPPD    $0x11, Z6, Z8, K1
+	VMOVAPD.Z Z7, K1, Z7
+	VCMPPD    $0x03, Z5, Z5, K1
+	VMOVAPD   Z5, K1, Z7
+	VMOVAPD   Z4, Z5
+	VCMPPD    $0x1e, Z2, Z6, K1
+	VCMPPD    $0x11, Z3, Z6, K1, K1
+	VMOVAPD   Z7, K1, Z5
+	VMOVUPD   Z5, (AX)(R8*8)
+	ADDQ      $0x00000008, R8
+	SUBQ      $0x00000008, R9
+	JNZ       one
+
+done:
 	VZEROUPPER
 	RET
 
@@ -9595,21 +11139,15 @@ TEXT ·fusedOneBF16AVX512(SB), $0-8
 	MOVL         $0x3f000000, R12
 	VMOVD        R12, X1
 	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R12
-	VMOVD        R12, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 80(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 80(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
 	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
@@ -9624,389 +11162,355 @@ TEXT ·fusedOneBF16AVX512(SB), $0-8
 	VPXORQ       Z21, Z21, Z21
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
-	VPXORQ       Z24, Z24, Z24
-	VPXORQ       Z25, Z25, Z25
 
 row:
-	VPMOVZXWD     (CX)(AX*2), Z26
+	VPMOVZXWD     (CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     (DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     (BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     (DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     (BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      (SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z10, Z10
-	VADDPD        Z29, Z11, Z11
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      (SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores1
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, (DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (DI)(AX*2)
 
 stored2:
-	VPMOVZXWD     32(CX)(AX*2), Z26
+	VPMOVZXWD     32(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     32(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     32(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     32(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     32(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      16(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z12, Z12
-	VADDPD        Z29, Z13, Z13
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      16(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores4
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 32(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(DI)(AX*2)
 
 stored5:
-	VPMOVZXWD     64(CX)(AX*2), Z26
+	VPMOVZXWD     64(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     64(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     64(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     64(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     64(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      32(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z14, Z14
-	VADDPD        Z29, Z15, Z15
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      32(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores7
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 64(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(DI)(AX*2)
 
 stored8:
-	VPMOVZXWD     96(CX)(AX*2), Z26
+	VPMOVZXWD     96(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     96(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     96(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     96(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     96(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      48(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z16, Z16
-	VADDPD        Z29, Z17, Z17
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      48(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores10
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 96(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(DI)(AX*2)
 
 stored11:
-	VPMOVZXWD     128(CX)(AX*2), Z26
+	VPMOVZXWD     128(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     128(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     128(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     128(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     128(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      64(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z18, Z18
-	VADDPD        Z29, Z19, Z19
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      64(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores13
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 128(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(DI)(AX*2)
 
 stored14:
-	VPMOVZXWD     160(CX)(AX*2), Z26
+	VPMOVZXWD     160(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     160(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     160(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     160(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     160(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      80(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z20, Z20
-	VADDPD        Z29, Z21, Z21
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      80(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores16
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 160(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(DI)(AX*2)
 
 stored17:
-	VPMOVZXWD     192(CX)(AX*2), Z26
+	VPMOVZXWD     192(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     192(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     192(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     192(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     192(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      96(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z22, Z22
-	VADDPD        Z29, Z23, Z23
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      96(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores19
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 192(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(DI)(AX*2)
 
 stored20:
-	VPMOVZXWD     224(CX)(AX*2), Z26
+	VPMOVZXWD     224(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     224(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VMULPS        Z5, Z27, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     224(BX)(AX*2), Z26
 	VPSLLD        $0x10, Z26, Z26
-	VPMOVZXWD     224(DX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VSUBPS        Z27, Z26, Z26
-	VPANDND       Z26, Z0, Z27
-	VMULPS        Z27, Z1, Z28
-	VMULPS        Z27, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VMULPS        Z7, Z29, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     224(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      112(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
-	VEXTRACTF64X4 $0x01, Z29, Y29
-	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z24, Z24
-	VADDPD        Z29, Z25, Z25
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VMULPS        Z7, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMOVDQU8      112(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VMULPS        Z5, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores22
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 224(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(DI)(AX*2)
 
 stored23:
 	ADDQ    $0x00000080, AX
 	DECQ    R10
 	JNZ     row
-	VMOVUPD Z10, (R9)
-	VMOVUPD Z11, 64(R9)
-	VMOVUPD Z12, 128(R9)
-	VMOVUPD Z13, 192(R9)
-	VMOVUPD Z14, 256(R9)
-	VMOVUPD Z15, 320(R9)
-	VMOVUPD Z16, 384(R9)
-	VMOVUPD Z17, 448(R9)
-	VMOVUPD Z18, 512(R9)
-	VMOVUPD Z19, 576(R9)
-	VMOVUPD Z20, 640(R9)
-	VMOVUPD Z21, 704(R9)
-	VMOVUPD Z22, 768(R9)
-	VMOVUPD Z23, 832(R9)
-	VMOVUPD Z24, 896(R9)
-	VMOVUPD Z25, 960(R9)
+	VMOVUPD Z8, (R9)
+	VMOVUPD Z9, 64(R9)
+	VMOVUPD Z10, 128(R9)
+	VMOVUPD Z11, 192(R9)
+	VMOVUPD Z12, 256(R9)
+	VMOVUPD Z13, 320(R9)
+	VMOVUPD Z14, 384(R9)
+	VMOVUPD Z15, 448(R9)
+	VMOVUPD Z16, 512(R9)
+	VMOVUPD Z17, 576(R9)
+	VMOVUPD Z18, 640(R9)
+	VMOVUPD Z19, 704(R9)
+	VMOVUPD Z20, 768(R9)
+	VMOVUPD Z21, 832(R9)
+	VMOVUPD Z22, 896(R9)
+	VMOVUPD Z23, 960(R9)
 	TESTQ   $0x00000002, R11
 	JZ      done
 	SFENCE
@@ -10016,407 +11520,279 @@ done:
 	RET
 
 otherStores1:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming3
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, (DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, (R8)(AX*2)
-	JMP       stored2
+	TESTQ         $0x00000002, R11
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (R8)(AX*2)
+	JMP           stored2
 
 streaming3:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, (DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored2
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, (R8)(AX*2)
-	JMP       stored2
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, (DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored2
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, (R8)(AX*2)
+	JMP           stored2
 
 otherStores4:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming6
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 32(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 32(R8)(AX*2)
-	JMP       stored5
+	TESTQ         $0x00000002, R11
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(R8)(AX*2)
+	JMP           stored5
 
 streaming6:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 32(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored5
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 32(R8)(AX*2)
-	JMP       stored5
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 32(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored5
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 32(R8)(AX*2)
+	JMP           stored5
 
 otherStores7:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming9
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 64(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 64(R8)(AX*2)
-	JMP       stored8
+	TESTQ         $0x00000002, R11
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(R8)(AX*2)
+	JMP           stored8
 
 streaming9:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 64(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored8
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 64(R8)(AX*2)
-	JMP       stored8
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 64(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored8
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 64(R8)(AX*2)
+	JMP           stored8
 
 otherStores10:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming12
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 96(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 96(R8)(AX*2)
-	JMP       stored11
+	TESTQ         $0x00000002, R11
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(R8)(AX*2)
+	JMP           stored11
 
 streaming12:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 96(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored11
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 96(R8)(AX*2)
-	JMP       stored11
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 96(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored11
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 96(R8)(AX*2)
+	JMP           stored11
 
 otherStores13:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming15
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 128(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 128(R8)(AX*2)
-	JMP       stored14
+	TESTQ         $0x00000002, R11
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(R8)(AX*2)
+	JMP           stored14
 
 streaming15:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 128(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored14
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 128(R8)(AX*2)
-	JMP       stored14
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 128(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored14
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 128(R8)(AX*2)
+	JMP           stored14
 
 otherStores16:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming18
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 160(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 160(R8)(AX*2)
-	JMP       stored17
+	TESTQ         $0x00000002, R11
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(R8)(AX*2)
+	JMP           stored17
 
 streaming18:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 160(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored17
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 160(R8)(AX*2)
-	JMP       stored17
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 160(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored17
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 160(R8)(AX*2)
+	JMP           stored17
 
 otherStores19:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming21
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 192(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 192(R8)(AX*2)
-	JMP       stored20
+	TESTQ         $0x00000002, R11
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(R8)(AX*2)
+	JMP           stored20
 
 streaming21:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 192(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored20
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 192(R8)(AX*2)
-	JMP       stored20
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 192(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored20
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 192(R8)(AX*2)
+	JMP           stored20
 
 otherStores22:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming24
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 224(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 224(R8)(AX*2)
-	JMP       stored23
+	TESTQ         $0x00000002, R11
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(R8)(AX*2)
+	JMP           stored23
 
 streaming24:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 224(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored23
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 224(R8)(AX*2)
-	JMP       stored23
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 224(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored23
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 224(R8)(AX*2)
+	JMP           stored23
 
 // func fusedPlainOneBF16AVX512(p *byte)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·fusedPlainOneBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -10434,22 +11810,16 @@ TEXT ·fusedPlainOneBF16AVX512(SB), $0-8
 	MOVL         $0x3f000000, R10
 	VMOVD        R10, X1
 	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 80(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
-	VBROADCASTSS 108(AX), Z10
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 80(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
+	VBROADCASTSS 108(AX), Z8
 	XORQ         AX, AX
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
@@ -10464,309 +11834,275 @@ TEXT ·fusedPlainOneBF16AVX512(SB), $0-8
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
 	VPXORQ       Z24, Z24, Z24
-	VPXORQ       Z25, Z25, Z25
-	VPXORQ       Z26, Z26, Z26
 
 row:
-	VPMOVZXWD     (CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     (DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z11, Z11
-	VADDPD        Z30, Z12, Z12
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     (CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     (DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z28, Z10, Z10
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores1
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, (BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (BX)(AX*2)
 
 stored2:
-	VPMOVZXWD     32(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     32(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z13, Z13
-	VADDPD        Z30, Z14, Z14
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     32(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     32(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z28, Z12, Z12
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores4
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 32(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(BX)(AX*2)
 
 stored5:
-	VPMOVZXWD     64(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     64(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z15, Z15
-	VADDPD        Z30, Z16, Z16
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     64(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     64(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z28, Z14, Z14
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores7
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 64(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(BX)(AX*2)
 
 stored8:
-	VPMOVZXWD     96(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     96(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z17, Z17
-	VADDPD        Z30, Z18, Z18
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     96(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     96(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z28, Z16, Z16
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores10
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 96(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(BX)(AX*2)
 
 stored11:
-	VPMOVZXWD     128(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     128(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z19, Z19
-	VADDPD        Z30, Z20, Z20
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     128(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     128(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z28, Z18, Z18
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores13
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 128(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(BX)(AX*2)
 
 stored14:
-	VPMOVZXWD     160(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     160(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z21, Z21
-	VADDPD        Z30, Z22, Z22
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     160(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     160(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z28, Z20, Z20
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores16
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 160(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(BX)(AX*2)
 
 stored17:
-	VPMOVZXWD     192(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     192(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z23, Z23
-	VADDPD        Z30, Z24, Z24
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     192(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     192(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z28, Z22, Z22
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores19
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 192(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(BX)(AX*2)
 
 stored20:
-	VPMOVZXWD     224(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     224(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VMULPS        Z7, Z30, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z25, Z25
-	VADDPD        Z30, Z26, Z26
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     224(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     224(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VMULPS        Z5, Z28, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z23, Z23
+	VADDPD        Z28, Z24, Z24
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores22
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 224(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(BX)(AX*2)
 
 stored23:
 	ADDQ    $0x00000080, AX
 	DECQ    R8
 	JNZ     row
-	VMOVUPD Z11, (DI)
-	VMOVUPD Z12, 64(DI)
-	VMOVUPD Z13, 128(DI)
-	VMOVUPD Z14, 192(DI)
-	VMOVUPD Z15, 256(DI)
-	VMOVUPD Z16, 320(DI)
-	VMOVUPD Z17, 384(DI)
-	VMOVUPD Z18, 448(DI)
-	VMOVUPD Z19, 512(DI)
-	VMOVUPD Z20, 576(DI)
-	VMOVUPD Z21, 640(DI)
-	VMOVUPD Z22, 704(DI)
-	VMOVUPD Z23, 768(DI)
-	VMOVUPD Z24, 832(DI)
-	VMOVUPD Z25, 896(DI)
-	VMOVUPD Z26, 960(DI)
+	VMOVUPD Z9, (DI)
+	VMOVUPD Z10, 64(DI)
+	VMOVUPD Z11, 128(DI)
+	VMOVUPD Z12, 192(DI)
+	VMOVUPD Z13, 256(DI)
+	VMOVUPD Z14, 320(DI)
+	VMOVUPD Z15, 384(DI)
+	VMOVUPD Z16, 448(DI)
+	VMOVUPD Z17, 512(DI)
+	VMOVUPD Z18, 576(DI)
+	VMOVUPD Z19, 640(DI)
+	VMOVUPD Z20, 704(DI)
+	VMOVUPD Z21, 768(DI)
+	VMOVUPD Z22, 832(DI)
+	VMOVUPD Z23, 896(DI)
+	VMOVUPD Z24, 960(DI)
 	TESTQ   $0x00000002, R9
 	JZ      done
 	SFENCE
@@ -10776,388 +12112,260 @@ done:
 	RET
 
 otherStores1:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming3
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (SI)(AX*2)
-	JMP       stored2
+	TESTQ         $0x00000002, R9
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (SI)(AX*2)
+	JMP           stored2
 
 streaming3:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored2
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (SI)(AX*2)
-	JMP       stored2
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored2
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (SI)(AX*2)
+	JMP           stored2
 
 otherStores4:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming6
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(SI)(AX*2)
-	JMP       stored5
+	TESTQ         $0x00000002, R9
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(SI)(AX*2)
+	JMP           stored5
 
 streaming6:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored5
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(SI)(AX*2)
-	JMP       stored5
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored5
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(SI)(AX*2)
+	JMP           stored5
 
 otherStores7:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming9
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(SI)(AX*2)
-	JMP       stored8
+	TESTQ         $0x00000002, R9
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(SI)(AX*2)
+	JMP           stored8
 
 streaming9:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored8
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(SI)(AX*2)
-	JMP       stored8
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored8
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(SI)(AX*2)
+	JMP           stored8
 
 otherStores10:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming12
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(SI)(AX*2)
-	JMP       stored11
+	TESTQ         $0x00000002, R9
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(SI)(AX*2)
+	JMP           stored11
 
 streaming12:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored11
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(SI)(AX*2)
-	JMP       stored11
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored11
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(SI)(AX*2)
+	JMP           stored11
 
 otherStores13:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming15
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(SI)(AX*2)
-	JMP       stored14
+	TESTQ         $0x00000002, R9
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(SI)(AX*2)
+	JMP           stored14
 
 streaming15:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored14
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(SI)(AX*2)
-	JMP       stored14
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored14
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(SI)(AX*2)
+	JMP           stored14
 
 otherStores16:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming18
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(SI)(AX*2)
-	JMP       stored17
+	TESTQ         $0x00000002, R9
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(SI)(AX*2)
+	JMP           stored17
 
 streaming18:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored17
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(SI)(AX*2)
-	JMP       stored17
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored17
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(SI)(AX*2)
+	JMP           stored17
 
 otherStores19:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming21
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(SI)(AX*2)
-	JMP       stored20
+	TESTQ         $0x00000002, R9
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(SI)(AX*2)
+	JMP           stored20
 
 streaming21:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored20
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(SI)(AX*2)
-	JMP       stored20
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored20
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(SI)(AX*2)
+	JMP           stored20
 
 otherStores22:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming24
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(SI)(AX*2)
-	JMP       stored23
+	TESTQ         $0x00000002, R9
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(SI)(AX*2)
+	JMP           stored23
 
 streaming24:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored23
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(SI)(AX*2)
-	JMP       stored23
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored23
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(SI)(AX*2)
+	JMP           stored23
 
 // func fusedMulBF16AVX512(p *byte)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
@@ -11178,24 +12386,18 @@ TEXT ·fusedMulBF16AVX512(SB), $0-8
 	MOVL         $0x3f000000, R12
 	VMOVD        R12, X1
 	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R12
-	VMOVD        R12, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 88(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 88(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
 	MOVL         100(AX), R12
 	KMOVW        R12, K1
-	VBROADCASTSS 104(AX), Z10
+	VBROADCASTSS 104(AX), Z8
 	XORQ         AX, AX
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
@@ -11210,405 +12412,371 @@ TEXT ·fusedMulBF16AVX512(SB), $0-8
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
 	VPXORQ       Z24, Z24, Z24
-	VPXORQ       Z25, Z25, Z25
-	VPXORQ       Z26, Z26, Z26
 
 row:
-	VPMOVZXWD     (CX)(AX*2), Z27
+	VPMOVZXWD     (CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     (DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     (BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     (DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     (BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      (SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z11, Z11
-	VADDPD        Z30, Z12, Z12
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      (SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z9, Z9
+	VADDPD        Z28, Z10, Z10
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores1
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, (DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (DI)(AX*2)
 
 stored2:
-	VPMOVZXWD     32(CX)(AX*2), Z27
+	VPMOVZXWD     32(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     32(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     32(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     32(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     32(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      16(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z13, Z13
-	VADDPD        Z30, Z14, Z14
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      16(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z11, Z11
+	VADDPD        Z28, Z12, Z12
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores4
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 32(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(DI)(AX*2)
 
 stored5:
-	VPMOVZXWD     64(CX)(AX*2), Z27
+	VPMOVZXWD     64(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     64(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     64(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     64(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     64(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      32(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z15, Z15
-	VADDPD        Z30, Z16, Z16
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      32(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z13, Z13
+	VADDPD        Z28, Z14, Z14
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores7
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 64(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(DI)(AX*2)
 
 stored8:
-	VPMOVZXWD     96(CX)(AX*2), Z27
+	VPMOVZXWD     96(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     96(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     96(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     96(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     96(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      48(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z17, Z17
-	VADDPD        Z30, Z18, Z18
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      48(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z15, Z15
+	VADDPD        Z28, Z16, Z16
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores10
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 96(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(DI)(AX*2)
 
 stored11:
-	VPMOVZXWD     128(CX)(AX*2), Z27
+	VPMOVZXWD     128(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     128(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     128(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     128(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     128(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      64(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z19, Z19
-	VADDPD        Z30, Z20, Z20
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      64(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z17, Z17
+	VADDPD        Z28, Z18, Z18
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores13
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 128(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(DI)(AX*2)
 
 stored14:
-	VPMOVZXWD     160(CX)(AX*2), Z27
+	VPMOVZXWD     160(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     160(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     160(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     160(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     160(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      80(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z21, Z21
-	VADDPD        Z30, Z22, Z22
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      80(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z19, Z19
+	VADDPD        Z28, Z20, Z20
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores16
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 160(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(DI)(AX*2)
 
 stored17:
-	VPMOVZXWD     192(CX)(AX*2), Z27
+	VPMOVZXWD     192(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     192(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     192(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     192(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     192(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      96(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z23, Z23
-	VADDPD        Z30, Z24, Z24
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      96(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z21, Z21
+	VADDPD        Z28, Z22, Z22
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores19
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 192(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(DI)(AX*2)
 
 stored20:
-	VPMOVZXWD     224(CX)(AX*2), Z27
+	VPMOVZXWD     224(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     224(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VMULPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K2
+	VMOVAPS       Z27, K2, Z28
+	VPMOVZXWD     224(BX)(AX*2), Z27
 	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     224(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VMULPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K2
-	VMOVAPS       Z29, K2, Z30
-	VPMOVZXWD     224(BX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VMOVDQU8      112(SI)(AX*1), X31
-	VPTESTMB      X31, X31, K2
-	VMULPS        Z29, Z30, Z30
-	VMOVAPS.Z     Z30, K2, Z30
-	VCVTPS2PD     Y30, Z31
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z31, Z25, Z25
-	VADDPD        Z30, Z26, Z26
-	VMULPS        Z8, Z27, Z30
-	VMULPS        Z9, Z29, Z29
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VMULPS        Z8, Z29, Z29
-	VPTERNLOGD    $0x6a, Z29, Z0, Z27
-	VPXORD        Z10, Z28, Z29
-	VMOVAPS       Z29, K1, Z30
-	VCMPPS        $0x1e, Z5, Z28, K3
-	VMOVAPS       Z27, K3, Z30
-	VMOVAPS.Z     Z30, K2, Z30
+	VMOVDQU8      112(SI)(AX*1), X29
+	VPTESTMB      X29, X29, K2
+	VMULPS        Z27, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VCVTPS2PD     Y28, Z29
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z29, Z23, Z23
+	VADDPD        Z28, Z24, Z24
+	VMULPS        Z6, Z25, Z28
+	VMULPS        Z7, Z27, Z27
+	VMULPS        Z27, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VMULPS        Z6, Z27, Z27
+	VPTERNLOGD    $0x6a, Z27, Z0, Z25
+	VPXORD        Z8, Z26, Z27
+	VMOVAPS       Z27, K1, Z28
+	VCMPPS        $0x1e, Z3, Z26, K3
+	VMOVAPS       Z25, K3, Z28
+	VMOVAPS.Z     Z28, K2, Z28
 	TESTQ         R11, R11
 	JNZ           otherStores22
-	VPSRLD        $0x10, Z30, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z30, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 224(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(DI)(AX*2)
 
 stored23:
 	ADDQ    $0x00000080, AX
 	DECQ    R10
 	JNZ     row
-	VMOVUPD Z11, (R9)
-	VMOVUPD Z12, 64(R9)
-	VMOVUPD Z13, 128(R9)
-	VMOVUPD Z14, 192(R9)
-	VMOVUPD Z15, 256(R9)
-	VMOVUPD Z16, 320(R9)
-	VMOVUPD Z17, 384(R9)
-	VMOVUPD Z18, 448(R9)
-	VMOVUPD Z19, 512(R9)
-	VMOVUPD Z20, 576(R9)
-	VMOVUPD Z21, 640(R9)
-	VMOVUPD Z22, 704(R9)
-	VMOVUPD Z23, 768(R9)
-	VMOVUPD Z24, 832(R9)
-	VMOVUPD Z25, 896(R9)
-	VMOVUPD Z26, 960(R9)
+	VMOVUPD Z9, (R9)
+	VMOVUPD Z10, 64(R9)
+	VMOVUPD Z11, 128(R9)
+	VMOVUPD Z12, 192(R9)
+	VMOVUPD Z13, 256(R9)
+	VMOVUPD Z14, 320(R9)
+	VMOVUPD Z15, 384(R9)
+	VMOVUPD Z16, 448(R9)
+	VMOVUPD Z17, 512(R9)
+	VMOVUPD Z18, 576(R9)
+	VMOVUPD Z19, 640(R9)
+	VMOVUPD Z20, 704(R9)
+	VMOVUPD Z21, 768(R9)
+	VMOVUPD Z22, 832(R9)
+	VMOVUPD Z23, 896(R9)
+	VMOVUPD Z24, 960(R9)
 	TESTQ   $0x00000002, R11
 	JZ      done
 	SFENCE
@@ -11618,407 +12786,279 @@ done:
 	RET
 
 otherStores1:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming3
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (R8)(AX*2)
-	JMP       stored2
+	TESTQ         $0x00000002, R11
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (R8)(AX*2)
+	JMP           stored2
 
 streaming3:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored2
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (R8)(AX*2)
-	JMP       stored2
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored2
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (R8)(AX*2)
+	JMP           stored2
 
 otherStores4:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming6
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(R8)(AX*2)
-	JMP       stored5
+	TESTQ         $0x00000002, R11
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(R8)(AX*2)
+	JMP           stored5
 
 streaming6:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored5
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(R8)(AX*2)
-	JMP       stored5
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored5
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(R8)(AX*2)
+	JMP           stored5
 
 otherStores7:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming9
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(R8)(AX*2)
-	JMP       stored8
+	TESTQ         $0x00000002, R11
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(R8)(AX*2)
+	JMP           stored8
 
 streaming9:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored8
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(R8)(AX*2)
-	JMP       stored8
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored8
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(R8)(AX*2)
+	JMP           stored8
 
 otherStores10:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming12
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(R8)(AX*2)
-	JMP       stored11
+	TESTQ         $0x00000002, R11
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(R8)(AX*2)
+	JMP           stored11
 
 streaming12:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored11
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(R8)(AX*2)
-	JMP       stored11
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored11
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(R8)(AX*2)
+	JMP           stored11
 
 otherStores13:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming15
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(R8)(AX*2)
-	JMP       stored14
+	TESTQ         $0x00000002, R11
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(R8)(AX*2)
+	JMP           stored14
 
 streaming15:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored14
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(R8)(AX*2)
-	JMP       stored14
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored14
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(R8)(AX*2)
+	JMP           stored14
 
 otherStores16:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming18
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(R8)(AX*2)
-	JMP       stored17
+	TESTQ         $0x00000002, R11
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(R8)(AX*2)
+	JMP           stored17
 
 streaming18:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored17
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(R8)(AX*2)
-	JMP       stored17
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored17
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(R8)(AX*2)
+	JMP           stored17
 
 otherStores19:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming21
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(R8)(AX*2)
-	JMP       stored20
+	TESTQ         $0x00000002, R11
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(R8)(AX*2)
+	JMP           stored20
 
 streaming21:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored20
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(R8)(AX*2)
-	JMP       stored20
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored20
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(R8)(AX*2)
+	JMP           stored20
 
 otherStores22:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming24
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(DI)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(R8)(AX*2)
-	JMP       stored23
+	TESTQ         $0x00000002, R11
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(DI)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(R8)(AX*2)
+	JMP           stored23
 
 streaming24:
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K3
-	VMOVDQA32 Z4, K3, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored23
-	VPXORD    Z0, Z30, Z30
-	VMOVAPS.Z Z30, K2, Z30
-	VPSRLD    $0x10, Z30, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z30, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(R8)(AX*2)
-	JMP       stored23
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K3
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K3, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored23
+	VPXORD        Z0, Z28, Z28
+	VMOVAPS.Z     Z28, K2, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(R8)(AX*2)
+	JMP           stored23
 
 // func fusedPlainMulBF16AVX512(p *byte)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·fusedPlainMulBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -12036,791 +13076,16 @@ TEXT ·fusedPlainMulBF16AVX512(SB), $0-8
 	MOVL         $0x3f000000, R10
 	VMOVD        R10, X1
 	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 88(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 88(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
 	MOVL         100(AX), R10
 	KMOVW        R10, K1
-	VBROADCASTSS 104(AX), Z10
-	VBROADCASTSS 108(AX), Z11
-	XORQ         AX, AX
-	VPXORQ       Z12, Z12, Z12
-	VPXORQ       Z13, Z13, Z13
-	VPXORQ       Z14, Z14, Z14
-	VPXORQ       Z15, Z15, Z15
-	VPXORQ       Z16, Z16, Z16
-	VPXORQ       Z17, Z17, Z17
-	VPXORQ       Z18, Z18, Z18
-	VPXORQ       Z19, Z19, Z19
-	VPXORQ       Z20, Z20, Z20
-	VPXORQ       Z21, Z21, Z21
-	VPXORQ       Z22, Z22, Z22
-	VPXORQ       Z23, Z23, Z23
-	VPXORQ       Z24, Z24, Z24
-	VPXORQ       Z25, Z25, Z25
-	VPXORQ       Z26, Z26, Z26
-	VPXORQ       Z27, Z27, Z27
-
-row:
-	VPMOVZXWD     (CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     (DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z12, Z12
-	VADDPD        Z31, Z13, Z13
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores1
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, (BX)(AX*2)
-
-stored2:
-	VPMOVZXWD     32(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     32(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z14, Z14
-	VADDPD        Z31, Z15, Z15
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores4
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 32(BX)(AX*2)
-
-stored5:
-	VPMOVZXWD     64(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     64(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z16, Z16
-	VADDPD        Z31, Z17, Z17
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores7
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 64(BX)(AX*2)
-
-stored8:
-	VPMOVZXWD     96(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     96(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z18, Z18
-	VADDPD        Z31, Z19, Z19
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores10
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 96(BX)(AX*2)
-
-stored11:
-	VPMOVZXWD     128(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     128(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z20, Z20
-	VADDPD        Z31, Z21, Z21
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores13
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 128(BX)(AX*2)
-
-stored14:
-	VPMOVZXWD     160(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     160(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z22, Z22
-	VADDPD        Z31, Z23, Z23
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores16
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 160(BX)(AX*2)
-
-stored17:
-	VPMOVZXWD     192(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     192(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z24, Z24
-	VADDPD        Z31, Z25, Z25
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores19
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 192(BX)(AX*2)
-
-stored20:
-	VPMOVZXWD     224(CX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VPMOVZXWD     224(DX)(AX*2), Z29
-	VPSLLD        $0x10, Z29, Z29
-	VSUBPS        Z29, Z28, Z28
-	VPANDND       Z28, Z0, Z29
-	VMULPS        Z29, Z1, Z30
-	VMULPS        Z29, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VSUBPS        Z6, Z29, Z31
-	VCMPPS        $0x11, Z5, Z29, K2
-	VMOVAPS       Z30, K2, Z31
-	VCVTPS2PD     Y31, Z30
-	VEXTRACTF64X4 $0x01, Z31, Y31
-	VCVTPS2PD     Y31, Z31
-	VADDPD        Z30, Z26, Z26
-	VADDPD        Z31, Z27, Z27
-	VMULPS        Z8, Z28, Z30
-	VMULPS        Z9, Z30, Z30
-	VMULPS        Z7, Z30, Z30
-	VPTERNLOGD    $0x6a, Z11, Z0, Z28
-	VPXORD        Z10, Z29, Z31
-	VMOVAPS       Z31, K1, Z30
-	VCMPPS        $0x1e, Z5, Z29, K2
-	VMOVAPS       Z28, K2, Z30
-	TESTQ         R9, R9
-	JNZ           otherStores22
-	VPSRLD        $0x10, Z30, Z28
-	VPANDD        Z2, Z28, Z28
-	VPADDD        Z30, Z28, Z28
-	VPADDD        Z3, Z28, Z28
-	VPSRLD        $0x10, Z28, Z28
-	VCMPPS        $0x03, Z30, Z30, K2
-	VMOVDQA32     Z4, K2, Z28
-	VPMOVDW       Z28, Y28
-	VMOVUPS       Y28, 224(BX)(AX*2)
-
-stored23:
-	ADDQ    $0x00000080, AX
-	DECQ    R8
-	JNZ     row
-	VMOVUPD Z12, (DI)
-	VMOVUPD Z13, 64(DI)
-	VMOVUPD Z14, 128(DI)
-	VMOVUPD Z15, 192(DI)
-	VMOVUPD Z16, 256(DI)
-	VMOVUPD Z17, 320(DI)
-	VMOVUPD Z18, 384(DI)
-	VMOVUPD Z19, 448(DI)
-	VMOVUPD Z20, 512(DI)
-	VMOVUPD Z21, 576(DI)
-	VMOVUPD Z22, 640(DI)
-	VMOVUPD Z23, 704(DI)
-	VMOVUPD Z24, 768(DI)
-	VMOVUPD Z25, 832(DI)
-	VMOVUPD Z26, 896(DI)
-	VMOVUPD Z27, 960(DI)
-	TESTQ   $0x00000002, R9
-	JZ      done
-	SFENCE
-
-done:
-	VZEROUPPER
-	RET
-
-otherStores1:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming3
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, (BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, (SI)(AX*2)
-	JMP       stored2
-
-streaming3:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, (BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored2
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, (SI)(AX*2)
-	JMP       stored2
-
-otherStores4:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming6
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 32(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 32(SI)(AX*2)
-	JMP       stored5
-
-streaming6:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 32(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored5
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 32(SI)(AX*2)
-	JMP       stored5
-
-otherStores7:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming9
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 64(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 64(SI)(AX*2)
-	JMP       stored8
-
-streaming9:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 64(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored8
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 64(SI)(AX*2)
-	JMP       stored8
-
-otherStores10:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming12
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 96(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 96(SI)(AX*2)
-	JMP       stored11
-
-streaming12:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 96(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored11
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 96(SI)(AX*2)
-	JMP       stored11
-
-otherStores13:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming15
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 128(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 128(SI)(AX*2)
-	JMP       stored14
-
-streaming15:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 128(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored14
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 128(SI)(AX*2)
-	JMP       stored14
-
-otherStores16:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming18
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 160(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 160(SI)(AX*2)
-	JMP       stored17
-
-streaming18:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 160(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored17
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 160(SI)(AX*2)
-	JMP       stored17
-
-otherStores19:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming21
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 192(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 192(SI)(AX*2)
-	JMP       stored20
-
-streaming21:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 192(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored20
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 192(SI)(AX*2)
-	JMP       stored20
-
-otherStores22:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming24
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 224(BX)(AX*2)
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVUPS   Y28, 224(SI)(AX*2)
-	JMP       stored23
-
-streaming24:
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 224(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored23
-	VPXORD    Z0, Z30, Z30
-	VPSRLD    $0x10, Z30, Z28
-	VPANDD    Z2, Z28, Z28
-	VPADDD    Z30, Z28, Z28
-	VPADDD    Z3, Z28, Z28
-	VPSRLD    $0x10, Z28, Z28
-	VCMPPS    $0x03, Z30, Z30, K2
-	VMOVDQA32 Z4, K2, Z28
-	VPMOVDW   Z28, Y28
-	VMOVNTPS  Y28, 224(SI)(AX*2)
-	JMP       stored23
-
-// func fusedDivBF16AVX512(p *byte)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
-TEXT ·fusedDivBF16AVX512(SB), $0-8
-	MOVQ         p+0(FP), AX
-	MOVQ         (AX), CX
-	MOVQ         8(AX), DX
-	MOVQ         16(AX), BX
-	MOVQ         24(AX), SI
-	MOVQ         32(AX), DI
-	MOVQ         40(AX), R8
-	MOVQ         48(AX), R9
-	MOVQ         56(AX), R10
-	MOVQ         64(AX), R11
-	MOVL         $0x80000000, R12
-	VMOVD        R12, X0
-	VPBROADCASTD X0, Z0
-	MOVL         $0x3f000000, R12
-	VMOVD        R12, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R12
-	VMOVD        R12, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R12
-	VMOVD        R12, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R12
-	VMOVD        R12, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 84(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
+	VBROADCASTSS 104(AX), Z8
+	VBROADCASTSS 108(AX), Z9
 	XORQ         AX, AX
 	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
@@ -12848,41 +13113,30 @@ row:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     (BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      (SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z10, Z10
+	VADDPD        Z28, Z10, Z10
 	VADDPD        Z29, Z11, Z11
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores1
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, (DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, (BX)(AX*2)
 
 stored2:
 	VPMOVZXWD     32(CX)(AX*2), Z26
@@ -12893,41 +13147,30 @@ stored2:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     32(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      16(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z12, Z12
+	VADDPD        Z28, Z12, Z12
 	VADDPD        Z29, Z13, Z13
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores4
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 32(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 32(BX)(AX*2)
 
 stored5:
 	VPMOVZXWD     64(CX)(AX*2), Z26
@@ -12938,41 +13181,30 @@ stored5:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     64(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      32(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z14, Z14
+	VADDPD        Z28, Z14, Z14
 	VADDPD        Z29, Z15, Z15
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores7
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 64(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 64(BX)(AX*2)
 
 stored8:
 	VPMOVZXWD     96(CX)(AX*2), Z26
@@ -12983,41 +13215,30 @@ stored8:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     96(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      48(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z16, Z16
+	VADDPD        Z28, Z16, Z16
 	VADDPD        Z29, Z17, Z17
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores10
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 96(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 96(BX)(AX*2)
 
 stored11:
 	VPMOVZXWD     128(CX)(AX*2), Z26
@@ -13028,41 +13249,30 @@ stored11:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     128(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      64(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z18, Z18
+	VADDPD        Z28, Z18, Z18
 	VADDPD        Z29, Z19, Z19
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores13
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 128(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 128(BX)(AX*2)
 
 stored14:
 	VPMOVZXWD     160(CX)(AX*2), Z26
@@ -13073,41 +13283,30 @@ stored14:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     160(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      80(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z20, Z20
+	VADDPD        Z28, Z20, Z20
 	VADDPD        Z29, Z21, Z21
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores16
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 160(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 160(BX)(AX*2)
 
 stored17:
 	VPMOVZXWD     192(CX)(AX*2), Z26
@@ -13118,41 +13317,30 @@ stored17:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     192(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      96(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z22, Z22
+	VADDPD        Z28, Z22, Z22
 	VADDPD        Z29, Z23, Z23
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	TESTQ         R11, R11
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
 	JNZ           otherStores19
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 192(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 192(BX)(AX*2)
 
 stored20:
 	VPMOVZXWD     224(CX)(AX*2), Z26
@@ -13163,62 +13351,706 @@ stored20:
 	VPANDND       Z26, Z0, Z27
 	VMULPS        Z27, Z1, Z28
 	VMULPS        Z27, Z28, Z28
-	VDIVPS        Z7, Z28, Z28
-	VSUBPS        Z6, Z27, Z29
-	VCMPPS        $0x11, Z5, Z27, K1
-	VMOVAPS       Z28, K1, Z29
-	VPMOVZXWD     224(BX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VMOVDQU8      112(SI)(AX*1), X30
-	VPTESTMB      X30, X30, K1
-	VMULPS        Z28, Z29, Z29
-	VMOVAPS.Z     Z29, K1, Z29
-	VCVTPS2PD     Y29, Z30
+	VMULPS        Z5, Z28, Z28
+	VSUBPS        Z4, Z27, Z29
+	VCMPPS        $0x11, Z3, Z27, K2
+	VMOVAPS       Z28, K2, Z29
+	VCVTPS2PD     Y29, Z28
 	VEXTRACTF64X4 $0x01, Z29, Y29
 	VCVTPS2PD     Y29, Z29
-	VADDPD        Z30, Z24, Z24
+	VADDPD        Z28, Z24, Z24
 	VADDPD        Z29, Z25, Z25
-	VMULPS        Z8, Z26, Z29
-	VMULPS        Z9, Z28, Z28
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VMULPS        Z8, Z28, Z28
-	VPTERNLOGD    $0x6a, Z28, Z0, Z26
-	VCMPPS        $0x1e, Z5, Z27, K2
-	VMOVAPS       Z26, K2, Z29
-	VMOVAPS.Z     Z29, K1, Z29
+	VMULPS        Z6, Z26, Z28
+	VMULPS        Z7, Z28, Z28
+	VMULPS        Z5, Z28, Z28
+	VPTERNLOGD    $0x6a, Z9, Z0, Z26
+	VPXORD        Z8, Z27, Z29
+	VMOVAPS       Z29, K1, Z28
+	VCMPPS        $0x1e, Z3, Z27, K2
+	VMOVAPS       Z26, K2, Z28
+	TESTQ         R9, R9
+	JNZ           otherStores22
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 224(BX)(AX*2)
+
+stored23:
+	ADDQ    $0x00000080, AX
+	DECQ    R8
+	JNZ     row
+	VMOVUPD Z10, (DI)
+	VMOVUPD Z11, 64(DI)
+	VMOVUPD Z12, 128(DI)
+	VMOVUPD Z13, 192(DI)
+	VMOVUPD Z14, 256(DI)
+	VMOVUPD Z15, 320(DI)
+	VMOVUPD Z16, 384(DI)
+	VMOVUPD Z17, 448(DI)
+	VMOVUPD Z18, 512(DI)
+	VMOVUPD Z19, 576(DI)
+	VMOVUPD Z20, 640(DI)
+	VMOVUPD Z21, 704(DI)
+	VMOVUPD Z22, 768(DI)
+	VMOVUPD Z23, 832(DI)
+	VMOVUPD Z24, 896(DI)
+	VMOVUPD Z25, 960(DI)
+	TESTQ   $0x00000002, R9
+	JZ      done
+	SFENCE
+
+done:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, (BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, (SI)(AX*2)
+	JMP           stored2
+
+streaming3:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, (BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored2
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, (SI)(AX*2)
+	JMP           stored2
+
+otherStores4:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 32(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 32(SI)(AX*2)
+	JMP           stored5
+
+streaming6:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 32(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored5
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 32(SI)(AX*2)
+	JMP           stored5
+
+otherStores7:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 64(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 64(SI)(AX*2)
+	JMP           stored8
+
+streaming9:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 64(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored8
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 64(SI)(AX*2)
+	JMP           stored8
+
+otherStores10:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 96(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 96(SI)(AX*2)
+	JMP           stored11
+
+streaming12:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 96(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored11
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 96(SI)(AX*2)
+	JMP           stored11
+
+otherStores13:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 128(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 128(SI)(AX*2)
+	JMP           stored14
+
+streaming15:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 128(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored14
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 128(SI)(AX*2)
+	JMP           stored14
+
+otherStores16:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 160(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 160(SI)(AX*2)
+	JMP           stored17
+
+streaming18:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 160(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored17
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 160(SI)(AX*2)
+	JMP           stored17
+
+otherStores19:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 192(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 192(SI)(AX*2)
+	JMP           stored20
+
+streaming21:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 192(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored20
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 192(SI)(AX*2)
+	JMP           stored20
+
+otherStores22:
+	TESTQ         $0x00000002, R9
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 224(BX)(AX*2)
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVUPS       Y26, 224(SI)(AX*2)
+	JMP           stored23
+
+streaming24:
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 224(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored23
+	VPXORD        Z0, Z28, Z28
+	VPTESTMD.BCST bf16<>+0(SB), Z28, K2
+	VPADDD.BCST   bf16<>+4(SB), Z28, Z26
+	VPADDD.BCST   bf16<>+8(SB), Z28, K2, Z26
+	VPERMW        Z26, Z2, Z26
+	VMOVNTPS      Y26, 224(SI)(AX*2)
+	JMP           stored23
+
+// func fusedDivBF16AVX512(p *byte)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+TEXT ·fusedDivBF16AVX512(SB), $0-8
+	MOVQ         p+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         16(AX), BX
+	MOVQ         24(AX), SI
+	MOVQ         32(AX), DI
+	MOVQ         40(AX), R8
+	MOVQ         48(AX), R9
+	MOVQ         56(AX), R10
+	MOVQ         64(AX), R11
+	MOVL         $0x80000000, R12
+	VMOVD        R12, X0
+	VPBROADCASTD X0, Z0
+	MOVL         $0x3f000000, R12
+	VMOVD        R12, X1
+	VPBROADCASTD X1, Z1
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 84(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
+	XORQ         AX, AX
+	VPXORQ       Z8, Z8, Z8
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
+	VPXORQ       Z11, Z11, Z11
+	VPXORQ       Z12, Z12, Z12
+	VPXORQ       Z13, Z13, Z13
+	VPXORQ       Z14, Z14, Z14
+	VPXORQ       Z15, Z15, Z15
+	VPXORQ       Z16, Z16, Z16
+	VPXORQ       Z17, Z17, Z17
+	VPXORQ       Z18, Z18, Z18
+	VPXORQ       Z19, Z19, Z19
+	VPXORQ       Z20, Z20, Z20
+	VPXORQ       Z21, Z21, Z21
+	VPXORQ       Z22, Z22, Z22
+	VPXORQ       Z23, Z23, Z23
+
+row:
+	VPMOVZXWD     (CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     (DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     (BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      (SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z8, Z8
+	VADDPD        Z27, Z9, Z9
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores1
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (DI)(AX*2)
+
+stored2:
+	VPMOVZXWD     32(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     32(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     32(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      16(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z10, Z10
+	VADDPD        Z27, Z11, Z11
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores4
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(DI)(AX*2)
+
+stored5:
+	VPMOVZXWD     64(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     64(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     64(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      32(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z12, Z12
+	VADDPD        Z27, Z13, Z13
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores7
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(DI)(AX*2)
+
+stored8:
+	VPMOVZXWD     96(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     96(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     96(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      48(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z14, Z14
+	VADDPD        Z27, Z15, Z15
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores10
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(DI)(AX*2)
+
+stored11:
+	VPMOVZXWD     128(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     128(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     128(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      64(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z16, Z16
+	VADDPD        Z27, Z17, Z17
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores13
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(DI)(AX*2)
+
+stored14:
+	VPMOVZXWD     160(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     160(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     160(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      80(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z18, Z18
+	VADDPD        Z27, Z19, Z19
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores16
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(DI)(AX*2)
+
+stored17:
+	VPMOVZXWD     192(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     192(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     192(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      96(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z20, Z20
+	VADDPD        Z27, Z21, Z21
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	TESTQ         R11, R11
+	JNZ           otherStores19
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(DI)(AX*2)
+
+stored20:
+	VPMOVZXWD     224(CX)(AX*2), Z24
+	VPSLLD        $0x10, Z24, Z24
+	VPMOVZXWD     224(DX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VSUBPS        Z25, Z24, Z24
+	VPANDND       Z24, Z0, Z25
+	VMULPS        Z25, Z1, Z26
+	VMULPS        Z25, Z26, Z26
+	VDIVPS        Z5, Z26, Z26
+	VSUBPS        Z4, Z25, Z27
+	VCMPPS        $0x11, Z3, Z25, K1
+	VMOVAPS       Z26, K1, Z27
+	VPMOVZXWD     224(BX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VMOVDQU8      112(SI)(AX*1), X28
+	VPTESTMB      X28, X28, K1
+	VMULPS        Z26, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VCVTPS2PD     Y27, Z28
+	VEXTRACTF64X4 $0x01, Z27, Y27
+	VCVTPS2PD     Y27, Z27
+	VADDPD        Z28, Z22, Z22
+	VADDPD        Z27, Z23, Z23
+	VMULPS        Z6, Z24, Z27
+	VMULPS        Z7, Z26, Z26
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VMULPS        Z6, Z26, Z26
+	VPTERNLOGD    $0x6a, Z26, Z0, Z24
+	VCMPPS        $0x1e, Z3, Z25, K2
+	VMOVAPS       Z24, K2, Z27
+	VMOVAPS.Z     Z27, K1, Z27
 	TESTQ         R11, R11
 	JNZ           otherStores22
-	VPSRLD        $0x10, Z29, Z26
-	VPANDD        Z2, Z26, Z26
-	VPADDD        Z29, Z26, Z26
-	VPADDD        Z3, Z26, Z26
-	VPSRLD        $0x10, Z26, Z26
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z26
-	VPMOVDW       Z26, Y26
-	VMOVUPS       Y26, 224(DI)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(DI)(AX*2)
 
 stored23:
 	ADDQ    $0x00000080, AX
 	DECQ    R10
 	JNZ     row
-	VMOVUPD Z10, (R9)
-	VMOVUPD Z11, 64(R9)
-	VMOVUPD Z12, 128(R9)
-	VMOVUPD Z13, 192(R9)
-	VMOVUPD Z14, 256(R9)
-	VMOVUPD Z15, 320(R9)
-	VMOVUPD Z16, 384(R9)
-	VMOVUPD Z17, 448(R9)
-	VMOVUPD Z18, 512(R9)
-	VMOVUPD Z19, 576(R9)
-	VMOVUPD Z20, 640(R9)
-	VMOVUPD Z21, 704(R9)
-	VMOVUPD Z22, 768(R9)
-	VMOVUPD Z23, 832(R9)
-	VMOVUPD Z24, 896(R9)
-	VMOVUPD Z25, 960(R9)
+	VMOVUPD Z8, (R9)
+	VMOVUPD Z9, 64(R9)
+	VMOVUPD Z10, 128(R9)
+	VMOVUPD Z11, 192(R9)
+	VMOVUPD Z12, 256(R9)
+	VMOVUPD Z13, 320(R9)
+	VMOVUPD Z14, 384(R9)
+	VMOVUPD Z15, 448(R9)
+	VMOVUPD Z16, 512(R9)
+	VMOVUPD Z17, 576(R9)
+	VMOVUPD Z18, 640(R9)
+	VMOVUPD Z19, 704(R9)
+	VMOVUPD Z20, 768(R9)
+	VMOVUPD Z21, 832(R9)
+	VMOVUPD Z22, 896(R9)
+	VMOVUPD Z23, 960(R9)
 	TESTQ   $0x00000002, R11
 	JZ      done
 	SFENCE
@@ -13228,407 +14060,279 @@ done:
 	RET
 
 otherStores1:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming3
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, (DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, (R8)(AX*2)
-	JMP       stored2
+	TESTQ         $0x00000002, R11
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, (R8)(AX*2)
+	JMP           stored2
 
 streaming3:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, (DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored2
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, (R8)(AX*2)
-	JMP       stored2
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, (DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored2
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, (R8)(AX*2)
+	JMP           stored2
 
 otherStores4:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming6
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 32(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 32(R8)(AX*2)
-	JMP       stored5
+	TESTQ         $0x00000002, R11
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 32(R8)(AX*2)
+	JMP           stored5
 
 streaming6:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 32(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored5
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 32(R8)(AX*2)
-	JMP       stored5
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 32(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored5
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 32(R8)(AX*2)
+	JMP           stored5
 
 otherStores7:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming9
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 64(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 64(R8)(AX*2)
-	JMP       stored8
+	TESTQ         $0x00000002, R11
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 64(R8)(AX*2)
+	JMP           stored8
 
 streaming9:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 64(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored8
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 64(R8)(AX*2)
-	JMP       stored8
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 64(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored8
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 64(R8)(AX*2)
+	JMP           stored8
 
 otherStores10:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming12
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 96(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 96(R8)(AX*2)
-	JMP       stored11
+	TESTQ         $0x00000002, R11
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 96(R8)(AX*2)
+	JMP           stored11
 
 streaming12:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 96(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored11
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 96(R8)(AX*2)
-	JMP       stored11
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 96(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored11
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 96(R8)(AX*2)
+	JMP           stored11
 
 otherStores13:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming15
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 128(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 128(R8)(AX*2)
-	JMP       stored14
+	TESTQ         $0x00000002, R11
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 128(R8)(AX*2)
+	JMP           stored14
 
 streaming15:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 128(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored14
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 128(R8)(AX*2)
-	JMP       stored14
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 128(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored14
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 128(R8)(AX*2)
+	JMP           stored14
 
 otherStores16:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming18
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 160(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 160(R8)(AX*2)
-	JMP       stored17
+	TESTQ         $0x00000002, R11
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 160(R8)(AX*2)
+	JMP           stored17
 
 streaming18:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 160(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored17
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 160(R8)(AX*2)
-	JMP       stored17
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 160(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored17
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 160(R8)(AX*2)
+	JMP           stored17
 
 otherStores19:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming21
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 192(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 192(R8)(AX*2)
-	JMP       stored20
+	TESTQ         $0x00000002, R11
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 192(R8)(AX*2)
+	JMP           stored20
 
 streaming21:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 192(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored20
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 192(R8)(AX*2)
-	JMP       stored20
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 192(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored20
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 192(R8)(AX*2)
+	JMP           stored20
 
 otherStores22:
-	TESTQ     $0x00000002, R11
-	JNZ       streaming24
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 224(DI)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVUPS   Y26, 224(R8)(AX*2)
-	JMP       stored23
+	TESTQ         $0x00000002, R11
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(DI)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVUPS       Y24, 224(R8)(AX*2)
+	JMP           stored23
 
 streaming24:
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K2
-	VMOVDQA32 Z4, K2, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 224(DI)(AX*2)
-	TESTQ     $0x00000001, R11
-	JZ        stored23
-	VPXORD    Z0, Z29, Z29
-	VMOVAPS.Z Z29, K1, Z29
-	VPSRLD    $0x10, Z29, Z26
-	VPANDD    Z2, Z26, Z26
-	VPADDD    Z29, Z26, Z26
-	VPADDD    Z3, Z26, Z26
-	VPSRLD    $0x10, Z26, Z26
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z26
-	VPMOVDW   Z26, Y26
-	VMOVNTPS  Y26, 224(R8)(AX*2)
-	JMP       stored23
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K2
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K2, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 224(DI)(AX*2)
+	TESTQ         $0x00000001, R11
+	JZ            stored23
+	VPXORD        Z0, Z27, Z27
+	VMOVAPS.Z     Z27, K1, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z24
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z24
+	VPERMW        Z24, Z2, Z24
+	VMOVNTPS      Y24, 224(R8)(AX*2)
+	JMP           stored23
 
 // func fusedPlainDivBF16AVX512(p *byte)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F, MMX+
 TEXT ·fusedPlainDivBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -13646,22 +14350,16 @@ TEXT ·fusedPlainDivBF16AVX512(SB), $0-8
 	MOVL         $0x3f000000, R10
 	VMOVD        R10, X1
 	VPBROADCASTD X1, Z1
-	MOVL         $0x00000001, R10
-	VMOVD        R10, X2
-	VPBROADCASTD X2, Z2
-	MOVL         $0x00007fff, R10
-	VMOVD        R10, X3
-	VPBROADCASTD X3, Z3
-	MOVL         $0x00007fc0, R10
-	VMOVD        R10, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 72(AX), Z5
-	VBROADCASTSS 76(AX), Z6
-	VBROADCASTSS 84(AX), Z7
-	VBROADCASTSS 92(AX), Z8
-	VBROADCASTSS 96(AX), Z9
-	VBROADCASTSS 108(AX), Z10
+	VMOVDQU32    bf16<>+64(SB), Z2
+	VBROADCASTSS 72(AX), Z3
+	VBROADCASTSS 76(AX), Z4
+	VBROADCASTSS 84(AX), Z5
+	VBROADCASTSS 92(AX), Z6
+	VBROADCASTSS 96(AX), Z7
+	VBROADCASTSS 108(AX), Z8
 	XORQ         AX, AX
+	VPXORQ       Z9, Z9, Z9
+	VPXORQ       Z10, Z10, Z10
 	VPXORQ       Z11, Z11, Z11
 	VPXORQ       Z12, Z12, Z12
 	VPXORQ       Z13, Z13, Z13
@@ -13676,317 +14374,283 @@ TEXT ·fusedPlainDivBF16AVX512(SB), $0-8
 	VPXORQ       Z22, Z22, Z22
 	VPXORQ       Z23, Z23, Z23
 	VPXORQ       Z24, Z24, Z24
-	VPXORQ       Z25, Z25, Z25
-	VPXORQ       Z26, Z26, Z26
 
 row:
-	VPMOVZXWD     (CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     (DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z11, Z11
-	VADDPD        Z30, Z12, Z12
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     (CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     (DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z9, Z9
+	VADDPD        Z28, Z10, Z10
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores1
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, (BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (BX)(AX*2)
 
 stored2:
-	VPMOVZXWD     32(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     32(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z13, Z13
-	VADDPD        Z30, Z14, Z14
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     32(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     32(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z11, Z11
+	VADDPD        Z28, Z12, Z12
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores4
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 32(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(BX)(AX*2)
 
 stored5:
-	VPMOVZXWD     64(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     64(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z15, Z15
-	VADDPD        Z30, Z16, Z16
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     64(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     64(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z13, Z13
+	VADDPD        Z28, Z14, Z14
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores7
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 64(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(BX)(AX*2)
 
 stored8:
-	VPMOVZXWD     96(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     96(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z17, Z17
-	VADDPD        Z30, Z18, Z18
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     96(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     96(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z15, Z15
+	VADDPD        Z28, Z16, Z16
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores10
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 96(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(BX)(AX*2)
 
 stored11:
-	VPMOVZXWD     128(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     128(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z19, Z19
-	VADDPD        Z30, Z20, Z20
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     128(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     128(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z17, Z17
+	VADDPD        Z28, Z18, Z18
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores13
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 128(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(BX)(AX*2)
 
 stored14:
-	VPMOVZXWD     160(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     160(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z21, Z21
-	VADDPD        Z30, Z22, Z22
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     160(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     160(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z19, Z19
+	VADDPD        Z28, Z20, Z20
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores16
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 160(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(BX)(AX*2)
 
 stored17:
-	VPMOVZXWD     192(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     192(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z23, Z23
-	VADDPD        Z30, Z24, Z24
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     192(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     192(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z21, Z21
+	VADDPD        Z28, Z22, Z22
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores19
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 192(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(BX)(AX*2)
 
 stored20:
-	VPMOVZXWD     224(CX)(AX*2), Z27
-	VPSLLD        $0x10, Z27, Z27
-	VPMOVZXWD     224(DX)(AX*2), Z28
-	VPSLLD        $0x10, Z28, Z28
-	VSUBPS        Z28, Z27, Z27
-	VPANDND       Z27, Z0, Z28
-	VMULPS        Z28, Z1, Z29
-	VMULPS        Z28, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VSUBPS        Z6, Z28, Z30
-	VCMPPS        $0x11, Z5, Z28, K1
-	VMOVAPS       Z29, K1, Z30
-	VCVTPS2PD     Y30, Z29
-	VEXTRACTF64X4 $0x01, Z30, Y30
-	VCVTPS2PD     Y30, Z30
-	VADDPD        Z29, Z25, Z25
-	VADDPD        Z30, Z26, Z26
-	VMULPS        Z8, Z27, Z29
-	VMULPS        Z9, Z29, Z29
-	VDIVPS        Z7, Z29, Z29
-	VPTERNLOGD    $0x6a, Z10, Z0, Z27
-	VCMPPS        $0x1e, Z5, Z28, K1
-	VMOVAPS       Z27, K1, Z29
+	VPMOVZXWD     224(CX)(AX*2), Z25
+	VPSLLD        $0x10, Z25, Z25
+	VPMOVZXWD     224(DX)(AX*2), Z26
+	VPSLLD        $0x10, Z26, Z26
+	VSUBPS        Z26, Z25, Z25
+	VPANDND       Z25, Z0, Z26
+	VMULPS        Z26, Z1, Z27
+	VMULPS        Z26, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VSUBPS        Z4, Z26, Z28
+	VCMPPS        $0x11, Z3, Z26, K1
+	VMOVAPS       Z27, K1, Z28
+	VCVTPS2PD     Y28, Z27
+	VEXTRACTF64X4 $0x01, Z28, Y28
+	VCVTPS2PD     Y28, Z28
+	VADDPD        Z27, Z23, Z23
+	VADDPD        Z28, Z24, Z24
+	VMULPS        Z6, Z25, Z27
+	VMULPS        Z7, Z27, Z27
+	VDIVPS        Z5, Z27, Z27
+	VPTERNLOGD    $0x6a, Z8, Z0, Z25
+	VCMPPS        $0x1e, Z3, Z26, K1
+	VMOVAPS       Z25, K1, Z27
 	TESTQ         R9, R9
 	JNZ           otherStores22
-	VPSRLD        $0x10, Z29, Z27
-	VPANDD        Z2, Z27, Z27
-	VPADDD        Z29, Z27, Z27
-	VPADDD        Z3, Z27, Z27
-	VPSRLD        $0x10, Z27, Z27
-	VCMPPS        $0x03, Z29, Z29, K1
-	VMOVDQA32     Z4, K1, Z27
-	VPMOVDW       Z27, Y27
-	VMOVUPS       Y27, 224(BX)(AX*2)
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(BX)(AX*2)
 
 stored23:
 	ADDQ    $0x00000080, AX
 	DECQ    R8
 	JNZ     row
-	VMOVUPD Z11, (DI)
-	VMOVUPD Z12, 64(DI)
-	VMOVUPD Z13, 128(DI)
-	VMOVUPD Z14, 192(DI)
-	VMOVUPD Z15, 256(DI)
-	VMOVUPD Z16, 320(DI)
-	VMOVUPD Z17, 384(DI)
-	VMOVUPD Z18, 448(DI)
-	VMOVUPD Z19, 512(DI)
-	VMOVUPD Z20, 576(DI)
-	VMOVUPD Z21, 640(DI)
-	VMOVUPD Z22, 704(DI)
-	VMOVUPD Z23, 768(DI)
-	VMOVUPD Z24, 832(DI)
-	VMOVUPD Z25, 896(DI)
-	VMOVUPD Z26, 960(DI)
+	VMOVUPD Z9, (DI)
+	VMOVUPD Z10, 64(DI)
+	VMOVUPD Z11, 128(DI)
+	VMOVUPD Z12, 192(DI)
+	VMOVUPD Z13, 256(DI)
+	VMOVUPD Z14, 320(DI)
+	VMOVUPD Z15, 384(DI)
+	VMOVUPD Z16, 448(DI)
+	VMOVUPD Z17, 512(DI)
+	VMOVUPD Z18, 576(DI)
+	VMOVUPD Z19, 640(DI)
+	VMOVUPD Z20, 704(DI)
+	VMOVUPD Z21, 768(DI)
+	VMOVUPD Z22, 832(DI)
+	VMOVUPD Z23, 896(DI)
+	VMOVUPD Z24, 960(DI)
 	TESTQ   $0x00000002, R9
 	JZ      done
 	SFENCE
@@ -13996,388 +14660,260 @@ done:
 	RET
 
 otherStores1:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming3
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, (SI)(AX*2)
-	JMP       stored2
+	TESTQ         $0x00000002, R9
+	JNZ           streaming3
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, (SI)(AX*2)
+	JMP           stored2
 
 streaming3:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored2
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, (SI)(AX*2)
-	JMP       stored2
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored2
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, (SI)(AX*2)
+	JMP           stored2
 
 otherStores4:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming6
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 32(SI)(AX*2)
-	JMP       stored5
+	TESTQ         $0x00000002, R9
+	JNZ           streaming6
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 32(SI)(AX*2)
+	JMP           stored5
 
 streaming6:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored5
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 32(SI)(AX*2)
-	JMP       stored5
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored5
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 32(SI)(AX*2)
+	JMP           stored5
 
 otherStores7:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming9
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 64(SI)(AX*2)
-	JMP       stored8
+	TESTQ         $0x00000002, R9
+	JNZ           streaming9
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 64(SI)(AX*2)
+	JMP           stored8
 
 streaming9:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored8
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 64(SI)(AX*2)
-	JMP       stored8
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored8
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 64(SI)(AX*2)
+	JMP           stored8
 
 otherStores10:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming12
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 96(SI)(AX*2)
-	JMP       stored11
+	TESTQ         $0x00000002, R9
+	JNZ           streaming12
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 96(SI)(AX*2)
+	JMP           stored11
 
 streaming12:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored11
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 96(SI)(AX*2)
-	JMP       stored11
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored11
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 96(SI)(AX*2)
+	JMP           stored11
 
 otherStores13:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming15
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 128(SI)(AX*2)
-	JMP       stored14
+	TESTQ         $0x00000002, R9
+	JNZ           streaming15
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 128(SI)(AX*2)
+	JMP           stored14
 
 streaming15:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored14
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 128(SI)(AX*2)
-	JMP       stored14
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored14
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 128(SI)(AX*2)
+	JMP           stored14
 
 otherStores16:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming18
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 160(SI)(AX*2)
-	JMP       stored17
+	TESTQ         $0x00000002, R9
+	JNZ           streaming18
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 160(SI)(AX*2)
+	JMP           stored17
 
 streaming18:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored17
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 160(SI)(AX*2)
-	JMP       stored17
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored17
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 160(SI)(AX*2)
+	JMP           stored17
 
 otherStores19:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming21
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 192(SI)(AX*2)
-	JMP       stored20
+	TESTQ         $0x00000002, R9
+	JNZ           streaming21
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 192(SI)(AX*2)
+	JMP           stored20
 
 streaming21:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored20
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 192(SI)(AX*2)
-	JMP       stored20
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored20
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 192(SI)(AX*2)
+	JMP           stored20
 
 otherStores22:
-	TESTQ     $0x00000002, R9
-	JNZ       streaming24
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(BX)(AX*2)
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVUPS   Y27, 224(SI)(AX*2)
-	JMP       stored23
+	TESTQ         $0x00000002, R9
+	JNZ           streaming24
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(BX)(AX*2)
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVUPS       Y25, 224(SI)(AX*2)
+	JMP           stored23
 
 streaming24:
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(BX)(AX*2)
-	TESTQ     $0x00000001, R9
-	JZ        stored23
-	VPXORD    Z0, Z29, Z29
-	VPSRLD    $0x10, Z29, Z27
-	VPANDD    Z2, Z27, Z27
-	VPADDD    Z29, Z27, Z27
-	VPADDD    Z3, Z27, Z27
-	VPSRLD    $0x10, Z27, Z27
-	VCMPPS    $0x03, Z29, Z29, K1
-	VMOVDQA32 Z4, K1, Z27
-	VPMOVDW   Z27, Y27
-	VMOVNTPS  Y27, 224(SI)(AX*2)
-	JMP       stored23
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(BX)(AX*2)
+	TESTQ         $0x00000001, R9
+	JZ            stored23
+	VPXORD        Z0, Z27, Z27
+	VPTESTMD.BCST bf16<>+0(SB), Z27, K1
+	VPADDD.BCST   bf16<>+4(SB), Z27, Z25
+	VPADDD.BCST   bf16<>+8(SB), Z27, K1, Z25
+	VPERMW        Z25, Z2, Z25
+	VMOVNTPS      Y25, 224(SI)(AX*2)
+	JMP           stored23
 
 // func foldAVX512(lanes *byte) (sum float64)
 // Requires: AVX, AVX512F, SSE2

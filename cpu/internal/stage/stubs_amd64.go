@@ -230,6 +230,154 @@ func narrowF16F32AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming boo
 //go:noescape
 func narrowBF16F32AVX2(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming bool)
 
+// termsSmoothF32AVX2 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a)/beta[i] : (a − 0.5*beta[i])
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsSmoothF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// termsSmoothF64AVX2 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a)/beta[i] : (a − 0.5*beta[i])
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsSmoothF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// gradientSmoothF32AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? (norm*up[i]), negated where d < 0 : ((norm*d)*up[i])/beta[i]
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientSmoothF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// gradientSmoothF64AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? (norm*up[i]), negated where d < 0 : ((norm*d)*up[i])/beta[i]
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientSmoothF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondSmoothF32AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i])/beta[i] : +0
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondSmoothF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondSmoothF64AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i])/beta[i] : +0
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondSmoothF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// termsHuberF32AVX2 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a) : beta[i]*(a − 0.5*beta[i])
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsHuberF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// termsHuberF64AVX2 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a) : beta[i]*(a − 0.5*beta[i])
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsHuberF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// gradientHuberF32AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? beta[i]*(norm*up[i]), negated where d < 0 : ((norm*d)*up[i])
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientHuberF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// gradientHuberF64AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? beta[i]*(norm*up[i]), negated where d < 0 : ((norm*d)*up[i])
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientHuberF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondHuberF32AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i]) : +0
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondHuberF32AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondHuberF64AVX2 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i]) : +0
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondHuberF64AVX2(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
 // addRowsF32AVX2 is
 //
 //	for each element i:
@@ -765,6 +913,154 @@ func narrowF16F32AVX512(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming b
 //
 //go:noescape
 func narrowBF16F32AVX512(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming bool)
+
+// termsSmoothF32AVX512 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a)/beta[i] : (a − 0.5*beta[i])
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsSmoothF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// termsSmoothF64AVX512 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a)/beta[i] : (a − 0.5*beta[i])
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsSmoothF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// gradientSmoothF32AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? (norm*up[i]), negated where d < 0 : ((norm*d)*up[i])/beta[i]
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientSmoothF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// gradientSmoothF64AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? (norm*up[i]), negated where d < 0 : ((norm*d)*up[i])/beta[i]
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientSmoothF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondSmoothF32AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i])/beta[i] : +0
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondSmoothF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondSmoothF64AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i])/beta[i] : +0
+//		unless 0 ≤ beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondSmoothF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// termsHuberF32AVX512 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a) : beta[i]*(a − 0.5*beta[i])
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsHuberF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// termsHuberF64AVX512 is
+//
+//	for each element i:
+//		a = |pred[i]−target[i]|
+//		dst[i] = a < beta[i] ? ((0.5*a)*a) : beta[i]*(a − 0.5*beta[i])
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func termsHuberF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int)
+
+// gradientHuberF32AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? beta[i]*(norm*up[i]), negated where d < 0 : ((norm*d)*up[i])
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientHuberF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// gradientHuberF64AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = |d| > beta[i] ? beta[i]*(norm*up[i]), negated where d < 0 : ((norm*d)*up[i])
+//		|d| if beta[i] = 0 and that is not greater
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func gradientHuberF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondHuberF32AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i]) : +0
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondHuberF32AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
+
+// secondHuberF64AVX512 is
+//
+//	for each element i:
+//		d = pred[i]−target[i]
+//		dst[i] = d ≠ d ? d : |d| < beta[i] ? ((norm*dir[i])*up[i]) : +0
+//		unless 0 < beta[i] < Inf: NaN
+//
+// n is a positive multiple of the vector length.
+//
+//go:noescape
+func secondHuberF64AVX512(dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int)
 
 // addRowsF32AVX512 is
 //

@@ -420,6 +420,228 @@ func narrowBF16Vectors(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming bo
 	return 0
 }
 
+// termsSmoothVectors computes the first elements in assembly, and returns how many.
+func termsSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				termsSmoothF32AVX2(dst, pred, target, beta, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				termsSmoothF64AVX2(dst, pred, target, beta, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				termsSmoothF32AVX512(dst, pred, target, beta, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				termsSmoothF64AVX512(dst, pred, target, beta, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// gradientSmoothVectors computes the first elements in assembly, and returns how many.
+func gradientSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				gradientSmoothF32AVX2(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				gradientSmoothF64AVX2(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				gradientSmoothF32AVX512(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				gradientSmoothF64AVX512(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// secondSmoothVectors computes the first elements in assembly, and returns how many.
+func secondSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				secondSmoothF32AVX2(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				secondSmoothF64AVX2(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				secondSmoothF32AVX512(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				secondSmoothF64AVX512(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// termsHuberVectors computes the first elements in assembly, and returns how many.
+func termsHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				termsHuberF32AVX2(dst, pred, target, beta, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				termsHuberF64AVX2(dst, pred, target, beta, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				termsHuberF32AVX512(dst, pred, target, beta, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				termsHuberF64AVX512(dst, pred, target, beta, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// gradientHuberVectors computes the first elements in assembly, and returns how many.
+func gradientHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				gradientHuberF32AVX2(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				gradientHuberF64AVX2(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				gradientHuberF32AVX512(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				gradientHuberF64AVX512(dst, pred, target, beta, up, norm, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// secondHuberVectors computes the first elements in assembly, and returns how many.
+func secondHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	switch isa.Current() {
+	case isa.AVX2:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 7
+			if n > 0 {
+				secondHuberF32AVX2(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 3
+			if n > 0 {
+				secondHuberF64AVX2(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+	case isa.AVX512:
+		if unsafe.Sizeof(T(0)) == 4 {
+			n &^= 15
+			if n > 0 {
+				secondHuberF32AVX512(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+		if unsafe.Sizeof(T(0)) == 8 {
+			n &^= 7
+			if n > 0 {
+				secondHuberF64AVX512(dst, pred, target, beta, dir, up, norm, n)
+			}
+			return n
+		}
+	}
+	return 0
+}
+
 // addRowsVectors computes the first rows in assembly, and returns how many.
 func addRowsVectors[T core.Float](x unsafe.Pointer, lanes unsafe.Pointer, n int) int {
 	switch isa.Current() {

@@ -75,6 +75,36 @@ func narrowBF16Vectors(dst unsafe.Pointer, x unsafe.Pointer, n int, streaming bo
 	return 0
 }
 
+// termsSmoothVectors computes the first elements in assembly, and returns how many.
+func termsSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int) int {
+	return 0
+}
+
+// gradientSmoothVectors computes the first elements in assembly, and returns how many.
+func gradientSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	return 0
+}
+
+// secondSmoothVectors computes the first elements in assembly, and returns how many.
+func secondSmoothVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	return 0
+}
+
+// termsHuberVectors computes the first elements in assembly, and returns how many.
+func termsHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, n int) int {
+	return 0
+}
+
+// gradientHuberVectors computes the first elements in assembly, and returns how many.
+func gradientHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	return 0
+}
+
+// secondHuberVectors computes the first elements in assembly, and returns how many.
+func secondHuberVectors[T core.Float](dst unsafe.Pointer, pred unsafe.Pointer, target unsafe.Pointer, beta unsafe.Pointer, dir unsafe.Pointer, up unsafe.Pointer, norm unsafe.Pointer, n int) int {
+	return 0
+}
+
 // addRowsVectors computes the first rows in assembly, and returns how many.
 func addRowsVectors[T core.Float](x unsafe.Pointer, lanes unsafe.Pointer, n int) int {
 	return 0
