@@ -136,6 +136,20 @@ func (g *stager) nan(d, x reg.VecVirtual) {
 	g.p("VBLENDV", m, d, x, x)
 }
 
+// choosing returns yes where the comparison of a with b is true, else no, whose register it overwrites.
+func (g *stager) choosing(comparison operand.U8, a reg.VecVirtual, b operand.Op, yes, no reg.VecVirtual) reg.VecVirtual {
+	if g.set == "AVX512" {
+		k := g.K()
+		g.p("VCMP", comparison, b, a, k)
+		g.p("VMOVA", yes, k, no)
+		return no
+	}
+	m := g.vec()
+	g.p("VCMP", comparison, b, a, m)
+	g.p("VBLENDV", m, yes, no, no)
+	return no
+}
+
 // roundBF16 returns the numbers of x rounded to bfloat16, to nearest even. The sum of the bit pattern and half a unit of the result
 // carries into the exponent, up to infinity. In a NaN whose low half is not 0 it could carry into the sign; nan says whether there may
 // be such ones.

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"unsafe"
 
@@ -205,6 +208,24 @@ func TestInPlace(t *testing.T) {
 				require.True(t, same(x.dst[i], y.a[i]))
 				require.True(t, same(y.a[i], y.b[i]))
 			}
+		}
+	}
+}
+
+// The text of the assembly is searched for faults that no run would reveal: fused products, changes of the rounding mode, and a missing
+// VZEROUPPER, which would slow down the caller.
+func TestRulesOfTheAssembly(t *testing.T) {
+	files, err := filepath.Glob("*.s")
+	require.NoError(t, err)
+	require.Len(t, files, 2)
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		returns := strings.Count(string(text), "\tRET\n")
+		require.Positive(t, returns)
+		require.Equal(t, returns, strings.Count(string(text), "\tVZEROUPPER\n\tRET\n"), name)
+		for _, forbidden := range []string{"VFMADD", "VFMSUB", "VFNMADD", "VFNMSUB", "LDMXCSR", "VRCP", "VRSQRT", "VCVTNE"} {
+			require.NotContains(t, string(text), forbidden, name)
 		}
 	}
 }

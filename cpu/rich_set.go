@@ -1,0 +1,98 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu/internal/core"
+	"github.com/smoothl1/smoothl1/cpu/internal/stage"
+	"github.com/smoothl1/smoothl1/internal/isa"
+	"github.com/smoothl1/smoothl1/internal/op"
+)
+
+// setRich sets the arrays and numbers of a pass from the arguments of its call.
+func setRich[T smoothl1.Float, C core.Float](x *rich[C], a *Args[T], c *checked) {
+	x.rows, x.cols, x.n, x.actions, x.index = c.Rows, c.Cols, c.N, c.Actions, a.Index
+	x.byRow, x.by = a.ByRow, a.Divisor
+	x.addPred, x.addTarget = a.AccumulatePred, a.AccumulateTarget
+	x.losses, x.chunkSums = a.Losses, a.ChunkSums
+	view := func(r op.Role, s []T) array {
+		rows, cols := c.Dims(r)
+		return arrayOf(unsafe.Pointer(unsafe.SliceData(s)), x.storage.Size(), &c.Views[r], rows, cols)
+	}
+	x.pred, x.target, x.weight, x.beta = view(op.RolePred, a.Pred), view(op.RoleTarget, a.Target), view(op.RoleWeight, a.Weight), view(op.RoleBeta, a.Beta)
+	x.mask = arrayOf(unsafe.Pointer(unsafe.SliceData(a.Mask)), 1, &c.Views[op.RoleMask], x.rows, x.cols)
+	x.terms, x.abs = view(op.RoleTerms, a.Terms), view(op.RoleAbs, a.Abs)
+	x.upstream, x.direction, x.gradPred, x.gradTarget, x.second = array{}, array{}, array{}, array{}, array{}
+	if x.kind.Differentiates() {
+		x.upstream = view(op.RoleUpstream, a.Upstream.elements)
+		x.gradPred, x.gradTarget = view(op.RoleGradPred, a.GradPred), view(op.RoleGradTarget, a.GradTarget)
+		if x.second = view(op.RoleSecond, a.Second); x.second.present() {
+			x.direction = view(op.RoleDirection, a.Direction)
+		}
+	}
+	x.g = C(a.Upstream.number())
+	x.invalid = false
+	if x.upstream.present() && x.upstream.constant() {
+		x.g, x.upstream = x.value(x.upstream.base), array{}
+	}
+	if x.beta.present() && x.beta.constant() {
+		x.number, x.beta = x.value(x.beta.base), array{}
+		x.invalid = !setBeta(&x.constants, x.loss.Kind, x.number)
+	} else {
+		x.number = C(x.loss.Beta)
+		setLoss(&x.constants, x.loss)
+	}
+}
+
+// value returns a stored number.
+func (x *rich[C]) value(at unsafe.Pointer) C {
+	switch x.storage {
+	case stage.F16:
+		return C((*(*smoothl1.F16)(at)).Float32())
+	case stage.BF16:
+		return C((*(*smoothl1.BF16)(at)).Float32())
+	}
+	return *(*C)(at)
+}
+
+// setLoss sets the constants of the formula.
+func setLoss[C core.Float](p *core.Params[C], l smoothl1.Loss) {
+	c := op.Of[C](l)
+	p.Threshold, p.Half, p.Outer = c.Threshold, C(C(0.5)*c.Threshold), c.Outer
+	p.Divisor, p.Inverse = c.Divisor, c.Inverse
+	p.Quotient, p.L1 = core.One, 0
+	switch {
+	case c.Divides():
+		p.Quotient = core.Div
+	case c.Inverse != 1 || c.Threshold == 0:
+		p.Quotient = core.Mul
+	}
+	if c.Threshold == 0 {
+		p.L1 = core.AllOnes[C]()
+	}
+}
+
+// setBeta sets them for a beta by element, and reports whether that is valid.
+func setBeta[C core.Float](p *core.Params[C], kind smoothl1.Kind, beta C) bool {
+	if !refValid(kind, beta) {
+		return false
+	}
+	setLoss(p, smoothl1.Loss{Kind: kind, Beta: float64(beta)})
+	return true
+}
+
+// prepare chooses how to make the pieces.
+func (x *rich[C]) prepare() {
+	x.divisors = nil
+	x.kernel = isa.Current() != isa.Generic && x.kind != op.Terms && x.rowsOfPiece == 0 && !x.invalid && !x.beta.present() &&
+		!x.upstream.present() && !x.terms.present() && !x.abs.present() && !x.second.present() &&
+		(!x.addPred && !x.addTarget || x.storage.Size() == int(unsafe.Sizeof(C(0))))
+	bytes := 0
+	for _, a := range x.arrays() {
+		if a.present() {
+			bytes += x.n * a.size // at most
+		}
+	}
+	x.streaming = bytes > isa.LastLevelCache()
+}
