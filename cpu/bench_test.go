@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"testing"
 
 	"github.com/smoothl1/smoothl1"
@@ -55,7 +56,10 @@ func BenchmarkBackward(b *testing.B) {
 
 func BenchmarkForwardTerms(b *testing.B) {
 	for _, n := range benchmarkCounts {
-		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error { return ForwardTerms(smoothl1.Loss{Beta: 1}, a) })
+		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error {
+			a.Terms = a.GradPred
+			return ForwardTerms(smoothl1.Loss{Beta: 1}, a)
+		})
 	}
 }
 
@@ -119,4 +123,61 @@ func BenchmarkPrefetch(b *testing.B) {
 			}
 		}
 	}
+}
+
+// benchmarkRich runs forward and backward passes of all forms that weights, a mask and the storage type make. The bytes are those that
+// must be moved.
+func benchmarkRich[T smoothl1.Float](b *testing.B, from func(float64) T) {
+	for _, n := range benchmarkCounts {
+		r := rand.New(rand.NewPCG(uint64(n), 1))
+		a := Args[T]{Pred: make([]T, n), Target: make([]T, n), GradPred: make([]T, n)}
+		weight, mask := make([]T, n), make([]uint8, n)
+		for i := range n {
+			a.Pred[i], a.Target[i] = from(r.NormFloat64()), from(r.NormFloat64())
+			weight[i], mask[i] = from(r.Float64()), uint8(r.IntN(2))
+		}
+		size := smoothl1.DTypeOf[T]().Size()
+		for _, form := range []struct {
+			name  string
+			bytes int // of an element
+			set   func(*Args[T])
+		}{
+			{"plain", 3 * size, func(*Args[T]) {}},
+			{"weight", 4 * size, func(a *Args[T]) { a.Weight = weight }},
+			{"mask", 3*size + 1, func(a *Args[T]) { a.Mask = mask }},
+			{"weight+mask", 4*size + 1, func(a *Args[T]) { a.Weight, a.Mask = weight, mask }},
+			{"kept", 3*size + 2, func(a *Args[T]) { a.Mask, a.Divisor = mask, smoothl1.DivideByKept() }},
+			{"accumulate", 4 * size, func(a *Args[T]) { a.AccumulatePred = true }},
+			{"beta", 4 * size, func(a *Args[T]) { a.Beta = weight }},
+			{"terms", 4 * size, func(a *Args[T]) { a.Terms = weight }},
+			{"boxes", 3*size + size/4, func(a *Args[T]) { // a weight for each four elements
+				a.Weight, a.Shape = weight[:n/4], &smoothl1.Shape{Rows: n / 4, Cols: 4, Weight: smoothl1.PerRow()}
+			}},
+			{"rows of 4", 3*size + 2, func(a *Args[T]) {
+				a.ByRow, a.Losses, a.Shape = true, make([]float64, n/4), &smoothl1.Shape{Rows: n / 4, Cols: 4}
+			}},
+		} {
+			b.Run(fmt.Sprintf("isa=%v/dtype=%v/n=%d/%s", isa.Current(), smoothl1.DTypeOf[T](), n, form.name), func(b *testing.B) {
+				a := a
+				form.set(&a)
+				if a.Shape != nil && n%4 != 0 {
+					b.Skip("not a multiple of 4")
+				}
+				b.SetBytes(int64(form.bytes * n))
+				b.ReportAllocs()
+				for b.Loop() {
+					if _, err := Run(smoothl1.Loss{Beta: 1}, &a); err != nil {
+						b.Fatal(err)
+					}
+				}
+			})
+		}
+	}
+}
+
+func BenchmarkRich(b *testing.B) {
+	benchmarkRich(b, func(x float64) float32 { return float32(x) })
+	benchmarkRich(b, func(x float64) float64 { return x })
+	benchmarkRich(b, smoothl1.ToF16)
+	benchmarkRich(b, smoothl1.ToBF16)
 }

@@ -15,10 +15,10 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// randomArgs returns arguments with random inputs of n elements, and all outputs but the chunk sums.
+// randomArgs returns arguments with random inputs of n elements, and both gradients.
 func randomArgs[T smoothl1.Float](n int) Args[T] {
 	r := rand.New(rand.NewPCG(uint64(n), 2))
-	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), Terms: make([]T, n), GradPred: make([]T, n), GradTarget: make([]T, n)}
+	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), GradPred: make([]T, n), GradTarget: make([]T, n)}
 	for i := range a.Pred {
 		a.Pred[i], a.Target[i] = T(r.NormFloat64()), T(r.NormFloat64())
 	}
@@ -146,6 +146,9 @@ func TestNothingIsAllocated(t *testing.T) {
 			d := randomArgs[float64](n)
 			each := a
 			each.Upstream = Elements(a.Pred)
+			terms := Args[float32]{Pred: a.Pred, Target: a.Target, Terms: a.GradPred}
+			rich := a
+			rich.Weight, rich.Mask, rich.Divisor = a.Pred, make([]uint8, n), smoothl1.DivideByKept()
 			allocations := testing.AllocsPerRun(10, func() {
 				_, err := ForwardBackward(l, a)
 				require.NoError(t, err)
@@ -154,9 +157,13 @@ func TestNothingIsAllocated(t *testing.T) {
 				_, err = Forward(l, a)
 				require.NoError(t, err)
 				require.NoError(t, Backward(l, a))
-				require.NoError(t, ForwardTerms(l, a))
+				require.NoError(t, ForwardTerms(l, terms))
 				_, err = ForwardBackward(l, each)
 				require.NoError(t, err)
+				if l.Reduction == smoothl1.Mean {
+					_, err = ForwardBackward(l, rich)
+					require.NoError(t, err)
+				}
 			})
 			assert.Zero(t, allocations, "%v n=%d", l, n)
 		}

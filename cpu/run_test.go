@@ -73,7 +73,9 @@ func testOffsets[T core.Float](t *testing.T) {
 	l := smoothl1.Loss{Beta: 0.7}
 	want := randomArgs[T](n)
 	upstream := Elements(want.Pred)
-	require.NoError(t, RefForwardTerms(l, want))
+	terms := want
+	terms.Terms = make([]T, n)
+	require.NoError(t, RefForwardTerms(l, terms))
 	require.NoError(t, RefBackward(l, want))
 	each := want
 	each.GradPred, each.GradTarget, each.Upstream = make([]T, n), make([]T, n), upstream
@@ -93,7 +95,7 @@ func testOffsets[T core.Float](t *testing.T) {
 		}
 	}
 	for i := range line {
-		check(op.Terms, Args[T]{Pred: want.Pred, Target: want.Target, Terms: behind[T](i, n)}, want, i == 0)
+		check(op.Terms, Args[T]{Pred: want.Pred, Target: want.Target, Terms: behind[T](i, n)}, terms, i == 0)
 		for _, kind := range []op.Pass{op.Backward, op.ForwardBackward} {
 			for _, w := range []Args[T]{want, each} {
 				a := Args[T]{Pred: w.Pred, Target: w.Target, Upstream: w.Upstream, GradPred: behind[T](i, n)}
@@ -117,7 +119,7 @@ func TestArraysLargerThanTheCache(t *testing.T) {
 	l := smoothl1.Loss{Beta: 0.1}
 	for _, shift := range []int{0, 1, core.Line / 2 / 4} {
 		a := randomArgs[float32](n)
-		for _, x := range []*[]float32{&a.Terms, &a.GradPred, &a.GradTarget} {
+		for _, x := range []*[]float32{&a.GradPred, &a.GradTarget} {
 			*x = behind[float32](shift, n)
 		}
 		want := Args[float32]{Pred: a.Pred, Target: a.Target, GradPred: make([]float32, n), GradTarget: make([]float32, n)}
