@@ -21,7 +21,6 @@ var (
 	ErrRepeat      = errors.New("repeats elements")
 	ErrIndex       = errors.New("index out of range")
 	ErrUnused      = errors.New("is not used by this operation")
-	ErrCombine     = errors.New("cannot be computed in the same call")
 	ErrOption      = errors.New("not a valid option here")
 	ErrTooLarge    = errors.New("too large")
 	ErrClosed      = errors.New("is closed")

@@ -21,22 +21,71 @@ type placed struct {
 	n  int
 }
 
-func (p placed) bytes(r Role) uint64 { return uint64(p.n) * uint64(r.size(testSize)) }
+func (p placed) bytes(r Role) uint64 { return uint64(p.n) * uint64(r.Size(testSize)) }
+
+// A form is a kind of call under test.
+type form uint8
+
+const (
+	leanForm    form = iota // no shape, and only what lean code has
+	wholeForm               // all arrays but an index
+	indexedForm             // all arrays
+	byRowForm
+	forms = iota
+)
+
+func (f form) String() string { return [forms]string{"lean", "whole", "indexed", "by row"}[f] }
+
+// has reports whether calls of the pass have an array of the role.
+func (f form) has(p Pass, r Role) bool {
+	return r.UsedBy(p) && (f != leanForm || lean.Has(r)) && (r != RoleIndex || f == indexedForm) && (r != RoleLosses || f == byRowForm)
+}
+
+// rows and columns of the form; with an index, of pred.
+func (f form) dims() (rows, cols int) {
+	switch f {
+	case indexedForm:
+		return testN, 3
+	case byRowForm:
+		return 5, testN / 5
+	}
+	return 1, testN
+}
+
+func (f form) length(r Role) int {
+	rows, cols := f.dims()
+	switch {
+	case r == RoleChunkSums && f == byRowForm:
+		return rows * Chunks(cols)
+	case r == RoleChunkSums:
+		return Chunks(testN)
+	case r == RoleLosses || f == indexedForm && r != RolePred && r != RoleGradPred:
+		return rows
+	}
+	return rows * cols
+}
 
 // callOf returns a valid call of the pass with all arrays that it may have, far apart.
-func callOf(p Pass) (arrays map[Role]placed) {
+func (f form) callOf(p Pass) (arrays map[Role]placed) {
 	arrays = map[Role]placed{}
 	for r := range Role(Roles) {
-		if r.UsedBy(p) {
-			arrays[r] = placed{uint64(r+1) << 32, r.lenFor(testN)}
+		if f.has(p, r) {
+			arrays[r] = placed{uint64(r+1) << 32, f.length(r)}
 		}
 	}
 	return arrays
 }
 
 // check returns the error of a call of the pass with the arrays.
-func check(p Pass, arrays map[Role]placed, change func(*Call)) error {
-	c := Call{Elementwise: ElementwiseOfCPU, N: arrays[RolePred].n, Size: testSize}
+func (f form) check(p Pass, arrays map[Role]placed, change func(*Call)) error {
+	c := Call{Elementwise: ElementwiseOfCPU, ByRow: f == byRowForm}
+	c.Reset(smoothl1.Mean, smoothl1.Divisor{}, arrays[RolePred].n, smoothl1.Float32)
+	if f != leanForm {
+		rows, cols := f.dims()
+		if err := c.SetShape("Op", &smoothl1.Shape{Rows: rows, Cols: cols}, c.N, f == indexedForm, new(Views)); err != nil {
+			return err
+		}
+	}
 	for r, a := range arrays {
 		c.Has |= c.Put(r, a.at, a.n)
 	}
@@ -46,12 +95,14 @@ func check(p Pass, arrays map[Role]placed, change func(*Call)) error {
 	return c.Check("Op", p)
 }
 
-// eachRole calls f for every pass and every array that it may have.
-func eachRole(t *testing.T, f func(t *testing.T, p Pass, r Role)) {
-	for p := range Pass(Passes) {
-		for r := range Role(Roles) {
-			if r.UsedBy(p) {
-				t.Run(fmt.Sprintf("%v/%v", p, r), func(t *testing.T) { f(t, p, r) })
+// eachRole calls f for every form of call, pass and array that it may have.
+func eachRole(t *testing.T, test func(t *testing.T, f form, p Pass, r Role)) {
+	for f := range form(forms) {
+		for p := range Pass(Passes) {
+			for r := range Role(Roles) {
+				if f.has(p, r) {
+					t.Run(fmt.Sprintf("%v/%v/%v", f, p, r), func(t *testing.T) { test(t, f, p, r) })
+				}
 			}
 		}
 	}
@@ -67,8 +118,10 @@ func refused(t *testing.T, err error, reason error, arg string) {
 }
 
 func TestSoundCalls(t *testing.T) {
-	for p := range Pass(Passes) {
-		require.NoError(t, check(p, callOf(p), nil), p)
+	for f := range form(forms) {
+		for p := range Pass(Passes) {
+			require.NoError(t, f.check(p, f.callOf(p), nil), "%v %v", f, p)
+		}
 	}
 	// The number of chunk sums is not the length of pred.
 	for _, n := range []int{0, 1, Chunk - 1, Chunk, Chunk + 1} {
@@ -78,78 +131,96 @@ func TestSoundCalls(t *testing.T) {
 	}
 }
 
-// TestEveryArrayIsMissed leaves out each array. Optional arrays may be absent, and so may one of two gradients.
+// TestEveryArrayIsMissed leaves out each array. Optional arrays may be absent, and so may all but one output of a pass that has no loss.
 func TestEveryArrayIsMissed(t *testing.T) {
-	eachRole(t, func(t *testing.T, p Pass, r Role) {
-		arrays := callOf(p)
+	eachRole(t, func(t *testing.T, f form, p Pass, r Role) {
+		arrays := f.callOf(p)
 		delete(arrays, r)
-		switch r {
-		case RolePred:
-			arrays[RoleTarget] = placed{1 << 40, 0}
-			refused(t, check(p, map[Role]placed{RoleTarget: {}}, nil), smoothl1.ErrNil, "pred")
-		case RoleTarget, RoleTerms:
-			refused(t, check(p, arrays, nil), smoothl1.ErrNil, r.String())
-		case RoleGradPred:
-			require.NoError(t, check(p, arrays, nil))
-			delete(arrays, RoleGradTarget)
-			refused(t, check(p, arrays, nil), smoothl1.ErrNil, "gradPred and gradTarget")
+		err := f.check(p, arrays, nil)
+		switch {
+		case r == RolePred || r == RoleTarget:
+			refused(t, err, smoothl1.ErrNil, r.String())
+		case r == RoleDirection, r == RoleLosses, r == RoleTerms && p == Terms && f == leanForm:
+			refused(t, err, smoothl1.ErrNil, r.String())
 		default:
-			require.NoError(t, check(p, arrays, nil))
+			require.NoError(t, err)
 		}
 	})
+	for f := range form(forms) {
+		for p, outputs := range map[Pass]Set[Role]{Terms: perTerm, Backward: derived, ForwardBackward: derived} {
+			name := "gradPred and gradTarget"
+			if p == Terms {
+				name = "terms"
+			}
+			arrays := f.callOf(p)
+			for r := range arrays {
+				if outputs.Has(r) {
+					delete(arrays, r)
+				}
+			}
+			refused(t, f.check(p, arrays, nil), smoothl1.ErrNil, name)
+			for r := range Role(Roles) {
+				if outputs.Has(r) && f.has(p, r) {
+					arrays[r] = placed{1 << 40, f.length(r)}
+					require.NoError(t, f.check(p, arrays, nil), "%v of %v suffices", r, p)
+					delete(arrays, r)
+				}
+			}
+		}
+	}
 }
 
 func TestEveryLengthIsChecked(t *testing.T) {
-	eachRole(t, func(t *testing.T, p Pass, r Role) {
+	eachRole(t, func(t *testing.T, f form, p Pass, r Role) {
 		for _, off := range []int{-1, 1} {
-			arrays := callOf(p)
+			arrays := f.callOf(p)
 			arrays[r] = placed{arrays[r].at, arrays[r].n + off}
 			wrong := r
-			if r == RolePred {
+			if r == RolePred && f == leanForm {
 				wrong = RoleTarget // whose length is then wrong
 			}
-			refused(t, check(p, arrays, nil), smoothl1.ErrLength, "len("+wrong.String()+")")
+			refused(t, f.check(p, arrays, nil), smoothl1.ErrLength, "len("+wrong.String()+")")
 		}
 	})
 }
 
 func TestEveryUnusableArrayIsRefused(t *testing.T) {
 	for state, reason := range map[State]error{Zero: smoothl1.ErrZero, OtherDevice: smoothl1.ErrDevice, OtherDType: smoothl1.ErrDType, Closed: smoothl1.ErrClosed} {
-		eachRole(t, func(t *testing.T, p Pass, r Role) {
-			refused(t, check(p, callOf(p), func(c *Call) { c.Has |= c.PutUnusable(r, state, "so") }), reason, r.String())
+		eachRole(t, func(t *testing.T, f form, p Pass, r Role) {
+			refused(t, f.check(p, f.callOf(p), func(c *Call) { c.Has |= c.PutUnusable(r, state, "so") }), reason, r.String())
 		})
 	}
 }
 
 // TestEveryOverlap tries every output at every position around another array, from just below it to just above. It restates the rule:
-// an output may be in place of an input with the same number of elements, and may not overlap anything otherwise.
+// an output may be in place of an input with the same elements, unless there is an index, and may not overlap anything otherwise.
 func TestEveryOverlap(t *testing.T) {
-	eachRole(t, func(t *testing.T, p Pass, out Role) {
+	eachRole(t, func(t *testing.T, f form, p Pass, out Role) {
 		if !out.IsOutput() {
 			return
 		}
-		for other, b := range callOf(p) {
+		for other, b := range f.callOf(p) {
 			if other == out {
 				continue
 			}
-			size := callOf(p)[out].bytes(out)
-			inPlace := out != RoleChunkSums && !other.IsOutput() && b.bytes(other) == size
+			size := f.callOf(p)[out].bytes(out)
+			inPlace := out.InPlace() && !other.IsOutput() && other != RoleMask && f != indexedForm
 			for _, c := range []struct {
 				name    string
 				at      uint64
 				allowed bool
 			}{
 				{"right before", b.at - size, true},
-				{"ends in the first element", b.at - size + 8, false},
+				{"ends in the first element", b.at - size + uint64(other.Size(testSize)), false},
 				{"begins a little before", b.at - 8, false},
 				{"begins with it", b.at, inPlace},
 				{"begins a little behind", b.at + 8, false},
-				{"begins in the last element", b.at + b.bytes(other) - 4, false},
+				{"begins in the last element", b.at + b.bytes(other) - uint64(other.Size(testSize)), false},
 				{"right behind", b.at + b.bytes(other), true},
 			} {
-				arrays := callOf(p)
+				arrays := f.callOf(p)
 				arrays[out] = placed{c.at, arrays[out].n}
-				err := check(p, arrays, nil)
+				err := f.check(p, arrays, nil)
 				if c.allowed {
 					assert.NoError(t, err, "%s: %s", other, c.name)
 					continue
@@ -164,114 +235,108 @@ func TestEveryOverlap(t *testing.T) {
 	})
 }
 
-// TestSumInPlace checks that the chunk sums may not be one of the arrays, even for one float64, when they have the same length.
+// TestSumInPlace checks that the chunk sums and losses may not be one of the arrays, even for one float64, when they have the same length.
 func TestSumInPlace(t *testing.T) {
-	for _, in := range []Role{RolePred, RoleTarget, RoleUpstream} {
-		c := Call{Elementwise: ElementwiseOfCPU, N: 1, Size: 8}
-		for r := range Role(Roles) {
-			if r.UsedBy(ForwardBackward) {
-				c.Has |= c.Put(r, uint64(r+1)<<32, 1)
+	for _, in := range []Role{RolePred, RoleTarget, RoleWeight, RoleUpstream} {
+		for _, out := range []Role{RoleLosses, RoleChunkSums} {
+			c := Call{Elementwise: ElementwiseOfCPU, ByRow: true}
+			c.Reset(smoothl1.Mean, smoothl1.Divisor{}, 1, smoothl1.Float64)
+			require.NoError(t, c.SetShape("Op", nil, 1, false, new(Views)))
+			for r := range Role(Roles) {
+				if byRowForm.has(ForwardBackward, r) {
+					c.Has |= c.Put(r, uint64(r+1)<<32, 1)
+				}
 			}
+			c.Has |= c.Put(out, uint64(in+1)<<32, 1)
+			refused(t, c.Check("Op", ForwardBackward), smoothl1.ErrOverlap, out.String())
 		}
-		c.Has |= c.Put(RoleChunkSums, uint64(in+1)<<32, 1)
-		refused(t, c.Check("Op", ForwardBackward), smoothl1.ErrOverlap, "chunkSums")
 	}
 }
 
 func TestEmptyArraysMayLieAnywhere(t *testing.T) {
 	for p := range Pass(Passes) {
-		arrays := callOf(p)
+		arrays := leanForm.callOf(p)
 		for r := range arrays {
 			arrays[r] = placed{1 << 20, 0}
 		}
-		assert.NoError(t, check(p, arrays, nil), p)
+		assert.NoError(t, leanForm.check(p, arrays, nil), p)
 	}
 }
 
 func TestWishesAreChecked(t *testing.T) {
-	for p := range Pass(Passes) {
-		err := check(p, callOf(p), func(c *Call) { c.Reduction = smoothl1.None })
-		if p.Reduces() {
-			refused(t, err, smoothl1.ErrReduction, "reduction")
-		} else {
-			assert.NoError(t, err)
-		}
-		for _, x := range []float64{0, -1} {
-			err = check(p, callOf(p), func(c *Call) { c.Divisor = smoothl1.DivideBy(x) })
-			if p == Terms {
-				assert.NoError(t, err, "nothing is divided")
-			} else {
-				refused(t, err, smoothl1.ErrDivisor, "divisor")
-			}
-		}
-		for _, x := range []struct {
-			t       smoothl1.DType
-			divisor float64
-			fits    bool
-		}{
-			{smoothl1.Float32, 1e-38, true}, {smoothl1.Float32, 1e-39, false}, {smoothl1.Float32, 1e45, true}, {smoothl1.Float32, 1e46, false},
-			{smoothl1.Float64, 1e-308, true}, {smoothl1.Float64, 1e-309, false}, {smoothl1.Float64, 1e308, true},
-		} {
-			err = check(p, callOf(p), func(c *Call) { c.DType, c.Divisor = x.t, smoothl1.DivideBy(x.divisor) })
-			if x.fits || !p.Differentiates() {
-				assert.NoError(t, err, "%v %v", p, x)
-			} else {
-				refused(t, err, smoothl1.ErrDivisor, "divisor")
-			}
-		}
-		err = check(p, callOf(p), func(c *Call) { c.Reduction, c.Divisor = smoothl1.Sum, smoothl1.DivideBy(3) })
-		if p == Terms {
-			assert.NoError(t, err)
-		} else {
-			refused(t, err, smoothl1.ErrReduction, "divisor")
-		}
-		err = check(p, callOf(p), func(c *Call) { c.Elementwise = ElementwiseOfKernels })
-		if p == ForwardBackward {
-			refused(t, err, smoothl1.ErrCombine, "upstream")
-		} else {
-			assert.NoError(t, err, p)
+	for f := range form(forms) {
+		for p := range Pass(Passes) {
+			testWishes(t, f, p)
 		}
 	}
 }
 
-// TestEveryChoice tries all combinations of arguments.
-func TestEveryChoice(t *testing.T) {
-	for given := range Set[Role](1 << Roles) {
-		for _, noLoss := range []bool{false, true} {
-			for _, number := range []bool{false, true} {
-				for _, reduction := range []smoothl1.Reduction{smoothl1.Mean, smoothl1.Sum, smoothl1.None} {
-					for _, d := range []smoothl1.Divisor{{}, smoothl1.DivideBy(2)} {
-						c := Call{NoLoss: noLoss, Upstream: number, Reduction: reduction, Divisor: d, Has: Found(given)}
-						p, err := c.Choose("Op")
-						terms, gradients := given.Has(RoleTerms), given.Has(RoleGradPred) || given.Has(RoleGradTarget)
-						loss := reduction != smoothl1.None && !noLoss
-						want := map[[3]bool]Pass{{true, false, false}: Terms, {false, true, false}: Backward, {false, false, true}: Forward, {false, true, true}: ForwardBackward}
-						pass, can := want[[3]bool{terms, gradients, loss}]
-						useless := !gradients && (given.Has(RoleUpstream) || number) || !loss && given.Has(RoleChunkSums) || terms && !d.IsZero()
-						if can && !useless {
-							require.NoError(t, err)
-							require.Equal(t, pass, p)
-							continue
-						}
-						reason := smoothl1.ErrUnused
-						switch {
-						case !terms && !gradients && !loss:
-							reason = smoothl1.ErrNil
-						case !can:
-							reason = smoothl1.ErrCombine
-						}
-						require.ErrorIs(t, err, reason, "%b %v %v %v %v", given, noLoss, number, reduction, d)
-					}
-				}
+func testWishes(t *testing.T, f form, p Pass) {
+	check := func(change func(*Call)) error { return f.check(p, f.callOf(p), change) }
+	err := check(func(c *Call) { c.Reduction = smoothl1.None })
+	if p.Reduces() || f == byRowForm && p == Backward {
+		refused(t, err, smoothl1.ErrReduction, "reduction")
+	} else {
+		assert.NoError(t, err)
+	}
+	for _, x := range []float64{0, -1} {
+		err = check(func(c *Call) { c.Divisor = smoothl1.DivideBy(x) })
+		if p == Terms {
+			assert.NoError(t, err, "nothing is divided")
+		} else {
+			refused(t, err, smoothl1.ErrDivisor, "divisor")
+		}
+	}
+	for _, x := range []struct {
+		t       smoothl1.DType
+		divisor float64
+		fits    bool
+	}{
+		{smoothl1.Float32, 1e-38, true}, {smoothl1.Float32, 1e-39, false}, {smoothl1.Float32, 1e45, true}, {smoothl1.Float32, 1e46, false},
+		{smoothl1.Float64, 1e-308, true}, {smoothl1.Float64, 1e-309, false}, {smoothl1.Float64, 1e308, true},
+		{smoothl1.Float16, 1e45, true}, {smoothl1.Float16, 1e46, false}, {smoothl1.BFloat16, 1e-39, false},
+	} {
+		err = check(func(c *Call) { c.DType, c.Divisor = x.t, smoothl1.DivideBy(x.divisor) })
+		if x.fits || !p.Differentiates() {
+			assert.NoError(t, err, "%v %v", p, x)
+		} else {
+			refused(t, err, smoothl1.ErrDivisor, "divisor")
+		}
+	}
+	for _, d := range []smoothl1.Divisor{smoothl1.DivideBy(3), smoothl1.DivideByKept(), smoothl1.DivideByWeights(), smoothl1.Divisor{}.ZeroIfEmpty()} {
+		for _, r := range []smoothl1.Reduction{smoothl1.Sum, smoothl1.None} {
+			if r == smoothl1.None && (p.Reduces() || f == byRowForm) {
+				continue // refused above
+			}
+			err = check(func(c *Call) { c.Reduction, c.Divisor = r, d })
+			if p == Terms {
+				assert.NoError(t, err)
+			} else {
+				refused(t, err, smoothl1.ErrReduction, "divisor")
 			}
 		}
 	}
+	for r, d := range map[Role]smoothl1.Divisor{RoleMask: smoothl1.DivideByKept(), RoleWeight: smoothl1.DivideByWeights().ZeroIfEmpty()} {
+		arrays := f.callOf(p)
+		by := func(c *Call) { c.Divisor = d }
+		if f != leanForm {
+			assert.NoError(t, f.check(p, arrays, by))
+		}
+		delete(arrays, r)
+		if err := f.check(p, arrays, by); p == Terms {
+			assert.NoError(t, err)
+		} else {
+			refused(t, err, smoothl1.ErrDivisor, "divisor")
+			assert.ErrorContains(t, err, "there is no "+r.String())
+		}
+	}
+	assert.NoError(t, check(func(c *Call) { c.Elementwise = ElementwiseOfKernels }), "which concerns only Lean")
 }
 
 // Of several unusable arrays, put in any order, the error shows the one with the lowest role.
 func TestTheFirstUnusableArrayIsShown(t *testing.T) {
 	for _, order := range [][]Role{{RolePred, RoleTarget}, {RoleTarget, RolePred}} {
-		err := check(Forward, callOf(Forward), func(c *Call) {
+		err := leanForm.check(Forward, leanForm.callOf(Forward), func(c *Call) {
 			for _, r := range order {
 				c.Has |= c.PutUnusable(r, Closed, r)
 			}
