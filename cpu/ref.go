@@ -194,65 +194,59 @@ func (x *reference[T, C]) derivatives(r, c int, n C) (gradient, second C) {
 	return refGradient(x.loss.Kind, beta, d, n, g), second
 }
 
-// divisor returns what a mean over rows from to to divides by, and its inverse, the norm before it is rounded. Both are 1 for other
-// reductions.
-func (x *reference[T, C]) divisor(from, to int) (divisor, norm float64) {
+// divisor returns what a mean over rows from to to divides by; 1 for other reductions.
+func (x *reference[T, C]) divisor(from, to int) (divisor float64) {
 	if x.loss.Reduction != smoothl1.Mean {
-		return 1, 1
+		return 1
 	}
 	d := x.Divisor
 	switch {
 	case d.Kept() || d.Weights():
 		var counts []C
-		for r := from; r < to; r++ {
-			for c := range x.c.Cols {
-				switch {
-				case !x.keeps(r, c):
-					counts = append(counts, 0)
-				case d.Kept():
-					counts = append(counts, 1)
-				default:
-					counts = append(counts, x.at(op.RoleWeight, x.Weight, r, c))
-				}
+		for i := range (to - from) * x.c.Cols {
+			switch r, c := from+i/x.c.Cols, i%x.c.Cols; {
+			case !x.keeps(r, c):
+				counts = append(counts, 0)
+			case d.Kept():
+				counts = append(counts, 1)
+			default:
+				counts = append(counts, x.at(op.RoleWeight, x.Weight, r, c))
 			}
 		}
 		divisor = refSum(counts)
 	default:
 		divisor = d.Of((to - from) * x.c.Cols)
 	}
-	if divisor == 0 && d.IsZeroIfEmpty() {
-		return math.Inf(1), 0
-	}
-	return divisor, 1 / divisor
+	return divisor
 }
 
 // run computes the operation. Nothing is written before all sums are known, so that an output may be in place of an input.
 func (x *reference[T, C]) run() (value float64) {
 	rows, cols, each := x.c.Rows, x.c.Cols, x.c.Rows
+	if rows*cols == 0 && !x.c.pass.Reduces() {
+		return 0
+	}
 	if x.ByRow {
 		each = 1
 	}
 	var chunkSums, losses []float64
 	var norms []C
 	for from := 0; from < rows || from == 0 && !x.ByRow; from += max(1, each) {
-		terms := make([]C, 0, each*cols)
-		for r := from; r < from+each; r++ {
-			for c := range cols {
-				terms = append(terms, x.term(r, c))
-			}
+		terms := make([]C, each*cols)
+		for i := range terms {
+			terms[i] = x.term(from+i/cols, i%cols)
 		}
-		divisor, norm := x.divisor(from, from+each)
+		divisor := x.divisor(from, from+each)
 		value = refSum(terms) / divisor
-		if math.IsInf(divisor, 1) {
-			value = 0
+		norm := 1 / divisor
+		if divisor == 0 && x.Divisor.IsZeroIfEmpty() {
+			value, norm = 0, 0
 		}
 		chunkSums, losses = append(chunkSums, refChunkSums(terms)...), append(losses, value)
 		norms = append(norms, C(norm))
 	}
-	for r := range rows {
-		for c := range cols {
-			x.write(r, c, norms[r/max(1, each)])
-		}
+	for i := range rows * cols {
+		x.write(i/cols, i%cols, norms[i/cols/each])
 	}
 	if !x.c.pass.Reduces() {
 		return 0
@@ -286,14 +280,14 @@ func (x *reference[T, C]) write(r, c int, n C) {
 		inTarget = 0
 	}
 	chosen := x.column(r, c)
-	if x.AccumulatePred {
+	if x.c.AccumulatePred {
 		gradient = x.at(op.RoleGradPred, x.GradPred, r, chosen) + gradient
 	} else if x.Index != nil {
 		for other := range x.c.Actions {
 			x.put(op.RoleGradPred, x.GradPred, r, other, 0)
 		}
 	}
-	if x.AccumulateTarget {
+	if x.c.AccumulateTarget {
 		inTarget = x.at(op.RoleGradTarget, x.GradTarget, r, c) + inTarget
 	}
 	x.put(op.RoleGradPred, x.GradPred, r, chosen, gradient)

@@ -14,7 +14,7 @@ import (
 func setRich[T smoothl1.Float, C core.Float](x *rich[C], a *Args[T], c *checked) {
 	x.rows, x.cols, x.n, x.actions, x.index = c.Rows, c.Cols, c.N, c.Actions, a.Index
 	x.byRow, x.by = a.ByRow, a.Divisor
-	x.addPred, x.addTarget = a.AccumulatePred, a.AccumulateTarget
+	x.addPred, x.addTarget = c.AccumulatePred, c.AccumulateTarget
 	x.losses, x.chunkSums = a.Losses, a.ChunkSums
 	view := func(r op.Role, s []T) array {
 		rows, cols := c.Dims(r)

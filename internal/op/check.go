@@ -43,7 +43,7 @@ type Call struct {
 	Matrix // set by SetShape
 
 	shape    *smoothl1.Shape
-	unusable *unusable // the first unusable array, or nil
+	unusable *unusable // the arrays that cannot be used, in any order
 	arrays   [Roles]array
 }
 
@@ -60,6 +60,7 @@ type unusable struct {
 	arg   string
 	value any
 	err   error
+	next  *unusable
 }
 
 // Found is the set of arrays that a call has and, in its upper half, those that cannot be used: the results of Put combined with "|".
@@ -84,6 +85,9 @@ func (c *Call) Reset(r smoothl1.Reduction, d smoothl1.Divisor, n int, t smoothl1
 	c.Has, c.Matrix, c.shape, c.unusable = 0, Matrix{}, nil, nil
 }
 
+// maxElements is the largest number of elements of a matrix. The memory for their chunk sums can be had, and no array of so many elements.
+const maxElements = min(math.MaxInt/8, 1<<40)
+
 // SetShape resolves the shape, which may be nil, for a pred of n elements. With an index, the columns of the shape are those of pred.
 // The views are stored in v.
 func (c *Call) SetShape(name string, s *smoothl1.Shape, n int, indexed bool, v *Views) error {
@@ -95,7 +99,7 @@ func (c *Call) SetShape(name string, s *smoothl1.Shape, n int, indexed bool, v *
 			return smoothl1.NewArgError(name, "shape.Rows", rows, fmt.Errorf("%w: must not be negative", smoothl1.ErrLength))
 		case cols < 0:
 			return smoothl1.NewArgError(name, "shape.Cols", cols, fmt.Errorf("%w: must not be negative", smoothl1.ErrLength))
-		case cols > 0 && rows > math.MaxInt/8/cols:
+		case cols > 0 && rows > maxElements/cols:
 			return smoothl1.NewArgError(name, "shape", fmt.Sprintf("%d × %d", rows, cols), smoothl1.ErrTooLarge)
 		case indexed && rows > math.MaxUint32:
 			return smoothl1.NewArgError(name, "shape.Rows", rows, fmt.Errorf("%w: with an index, at most %d", smoothl1.ErrTooLarge, uint32(math.MaxUint32)))
@@ -152,7 +156,10 @@ func (c *Call) putView(r Role, address uint64, n int) Found {
 	if r == RoleChunkSums {
 		want = c.ChunkCount()
 	}
-	if want < 0 && rows > 0 && cols > 0 {
+	switch {
+	case want < 0 && (rows == 0 || cols == 0):
+		v.Offset, a.to = 0, a.from // whatever the view
+	case want < 0:
 		low, high, ok := v.extent(n, rows, cols)
 		if !ok {
 			return c.misfit(r, r.String(), view, fmt.Errorf("%w: %d × %d elements leave an array of %d", smoothl1.ErrView, rows, cols, n))
@@ -183,9 +190,7 @@ func (c *Call) PutUnusable(r Role, s State, value any) Found {
 }
 
 func (c *Call) misfit(r Role, arg string, value any, err error) Found {
-	if c.unusable == nil || r < c.unusable.role {
-		c.unusable = &unusable{r, arg, value, err}
-	}
+	c.unusable = &unusable{r, arg, value, err, c.unusable}
 	return 1<<r | 1<<(32+r)
 }
 
@@ -245,11 +250,14 @@ func Apart(a, bytesOfA, b, bytesOfB uint64) bool { return a+bytesOfA <= b || b+b
 
 // Check returns an error if the pass p cannot compute the call: if an array is missing, unusable, of the wrong length, or overlaps
 // another, or arguments contradict each other. An output may be the same array as an input of its type, unless its role forbids that or
-// the call has an index; otherwise it must not share an element with any array. Arrays that the pass does not use are ignored.
+// the call has an index; otherwise it must not share an element with any array. Arrays that the pass does not use are ignored, and
+// AccumulatePred and AccumulateTarget are cleared if there is nothing to add to.
 //
 // Check is tuned, since it accounts for much of the time of a small loss.
 func (c *Call) Check(name string, p Pass) error {
-	given := c.Has.Given() & used[p]
+	given := c.uses(p)
+	c.AccumulatePred = c.AccumulatePred && given.Has(RoleGradPred)
+	c.AccumulateTarget = c.AccumulateTarget && given.Has(RoleGradTarget)
 	if needed[p]&^given|c.Has.wrong()&given != 0 || given&^lean != 0 || c.Views != nil || p.Reduces() && c.Reduction == smoothl1.None ||
 		!c.Divisor.IsZero() && p != Terms {
 		if err := c.refuse(name, p, given); err != nil {
@@ -278,6 +286,20 @@ func (c *Call) Check(name string, p Pass) error {
 		}
 	}
 	return nil
+}
+
+// uses returns the arrays that the pass p uses.
+func (c *Call) uses(p Pass) Set[Role] {
+	given := c.Has.Given() & used[p]
+	if given&^lean != 0 {
+		if !c.ByRow {
+			given &^= 1 << RoleLosses
+		}
+		if !given.Has(RoleSecond) {
+			given &^= 1 << RoleDirection
+		}
+	}
+	return given
 }
 
 // compatible reports whether an output may overlap another array: because it is in place of an input, or because their elements
@@ -315,8 +337,10 @@ func (c *Call) refuse(name string, p Pass, given Set[Role]) error {
 	}
 	if wrong := c.Has.wrong() & given; wrong != 0 {
 		r := wrong.First()
-		if u := c.unusable; u != nil && u.role == r {
-			return smoothl1.NewArgError(name, u.arg, u.value, u.err)
+		for u := c.unusable; u != nil; u = u.next {
+			if u.role == r {
+				return smoothl1.NewArgError(name, u.arg, u.value, u.err)
+			}
 		}
 		n := int(c.arrays[r].to-c.arrays[r].from) / r.Size(c.Size)
 		want := fmt.Sprintf("pred has %d", c.N)
@@ -389,7 +413,7 @@ func (c *Call) refuseDivisor(name string, p Pass, given Set[Role]) error {
 // Lean reports whether the pass p, for which the call has been checked, is made by lean code: one over dense arrays of the operands that
 // lean code has, and computes the loss, the terms, or gradients.
 func (c *Call) Lean(p Pass) bool {
-	given := c.Has.Given() & used[p]
+	given := c.uses(p)
 	if given&^lean != 0 || c.ByRow || c.AccumulatePred || c.AccumulateTarget || c.Divisor.Kept() || c.Divisor.Weights() ||
 		p != Terms && given.Has(RoleTerms) || given.Has(RoleUpstream) && !c.Elementwise.Has(p) {
 		return false

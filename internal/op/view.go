@@ -99,21 +99,31 @@ func (v *View) extent(n, rows, cols int) (low, high int, ok bool) {
 	return low, high, low >= 0 && high < n
 }
 
-// apart reports whether two views with these strides, whose first elements are delta elements apart, have no element in common. If the
-// strides interleave, it may return false for views that have none.
+// apart reports whether two views with these strides, whose first elements are delta elements apart, have no element in common; delta
+// must not be 0. If the strides interleave, it may return false for views that have none.
 func (v *View) apart(delta, rows, cols int) bool {
-	big, small, n := v.RowStride, v.ColStride, cols
-	if magnitude(big) < magnitude(small) {
-		big, small, n = small, big, rows
+	big, small, m, n := v.RowStride, v.ColStride, rows, cols
+	switch {
+	case rows == 1:
+		return aside(delta, small, cols)
+	case cols == 1:
+		return aside(delta, big, rows)
+	case magnitude(big) < magnitude(small):
+		big, small, m, n = small, big, cols, rows
 	}
 	if small == 0 || magnitude(big)/magnitude(small) < uint64(n) {
 		return false
 	}
-	// An element in common is some big and some small strides away, with fewer than n of the latter.
+	// An element in common is fewer than m big and n small strides away.
 	for q := delta/big - 1; q <= delta/big+1; q++ {
-		if rest := delta - q*big; rest%small == 0 && magnitude(rest/small) < uint64(n) {
+		if magnitude(q) < uint64(m) && !aside(delta-q*big, small, n) {
 			return false
 		}
 	}
 	return true
+}
+
+// aside reports whether no two elements of rows of n elements with a stride, which begin delta elements apart, are the same.
+func aside(delta, stride, n int) bool {
+	return n == 1 && delta != 0 || stride != 0 && (delta%stride != 0 || magnitude(delta/stride) >= uint64(n))
 }
