@@ -152,6 +152,7 @@ func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 		Divisor: given.Divisor, NoLoss: !o.pass.Reduces(), Shape: given.Shape, ByRow: given.ByRow,
 		AccumulatePred: given.AccumulatePred, AccumulateTarget: given.AccumulateTarget,
 	}
+	sums, hadValue := s.sums, s.hasValue
 	if o.pass.Reduces() {
 		chunks := o.call.ChunkCount()
 		if err := s.reserveSums(chunks); err != nil {
@@ -174,8 +175,12 @@ func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 		a.Upstream = cpu.Elements(sliceOf[T](o.arrays[op.RoleUpstream]))
 	}
 	value, err := cpu.Run(s.loss, &a)
-	if o.pass.Reduces() {
-		s.value, s.hasValue, s.byRow = value, err == nil, given.ByRow
+	switch {
+	case !o.pass.Reduces():
+	case err != nil: // an index is out of range, and nothing has been written
+		s.sums, s.hasValue = sums, hadValue
+	default:
+		s.value, s.hasValue, s.byRow = value, true, given.ByRow
 	}
 	return err
 }
