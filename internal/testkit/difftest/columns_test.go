@@ -25,7 +25,7 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 		t.Cleanup(func() { assert.NoError(t, dev.Close()) })
 		return On(name, dev)
 	}
-	simulate := func(name string, ptx map[smoothl1.DType]string) (devices []*sim.Device) {
+	simulate := func(name string, ptx map[string]string) (devices []*sim.Device) {
 		var sizes [len(Multiprocessors)]Column
 		for i, n := range Multiprocessors {
 			d := sim.New(sim.Seed(*seed))
@@ -39,13 +39,10 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 	all = append(all, open("gpu on the CPU", gpu.CPU()))
 	simulated = simulate("sim", nil)
 	for _, folder := range strings.FieldsFunc(*ptxFolders, func(r rune) bool { return r == ',' }) {
-		ptx := map[smoothl1.DType]string{}
+		ptx := map[string]string{}
 		for _, dtype := range kernels.DTypes() {
-			name, err := kernels.File(dtype)
-			require.NoError(t, err)
-			text, err := os.ReadFile(filepath.Join(folder, name))
-			require.NoError(t, err)
-			ptx[dtype] = string(text)
+			replace(t, ptx, folder, dtype, kernels.File, kernels.PTX)
+			replace(t, ptx, folder, dtype, kernels.RichFile, kernels.RichPTX)
 		}
 		simulate("sim with "+filepath.Base(folder), ptx)
 	}
@@ -60,6 +57,17 @@ func columns(t *testing.T) (all []Column, simulated []*sim.Device) {
 		require.NotEmptyf(t, all, "there is no column %q here", *onlyColumn)
 	}
 	return all, simulated
+}
+
+// replace has a device load a file of a folder in place of the one of package kernels.
+func replace(t *testing.T, ptx map[string]string, folder string, dtype smoothl1.DType, file, shipped func(smoothl1.DType) (string, error)) {
+	name, err := file(dtype)
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(folder, name))
+	require.NoError(t, err)
+	original, err := shipped(dtype)
+	require.NoError(t, err)
+	ptx[original] = string(text)
 }
 
 // bySize is the column of simulated devices with various numbers of multiprocessors. A case always runs on the same one, and the deepest

@@ -1,28 +1,23 @@
 package difftest
 
 import (
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/kernels"
-
-	"github.com/smoothl1/smoothl1"
 )
 
 // Modified is a device that loads other PTX in place of that of package kernels, or reports another number of multiprocessors.
 type Modified struct {
 	driver.Device
-	PTX             map[smoothl1.DType]string // replacements, by element type
-	Multiprocessors int                       // 0: unchanged
+	PTX             map[string]string // replacements, by the texts of package kernels
+	Multiprocessors int               // 0: unchanged
 }
 
 // Load implements driver.Device.
 func (m Modified) Load(ptx string) (driver.Module, error) {
-	for t, other := range m.PTX {
-		if shipped, err := kernels.PTX(t); err != nil {
-			return 0, err
-		} else if ptx == shipped {
-			return m.Device.Load(other)
-		}
+	if other, ok := m.PTX[ptx]; ok {
+		ptx = other
 	}
 	return m.Device.Load(ptx)
 }
@@ -36,13 +31,24 @@ func (m Modified) Info() driver.Info {
 	return info
 }
 
-// Kernel returns the name of the kernel that the case launches on a device.
-func (c Case) Kernel() string {
-	name := kernels.Variant{
-		DType: c.DType, Pass: c.Op, Elementwise: c.Op == Backward && c.Elementwise && c.Lean(), Divide: op.FormulaOf(c.DType, c.Loss).Divides,
-	}.Name()
-	if !c.Lean() {
-		name += "_rich"
+// Variants returns the kernels that the case launches on a device: that which computes its outputs, and before it that of divisors, if the
+// gradients depend on one that only the device knows.
+func (c Case) Variants() []kernels.Variant {
+	v := kernels.Variant{DType: c.DType, Pass: c.Op, Divide: op.FormulaOf(c.DType, c.Loss).Divides}
+	if c.Lean() {
+		v.Elementwise = c.Op == Backward && c.Elementwise
+		return []kernels.Variant{v}
 	}
-	return name
+	v.Rich, v.Pass, v.Divide = true, Forward, v.Divide || c.has(op.RoleBeta)
+	if !c.Op.Differentiates() {
+		return []kernels.Variant{v}
+	}
+	v.Pass = ForwardBackward
+	if c.By == ByCount || c.Loss.Reduction != smoothl1.Mean {
+		return []kernels.Variant{v}
+	}
+	return []kernels.Variant{v, {DType: c.DType, Divisor: true}}
 }
+
+// Kernel returns the name of the first of the case's kernels.
+func (c Case) Kernel() string { return c.Variants()[0].Name() }

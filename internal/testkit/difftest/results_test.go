@@ -19,6 +19,7 @@ import (
 
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/testkit"
+	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // results are the results that a run writes to a file if asked to, as on a CUDA host. They are written every second, so that a run that is
@@ -83,7 +84,9 @@ func record(column string, c Case, err error) (failed int) {
 	}
 	t.Cases++
 	t.Elements += c.Elements()
-	t.kernels[c.Kernel()] = true
+	for _, v := range c.Variants() {
+		t.kernels[v.Name()] = true
+	}
 	t.Kernels = len(t.kernels)
 	if err != nil {
 		t.Failed = append(t.Failed, c.String())
@@ -149,7 +152,7 @@ func TestFor(t *testing.T) {
 		}},
 		{[]string{"-test.short"}, func(r results, cpu *tally) {
 			assert.False(t, r.Stopped)
-			assert.Equal(t, len(launched()), cpu.Kernels)
+			assert.Equal(t, len(kernels.All()), cpu.Kernels)
 			assert.Greater(t, cpu.Cases, 300)
 		}},
 	} {

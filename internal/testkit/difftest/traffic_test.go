@@ -6,6 +6,9 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/sim"
 )
 
@@ -55,5 +58,54 @@ func TestTrafficIsAtItsFloor(t *testing.T) {
 			assert.Zero(t, k.Local.Loads.Requests+k.Local.Stores.Requests)
 			assert.LessOrEqual(t, int(k.Shared.Stores.Requests), blocks, "the ticket alone is shared")
 		})
+	}
+}
+
+// TestTrafficOfRichKernels checks that rich kernels, on aligned arrays of everything, touch each sector once and in wide accesses, and that
+// an array with one element for each row costs no more than a sector for each request.
+func TestTrafficOfRichKernels(t *testing.T) {
+	const rows, cols = 64, 2048
+	for _, dtype := range Types {
+		for _, p := range Ops {
+			everything := Case{
+				Op: p, DType: dtype, Loss: smoothl1.Loss{Beta: 0.1}, N: rows * cols, Rows: rows, Cols: cols, Upstream: 1, Elementwise: p.Differentiates(),
+				Grads: GradPred | GradTarget, Keep: 90,
+			}
+			if p.Differentiates() {
+				everything.Accumulate = everything.Grads
+			}
+			for _, r := range []op.Role{op.RoleWeight, op.RoleMask, op.RoleBeta, op.RoleTerms, op.RoleAbs, op.RoleSecond} {
+				everything.Forms[r] = Dense
+			}
+			byRow := everything
+			byRow.Forms[op.RoleWeight], byRow.Forms[op.RoleBeta], byRow.ByRow = PerRow, PerRow, p != ForwardTerms
+			for name, c := range map[string]Case{"everything": everything, "by row": byRow} {
+				t.Run(dtype.String()+"/"+p.String()+"/"+name, func(t *testing.T) {
+					m, err := c.traffic()
+					require.NoError(t, err)
+					require.EqualValues(t, 1, m.Launches)
+					sums := 0 // accesses for the loss
+					if p.Reduces() {
+						sums = rows * cols / cpu.Chunk
+					}
+					loads, stores := m.Stats.Global.Loads, m.Stats.Global.Stores
+					repeated := 0
+					if c.ByRow || c.Forms[op.RoleWeight] == PerRow {
+						repeated = 2 * int(loads.Requests) / 4 // a quarter of the requests at most are for each of these
+					}
+					for _, side := range []struct {
+						name        string
+						got         sim.Traffic
+						floor, most int // the most sectors beside the floor
+					}{{"loads", loads, m.FloorLoads, 2*sums + repeated + 4}, {"stores", stores, m.FloorStores, 2*sums + 4}} {
+						assert.GreaterOrEqual(t, int(side.got.Bytes), side.floor, side.name)
+						beside := int(side.got.Sectors) - side.floor/32
+						assert.GreaterOrEqual(t, beside, 0, side.name)
+						assert.LessOrEqual(t, beside, side.most, "%s: sectors beside the arrays", side.name)
+					}
+					assert.Zero(t, m.Stats.Local.Loads.Requests+m.Stats.Local.Stores.Requests)
+				})
+			}
+		}
 	}
 }
