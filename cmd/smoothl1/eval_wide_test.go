@@ -198,24 +198,8 @@ func evalWide[T smoothl1.Float](t *testing.T, dir string, archive *npy.Archive, 
 
 // requireLosses compares the losses of the JSON output with those of the case.
 func requireLosses(t *testing.T, c wideCase, stdout string) {
-	var result struct{ Loss any }
-	require.NoError(t, json.Unmarshal([]byte(stdout), &result))
-	var got []float64
-	list, ok := result.Loss.([]any)
-	require.Equal(t, c.PerRow, ok)
-	if !ok && c.Reduction != "none" {
-		list = []any{result.Loss}
-	}
-	for _, x := range list {
-		switch x := x.(type) {
-		case float64:
-			got = append(got, x)
-		case string:
-			y, err := strconv.ParseFloat(x, 64)
-			require.NoError(t, err)
-			got = append(got, y)
-		}
-	}
+	got, list := printedLosses(t, stdout)
+	require.Equal(t, c.PerRow, list)
 	var want []float64
 	for _, word := range c.Value {
 		bits, err := strconv.ParseUint(word, 16, 64)
@@ -223,4 +207,25 @@ func requireLosses(t *testing.T, c wideCase, stdout string) {
 		want = append(want, math.Float64frombits(bits))
 	}
 	require.NoError(t, same(want, got), strings.TrimSpace(stdout))
+}
+
+// printedLosses returns the losses of JSON output, and whether they are a list.
+func printedLosses(t *testing.T, stdout string) (values []float64, list bool) {
+	var result struct{ Loss any }
+	require.NoError(t, json.Unmarshal([]byte(stdout), &result), stdout)
+	all, list := result.Loss.([]any)
+	if !list && result.Loss != nil {
+		all = []any{result.Loss}
+	}
+	for _, x := range all {
+		switch x := x.(type) {
+		case float64:
+			values = append(values, x)
+		case string:
+			y, err := strconv.ParseFloat(x, 64)
+			require.NoError(t, err)
+			values = append(values, y)
+		}
+	}
+	return values, list
 }

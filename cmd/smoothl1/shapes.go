@@ -50,9 +50,6 @@ func viewOf(have, want []int) (view, bool) {
 		switch d := have[k]; {
 		case d == want[missing+k]:
 			v.strides[missing+k] = stride
-			if d == 1 {
-				v.strides[missing+k] = 0
-			}
 		case d != 1:
 			return v, false
 		}
