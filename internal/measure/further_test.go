@@ -200,3 +200,31 @@ func TestFurtherOfPyTorch(t *testing.T) {
 	}
 	t.Log(strings.Join(r.Left, "\n"))
 }
+
+// TestLocalsMoveEveryType checks that loops that only move memory get all bytes of arrays of other types, and that others get float32 alone.
+func TestLocalsMoveEveryType(t *testing.T) {
+	lengths := map[smoothl1.DType]int{}
+	computed := 0
+	loops := func(w Workload) []Call {
+		return []Call{
+			{Op: Combine, Contender: "loop", Run: func(pred, target, out []float32) error {
+				lengths[w.DType] = len(pred)
+				assert.Len(t, target, len(pred))
+				assert.Len(t, out, len(pred))
+				return nil
+			}},
+			{Op: ForwardBackward, Contender: "other", Run: func(_, _, _ []float32) error { computed++; return nil }},
+		}
+	}
+	var workloads []Workload
+	for _, dtype := range everyType[1:] {
+		workloads = append(workloads, Sizes([]int{1000}, []smoothl1.DType{dtype}, []float64{1})...)
+	}
+	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Workloads: workloads, Samples: 1, Rotate: 1, Locals: []func(Workload) []Call{loops}})
+	require.NoError(t, err)
+	assert.Equal(t, map[smoothl1.DType]int{smoothl1.Float16: 500, smoothl1.BFloat16: 500, smoothl1.Float64: 2000}, lengths)
+	assert.Zero(t, computed)
+	e, ok := r.Groups[0].Find(Combine, "loop")
+	assert.True(t, ok)
+	assert.Equal(t, 6000, e.Bytes)
+}

@@ -152,6 +152,7 @@ func TestPyTorchFails(t *testing.T) {
 		"no memory for the backward pass": {ours + 3*(each-1), "pytorch, backward" + what + "OutOfMemoryError: CUDA out of memory", ""},
 		"dies later":                      {ours, "pytorch, forward none" + what + "no answer: EOF: Segmentation fault", ""},
 		"has a wrong loss":                {ours + 3*(each-1), "pytorch, forward" + what + "wrong answer: the loss is 17, ours ", ""},
+		"has no loss":                     {ours + 3*(each-1), "pytorch, forward" + what + "wrong answer: there is no loss", ""},
 		"has wrong terms":                 {ours + 3*(each-1), "pytorch, forward none" + what + "wrong answer: element 0 is 0, ours ", ""},
 	} {
 		t.Run(how, func(t *testing.T) {
