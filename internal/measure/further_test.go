@@ -16,6 +16,7 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/op"
 	"github.com/smoothl1/smoothl1/internal/testkit"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 var everyType = []smoothl1.DType{smoothl1.Float32, smoothl1.Float16, smoothl1.BFloat16, smoothl1.Float64}
@@ -57,11 +58,14 @@ func TestFurther(t *testing.T) {
 	assert.True(t, forms[0].terms && forms[0].loss && forms[0].gradient)
 }
 
-// TestRunFurther measures every operation of every type, with one set of arrays and with several.
+// TestRunFurther measures every operation of every type, with one set of arrays and with several, on the CPU and on a device.
 func TestRunFurther(t *testing.T) {
-	for _, rotate := range []uint64{1, 50_000} {
+	for _, k := range []struct {
+		dev    *gpu.Device
+		rotate uint64
+	}{{open(t, gpu.CPU()), 1}, {open(t, gpu.CPU()), 50_000}, {open(t, gpu.On(sim.New(sim.Fast()))), 20_000}} {
 		workloads := Further([]int{3000}, []int{33}, everyType)
-		r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Workloads: workloads, Samples: 2, Rotate: rotate})
+		r, err := Run(t.Context(), Config{Device: k.dev, Workloads: workloads, Samples: 2, Rotate: k.rotate})
 		require.NoError(t, err)
 		require.Len(t, r.Groups, len(workloads))
 		for i, g := range r.Groups {

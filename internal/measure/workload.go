@@ -108,11 +108,12 @@ func Powers(from, to int) (all []int) {
 	return all
 }
 
-// Full returns all workloads: the shapes of known models, and the sizes 2^10, 2^12, … 2^30, in both types, with a beta that is a power of
-// two and one that is not.
+// Full returns all workloads: the shapes of known models, the sizes 2^10, 2^12, … 2^30, of float32 and float64, with a beta that is a power
+// of two and one that is not, and the further operations and types.
 func Full() []Workload {
 	types := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}
-	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}))
+	further := Further([]int{1 << 24}, []int{32, 1 << 16}, []smoothl1.DType{smoothl1.Float32, smoothl1.Float16, smoothl1.BFloat16, smoothl1.Float64})
+	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}), further)
 }
 
 // Main returns the few most informative workloads, for runs of minutes. The first one shows the speed of memory.
