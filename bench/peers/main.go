@@ -3,7 +3,7 @@
 //
 //	make bench-cpu-peers
 //
-// With -rounds 3 -largest 1048576 -o FILE it takes a minute.
+// With -rounds 3 -largest 1048576 -o FILE it takes a minute or two.
 package main
 
 import (
