@@ -100,12 +100,7 @@ func (r *richCase[T]) draw() (smoothl1.Loss, *Args[T]) {
 		a.Pred, s.Pred = r.array(r.rows, actions, false, r.number)
 	}
 	a.Target, s.Target = r.array(r.rows, r.cols, false, r.number)
-	r.maybe(2, &a.Weight, &s.Weight, true, func() T {
-		if w := r.number(); !math.IsInf(asFloat(w), 0) {
-			return w
-		}
-		return r.from(2) // the mean over infinite weights is that of the contract only
-	})
+	r.maybe(2, &a.Weight, &s.Weight, true, r.number)
 	if r.IntN(2) == 0 {
 		v, n := r.view(r.rows, r.cols, true)
 		a.Mask, s.Mask = make([]uint8, n), v

@@ -365,7 +365,7 @@ func (c *Call) refuseViews(name string, given Set[Role]) error {
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
 		r := rest.First()
 		rows, cols := c.Dims(r)
-		if c.Views[r].Repeats(rows, cols) && r != RoleChunkSums {
+		if c.Views[r].Repeats(rows, cols) {
 			return smoothl1.NewArgError(name, r.String(), c.view(r), fmt.Errorf("%w: an output must not", smoothl1.ErrRepeat))
 		}
 		of := RolePred
@@ -423,7 +423,7 @@ func (c *Call) Lean(p Pass) bool {
 	}
 	for rest := given; rest != 0; rest &= rest - 1 {
 		r := rest.First()
-		if rows, cols := c.Dims(r); !c.Views[r].IsDense(rows, cols) && r != RoleChunkSums {
+		if rows, cols := c.Dims(r); !c.Views[r].IsDense(rows, cols) {
 			return false
 		}
 	}
