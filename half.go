@@ -7,7 +7,7 @@ import (
 	"unsafe"
 )
 
-// A F16 is a number in IEEE 754's binary16 format, held as its bit pattern: 11 significant bits, up to 65504.
+// An F16 is a number in IEEE 754's binary16 format, held as its bit pattern: 11 significant bits, up to 65504.
 type F16 uint16
 
 // A BF16 is a number in the bfloat16 format, held as its bit pattern: a float32 without the low half of its bits.

@@ -1,5 +1,5 @@
-// Package smoothl1 defines the vocabulary of the smooth L1 loss: the kinds of loss, beta, the reductions, the element types, and
-// the errors returned by the packages that compute it.
+// Package smoothl1 defines the vocabulary of the smooth L1 loss: the kinds of loss, beta, the reductions, the divisors of a mean, the
+// element types, among them those of 16 bits, the shapes and views of arrays, and the errors returned by the packages that compute it.
 //
 // With d = pred − target and a = |d|:
 //
@@ -9,7 +9,7 @@
 //
 // The losses are those of Girshick, "Fast R-CNN" (2015), and Huber, "Robust estimation of a location parameter" (1964), with
 // the definitions of PyTorch's SmoothL1Loss and HuberLoss. The order of operations and of the sum, and so every bit of a
-// result, is fixed: see package cpu, whose reference implementation spells it out.
+// result, is fixed: see package cpu, whose reference implementation spells it out, also for weights, masks and other arguments.
 //
 // Package gpu computes the loss, on a CUDA device or on the CPU.
 package smoothl1

@@ -36,12 +36,12 @@ func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	return err
 }
 
-// Forward returns the reduced loss, a mean or a sum. For empty arrays the mean is NaN and the sum +0.
+// Forward returns the reduced loss, a mean or a sum. For empty arrays the mean is NaN, unless a.Divisor says otherwise, and the sum +0.
 func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return compute("Forward", op.Forward, l, &a)
 }
 
-// Backward writes the gradients with respect to pred and target. One of a.GradPred and a.GradTarget may be nil.
+// Backward writes the gradients with respect to pred and target, and the second derivative. It needs a.GradPred, a.GradTarget or a.Second.
 func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("Backward", op.Backward, l, &a)
 	return err
@@ -122,7 +122,8 @@ func (a *Args[T]) dense(c *checked) Args[T] {
 }
 
 // Finish returns the reduced loss of an array of count elements from its chunk sums, those of its shards concatenated in order. All
-// shards but the last must have a multiple of Chunk elements. A mean divides by d, whose zero value stands for count.
+// shards but the last must have a multiple of Chunk elements. A mean divides by d, whose zero value stands for count; for the number of
+// elements that a mask keeps, or a sum of weights, use DivideBy with that of all shards.
 func Finish(l smoothl1.Loss, chunkSums []float64, count int, d smoothl1.Divisor) (float64, error) {
 	const name = "Finish"
 	if err := l.Validate(smoothl1.Float64); err != nil { // valid for any element type, which does not matter here

@@ -1,18 +1,34 @@
-// Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU.
+// Package cpu computes the smooth L1, Huber and L1 losses and their gradients on the CPU, for arrays of float32, float64, float16 and
+// bfloat16 numbers.
 //
-// Each of the four operations has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of
-// a result. The others, and Run, are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and
-// parallel for arrays large enough to benefit. All produce the same bits for every count, instruction set and number of goroutines,
-// and so does package gpu on every device.
+// Each operation has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of a result.
+// The others are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
+// large enough to benefit. Both produce the same bits for every count, instruction set and number of goroutines, and so does package
+// gpu on every device.
 //
 //	            loss term (a = |d|, d = pred − target)           gradient with respect to pred (upstream g, norm n)
 //	smooth L1   a < beta ? ((0.5·a)·a)/beta : a − 0.5·beta       d < −beta ? −(n·g) : d > beta ? n·g : ((n·d)·g)/beta
 //	Huber       a < delta ? (0.5·a)·a : delta·(a − 0.5·delta)    d < −delta ? −(n·g)·delta : d > delta ? (n·g)·delta : (n·d)·g
 //	L1          a                                                d > 0 ? n·g : d < 0 ? −(n·g) : d == 0 ? +0 : d
 //
-// Every operation is rounded once, in the type of the arrays. The norm is 1, or for a mean 1/divisor, divided in float64
-// and then rounded; the divisor is the number of elements unless another is given. The gradient with respect to target is the
-// negative of the one with respect to pred. A NaN in pred or target makes the loss and that element's gradient NaN.
+// Every operation is rounded once, in the computing type: that of the arrays or, for numbers of 16 bits, float32, to which they are
+// widened exactly; outputs are then rounded once more. The norm is 1, or for a mean 1/divisor, divided in float64 and then rounded; the
+// divisor is the number of elements unless another is given. The gradient with respect to target is the negative of the one with
+// respect to pred. A NaN in pred or target makes the loss and that element's gradient NaN.
+//
+// # Weights, masks and other arguments
+//
+// A weight w multiplies the loss term, once that is rounded. The gradients are those of norm 1 and the upstream gradient (n·g)·w.
+//
+// Where a mask is 0, the loss term, |d|, the gradients and the second derivative are +0, whatever the other arrays hold there, NaN
+// included.
+//
+// The second derivative with respect to pred, times a direction v, is ((n·v)·g)/beta where a < beta, for Huber (n·v)·g where a < delta,
+// NaN where d is, and +0 elsewhere.
+//
+// A gradient that is accumulated is added to what its array holds, in the computing type. A masked element adds +0.
+//
+// Results that are reduced by row have a sum, a divisor and a norm for each row.
 //
 // # The canonical sum
 //
@@ -55,10 +71,10 @@ func Chunks(n int) int { return op.Chunks(max(0, n)) }
 
 // Args holds the arguments of an operation: its inputs and the outputs that are wanted. gpu.Args has the same fields, but for ChunkSums.
 //
-// Unless Shape says otherwise, all arrays have the length of Pred, but for ChunkSums, Index and Losses. A nil slice is an absent array;
-// the types of 16 bits are computed in float32, and every number is rounded once when it is stored. To compute in place, an output of
-// T may be the same slice, with the same view, as an input of T, if there is no Index; otherwise no output may share an element with
-// another array.
+// Unless Shape says otherwise, all arrays have the length of Pred, but for ChunkSums, Index and Losses; with an Index, all but GradPred
+// have one element for each row. A nil slice is an absent array. To compute in place, an output of T may be the same slice, with the
+// same view, as an input of T, if there is no Index. Otherwise no output may overlap another array, unless both have the same strides
+// and their elements lie side by side, as columns of one matrix do.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
 	// Weight multiplies the loss term, once it is rounded, and the upstream gradient.

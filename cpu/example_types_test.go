@@ -2,6 +2,7 @@ package cpu_test
 
 import (
 	"fmt"
+	"math"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -45,4 +46,49 @@ func ExampleUpstream() {
 	// Output:
 	// [1 2 -2] <nil>
 	// [0.5 0 -10] <nil>
+}
+
+// The mean is over what the mask keeps. What it leaves out may be anything.
+func ExampleRun_mask() {
+	a := cpu.Args[float32]{
+		Pred:     []float32{0.5, 2, float32(math.NaN())},
+		Target:   []float32{0, 0, 0},
+		Mask:     smoothl1.Bytes([]bool{true, true, false}),
+		Divisor:  smoothl1.DivideByKept(),
+		GradPred: make([]float32, 3),
+	}
+	loss, err := cpu.Run(smoothl1.Loss{Beta: 1}, &a)
+	fmt.Println(loss, a.GradPred, err)
+	// Output: 0.8125 [0.25 0.5 0] <nil>
+}
+
+// Each row is one box of 4 coordinates with a weight and a loss of its own.
+func ExampleRun_rows() {
+	a := cpu.Args[smoothl1.F16]{
+		Pred:   make([]smoothl1.F16, 8),
+		Target: make([]smoothl1.F16, 8),
+		Weight: []smoothl1.F16{smoothl1.ToF16(1), smoothl1.ToF16(0.5)},
+		ByRow:  true,
+		Losses: make([]float64, 2),
+		Shape:  &smoothl1.Shape{Rows: 2, Cols: 4, Weight: smoothl1.PerRow()},
+	}
+	_ = smoothl1.Convert(a.Pred, []float32{1, 2, 3, 4, 1, 2, 3, 4})
+	_, err := cpu.Run(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &a)
+	fmt.Println(a.Losses, err)
+	// Output: [8 4] <nil>
+}
+
+// The index names the action that was taken in each row of a batch.
+func ExampleRun_index() {
+	a := cpu.Args[float64]{
+		Pred:     []float64{1, 2, 3, 4, 5, 6}, // two rows of three actions
+		Target:   []float64{2.5, 4.5},
+		Index:    []int32{1, 0},
+		Abs:      make([]float64, 2),
+		GradPred: make([]float64, 6),
+		Shape:    &smoothl1.Shape{Rows: 2, Cols: 3},
+	}
+	loss, err := cpu.Run(smoothl1.Loss{Beta: 1}, &a)
+	fmt.Println(loss, a.Abs, a.GradPred, err)
+	// Output: 0.125 [0.5 0.5] [0 -0.25 0 -0.25 0 0] <nil>
 }

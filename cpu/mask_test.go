@@ -91,3 +91,31 @@ func TestNothingLeaksFromBehindTheMask(t *testing.T) {
 		eachType(t, testPoison[float32], testPoison[float64], testPoison[smoothl1.F16], testPoison[smoothl1.BF16])
 	})
 }
+
+// Weights that add up to 0 make a mean NaN or infinite, or 0 with gradients of 0 if that is asked for.
+func TestWeightsThatAddUpToZero(t *testing.T) {
+	for name, run := range map[string]func(smoothl1.Loss, *Args[float32]) (float64, error){"Run": Run[float32], "RefRun": RefRun[float32]} {
+		for _, byRow := range []bool{false, true} {
+			a := Args[float32]{Pred: []float32{0.5, 3, 7}, Target: make([]float32, 3), Weight: []float32{1, -1, 5}, Mask: []uint8{1, 1, 0},
+				GradPred: make([]float32, 3), Divisor: smoothl1.DivideByWeights(), ByRow: byRow}
+			if byRow {
+				a.Losses = make([]float64, 1)
+			}
+			value, err := run(smoothl1.Loss{Beta: 1}, &a)
+			require.NoError(t, err)
+			if byRow {
+				value = a.Losses[0]
+			}
+			assert.True(t, math.IsInf(value, -1), name)
+			assert.True(t, math.IsInf(float64(a.GradPred[0]), 1) && math.IsInf(float64(a.GradPred[1]), -1), a.GradPred)
+			a.Divisor = a.Divisor.ZeroIfEmpty()
+			value, err = run(smoothl1.Loss{Beta: 1}, &a)
+			require.NoError(t, err)
+			if byRow {
+				value = a.Losses[0]
+			}
+			assert.Zero(t, math.Float64bits(value))
+			assert.Equal(t, []float32{0, 0, 0}, a.GradPred)
+		}
+	}
+}
