@@ -3,6 +3,7 @@ package smoothl1_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -45,6 +46,13 @@ func TestDivisor(t *testing.T) {
 	}
 	assert.Equal(t, "elements kept weights 7 weights, 0 if empty", fmt.Sprint(smoothl1.Divisor{}, " ", smoothl1.DivideByKept(), " ", smoothl1.DivideByWeights(),
 		" ", smoothl1.DivideBy(7), " ", smoothl1.DivideByWeights().ZeroIfEmpty()))
+	for _, d := range []smoothl1.Divisor{{}, smoothl1.DivideBy(2), smoothl1.DivideByKept(), smoothl1.DivideByWeights()} {
+		_, number := d.Number()
+		kinds := []bool{d.IsZero(), number, d.Kept(), d.Weights()}
+		assert.Len(t, slices.DeleteFunc(kinds, func(is bool) bool { return !is }), 1, d)
+		assert.Equal(t, []bool{false, true}, []bool{d.IsZeroIfEmpty(), d.ZeroIfEmpty().IsZeroIfEmpty()}, d)
+		assert.Equal(t, []bool{d.Kept(), d.Weights()}, []bool{d.ZeroIfEmpty().Kept(), d.ZeroIfEmpty().Weights()}, d)
+	}
 	assert.True(t, math.IsNaN(smoothl1.DivideByKept().Of(7)))
 	assert.Equal(t, 7.0, smoothl1.Divisor{}.ZeroIfEmpty().Of(7))
 	assert.True(t, smoothl1.Divisor{}.IsZero())

@@ -78,7 +78,8 @@ func TestNamesAreReadBack(t *testing.T) {
 		Reduction smoothl1.Reduction
 		DType     smoothl1.DType
 	}
-	for _, want := range []all{{smoothl1.SmoothL1, smoothl1.Mean, smoothl1.Float32}, {smoothl1.Huber, smoothl1.Sum, smoothl1.Float64}, {Reduction: smoothl1.None}} {
+	for _, want := range []all{{smoothl1.SmoothL1, smoothl1.Mean, smoothl1.Float32}, {smoothl1.Huber, smoothl1.Sum, smoothl1.Float64}, {Reduction: smoothl1.None},
+		{DType: smoothl1.Float16}, {DType: smoothl1.BFloat16}, {DType: smoothl1.Uint8}, {DType: smoothl1.Int32}} {
 		text, err := json.Marshal(want)
 		require.NoError(t, err)
 		var got all
@@ -86,6 +87,7 @@ func TestNamesAreReadBack(t *testing.T) {
 		assert.Equal(t, want, got, string(text))
 	}
 	assert.Equal(t, "smooth_l1 huber mean sum none float32 float64", fmt.Sprint(smoothl1.SmoothL1, smoothl1.Huber, smoothl1.Mean, smoothl1.Sum, smoothl1.None, smoothl1.Float32, smoothl1.Float64))
+	assert.Equal(t, "float16 bfloat16 uint8 int32", fmt.Sprint(smoothl1.Float16, smoothl1.BFloat16, smoothl1.Uint8, smoothl1.Int32))
 	assert.Equal(t, "Kind(9) Reduction(9) DType(9)", fmt.Sprint(smoothl1.Kind(9), smoothl1.Reduction(9), smoothl1.DType(9)))
 }
 

@@ -99,16 +99,72 @@ func TestEveryOverlapOfSlices(t *testing.T) {
 	}
 }
 
+// TestEveryOverlapInWholeCalls is the same for calls with all arrays, and reduction by rows.
+func TestEveryOverlapInWholeCalls(t *testing.T) {
+	const rows, cols, n = 3, 8, 24
+	inputs := []string{"Pred", "Target", "Weight", "Beta", "Upstream", "Direction", "Mask"}
+	outputs := []string{"Terms", "Abs", "GradPred", "GradTarget", "Second", "Losses", "ChunkSums"}
+	sizes := map[string]int{"Mask": n, "Losses": 8 * rows, "ChunkSums": 8 * rows}
+	size := func(field string) int {
+		if bytes, ok := sizes[field]; ok {
+			return bytes
+		}
+		return 4 * n
+	}
+	for name, compute := range map[string]func(smoothl1.Loss, *Args[float32]) (float64, error){"Run": Run[float32], "RefRun": RefRun[float32],
+		"ForwardBackward": func(l smoothl1.Loss, a *Args[float32]) (float64, error) { return ForwardBackward(l, *a) }} {
+		for _, out := range outputs {
+			for i, other := range append(inputs, outputs...) {
+				if out == other {
+					continue
+				}
+				inPlace := i < 6 && size(out) == 4*n && out != "Losses" && out != "ChunkSums"
+				for _, c := range []struct {
+					at      int // relative to the other array
+					allowed bool
+				}{{-size(out), true}, {-size(out) + 8, false}, {0, inPlace}, {8, false}, {size(other) - 8, false}, {size(other), true}} {
+					a := Args[float32]{ByRow: true, Shape: &smoothl1.Shape{Rows: rows, Cols: cols}}
+					for _, field := range append(inputs, outputs...) {
+						put(&a, field, newMemory(size(field)), 0, n)
+					}
+					m := newMemory(16 * n)
+					begin := 4*n + 8
+					put(&a, other, m, begin, n)
+					put(&a, out, m, begin+c.at, n)
+					_, err := compute(smoothl1.Loss{Beta: 1}, &a)
+					where := fmt.Sprintf("%s: %s %+d from %s", name, out, c.at, other)
+					if c.allowed {
+						require.NoError(t, err, where)
+					} else {
+						require.ErrorIs(t, err, smoothl1.ErrOverlap, where)
+					}
+				}
+			}
+		}
+	}
+}
+
 // put makes a slice of m the array of n elements, or of their chunk sums.
 func put(a *Args[float32], field string, m memory, at, n int) {
 	switch field {
 	case "Upstream":
 		a.Upstream = Elements(m.floats(at, n))
 	case "ChunkSums":
-		a.ChunkSums = m.doubles(at, Chunks(n))
+		a.ChunkSums = m.doubles(at, max(Chunks(n), rowsOf(a)))
+	case "Losses":
+		a.Losses = m.doubles(at, rowsOf(a))
+	case "Mask":
+		a.Mask = m[at : at+n]
 	default:
 		reflect.ValueOf(a).Elem().FieldByName(field).Set(reflect.ValueOf(m.floats(at, n)))
 	}
+}
+
+func rowsOf(a *Args[float32]) int {
+	if a.ByRow {
+		return a.Shape.Rows
+	}
+	return 0
 }
 
 // One float64 has one chunk sum, which nevertheless may not be in place of an input.
