@@ -154,16 +154,21 @@ func (o *operands) address(r op.Role) uint64 {
 	return at
 }
 
-// blocksPerMultiprocessor gives a multiprocessor 16 warps, its maximum at 128 registers per thread. It has not been tuned.
-const blocksPerMultiprocessor = 2
+// warpsPerMultiprocessor is the maximum at 128 registers per thread. It has not been tuned.
+const warpsPerMultiprocessor = 16
 
 // geometry returns a grid with one warp per job, such as a chunk, up to a full device, where each warp takes several jobs in turn. A few
-// jobs are spread over all multiprocessors, in blocks of few warps.
+// jobs are spread over all multiprocessors, in blocks of few warps, at most maxWarps.
 func geometry(jobs, maxWarps, multiprocessors, maxBlocks int) driver.Geometry {
+	return geometryOf(warpsPerMultiprocessor, jobs, maxWarps, multiprocessors, maxBlocks)
+}
+
+// geometryOf is geometry for a kernel of which another number of warps is resident on a multiprocessor.
+func geometryOf(resident, jobs, maxWarps, multiprocessors, maxBlocks int) driver.Geometry {
 	jobs = max(1, jobs)
 	multiprocessors = max(1, multiprocessors)
 	warps := min(max(1, (jobs+multiprocessors-1)/multiprocessors), maxWarps)
-	blocks := min((jobs+warps-1)/warps, multiprocessors*blocksPerMultiprocessor*kernels.MaxWarps/warps)
+	blocks := min((jobs+warps-1)/warps, multiprocessors*resident/warps)
 	if maxBlocks > 0 {
 		blocks = min(blocks, maxBlocks)
 	}

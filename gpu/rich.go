@@ -78,7 +78,7 @@ func (s *SmoothL1[T]) startRich(o *operands, c *call) error {
 	divide := s.formula.Divides || o.arrays[op.RoleBeta] != nil
 	s.packRich(o)
 	p := &s.params
-	g := geometry(jobsOf(p), richWarps, s.dev.info.Multiprocessors, c.maxBlocks)
+	g := geometryOf(residentWarps(o.call.DType, pass, divide), jobsOf(p), richWarps, s.dev.info.Multiprocessors, c.maxBlocks)
 	if p.Flags&op.FlagDivisors != 0 {
 		of := *p
 		of.Sums = p.DivisorSums // the sums of an earlier loss stay as they are
@@ -159,6 +159,15 @@ func (s *SmoothL1[T]) packRich(o *operands) {
 // richWarps is the largest number of warps in a block of rich kernels, which have more registers than others, so that more blocks fit on
 // a multiprocessor.
 const richWarps = 4
+
+// residentWarps returns the number of warps of a rich kernel that fit on a multiprocessor at once, by its registers. More would begin
+// when the others have ended.
+func residentWarps(t smoothl1.DType, pass op.Pass, divide bool) int {
+	if t == smoothl1.Float32 && (pass == op.Forward || !divide) {
+		return 16
+	}
+	return 12
+}
 
 // jobsOf returns the number of jobs into which a rich kernel divides its work: see kernels/rich.cu.
 func jobsOf(p *op.Params) int {

@@ -75,52 +75,44 @@ __device__ inline void finish_rows(const RichParams<T>& p, u64 rows, u64 count) 
     conclude<P>(p, row, count ? __ldcg(sums + row) : 0.0, summed && count ? __ldcg(along + row) : 0.0);
 }
 
-// The lanes of a thread; those of the divisor only in a forward pass.
-struct Lanes {
-  double term[kOwn], along[kOwn];
-};
-
 // Writes the sums of shared rows. The thread's first element is (r, c).
 template <Pass P, typename T>
 __device__ inline void conclude_shared(const RichParams<T>& p, const Sharing& s, u64 r, u64 c, Lanes& lanes) {
-  fold_shared(lanes.term, s);
+  fold_shared(lanes.sum, s);
   if (P == kForward && p.flags & kAlong) fold_shared(lanes.along, s);
 #pragma unroll
   for (unsigned k = 0; k < kOwn; ++k) {
     if (k % s.lanes == 0 && c == 0 && r < p.rows) {
-      if (p.sums && p.cols) p.sums[r] = lanes.term[k];
-      conclude<P>(p, r, lanes.term[k], lanes.along[k]);
+      if (p.sums && p.cols) p.sums[r] = lanes.sum[k];
+      conclude<P>(p, r, lanes.sum[k], lanes.along[k]);
       r += s.groups();
     }
   }
+}
+
+// Processes units from (r, c) on, B at a time, until they fill the lanes of a thread from lane First on.
+template <typename S, Pass P, bool Div, int U, int B, int First>
+__device__ inline void batches_from(const RichParams<typename S::Compute>& p, unsigned traits, u64& r, u64& c, const Step& step,
+                                    typename S::Compute norm, bool norm_by_row, Lanes& lanes) {
+  Place at[B];
+#pragma unroll
+  for (int b = 0; b < B; ++b) {
+    at[b] = {r, c, U > 1 || (r < p.rows && c < p.cols)};
+    step.advance(r, c);
+  }
+  batch<S, P, Div, U, B, First>(p, traits, at, norm, norm_by_row, lanes);
+  constexpr int next = First + B * U;
+  if (next < kOwn) batches_from<S, P, Div, U, B, next < kOwn ? next : 0>(p, traits, r, c, step, norm, norm_by_row, lanes);
 }
 
 // Processes `turns` times as many units as fill the lanes of a thread, or a multiple of that, from (r, c) on, B at a time.
 template <typename S, Pass P, bool Div, int U, int B>
 __device__ inline void run(const RichParams<typename S::Compute>& p, unsigned flags, u64 r, u64 c, const Step& step, unsigned turns,
                            typename S::Compute norm, bool norm_by_row, Lanes& lanes) {
-  typedef typename S::Compute T;
-  constexpr int batches = kOwn / (B * U) > 1 ? kOwn / (B * U) : 1;
 #pragma unroll 1
   for (unsigned turn = 0; turn < turns; ++turn) {
     const unsigned traits = opaque(flags);
-#pragma unroll
-    for (int i = 0; i < batches; ++i) {
-      Place at[B];
-#pragma unroll
-      for (int b = 0; b < B; ++b) {
-        at[b] = {r, c, U > 1 || (r < p.rows && c < p.cols)};
-        step.advance(r, c);
-      }
-      T sum[B * U], along[B * U];
-      batch<S, P, Div, U, B>(p, traits, at, norm, norm_by_row, sum, along);
-#pragma unroll
-      for (int k = 0; k < B * U; ++k) {
-        const int lane = (i * B * U + k) % kOwn;
-        if (P == kDivisor || traits & kReduce) lanes.term[lane] += double(P == kDivisor ? along[k] : sum[k]);
-        if (P == kForward && traits & kAlong) lanes.along[lane] += double(along[k]);
-      }
-    }
+    batches_from<S, P, Div, U, B, 0>(p, traits, r, c, step, norm, norm_by_row, lanes);
   }
 }
 
@@ -177,7 +169,7 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
       Lanes lanes = {{0, 0, 0, 0}, {0, 0, 0, 0}};
       if (whole) {
         run<S, P, Div, U, pieces>(p, flags, r, c, step, turns_of<U, pieces>(kChunk), norm, false, lanes);
-        if (reduces) sum = fold<U>(lanes.term);
+        if (reduces) sum = fold<U>(lanes.sum);
         if (sums_along) along = fold<U>(lanes.along);
       } else {
         run<S, P, Div, 1, elements>(p, flags, r, c, step, shared ? 1 : turns_of<1, elements>(full ? kChunk : unsigned(left)), norm,
@@ -186,7 +178,7 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
           if (reduces) conclude_shared<P>(p, sharing, r, c, lanes);
           break;
         }
-        if (reduces) sum = fold<1>(lanes.term);
+        if (reduces) sum = fold<1>(lanes.sum);
         if (sums_along) along = fold<1>(lanes.along);
       }
       if (reduces && t == 0) {
@@ -214,16 +206,16 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
 //   rich_forward           terms, abs, and the reduced loss or the losses of the rows
 //   rich_forward_backward  these, the gradients and the second derivative
 //   divisor                divisors: the number of elements that the mask keeps, or the sum of the weights, of the array or each row
-#define KERNEL(name, storage, ...)                                                                              \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_##name(const RichParams<storage::Compute> p) { \
-    rich::launch<storage, __VA_ARGS__>(p);                                                                      \
+#define KERNEL(name, blocks, storage, ...)                                                                              \
+  extern "C" __global__ void __launch_bounds__(kMaxThreads, blocks) smoothl1_##name(const RichParams<storage::Compute> p) { \
+    rich::launch<storage, __VA_ARGS__>(p);                                                                              \
   }
-#define KERNELS_OF(storage)                                                             \
-  KERNEL(rich_forward_##storage##_mul, storage, rich::kForward, false)                  \
-  KERNEL(rich_forward_##storage##_div, storage, rich::kForward, true)                   \
-  KERNEL(rich_forward_backward_##storage##_mul, storage, rich::kForwardBackward, false) \
-  KERNEL(rich_forward_backward_##storage##_div, storage, rich::kForwardBackward, true)  \
-  KERNEL(divisor_##storage, storage, rich::kDivisor, false)
+#define KERNELS_OF(storage)                                                                              \
+  KERNEL(rich_forward_##storage##_mul, storage::kBlocks, storage, rich::kForward, false)                 \
+  KERNEL(rich_forward_##storage##_div, storage::kBlocks, storage, rich::kForward, true)                  \
+  KERNEL(rich_forward_backward_##storage##_mul, storage::kBlocks, storage, rich::kForwardBackward, false) \
+  KERNEL(rich_forward_backward_##storage##_div, 1, storage, rich::kForwardBackward, true)                \
+  KERNEL(divisor_##storage, 2, storage, rich::kDivisor, false)
 #define KERNELS(storage) KERNELS_OF(storage)
 
 KERNELS(SMOOTHL1_STORAGE)

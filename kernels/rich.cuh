@@ -131,11 +131,11 @@ __device__ inline T norm_of(double divisor, unsigned flags) {
   return divisor == 0 && flags & kZeroIfEmpty ? T(0) : T(1.0 / divisor);
 }
 
-// The constants for a beta by element, or the launch's.
+// The constants for a beta by element, or the launch's. A beta of NaN makes every result NaN.
 template <typename T, bool Div>
 __device__ inline Shape<T, Div> shape_of(const RichParams<T>& p, unsigned flags, T beta) {
   const bool huber = flags & kHuber;
-  if (Div) return {beta, huber ? beta : T(1), huber ? T(1) : beta, T(1)};
+  if (Div) return {beta, huber ? beta : T(1), huber && beta == beta ? T(1) : beta, T(1)};
   return {p.threshold.value, p.outer.value, T(1), p.inverse.value};
 }
 
@@ -176,15 +176,20 @@ __device__ inline void store_actions(const RichParams<typename S::Compute>& p, c
   }
 }
 
-// Processes B units: writes their outputs and returns their terms, and for a divisor that is summed along what it adds.
-template <typename S, Pass P, bool Div, int U, int B>
+// The lanes of a thread: of the terms, or of the divisor in its own pass, and in a forward pass of the divisor that is summed along.
+struct Lanes {
+  double sum[kOwn], along[kOwn];
+};
+
+// Processes B units: writes their outputs, and adds their terms to the lanes from lane First on.
+template <typename S, Pass P, bool Div, int U, int B, int First>
 __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned traits, const Place (&at)[B], typename S::Compute norm, bool norm_by_row,
-                             typename S::Compute (&sum)[B * U], typename S::Compute (&along)[B * U]) {
+                             Lanes& lanes) {
   typedef typename S::Compute T;
   typedef typename Unit<S, U>::Raw Raw;
   constexpr bool gradients = P == kForwardBackward;
   const bool indexed = U == 1 && P != kDivisor && traits & kHasIndex;
-  Raw pred[B], target[B], weight[B], beta[B], upstream[B], direction[B], old_pred[B], old_target[B];
+  Raw pred[B], target[B], weight[B], beta[B], upstream[B];
   unsigned mask[B];
   int column[B];
   T norms[B];
@@ -209,9 +214,6 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
     mask[b] = traits & kHasMask ? load_mask<U>(p.mask, p.mask_strides, at[b]) : ~0u;
     if (Div && traits & kHasBeta) beta[b] = load<S, U>(p.beta, p.beta_strides, at[b]);
     if (gradients && traits & kHasUpstream) upstream[b] = load<S, U>(p.upstream, p.upstream_strides, at[b]);
-    if (gradients && traits & kHasDirection) direction[b] = load<S, U>(p.direction, p.direction_strides, at[b]);
-    if (gradients && traits & kAccumulatePred) old_pred[b] = load<S, U>(p.grad_pred, p.grad_pred_strides, of_pred);
-    if (gradients && traits & kAccumulateTarget) old_target[b] = load<S, U>(p.grad_target, p.grad_target_strides, at[b]);
   }
   if (gradients) {
 #pragma unroll
@@ -227,9 +229,12 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
     if (traits & kHasWeight) Unit<S, U>::widen(weight[b], w);
 #pragma unroll
     for (int k = 0; k < U; ++k) keep[k] = at[b].valid && (mask[b] >> (8 * k) & 0xffu) != 0;
-    if (P == kDivisor || P == kForward) {
+    if (P == kDivisor || (P == kForward && traits & kAlong)) {
 #pragma unroll
-      for (int k = 0; k < U; ++k) along[b * U + k] = !keep[k] ? T(0) : traits & kWeights ? w[k] : T(1);
+      for (int k = 0; k < U; ++k) {
+        const T one = !keep[k] ? T(0) : traits & kWeights ? w[k] : T(1);
+        (P == kDivisor ? lanes.sum : lanes.along)[(First + b * U + k) % kOwn] += double(one);
+      }
     }
     if (P == kDivisor) continue;
     Unit<S, U>::widen(pred[b], x);
@@ -239,18 +244,37 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
       x[k] -= y[k];  // from here on the difference d
       if (indexed && column[b] < 0) x[k] = not_a_number<T>();
     }
-    if (traits & kHasAbs) {
-#pragma unroll
-      for (int k = 0; k < U; ++k) term[k] = keep[k] ? fabs(x[k]) : T(0);
-      store<S, U>(p.abs, p.abs_strides, at[b], term);
-    }
     Shape<T, Div> shape[U];
     if (Div && traits & kHasBeta) Unit<S, U>::widen(beta[b], y);
 #pragma unroll
     for (int k = 0; k < U; ++k) {
-      const bool by_element = Div && traits & kHasBeta;
-      shape[k] = shape_of<T, Div>(p, traits, by_element ? y[k] : p.threshold.value);
-      if (by_element && !valid_beta(y[k], traits)) x[k] = not_a_number<T>();
+      const T beta = Div && traits & kHasBeta ? (valid_beta(y[k], traits) ? y[k] : not_a_number<T>()) : p.threshold.value;
+      shape[k] = shape_of<T, Div>(p, traits, beta);
+    }
+    T g[U];
+    if (gradients && traits & kHasUpstream) {
+      Unit<S, U>::widen(upstream[b], g);
+    } else {
+#pragma unroll
+      for (int k = 0; k < U; ++k) g[k] = p.g.value;
+    }
+    if (gradients && traits & kHasDirection) {  // first, because direction is only read here, and any output may be the same array
+      T v[U];
+      Unit<S, U>::widen(load<S, U>(p.direction, p.direction_strides, at[b]), v);
+#pragma unroll
+      for (int k = 0; k < U; ++k) {
+        const T u = norms[b] * g[k];
+        const T curve = shape[k].over_beta(traits & kHasWeight ? v[k] * (u * w[k]) : (norms[b] * v[k]) * g[k]);
+        const T d = x[k];
+        const T beta = shape[k].threshold;
+        term[k] = !keep[k] ? T(0) : fabs(d) < beta ? curve : d != d ? d : beta != beta ? beta : T(0);
+      }
+      store<S, U>(p.second, p.second_strides, at[b], term);
+    }
+    if (traits & kHasAbs) {
+#pragma unroll
+      for (int k = 0; k < U; ++k) term[k] = keep[k] ? fabs(x[k]) : T(0);
+      store<S, U>(p.abs, p.abs_strides, at[b], term);
     }
     if (traits & (kReduce | kHasTerms)) {
 #pragma unroll
@@ -261,61 +285,45 @@ __device__ inline void batch(const RichParams<typename S::Compute>& p, unsigned 
         term[k] = a < shape[k].threshold ? inner : tail;
         if (traits & kHasWeight) term[k] *= w[k];
         if (!keep[k]) term[k] = T(0);
-        sum[b * U + k] = term[k];
+        if (traits & kReduce) lanes.sum[(First + b * U + k) % kOwn] += double(term[k]);
       }
       if (traits & kHasTerms) store<S, U>(p.terms, p.terms_strides, at[b], term);
     }
-    if (!gradients) continue;
-    T g[U];
-    if (traits & kHasUpstream) {
-      Unit<S, U>::widen(upstream[b], g);
-    } else {
-#pragma unroll
-      for (int k = 0; k < U; ++k) g[k] = p.g.value;
-    }
-    if (traits & kHasDirection) {
-      T v[U];
-      Unit<S, U>::widen(direction[b], v);
+    if (gradients) {
 #pragma unroll
       for (int k = 0; k < U; ++k) {
-        const T u = norms[b] * g[k];
-        const T curve = shape[k].over_beta(traits & kHasWeight ? v[k] * (u * w[k]) : (norms[b] * v[k]) * g[k]);
-        const T d = x[k];
-        term[k] = !keep[k] ? T(0) : d != d ? d : fabs(d) < shape[k].threshold ? curve : T(0);
+        const T d = x[k], n = norms[b];
+        T side = n * g[k], middle = (n * d) * g[k];
+        if (traits & kHasWeight) side *= w[k], middle = d * side;
+        middle = d == T(0) && shape[k].threshold == T(0) ? T(0) : shape[k].over_beta(middle);
+        side *= shape[k].outer;
+        grad[k] = d < -shape[k].threshold ? -side : d > shape[k].threshold ? side : middle;
       }
-      store<S, U>(p.second, p.second_strides, at[b], term);
-    }
+      if (traits & kHasGradPred) {
+        Place of_pred = at[b];
+        if (indexed) of_pred.c = u64(column[b]), of_pred.valid = at[b].valid && column[b] >= 0;
+        if (traits & kAccumulatePred) Unit<S, U>::widen(load<S, U>(p.grad_pred, p.grad_pred_strides, of_pred), term);
 #pragma unroll
-    for (int k = 0; k < U; ++k) {
-      const T d = x[k], n = norms[b];
-      T side = n * g[k], middle = (n * d) * g[k];
-      if (traits & kHasWeight) side *= w[k], middle = d * side;
-      middle = d == T(0) && shape[k].threshold == T(0) ? T(0) : shape[k].over_beta(middle);
-      side *= shape[k].outer;
-      grad[k] = d < -shape[k].threshold ? -side : d > shape[k].threshold ? side : middle;
-    }
-    if (traits & kHasGradPred) {
-      if (traits & kAccumulatePred) Unit<S, U>::widen(old_pred[b], term);
-#pragma unroll
-      for (int k = 0; k < U; ++k) {
-        const T added = keep[k] ? grad[k] : T(0);
-        term[k] = traits & kAccumulatePred ? term[k] + added : added;
+        for (int k = 0; k < U; ++k) {
+          const T added = keep[k] ? grad[k] : T(0);
+          term[k] = traits & kAccumulatePred ? term[k] + added : added;
+        }
+        if (!indexed)
+          store<S, U>(p.grad_pred, p.grad_pred_strides, at[b], term);
+        else if (traits & kAccumulatePred)
+          store<S, U>(p.grad_pred, p.grad_pred_strides, of_pred, term);
+        else
+          store_actions<S>(p, at[b], column[b], term[0]);
       }
-      if (!indexed)
-        store<S, U>(p.grad_pred, p.grad_pred_strides, at[b], term);
-      else if (traits & kAccumulatePred)
-        store<S, U>(p.grad_pred, p.grad_pred_strides, {at[b].r, u64(column[b]), at[b].valid && column[b] >= 0}, term);
-      else
-        store_actions<S>(p, at[b], column[b], term[0]);
-    }
-    if (traits & kHasGradTarget) {
-      if (traits & kAccumulateTarget) Unit<S, U>::widen(old_target[b], term);
+      if (traits & kHasGradTarget) {
+        if (traits & kAccumulateTarget) Unit<S, U>::widen(load<S, U>(p.grad_target, p.grad_target_strides, at[b]), term);
 #pragma unroll
-      for (int k = 0; k < U; ++k) {
-        const T added = keep[k] ? -grad[k] : T(0);
-        term[k] = traits & kAccumulateTarget ? term[k] + added : added;
+        for (int k = 0; k < U; ++k) {
+          const T added = keep[k] ? -grad[k] : T(0);
+          term[k] = traits & kAccumulateTarget ? term[k] + added : added;
+        }
+        store<S, U>(p.grad_target, p.grad_target_strides, at[b], term);
       }
-      store<S, U>(p.grad_target, p.grad_target_strides, at[b], term);
     }
   }
 }

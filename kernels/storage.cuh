@@ -19,6 +19,7 @@ struct f32 {
   typedef float4 Piece;
   static constexpr int kPer = 4;    // elements of a piece
   static constexpr int kBatch = 8;  // rows loaded before the first use: with two arrays, 16 loads of 16 bytes in flight
+  static constexpr int kBlocks = 2;    // of full size, of most rich kernels, that fit on a multiprocessor: 128 registers a thread
   static constexpr int kPieces = 1;    // pieces of an array that a rich kernel loads before the first use; twice as many in a forward pass
   static constexpr int kElements = 2;  // or single elements
   static __device__ Compute widen(Element x) { return x; }
@@ -34,6 +35,7 @@ struct f64 {
   typedef double2 Piece;
   static constexpr int kPer = 2;
   static constexpr int kBatch = 4;
+  static constexpr int kBlocks = 1;
   static constexpr int kPieces = 1;
   static constexpr int kElements = 2;
   static __device__ Compute widen(Element x) { return x; }
@@ -60,6 +62,7 @@ struct Half {
   typedef Halves Piece;
   static constexpr int kPer = 4;
   static constexpr int kBatch = 8;
+  static constexpr int kBlocks = 1;
   static constexpr int kPieces = 2;
   static constexpr int kElements = 4;
   static __device__ Compute widen(Element x) { return Widen(x); }
