@@ -17,6 +17,7 @@ type indexFault struct {
 	call    string // the last call that may have written to it
 	actions int    // its number of columns of pred
 	on      driver.Stream
+	err     error // reported for that call, or nil
 }
 
 // indexFaults are those that have not been read since the last call that may have written to them. Whoever waits for that call reads them.
@@ -38,7 +39,7 @@ func (d *Device) expect(f *indexFault, call string, actions int, on driver.Strea
 	if d.pending == nil {
 		d.pending = map[*indexFault]struct{}{}
 	}
-	f.call, f.actions, f.on = call, actions, on
+	f.call, f.actions, f.on, f.err = call, actions, on, nil
 	d.pending[f] = struct{}{}
 }
 
@@ -71,6 +72,13 @@ func (d *Device) reportIndex(f *indexFault) error {
 	return d.report(f)
 }
 
+// indexError returns the error that was reported for the last call that may have written to f.
+func (d *Device) indexError(f *indexFault) error {
+	d.faultsMu.Lock()
+	defer d.faultsMu.Unlock()
+	return f.err
+}
+
 // report reads f and, if there is a fault, clears it. The caller holds faultsMu.
 func (d *Device) report(f *indexFault) error {
 	var cell [8]byte
@@ -83,9 +91,9 @@ func (d *Device) report(f *indexFault) error {
 		return nil
 	}
 	row, index := uint32(^x>>32), int32(uint32(^x))
-	err := smoothl1.NewArgError(f.call, fmt.Sprintf("index[%d]", row), index, fmt.Errorf("%w: pred has %d columns", smoothl1.ErrIndex, f.actions))
+	f.err = smoothl1.NewArgError(f.call, fmt.Sprintf("index[%d]", row), index, fmt.Errorf("%w: pred has %d columns", smoothl1.ErrIndex, f.actions))
 	if failed := opError("clear", "", len(cell), d.drv.Zero(f.memory.at, 8, 0)); failed != nil {
-		return errors.Join(err, failed)
+		return errors.Join(f.err, failed)
 	}
-	return errors.Join(err, d.wait(0)) // for calls on any stream
+	return errors.Join(f.err, d.wait(0)) // for calls on any stream
 }

@@ -33,7 +33,7 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 		err = marked
 	}
 	if o.pass.Reduces() {
-		s.hasValue, s.byRow, s.chunks = err == nil, o.call.ByRow, o.call.ChunkCount()
+		s.hasValue, s.byRow, s.indexed, s.chunks = err == nil, o.call.ByRow, need.fault, o.call.ChunkCount()
 	}
 	return err
 }

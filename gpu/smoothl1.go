@@ -34,6 +34,7 @@ type SmoothL1[T smoothl1.Float] struct {
 
 	hasValue bool      // a reduced loss has been computed or queued
 	byRow    bool      // it is one for each row, and not here
+	indexed  bool      // its call has an index, on a device
 	chunks   int       // the number of its chunk sums, on a device
 	value    float64   // the loss, on the CPU
 	sums     []float64 // the chunk sums, on the CPU

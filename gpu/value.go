@@ -75,8 +75,9 @@ func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	}
 	s.ticketDirty = s.ticketDirty || err != nil
 	if err == nil && s.scratch.fault != nil {
-		if err = s.dev.reportIndex(s.scratch.fault); err != nil {
-			s.hasValue = false
+		err = s.dev.reportIndex(s.scratch.fault)
+		if lost := s.dev.indexError(s.scratch.fault); lost != nil && s.indexed { // whoever has heard of it
+			s.hasValue, err = false, lost
 		}
 	}
 	return err
