@@ -80,9 +80,11 @@ func (s *SmoothL1[T]) startRich(o *operands, c *call) error {
 	p := &s.params
 	g := geometryOf(residentWarps(o.call.DType, pass, divide), jobsOf(p), richWarps, s.dev.info.Multiprocessors, c.maxBlocks)
 	if p.Flags&op.FlagDivisors != 0 {
-		of := *p
-		of.Sums = p.DivisorSums // the sums of an earlier loss stay as they are
-		if err := s.dev.drv.Launch(s.rich.divisor, g, c.stream.handle(), of.RichWords()); err != nil {
+		sums := p.Sums
+		p.Sums = p.DivisorSums // the sums of an earlier loss stay as they are
+		err := s.dev.drv.Launch(s.rich.divisor, g, c.stream.handle(), p.RichWords())
+		p.Sums = sums
+		if err != nil {
 			return opError("launch", divisorVariant[T]().Name(), o.call.N, err)
 		}
 	}
