@@ -3,6 +3,7 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"reflect"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -141,6 +142,27 @@ func TestShapesAreRefused(t *testing.T) {
 				c.change(&a)
 			}
 			refused(t, op.Run(&a), c.reason, "Run", c.arg, c.value)
+		}
+	})
+}
+
+// TestNilInEveryField sets each buffer of a valid call to nil: it is then absent, which is an error only if the call needs it.
+func TestNilInEveryField(t *testing.T) {
+	needed := map[string]string{ // what the error names
+		"Pred": "pred", "Target": "target", "Upstream": "upstream", "Direction": "direction", "Losses": "losses",
+		"Terms": "outputs", "Abs": "outputs", "GradPred": "outputs", "GradTarget": "outputs", "Second": "outputs",
+	}
+	both(t, func(t *testing.T, d *Device) {
+		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+		for _, role := range roles {
+			a := sound(t, d, 4, role)
+			set(a, role, reflect.Zero(reflect.TypeOf(allocFor(t, d, role, 4))).Interface().(buffer))
+			err := op.Run(a)
+			if needed[role] != "" {
+				refused(t, err, smoothl1.ErrNil, "Run", needed[role], "nil")
+			} else {
+				require.NoError(t, err, role)
+			}
 		}
 	})
 }
