@@ -8,10 +8,10 @@ import (
 )
 
 // Args holds the arguments of an operation: its inputs and the outputs that are wanted. cpu.Args has the same fields and ChunkSums, which
-// here is a method of the op.
+// here is a method of the op. Run does not change an Args, which can be used for any number of calls.
 //
-// Unless Shape says otherwise, all arrays have the length of Pred, but for Index and Losses. A nil buffer is an absent array; the types of
-// 16 bits are computed in float32, and every number is rounded once when it is stored. To compute in place, an output of T may be the same
+// Unless Shape says otherwise, all arrays have the length of Pred, but for Index and Losses. A nil buffer is an absent array. Numbers of
+// 16 bits are computed in float32, and rounded once when they are stored. To compute in place, an output of T may be the same
 // buffer, with the same view, as an input of T, if there is no Index; otherwise no output may share an element with another array.
 type Args[T smoothl1.Float] struct {
 	Pred, Target *Buffer[T]
@@ -23,8 +23,8 @@ type Args[T smoothl1.Float] struct {
 	// valid (negative, NaN, infinite, or 0 for Huber) gets NaN.
 	Beta *Buffer[T]
 	// Index names the column of Pred to compare with the one target of each row. Shape.Cols is the number of columns of Pred and
-	// GradPred; the gradients of other columns are +0. An index
-	// that is out of range on a GPU is reported by the next call that waits, such as Value.
+	// GradPred; the gradients of other columns are +0, or stay as they are if AccumulatePred is set. An index that is out of range is
+	// an error, on a device of the next call that waits, such as Value.
 	Index *Buffer[int32]
 	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]

@@ -11,8 +11,8 @@ import (
 )
 
 // A Buffer is a one-dimensional array in a device's memory, of numbers, of the bytes of a mask, or of indices; on the CPU it is a slice.
-// It may be used from several goroutines at
-// once, as long as none of them writes to it while another reads or writes it.
+// For numbers of 16 bits and masks that a program has in types of its own, see smoothl1.F16s, BF16s and Bytes. A Buffer may be used from
+// several goroutines at once, as long as none of them writes to it while another reads or writes it.
 type Buffer[T smoothl1.Element] struct{ array }
 
 // array is a buffer of any type.

@@ -2,11 +2,14 @@
 // on a simulated device, or on the CPU. All produce the same bits, which package cpu defines.
 //
 // A program opens a Device once and keeps its arrays in Buffers, in the device's memory. A SmoothL1 computes one loss on them, step
-// after step, without allocating. A call queues one kernel and returns; reading a result waits for it. For host slices and a single
-// step, use Compute.
+// after step, without allocating. A call queues one kernel and returns; reading a result waits for it. (The gradients of a mean whose
+// divisor depends on a mask or on weights take a second, smaller kernel before.) For host slices and a single step, use Compute.
 //
-// SmoothL1.Run takes an Args, whose fields say what is computed, and options, which say how. The other methods are shorthands for
-// it.
+// The numbers are of type float32, float64, smoothl1.F16 or smoothl1.BF16. The last two are computed in float32, and rounded once when
+// they are stored. Losses are float64 for all of them.
+//
+// SmoothL1.Run takes an Args, whose fields say what is computed, and options, which say how. Any of the fields can be used together,
+// unless their comments say otherwise. The other methods are shorthands for Run.
 //
 // Build with -tags cuda on linux/amd64 to use a GPU. On a machine without one the same binary uses the CPU: Device.String says which
 // device was opened and why.
@@ -31,6 +34,10 @@
 // argument and value and wraps one of smoothl1's error values; nothing has then been written. Errors of the device's driver are
 // reported as a *DeviceError. A fault in a kernel is reported by the next call that waits for it; with CUDA, the device may be
 // unusable afterwards.
+//
+// The indices of Args.Index are in the device's memory, so that only a kernel can check them. The next call that waits for it reports
+// the first that is out of range, with its row, as an *smoothl1.ArgError that wraps smoothl1.ErrIndex. The call's outputs are then
+// undefined, its loss is lost, and everything can be used again. On the CPU the call itself fails, and writes nothing.
 //
 // # Concurrency
 //

@@ -18,7 +18,7 @@ import (
 // progress fails with an error wrapping smoothl1.ErrBusy. Any number of SmoothL1s may run concurrently. On a GPU a call returns when
 // its work is queued; a failure of that work is reported by the next call that waits, such as Value, Download or Wait. A call allocates
 // memory, and then waits for the device, only if its arrays have more chunks of 2048 elements than those of any call before it: see
-// Reserve.
+// Reserve. The first call on a device with more than plain arrays loads the kernels for that.
 type SmoothL1[T smoothl1.Float] struct {
 	dev      *Device
 	loss     smoothl1.Loss
@@ -45,7 +45,8 @@ type SmoothL1[T smoothl1.Float] struct {
 
 // NewSmoothL1 returns an op that computes l on d.
 //
-// For the first op of an element type on a CUDA device, the driver compiles the type's kernels, unless its cache has them.
+// For the first op of an element type on a CUDA device, the driver compiles the type's kernels, unless its cache has them. Those for more
+// than plain arrays it compiles for the first call that needs them.
 func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], error) {
 	if err := d.enter("NewSmoothL1"); err != nil {
 		return nil, err
@@ -87,7 +88,7 @@ func (s *SmoothL1[T]) Loss() smoothl1.Loss {
 // or a.NoLoss is set. Value returns the reduced loss. An argument that would not be used is an error. A call that is refused changes no
 // buffer.
 //
-// A gradient of a mean over the elements that a mask keeps, or over the weights, takes a second launch, which finds out the divisor.
+// The gradients of a mean over the elements that a mask keeps, or over the weights, take a second launch, which finds out the divisor.
 //
 // ForwardTerms, Forward, Backward and ForwardBackward are shorthands for Run.
 func (s *SmoothL1[T]) Run(a *Args[T], options ...Option) error {

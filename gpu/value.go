@@ -8,8 +8,8 @@ import (
 )
 
 // Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. A call that computes no loss,
-// or is refused, leaves an earlier one in place. If there is none, the error wraps smoothl1.ErrNoValue. The mean of no elements is NaN,
-// unless smoothl1.Divisor.ZeroIfEmpty says otherwise.
+// or is refused, leaves an earlier one in place. If there is none, or those of rows, which are in Args.Losses, the error wraps
+// smoothl1.ErrNoValue. The mean of no elements is NaN, unless smoothl1.Divisor.ZeroIfEmpty says otherwise.
 func (s *SmoothL1[T]) Value() (float64, error) {
 	const op = "Value"
 	if err := s.take(op); err != nil {
@@ -31,8 +31,8 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	return float64FromDevice(s.cell), nil
 }
 
-// ChunkSums waits for the chunk sums of the loss that Value returns, cpu.Chunks(n) of them, and appends them to dst. The chunk sums
-// of shards, concatenated in order, yield the loss of the whole array: see cpu.Finish.
+// ChunkSums waits for the chunk sums of the last loss, cpu.Chunks(n) of them for n elements, or after a call with ByRow those of each row
+// in turn, and appends them to dst. The chunk sums of shards, concatenated in order, yield the loss of the whole array: see cpu.Finish.
 func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	const op = "ChunkSums"
 	if err := s.take(op); err != nil {
