@@ -78,11 +78,13 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	}
 	var everything []mutant
 	for _, t := range kernels.DTypes() {
-		ptx, err := kernels.PTX(t)
-		if err != nil {
-			return false, err
+		for _, text := range []func(smoothl1.DType) (string, error){kernels.PTX, kernels.RichPTX} {
+			ptx, err := text(t)
+			if err != nil {
+				return false, err
+			}
+			everything = append(everything, all(ptx)...)
 		}
-		everything = append(everything, all(t, ptx)...)
 	}
 	name(everything)
 	mutants := draw(slices.Clone(everything))
@@ -181,17 +183,21 @@ func draw(list []mutant, n int, seed uint64, only, kernel string) []mutant {
 // casesByKernel returns the cases of the differential test that run each kernel.
 func casesByKernel() map[string][]difftest.Case {
 	cases := map[string][]difftest.Case{}
+	add := func(c difftest.Case) {
+		for _, v := range c.Variants() {
+			cases[v.Name()] = append(cases[v.Name()], c)
+		}
+	}
 	for _, c := range slices.Concat(difftest.Corners(), difftest.Table()) {
-		cases[c.Kernel()] = append(cases[c.Kernel()], c)
+		add(c)
 	}
 	for _, c := range difftest.Levels() {
 		if c.N%(256*2048) == 0 { // a multiple of as many chunk sums as a block holds
-			cases[c.Kernel()] = append(cases[c.Kernel()], c)
+			add(c)
 		}
 	}
-	for i := range 4000 {
-		c := difftest.Random(1, i, 20_000)
-		cases[c.Kernel()] = append(cases[c.Kernel()], c)
+	for i := range 8000 {
+		add(difftest.Random(1, i, 20_000))
 	}
 	return cases
 }
@@ -212,7 +218,7 @@ func try(ptx string, m mutant, cases []difftest.Case) verdict {
 		{4096, ofKernel(m.kernel, slices.Concat(difftest.Deep(), difftest.Levels()))},
 	} {
 		device := sim.New(sim.Seed(1), sim.StepLimit(stepLimit))
-		dev, err := gpu.Open(gpu.On(difftest.Modified{Device: device, PTX: map[smoothl1.DType]string{m.dtype: ptx}, Multiprocessors: step.multiprocessors}))
+		dev, err := gpu.Open(gpu.On(difftest.Modified{Device: device, PTX: map[string]string{m.original: ptx}, Multiprocessors: step.multiprocessors}))
 		if err != nil {
 			return verdict{m, refused, err.Error()}
 		}
@@ -238,27 +244,27 @@ func try(ptx string, m mutant, cases []difftest.Case) verdict {
 func ofKernel(kernel string, cases []difftest.Case) []difftest.Case {
 	var list []difftest.Case
 	for _, c := range cases {
-		if c.Kernel() == kernel {
+		if slices.ContainsFunc(c.Variants(), func(v kernels.Variant) bool { return v.Name() == kernel }) {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// aligned returns the cases with aligned arrays of full chunks, for which the kernels promise 16-byte accesses.
+// aligned returns the cases with aligned and dense arrays of full chunks, for which the kernels promise wide accesses.
 func aligned(kernel string, cases []difftest.Case) []difftest.Case {
 	var list []difftest.Case
 	for _, c := range ofKernel(kernel, cases) {
-		if c.N == 2048 && c.Shift == 0 {
+		if c.N > 0 && c.N%2048 == 0 && c.N <= 4096 && c.Shift == 0 && c.Actions == 0 && slices.Max(c.Forms[:]) <= difftest.Dense {
 			list = append(list, c)
 		}
 	}
 	return list
 }
 
-// narrowAccess describes an access to the arrays narrower than 16 bytes, or returns "" if a kernel has made none.
+// narrowAccess describes an access of a single element of the arrays, or returns "" if a kernel has made none.
 func narrowAccess(c sim.Coverage, kernel string) string {
-	element := regexp.MustCompile(`^(ld|st)\.global\.f(32|64)`)
+	element := regexp.MustCompile(`^(ld|st)\.global\.(f32|f64|u16|u8)`)
 	for _, k := range c {
 		if k.Kernel != kernel || k.Launches == 0 {
 			continue

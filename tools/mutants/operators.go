@@ -5,14 +5,11 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-
-	"github.com/smoothl1/smoothl1"
 )
 
 // A mutant is one change to one line of the PTX.
 type mutant struct {
 	operator string
-	dtype    smoothl1.DType // of the PTX file
 	kernel   string
 	line     int // of the file, from 1
 	from, to string
@@ -51,7 +48,7 @@ var operators = []operator{
 	{"add for sub", exchange(`^(\t)(add|sub)(\.rn\..*)$`, "add", "sub")},
 	{"mul for add", replace(`^\tmul(\.rn\..*)$`, "\tadd$1")},
 	{"mul for div", exchange(`^(\t)(mul|div)(\.rn\..*)$`, "mul", "div")},
-	{"round to zero", replace(`^(\t(?:add|sub|mul|div))\.rn(\..*)$`, "$1.rz$2")},
+	{"round to zero", replace(`^(\t(?:add|sub|mul|div|cvt))\.rn(\..*)$`, "$1.rz$2")},
 	{"a constant ±1", constants(`^\t(?:add|sub|and|or|shl|shr|mul|mov)\S* .*[, ](-?\d+);$`, 1)},
 	{"a bound ±1", constants(`^\tsetp\.\S+ .*, (-?\d+);$`, 1)},
 	{"shift a load", addresses(`^\tld\.global\S* .*\[(%\w+)([+-]+\d+)?\];$`)},
@@ -131,11 +128,15 @@ func addresses(pattern string) func(string) []string {
 			offset, end = n, at[5]
 		}
 		size := int64(4)
-		if strings.Contains(line, "64") {
-			size = 8
-		}
-		if strings.Contains(line, ".v") { // move a vector by its full length, to keep it aligned
+		switch { // a vector is moved by its full length, to keep it aligned
+		case strings.Contains(line, ".v4") || strings.Contains(line, ".v2.f64"):
 			size = 16
+		case strings.Contains(line, ".v2") || strings.Contains(line, "64"):
+			size = 8
+		case strings.Contains(line, ".u16"):
+			size = 2
+		case strings.Contains(line, ".u8"):
+			size = 1
 		}
 		var out []string
 		for _, d := range []int64{size, -size} {
@@ -146,7 +147,7 @@ func addresses(pattern string) func(string) []string {
 }
 
 // all returns every mutant of a PTX text.
-func all(dtype smoothl1.DType, ptx string) []mutant {
+func all(ptx string) []mutant {
 	var list []mutant
 	kernel := ""
 	entry := regexp.MustCompile(`^\.visible \.entry (\w+)\(`)
@@ -157,7 +158,7 @@ func all(dtype smoothl1.DType, ptx string) []mutant {
 		}
 		for _, o := range operators {
 			for _, to := range o.make(line) {
-				list = append(list, mutant{operator: o.name, dtype: dtype, kernel: kernel, line: i + 1, from: line, to: to, original: ptx})
+				list = append(list, mutant{operator: o.name, kernel: kernel, line: i + 1, from: line, to: to, original: ptx})
 			}
 		}
 	}

@@ -7,8 +7,6 @@ import (
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
-
-	"github.com/smoothl1/smoothl1"
 )
 
 // tried is a text in which each kernel multiplies by a half twice.
@@ -21,7 +19,7 @@ const tried = `.visible .entry one(
 
 // half returns the mutants that round to zero.
 func halves(t *testing.T, text string) (list []mutant) {
-	list = all(smoothl1.Float32, text)
+	list = all(text)
 	name(list)
 	return draw(list, 0, 1, "round to zero", "")
 }
@@ -104,7 +102,7 @@ func TestTheListIsOfTheKernels(t *testing.T) {
 	for _, file := range append(files, more...) {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		everything = append(everything, all(smoothl1.Float32, string(text))...)
+		everything = append(everything, all(string(text))...)
 	}
 	name(everything)
 	s, err := readSurvivors("survivors.txt")

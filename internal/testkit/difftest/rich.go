@@ -47,7 +47,38 @@ func shapes() []Case {
 			}
 		}
 	}
+	for _, p := range Ops {
+		for _, t := range Types {
+			for _, beta := range []float64{1, 0.1} {
+				cases = append(cases, everything(p, t, beta, 2, 2048))
+			}
+		}
+	}
 	return cases
+}
+
+// everything returns a case with all arrays but an index, aligned and dense. There is a beta by element only with a loss whose beta needs
+// a division, since that takes one too.
+func everything(p op.Pass, t smoothl1.DType, beta float64, rows, cols int) Case {
+	c := Case{
+		Op: p, DType: t, Loss: smoothl1.Loss{Beta: beta}, N: rows * cols, Rows: rows, Cols: cols, Seed: 1, Upstream: 1, Keep: 90,
+		Elementwise: p.Differentiates(), Grads: GradPred | GradTarget,
+	}
+	if p.Differentiates() {
+		c.Accumulate = c.Grads
+	}
+	for _, r := range []op.Role{op.RoleWeight, op.RoleMask, op.RoleTerms, op.RoleAbs, op.RoleSecond} {
+		c.Forms[r] = Dense
+	}
+	if op.FormulaOf(t, c.Loss).Divides {
+		c.Forms[op.RoleBeta] = Dense
+	}
+	for r := range c.Forms {
+		if !c.has(op.Role(r)) {
+			c.Forms[r] = Absent
+		}
+	}
+	return c
 }
 
 // columnBoundaries are numbers of columns around which implementations take different paths: few that share a warp, a warp, a row of the

@@ -60,7 +60,7 @@ func Table() []Case {
 }
 
 // Ordered returns the cases of Table and Corners, mixed so that any prefix has cases of all kinds. The first ones, whose number it returns
-// too, are one case per kernel with more than a chunk of aligned arrays, followed by one per kernel with unaligned arrays.
+// too, launch each kernel with more than a chunk of aligned arrays, and then each with unaligned arrays.
 func Ordered() (cases []Case, first int) {
 	all := mixed(slices.Concat(Table(), Corners()))
 	seen := map[string]bool{}
@@ -72,9 +72,16 @@ func Ordered() (cases []Case, first int) {
 	}
 	for want := range 2 {
 		for _, c := range all {
-			key := fmt.Sprint(c.Kernel(), want)
-			if rank(c) == want && !seen[key] {
+			if rank(c) != want {
+				continue
+			}
+			first := false // of one of its kernels
+			for _, v := range c.Variants() {
+				key := fmt.Sprint(v, want)
+				first = first || !seen[key]
 				seen[key] = true
+			}
+			if first {
 				cases = append(cases, c)
 			}
 		}
