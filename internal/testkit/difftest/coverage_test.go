@@ -19,6 +19,10 @@ func holdCoverage(t *testing.T, coverage sim.Coverage) {
 	missed := map[string]int{}
 	for _, m := range coverage.Missed() {
 		kernel, what, _ := strings.Cut(m, ",")
+		if !strings.Contains(kernel, "_f32_") && !strings.Contains(kernel, "_f64_") || strings.Contains(kernel, "_rich_") {
+			t.Log(m) // its branches that cannot be taken are not listed below
+			continue
+		}
 		assert.Contains(t, what, "never taken", "only branches are left, that go one way")
 		missed[kernel]++
 		t.Log(m)

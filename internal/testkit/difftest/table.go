@@ -243,13 +243,18 @@ func paths() []Case {
 // Deep returns cases for each reducing kernel whose chunk sums fill exactly one chunk, and more than one.
 func Deep() []Case {
 	var cases []Case
-	for _, p := range []op.Pass{Forward, ForwardBackward} {
-		for _, t := range Types {
-			for _, b := range []float64{1, 0.1} {
-				c := Case{Op: p, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
-				cases = append(cases, c)
-				c.N, c.Data = c.N+len(cases), Wide
-				cases = append(cases, c)
+	for _, rich := range []bool{false, true} {
+		for _, p := range []op.Pass{Forward, ForwardBackward} {
+			for _, t := range Types {
+				for _, b := range []float64{1, 0.1} {
+					c := Case{Op: p, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
+					if rich { // and for that of the divisors
+						c.Forms[op.RoleWeight], c.By = Dense, ByWeights
+					}
+					cases = append(cases, c)
+					c.N, c.Data = c.N+len(cases), Wide
+					cases = append(cases, c)
+				}
 			}
 		}
 	}
@@ -257,9 +262,16 @@ func Deep() []Case {
 }
 
 // Levels returns cases for each reducing kernel in which the chunk sums end at each of the positions that the threads of a warp read
-// together, and cases with full rows of chunk sums, in which every addition rounds.
+// together, and cases with full rows of chunk sums, in which every addition rounds; for rich kernels also by row.
 func Levels() []Case {
 	var cases []Case
+	add := func(c Case) {
+		cases = append(cases, c)
+		if !c.Lean() {
+			c.Rows, c.Cols, c.N, c.ByRow = 2, c.N, 2*c.N, true
+			cases = append(cases, c)
+		}
+	}
 	for k, c := range Deep() {
 		if k%2 == 0 {
 			continue
@@ -267,11 +279,11 @@ func Levels() []Case {
 		for i := range 16 {
 			c.N = (32*i+1)*cpu.Chunk - i
 			c.Seed, c.Data = uint64(i), []Data{Normal, Wide}[i%2]
-			cases = append(cases, c)
+			add(c)
 		}
 		for i := range 12 { // three for each of a thread's lanes: three additions in four show how they round
 			c.N, c.Seed, c.Data = 512*cpu.Chunk, uint64(i), Sums
-			cases = append(cases, c)
+			add(c)
 		}
 	}
 	return cases
