@@ -45,7 +45,7 @@ func hold(t *testing.T, c Case, columns []Column) {
 func TestTable(t *testing.T) {
 	all, simulated := columns(t)
 	cases, first := Ordered()
-	every := 8 // of neighbours, which have little in common
+	every := 12 // of neighbours, which have little in common
 	switch {
 	case testkit.Long():
 		every = 1

@@ -64,7 +64,7 @@ func TestTrafficIsAtItsFloor(t *testing.T) {
 // TestTrafficOfRichKernels checks that rich kernels, on aligned arrays of everything, touch each sector once and in wide accesses, and that
 // an array with one element for each row costs no more than a sector for each request.
 func TestTrafficOfRichKernels(t *testing.T) {
-	const rows, cols = 64, 2048
+	const rows, cols = 16, 2048
 	for _, dtype := range Types {
 		for _, p := range Ops {
 			dense := everything(p, dtype, 0.1, rows, cols)
