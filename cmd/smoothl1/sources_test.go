@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os/exec"
 	"slices"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -18,22 +19,28 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// numPy returns a function that runs Python programs in a folder. It skips the test if there is no Python with NumPy.
-func numPy(t *testing.T, dir string) func(program string) string {
+// python is the name of a Python with NumPy, or "".
+var python = sync.OnceValue(func() string {
 	for _, name := range []string{"/usr/bin/python3", "python3"} {
-		if exec.Command(name, "-c", "import numpy").Run() != nil {
-			continue
-		}
-		return func(program string) string {
-			c := exec.Command(name, "-c", "import numpy as np\n"+program)
-			c.Dir = dir
-			out, err := c.CombinedOutput()
-			require.NoError(t, err, "%s", out)
-			return string(out)
+		if exec.Command(name, "-c", "import numpy").Run() == nil {
+			return name
 		}
 	}
-	t.Skip("there is no python3 with NumPy")
-	return nil
+	return ""
+})
+
+// numPy returns a function that runs Python programs in a folder. It skips the test if there is no Python with NumPy.
+func numPy(t *testing.T, dir string) func(program string) string {
+	if python() == "" {
+		t.Skip("there is no python3 with NumPy")
+	}
+	return func(program string) string {
+		c := exec.Command(python(), "-c", "import numpy as np\n"+program)
+		c.Dir = dir
+		out, err := c.CombinedOutput()
+		require.NoError(t, err, "%s", out)
+		return string(out)
+	}
 }
 
 var allTypes = []npy.DType{npy.Bool, npy.Int8, npy.Int16, npy.Int32, npy.Int64, npy.Uint8, npy.Uint16, npy.Uint32, npy.Uint64, npy.Float16, npy.Float32,

@@ -37,6 +37,23 @@ func TestStream(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, valueBits[float32](t, a))
 		require.Equal(t, want, valueBits[float32](t, a), "they stay")
+		loaded, err := Stream("s", bytes.NewReader(content))
+		require.NoError(t, err)
+		require.NoError(t, loaded.Load())
+		for at := loaded.Len() - 3; at >= 0; at -= 5 { // backwards
+			got := make([]float32, 3)
+			require.NoError(t, ReadAt(loaded, got, at))
+			require.Equal(t, want[at:at+3], elementBits(got))
+		}
+		require.NoError(t, loaded.Close())
+		require.Error(t, loaded.Load())
+		begun, err := Stream("s", bytes.NewReader(content))
+		require.NoError(t, err)
+		if !begun.layout.fortran { // which is loaded by the first ReadAt
+			require.NoError(t, ReadAt(begun, make([]float32, 2), 0))
+			require.ErrorContains(t, begun.Load(), "read of all elements of a stream, but element 2 is next")
+		}
+		require.NoError(t, whole.Load(), "nothing to do")
 		require.NoError(t, a.Close())
 		require.Error(t, ReadAt(a, make([]float32, 1), 0))
 	}
