@@ -1,6 +1,7 @@
 package main
 
 import (
+	"math"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -25,6 +26,9 @@ func small(t *testing.T) string {
 	save(t, dir, "four.npy", []float32{8, 7, 6, 5}, 4)
 	save(t, dir, "zeros.npy", make([]float32, 6), 2, 3)
 	save(t, dir, "double.npy", make([]float64, 6), 2, 3)
+	const huge = math.MaxInt / 16
+	save(t, dir, "long.npy", []float32{}, huge, 0)
+	save(t, dir, "high.npy", []float32{}, huge, 1, 0)
 	saveAs(t, dir, "m.npy", npy.Bool, []uint8{1, 0, 0, 1, 1, 0}, 2, 3)
 	saveAs(t, dir, "none.npy", npy.Bool, []uint8{0}, 1, 1)
 	saveAs(t, dir, "i.npy", npy.Int32, []int32{2, 0}, 2)
@@ -90,6 +94,7 @@ func TestEvalRefusesOperands(t *testing.T) {
 		{"@p.npy @four.npy --broadcast", 1, "--broadcast: DIR/four.npy has the shape [4], and DIR/p.npy [2 3]: their dimensions must be equal or 1"},
 		{"@p.npy @column.npy --broadcast --grad-target=@g.npy", 1, "--grad-target DIR/g.npy: TARGET DIR/column.npy has the shape [3], which is repeated to [2 3]: its gradient would be a sum"},
 		{"@column.npy @t.npy --broadcast --grad-pred=@g.npy", 1, "--grad-pred DIR/g.npy: PRED DIR/column.npy has the shape [3], which is repeated to [2 3]"},
+		{"@long.npy @high.npy --broadcast", 1, "--broadcast: DIR/long.npy and DIR/high.npy: "},
 		{"@p.npy @t.npy --weight=@four.npy", 1, "--weight DIR/four.npy has the shape [4], which cannot be repeated to [2 3]: its dimensions must be equal or 1"},
 		{"@p.npy @t.npy --weight=@row.npy", 1, "--weight DIR/row.npy has the shape [2], which cannot be repeated to [2 3]"},
 		{"@column.npy @column.npy --mask=@m.npy", 1, "--mask DIR/m.npy has the shape [2 3], which cannot be repeated to [3]"},

@@ -115,12 +115,18 @@ func (p *plan) arrange(e *evaluation, in *opened) error {
 	case !e.broadcast && !slices.Equal(elements, compared):
 		return fmt.Errorf("%s has the shape %v, but %s has %v: the shapes must be equal, nothing is broadcast without --broadcast", in.name(inTarget), target, in.name(inPred), pred)
 	}
-	if _, err := (npy.Header{DType: npy.Float64, Shape: full}).Len(); err != nil {
-		return fmt.Errorf("--broadcast: %s and %s: %w", in.name(inPred), in.name(inTarget), err)
-	}
 	p.shape = full
-	if indexed && len(target) < len(pred) {
-		p.shape = full[:len(full)-1]
+	repeated := full // PRED, with all of its columns
+	if indexed {
+		repeated = append(slices.Clone(full[:len(full)-1]), p.actions)
+		if len(target) < len(pred) {
+			p.shape = full[:len(full)-1]
+		}
+	}
+	for _, shape := range [][]int{full, repeated} {
+		if _, err := (npy.Header{DType: npy.Float64, Shape: shape}).Len(); err != nil {
+			return fmt.Errorf("--broadcast: %s and %s: %w", in.name(inPred), in.name(inTarget), err)
+		}
 	}
 	p.rows, p.cols = 1, product(full)
 	losses := []int{}
@@ -131,7 +137,7 @@ func (p *plan) arrange(e *evaluation, in *opened) error {
 		losses, p.cols = full[:len(full)-1], full[len(full)-1]
 		p.rows = product(losses)
 	}
-	if err := p.fit(e, in, full); err != nil {
+	if err := p.fit(e, in, full, repeated); err != nil {
 		return err
 	}
 	number := npyType(p.dtype)
@@ -145,9 +151,8 @@ func (p *plan) arrange(e *evaluation, in *opened) error {
 	return p.refuseSums(e, in)
 }
 
-// fit sets the views of all inputs, full being the shape of the elements.
-func (p *plan) fit(e *evaluation, in *opened, full []int) error {
-	pred := in.shape(inPred)
+// fit sets the views of all inputs, full being the shape of the elements, and columns that of all elements of PRED.
+func (p *plan) fit(e *evaluation, in *opened, full, columns []int) error {
 	for i, a := range in.arrays {
 		if a == nil {
 			continue
@@ -155,14 +160,10 @@ func (p *plan) fit(e *evaluation, in *opened, full []int) error {
 		have, want := in.shape(input(i)), full
 		rowwise := e.reads(inIndex)
 		switch input(i) {
-		case inPred, inOldPred:
-			rowwise = false
-			switch {
-			case input(i) == inOldPred:
-				want = pred
-			case e.reads(inIndex):
-				want = append(slices.Clone(full[:len(full)-1]), p.actions)
-			}
+		case inPred:
+			want, rowwise = columns, false
+		case inOldPred:
+			want, rowwise = in.shape(inPred), false
 		case inOldTarget:
 			want, rowwise = in.shape(inTarget), false
 		case inUpstream:
