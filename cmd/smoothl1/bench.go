@@ -53,7 +53,7 @@ beforehand. PyTorch's loss terms and gradients are compared with ours bit for bi
 	}
 	f := c.Flags()
 	addDevice(c, &b.device, "auto", "what to measure: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
-	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30, each four times the last, both types, two betas, and the shapes of known models: many minutes")
+	f.BoolVar(&b.full, "full", false, "all sizes from 2^10 to 2^30, each four times the last, in float32 and float64 with two betas, the shapes of known models, and weights, masks and types of 16 bits: many minutes")
 	f.IntSliceVar(&b.sizes, "sizes", []int{1 << 10, 1 << 16, 1 << 20, 1 << 24}, "`NUMBERS` of elements to measure")
 	addTypes(c, &b.types, "dtype", "`TYPES` of elements: float32, float64")
 	addFloats(c, &b.betas, "beta", 1, "`NUMBERS` to use as beta; powers of two need no division")

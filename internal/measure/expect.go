@@ -82,24 +82,19 @@ func (e *expectation[T]) sum(ctx context.Context, workers int, compute func(at, 
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	at, failed := 0, error(nil)
+	next := func(err error) (begin int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		begin = at
+		at += e.step
+		failed = errors.Join(failed, err, ctx.Err())
+		return begin, begin < n && failed == nil
+	}
 	work := func() {
-		for {
-			mu.Lock()
-			begin := at
-			at += e.step
-			failed = errors.Join(failed, ctx.Err())
-			stop := begin >= n || failed != nil
-			mu.Unlock()
-			if stop {
-				return
-			}
+		for begin, ok := next(nil); ok; {
 			m := min(e.step, n-begin)
 			from := e.count(begin) / cpu.Chunk
-			if err := compute(begin, m, sums[from:from+cpu.Chunks(e.count(m))]); err != nil {
-				mu.Lock()
-				failed = errors.Join(failed, err)
-				mu.Unlock()
-			}
+			begin, ok = next(compute(begin, m, sums[from:from+cpu.Chunks(e.count(m))]))
 		}
 	}
 	for range workers - 1 {

@@ -101,7 +101,7 @@ func (c *Call) SetShape(name string, s *smoothl1.Shape, n int, indexed bool, v *
 			return smoothl1.NewArgError(name, "shape.Cols", cols, fmt.Errorf("%w: must not be negative", smoothl1.ErrLength))
 		case cols > 0 && rows > maxElements/cols:
 			return smoothl1.NewArgError(name, "shape", fmt.Sprintf("%d × %d", rows, cols), smoothl1.ErrTooLarge)
-		case indexed && rows > math.MaxUint32:
+		case indexed && uint64(rows) > math.MaxUint32:
 			return smoothl1.NewArgError(name, "shape.Rows", rows, fmt.Errorf("%w: with an index, at most %d", smoothl1.ErrTooLarge, uint32(math.MaxUint32)))
 		}
 	}

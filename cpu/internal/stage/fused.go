@@ -61,11 +61,3 @@ func (p *Fused[T]) Run(s Storage, q core.Quotient) (sum float64, ok bool) {
 	}
 	return sum, true
 }
-
-// With other offsets, this does not compile.
-var (
-	_ = [1]struct{}{}[unsafe.Offsetof(Fused[float32]{}.Threshold)-9*8]
-	_ = [1]struct{}{}[unsafe.Offsetof(Fused[float32]{}.Side)-9*8-9*4]
-	_ = [1]struct{}{}[unsafe.Offsetof(Fused[float64]{}.Threshold)-9*8]
-	_ = [1]struct{}{}[unsafe.Offsetof(Fused[float64]{}.Side)-9*8-9*8]
-)
