@@ -20,10 +20,10 @@ type scratch struct {
 	divisor int // capacity of side, in float64
 }
 
-// The loss and the ticket precede the chunk sums.
+// The loss and the ticket precede the chunk sums, which begin at a sector of 32 bytes.
 const (
 	ticketOffset = 8
-	sumsOffset   = 16
+	sumsOffset   = 32
 )
 
 func (m *scratch) valueAt() driver.Ptr  { return m.memory.at }

@@ -11,11 +11,12 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/kernels"
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
-// Assemble assembles the PTX files of all element types for an architecture, such as "sm_90", and returns the output of "ptxas -v".
+// Assemble assembles all PTX files for an architecture, such as "sm_90", and returns the output of "ptxas -v".
 func Assemble(arch string) (log string, err error) {
 	err = each(arch, func(out, _ string) error {
 		log += out
@@ -47,27 +48,34 @@ func each(arch string, then func(log, cubin string) error) error {
 	}
 	defer os.RemoveAll(dir)
 	for _, t := range kernels.DTypes() {
-		name, err := kernels.File(t)
-		if err != nil {
-			return err
-		}
-		text, err := kernels.PTX(t)
-		if err != nil {
-			return err
-		}
-		file := filepath.Join(dir, name)
-		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
-			return err
-		}
-		out, err := exec.Command("ptxas", "-v", "-arch="+arch, file, "-o", file+".cubin").CombinedOutput()
-		if err != nil {
-			return fmt.Errorf("ptxas -arch=%s %s: %w\n%s", arch, name, err, out)
-		}
-		if err := then(string(out), file+".cubin"); err != nil {
-			return err
+		for _, file := range []struct {
+			name, text func(smoothl1.DType) (string, error)
+		}{{kernels.File, kernels.PTX}, {kernels.RichFile, kernels.RichPTX}} {
+			name, err := file.name(t)
+			if err != nil {
+				return err
+			}
+			text, err := file.text(t)
+			if err != nil {
+				return err
+			}
+			if err := assemble(arch, filepath.Join(dir, name), text, then); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func assemble(arch, file, text string, then func(log, cubin string) error) error {
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		return err
+	}
+	out, err := exec.Command("ptxas", "-v", "-arch="+arch, file, "-o", file+".cubin").CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("ptxas -arch=%s %s: %w\n%s", arch, filepath.Base(file), err, out)
+	}
+	return then(string(out), file+".cubin")
 }
 
 // Entry is the output of "ptxas -v" for one kernel.

@@ -32,12 +32,14 @@ func main() {
 
 func run() error {
 	for _, t := range kernels.DTypes() {
-		text, err := kernels.PTX(t)
-		if err != nil {
-			return err
-		}
-		if err := checkRounding(text); err != nil {
-			return fmt.Errorf("%v: %w", t, err)
+		for _, of := range []func(smoothl1.DType) (string, error){kernels.PTX, kernels.RichPTX} {
+			text, err := of(t)
+			if err != nil {
+				return err
+			}
+			if err := checkRounding(text); err != nil {
+				return fmt.Errorf("%v: %w", t, err)
+			}
 		}
 	}
 	for _, arch := range architectures {

@@ -101,23 +101,27 @@ that ptxas reports; loads in flight are those that the machine code for sm_90 is
 
 ## Traffic and work
 
-Bytes per element: the least that the operation must move (floor), those that the threads access, and those of the 32-byte sectors
+The kernels of plain arrays. Bytes per element: the least that the operation must move (floor), those that the threads access, and those of the 32-byte sectors
 that they touch. In addition to its arrays, a reduction writes and reads 8 bytes for each chunk of 2048 elements. Instructions are PTX
 instructions per element, counted by thread.
 
 | kernel | floor | accessed | in sectors | instructions | of them float | loads in flight |
 |---|---:|---:|---:|---:|---:|---:|
 `, chunks*2048)
-	for _, t := range traffic {
+	for _, t := range traffic { // of the kernels of plain arrays
 		k := t.Stats
 		n := float64(t.Elements) * float64(k.Launches)
-		inFlight, err := loadsInFlight(code[t.Variant.Name()])
+		piece := 16
+		if t.Variant.DType.Size() == 2 {
+			piece = 8
+		}
+		inFlight, err := loadsInFlight(code[t.Variant.Name()], piece)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", t.Variant.Name(), err)
 		}
-		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × 16 bytes |\n", short(t.Variant), (t.FloorLoads+t.FloorStores)/t.Elements,
+		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × %d bytes |\n", short(t.Variant), (t.FloorLoads+t.FloorStores)/t.Elements,
 			float64(k.Global.Loads.Bytes+k.Global.Stores.Bytes)/n, 32*float64(k.Global.Loads.Sectors+k.Global.Stores.Sectors)/n,
-			float64(k.Instructions.Total())/n, float64(k.Instructions["float32"]+k.Instructions["float64"])/n, inFlight)
+			float64(k.Instructions.Total())/n, float64(k.Instructions["float32"]+k.Instructions["float64"])/n, inFlight, piece)
 	}
 	fmt.Fprintf(&b, `
 ## Registers and occupancy
@@ -145,20 +149,21 @@ Registers per thread, and resident warps per multiprocessor in blocks of %d thre
 
 func short(v kernels.Variant) string { return strings.TrimPrefix(v.Name(), "smoothl1_") }
 
-// loadsInFlight counts the 16-byte loads of the body loop that are issued before the result of one of them is read.
-func loadsInFlight(code []sass.Instruction) (int, error) {
+// loadsInFlight counts the loads of pieces, of 16 or 8 bytes, that the body loop issues before the result of one of them is read.
+func loadsInFlight(code []sass.Instruction, piece int) (int, error) {
+	load := fmt.Sprintf("LDG.E.%d", 8*piece)
 	for _, loop := range sass.Innermost(code) {
 		loaded := map[int]bool{} // registers
 		loads := 0
 		for _, i := range loop {
 			in := code[i]
-			if in.Op == "LDG.E.128" {
+			if in.Op == load {
 				m := regexp.MustCompile(`^R(\d+),`).FindStringSubmatch(in.Operands)
 				if m == nil {
 					return 0, fmt.Errorf("%s %s: not a load in cuobjdump's form", in.Op, in.Operands)
 				}
 				first, _ := strconv.Atoi(m[1]) // digits
-				for r := range 4 {
+				for r := range piece / 4 {
 					loaded[first+r] = true
 				}
 				loads++
@@ -169,7 +174,7 @@ func loadsInFlight(code []sass.Instruction) (int, error) {
 			}
 		}
 	}
-	return 0, fmt.Errorf("found no loop with 16-byte loads")
+	return 0, fmt.Errorf("found no loop with loads of %d bytes", piece)
 }
 
 // reads reports whether an instruction reads one of the registers. Its first operand is the one that it writes.
