@@ -124,6 +124,7 @@ func TestRowsOfOneColumn(t *testing.T) {
 	const n = 1000
 	for _, l := range losses {
 		a := randomArgs[float32](n)
+		a.Terms = make([]float32, n)
 		rows := Args[float32]{Pred: a.Pred, Target: a.Target, GradPred: make([]float32, n), ByRow: true, Losses: make([]float64, n),
 			ChunkSums: make([]float64, n), Shape: &smoothl1.Shape{Rows: n, Cols: 1}, Upstream: Elements(a.Target)}
 		mustRun(t, l, &rows, "rows")
