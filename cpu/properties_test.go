@@ -22,14 +22,17 @@ func eachType(t *testing.T, f32 func(*testing.T, func(float64) float32), f64 fun
 	t.Run("bfloat16", func(t *testing.T) { bf16(t, smoothl1.ToBF16) })
 }
 
-// eachCall calls f for drawn calls of any form, with their inputs dense if all are to be reachable.
+// eachCall calls f for n valid calls of any form.
 func eachCall[T smoothl1.Float](t *testing.T, from func(float64) T, n int, f func(r *richCase[T], l smoothl1.Loss, a *Args[T], at string)) {
 	valid := 0
 	for seed := uint64(0); valid < n; seed++ {
 		require.Less(t, seed, uint64(20*n))
 		r := &richCase[T]{Rand: rand.New(rand.NewPCG(seed, 11)), from: from}
 		l, a := r.draw()
-		if _, err := RefRun(l, a.clone()); err != nil || r.rows*r.cols > 3000 {
+		if r.rows*r.cols > 3000 {
+			continue
+		}
+		if _, err := RefRun(l, a.clone()); err != nil {
 			continue
 		}
 		valid++
