@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"errors"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -52,6 +53,7 @@ func TestCloseOfABufferWaits(t *testing.T) {
 			x.end()
 			require.NoError(t, <-done)
 		}
+		runtime.KeepAlive(op) // else the device forgets its turns, which are all that the table has of it
 	})
 }
 
