@@ -6,7 +6,7 @@
 // With -update the list is updated from the drawn mutants: new survivors are added without a reason, which must be given by
 // hand; mutants that are caught, or that the PTX no longer has, are removed.
 //
-// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE]
+// usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-rich] [-v] [-update] [-list FILE]
 package main
 
 import (
@@ -36,15 +36,16 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the draw")
 	only := flag.String("operator", "", "draw only mutants of this operator")
 	kernel := flag.String("kernel", "", "draw only mutants of this kernel")
+	rich := flag.Bool("rich", false, "draw also from the rich kernels and those of the types of 16 bits, which takes many times as long")
 	verbose := flag.Bool("v", false, "print every mutant")
 	update := flag.Bool("update", false, "update the list from the drawn mutants")
 	list := flag.String("list", "mutants/survivors.txt", "the list of survivors")
 	flag.Parse()
 	if flag.NArg() != 0 {
-		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-v] [-update] [-list FILE]")
+		fmt.Fprintln(os.Stderr, "usage: mutants [-n 400] [-seed 1] [-operator NAME] [-kernel NAME] [-rich] [-v] [-update] [-list FILE]")
 		os.Exit(2)
 	}
-	ok, err := run(*list, *update, *verbose, func(all []mutant) []mutant { return draw(all, *n, *seed, *only, *kernel) })
+	ok, err := run(*list, *rich, *update, *verbose, func(all []mutant) []mutant { return draw(all, *n, *seed, *only, *kernel) })
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "mutants:", err)
 	}
@@ -71,14 +72,18 @@ const (
 	misjudged  = "the list is wrong" // it is listed as equivalent, but is caught
 )
 
-func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
+func run(list string, rich, update, verbose bool, draw func([]mutant) []mutant) (bool, error) {
 	known, err := readSurvivors(list)
 	if err != nil {
 		return false, err
 	}
 	var everything []mutant
-	for _, t := range kernels.DTypes() {
-		for _, text := range []func(smoothl1.DType) (string, error){kernels.PTX, kernels.RichPTX} {
+	types, texts := []smoothl1.DType{smoothl1.Float32, smoothl1.Float64}, []func(smoothl1.DType) (string, error){kernels.PTX}
+	if rich {
+		types, texts = kernels.DTypes(), append(texts, kernels.RichPTX)
+	}
+	for _, t := range types {
+		for _, text := range texts {
 			ptx, err := text(t)
 			if err != nil {
 				return false, err
@@ -196,7 +201,7 @@ func casesByKernel() map[string][]difftest.Case {
 			add(c)
 		}
 	}
-	for i := range 8000 {
+	for i := range 32000 { // a quarter of them for lean kernels of float32 and float64
 		add(difftest.Random(1, i, 20_000))
 	}
 	return cases

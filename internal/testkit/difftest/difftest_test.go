@@ -40,8 +40,11 @@ func hold(t *testing.T, c Case, columns []Column) {
 	}
 }
 
+// plain reports whether a case is for the lean kernels of float32 or float64.
+func plain(c Case) bool { return c.Lean() && c.DType <= smoothl1.Float64 }
+
 // TestTable runs a part of the fixed cases, with some for each kernel. With -long it runs all of those of lean kernels in float32 and
-// float64 and a third of the others, and checks that the simulated devices have executed all of the PTX that can be executed.
+// float64, and checks that the simulated devices have executed all of the PTX that can be executed.
 func TestTable(t *testing.T) {
 	all, simulated := columns(t)
 	cases, first := Ordered()
@@ -50,7 +53,7 @@ func TestTable(t *testing.T) {
 		every = 16 // a tool such as compute-sanitizer slows the kernels down a hundredfold
 	}
 	for i, c := range cases {
-		if i >= first && i%every != 0 && !(testkit.Long() && (c.Lean() && c.DType <= smoothl1.Float64 || i%3 == 0)) {
+		if i >= first && i%every != 0 && !(testkit.Long() && plain(c)) {
 			continue
 		}
 		hold(t, c, all)
@@ -58,8 +61,10 @@ func TestTable(t *testing.T) {
 	if !testkit.Long() {
 		return
 	}
-	for _, c := range Deep() {
-		hold(t, c, onDevices(all))
+	for i, c := range Deep() {
+		if plain(c) || i%8 == 1 {
+			hold(t, c, onDevices(all))
+		}
 	}
 	if *onlyColumn != "" || timeIsUp() {
 		return
@@ -95,8 +100,10 @@ func TestLarge(t *testing.T) {
 func TestLevels(t *testing.T) {
 	testkit.NeedsLong(t)
 	all, _ := columns(t)
-	for _, c := range Levels() {
-		hold(t, c, onDevices(all))
+	for i, c := range Levels() {
+		if plain(c) || i%24 == 0 {
+			hold(t, c, onDevices(all))
+		}
 	}
 }
 
