@@ -82,11 +82,10 @@ func gather[E any](to *E, x *array, start, n int) {
 	row, col := start/x.cols, start%x.cols
 	size := int(unsafe.Sizeof(*to))
 	if x.step == 0 && x.cols == 4 && col == 0 { // such as one for each box
-		from := unsafe.Add(x.base, row*x.pitch*size)
 		for len(dst) >= 4 {
-			value := *(*E)(from)
+			value := *(*E)(unsafe.Add(x.base, row*x.pitch*size))
 			dst[0], dst[1], dst[2], dst[3] = value, value, value, value
-			dst, from, row = dst[4:], unsafe.Add(from, x.pitch*size), row+1
+			dst, row = dst[4:], row+1
 		}
 	}
 	for len(dst) > 0 {

@@ -188,18 +188,18 @@ func TestEveryOverlapOfBuffers(t *testing.T) {
 				a := sound(t, d, n, out, other)
 				x := allocFor(t, d, other, n)
 				size := x.arrayOf().dtype.Size()
-				parent := allocFor(t, d, out, 3*n)
+				parent := allocFor(t, d, out, 6*n)
 				step := parent.arrayOf().dtype.Size()
 				for shift := -n * step; shift <= n*size; shift += max(step, size) {
 					at, whole := x.arrayOf(), parent.arrayOf()
 					at.parent = whole
 					if whole.host != nil {
-						at.host = unsafe.Add(whole.host, n*step-shift)
+						at.host = unsafe.Add(whole.host, 2*n*step-shift)
 					} else {
-						at.ptr = whole.ptr + driver.Ptr(n*step-shift)
+						at.ptr = whole.ptr + driver.Ptr(2*n*step-shift)
 					}
 					set(a, other, x)
-					set(a, out, part(t, parent, n, 2*n))
+					set(a, out, part(t, parent, 2*n, 3*n))
 					err := op.Run(a)
 					inPlace := shift == 0 && slices.Contains(inputRoles, other) && size == step && a.Index == nil && out != "Losses"
 					if shift == -n*step || shift == n*size || inPlace {
