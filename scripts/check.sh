@@ -14,20 +14,20 @@ step 900 "each instruction set of the CPU" make test-cpu-sets
 step 900 "GOAMD64=v3" make test-v3
 step 1500 "arm64" make test-arm64
 step 1200 "race" make race
-step 120 "PTX is what the source compiles to" make ptx-check
-step 180 "PTX and machine code" make ptxas-check
-step 180 "roofline" make roofline-check
+step 300 "PTX is what the source compiles to" make ptx-check
+step 600 "PTX and machine code" make ptxas-check
+step 420 "roofline" make roofline-check
 step 600 "PTX for newer architectures" make ptx-archs
-step 120 "stand-ins for libcuda" make cuda-symbols-check
+step 240 "stand-ins for libcuda" make cuda-symbols-check
 step 900 "with -tags cuda" make test-cuda LONG=
-step 600 "with -tags cuda, race" make race-cuda
-step 180 "assembly is what its generator writes" make asm-check
+step 900 "with -tags cuda, race" make race-cuda
+step 360 "assembly is what its generator writes" make asm-check
 step 300 "modules for development" make test-modules
 step 240 "Dockerfile" make dockerfile-lint
 step 600 "fuzz" make fuzz SECONDS=6
-step 180 "soak" make soak STEPS=20000
+step 360 "soak" make soak STEPS=20000
 step 600 "mutants" make mutants N=50
-step 420 "bundle" make bundle
-step 360 "bundle: to completion and interrupted, on the simulated device and without a GPU" make bundle-check
+step 600 "bundle" make bundle
+step 600 "bundle: to completion and interrupted, on the simulated device and without a GPU" make bundle-check
 step 600 "one binary that falls back; cross-builds" make fallback-check
 summary

@@ -21,7 +21,8 @@ import (
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
-var architectures = []string{"sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90"}
+// The architectures besides sm_90.
+var architectures = []string{"sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89"}
 
 func main() {
 	if err := run(); err != nil {
@@ -51,8 +52,11 @@ func run() error {
 			return err
 		}
 	}
-	_, code, err := ptxas.Code("sm_90")
+	log, code, err := ptxas.Code("sm_90")
 	if err != nil {
+		return err
+	}
+	if err := checkResources("sm_90", log); err != nil {
 		return err
 	}
 	return checkLoops(code)
