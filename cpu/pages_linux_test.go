@@ -105,6 +105,14 @@ func testRichFences[T smoothl1.Float](t *testing.T) {
 					require.NoError(t, ForwardTerms(smoothl1.Loss{Beta: 0.1}, a), k)
 				}
 			}
+			for _, cols := range []int{2, 3, 4, 8, 16, 48} { // a weight and a mask for each row
+				rows := n / cols
+				a := Args[T]{Pred: x[0][:rows*cols], Target: x[1][:rows*cols], GradPred: x[3][:rows*cols],
+					Weight: fencedSlice[T](memory[2], rows, atEnd), Mask: fencedSlice[uint8](memory[5], rows, atEnd),
+					Shape: &smoothl1.Shape{Rows: rows, Cols: cols, Weight: smoothl1.PerRow(), Mask: smoothl1.PerRow()}}
+				_, err := Run(smoothl1.Loss{Beta: 0.1}, &a)
+				require.NoError(t, err, "%d × %d", rows, cols)
+			}
 		}
 	}
 }

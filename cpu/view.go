@@ -3,6 +3,7 @@ package cpu
 import (
 	"unsafe"
 
+	"github.com/smoothl1/smoothl1/cpu/internal/stage"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
@@ -43,11 +44,6 @@ func (x *array) constant() bool { return x.rows == 1 && (x.step == 0 || x.cols =
 // constantInRows reports whether all elements of a row are the same one.
 func (x *array) constantInRows() bool { return x.colStride == 0 }
 
-// at returns the address of element (r, c).
-func (x *array) at(r, c int) unsafe.Pointer {
-	return unsafe.Add(x.base, (r*x.rowStride+c*x.colStride)*x.size)
-}
-
 // after returns the address of the element that follows the first start, of a dense array.
 func (x *array) after(start int) unsafe.Pointer { return unsafe.Add(x.base, start*x.size) }
 
@@ -77,26 +73,25 @@ func (x *array) scatter(from unsafe.Pointer, start, n int) {
 	}
 }
 
-func gather[E any](to *E, x *array, start, n int) {
+// word is the type of an element that is only moved.
+type word interface {
+	uint8 | uint16 | uint32 | uint64
+}
+
+func gather[E word](to *E, x *array, start, n int) {
 	dst := unsafe.Slice(to, n)
 	row, col := start/x.cols, start%x.cols
 	size := int(unsafe.Sizeof(*to))
-	if x.step == 0 && x.cols == 4 && col == 0 { // such as one for each box
-		for len(dst) >= 4 {
-			value := *(*E)(unsafe.Add(x.base, row*x.pitch*size))
-			dst[0], dst[1], dst[2], dst[3] = value, value, value, value
-			dst, row = dst[4:], row+1
-		}
-	}
 	for len(dst) > 0 {
+		if col == 0 && x.step == 0 && x.pitch == 1 && len(dst) > x.cols { // one for each of several rows
+			stage.Repeat(dst, unsafe.Slice((*E)(unsafe.Add(x.base, row*size)), x.rows-row), x.cols)
+			return
+		}
 		part := dst[:min(len(dst), x.cols-col)]
 		from := unsafe.Add(x.base, (row*x.pitch+col*x.step)*size)
 		switch x.step {
 		case 0:
-			value := *(*E)(from)
-			for i := range part {
-				part[i] = value
-			}
+			repeat(part, copy(part, unsafe.Slice((*E)(from), 1)))
 		case 1:
 			copy(part, unsafe.Slice((*E)(from), len(part)))
 		default:
@@ -104,12 +99,23 @@ func gather[E any](to *E, x *array, start, n int) {
 				part[i] = *(*E)(unsafe.Add(from, i*x.step*size))
 			}
 		}
+		if col == 0 && x.pitch == 0 { // all rows are this one
+			repeat(dst, len(part))
+			return
+		}
 		dst = dst[len(part):]
 		row, col = row+1, 0
 	}
 }
 
-func scatter[E any](from *E, x *array, start, n int) {
+// repeat fills dst with copies of its first n elements.
+func repeat[E any](dst []E, n int) {
+	for n < len(dst) {
+		n += copy(dst[n:], dst[:n])
+	}
+}
+
+func scatter[E word](from *E, x *array, start, n int) {
 	src := unsafe.Slice(from, n)
 	row, col := start/x.cols, start%x.cols
 	size := int(unsafe.Sizeof(*from))
@@ -128,30 +134,51 @@ func scatter[E any](from *E, x *array, start, n int) {
 	}
 }
 
-// choose copies, for n rows from row on, the element of the column that the index names to to.
+// choose copies, for the rows from row on, the element of the column that the index names to to.
 func (x *array) choose(to unsafe.Pointer, index []int32, row int) {
-	for i, column := range index {
-		copyElement(unsafe.Add(to, i*x.size), x.at(row+i, int(column)), x.size)
+	switch x.size {
+	case 2:
+		chooseWords((*uint16)(to), x, index, row)
+	case 4:
+		chooseWords((*uint32)(to), x, index, row)
+	case 8:
+		chooseWords((*uint64)(to), x, index, row)
 	}
 }
 
 // put is the opposite of choose. The other elements of the rows become 0 unless keep is set.
 func (x *array) put(from unsafe.Pointer, index []int32, row, columns int, keep bool) {
-	for i, column := range index {
-		for c := 0; !keep && c < columns; c++ {
-			clear(unsafe.Slice((*byte)(x.at(row+i, c)), x.size))
-		}
-		copyElement(x.at(row+i, int(column)), unsafe.Add(from, i*x.size), x.size)
+	switch x.size {
+	case 2:
+		putWords((*uint16)(from), x, index, row, columns, keep)
+	case 4:
+		putWords((*uint32)(from), x, index, row, columns, keep)
+	case 8:
+		putWords((*uint64)(from), x, index, row, columns, keep)
 	}
 }
 
-func copyElement(to, from unsafe.Pointer, size int) {
-	switch size {
-	case 2:
-		*(*uint16)(to) = *(*uint16)(from)
-	case 4:
-		*(*uint32)(to) = *(*uint32)(from)
-	case 8:
-		*(*uint64)(to) = *(*uint64)(from)
+func chooseWords[E word](to *E, x *array, index []int32, row int) {
+	dst, size := unsafe.Slice(to, len(index)), int(unsafe.Sizeof(*to))
+	at, pitch, step := row*x.rowStride*size, x.rowStride*size, x.colStride*size
+	for i, column := range index {
+		dst[i] = *(*E)(unsafe.Add(x.base, at+int(column)*step))
+		at += pitch
+	}
+}
+
+func putWords[E word](from *E, x *array, index []int32, row, columns int, keep bool) {
+	src, size := unsafe.Slice(from, len(index)), int(unsafe.Sizeof(*from))
+	at, pitch, step := row*x.rowStride*size, x.rowStride*size, x.colStride*size
+	dense := x.rowStride == columns && x.colStride == 1
+	if dense && !keep {
+		clear(unsafe.Slice((*E)(unsafe.Add(x.base, at)), len(index)*columns))
+	}
+	for i, column := range index {
+		for c := 0; !keep && !dense && c < columns; c++ {
+			*(*E)(unsafe.Add(x.base, at+c*step)) = 0
+		}
+		*(*E)(unsafe.Add(x.base, at+int(column)*step)) = src[i]
+		at += pitch
 	}
 }

@@ -30,7 +30,7 @@ func TestOperations(t *testing.T) {
 	w := Workload{Shape: []int{1000, 4}, DType: smoothl1.BFloat16}
 	for name, want := range map[string]int{
 		ForwardNone: 3 * 8000, ForwardReduced: 2 * 8000, Backward: 3 * 8000, ForwardBackward: 3 * 8000,
-		Weighted: 4 * 8000, Masked: 3*8000 + 4000, WeightedMasked: 4*8000 + 4000, Boxes: 3*8000 + 3000,
+		Weighted: 4 * 8000, Masked: 3*8000 + 2*4000, WeightedMasked: 3*8000 + 2*(8000+4000), Boxes: 3*8000 + 2000 + 2*1000,
 		DQNStep: 2000 + 2000 + 8000 + 4000, Copy: 2 * 8000, Combine: 3 * 8000, "unknown": 0,
 	} {
 		assert.Equal(t, want, BytesOf(name, w), name)

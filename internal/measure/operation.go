@@ -115,7 +115,8 @@ func (f *form) lengths(rows, n int) (target, factors int) {
 	return target, factors
 }
 
-// bytes returns the bytes that an operation must move: each operand once, and of pred what the index chooses.
+// bytes returns the bytes that an operation must move: each operand once, of pred what the index chooses, and what a gradient's divisor is
+// counted from once before.
 func (o *operation) bytes(w Workload) int {
 	rows, n, size := w.rows(), w.N(), w.DType.Size()
 	target, factors := o.lengths(rows, n)
@@ -123,10 +124,18 @@ func (o *operation) bytes(w Workload) int {
 	if o.terms || o.gradient {
 		bytes += n * size
 	}
+	each := 0 // bytes of one weight and one byte of the mask
 	if o.weight {
-		bytes += factors * size
+		each += size
 	}
 	if o.mask {
+		each += smoothl1.Uint8.Size()
+	}
+	bytes += factors * each
+	switch {
+	case o.gradient && o.divisor.Weights():
+		bytes += factors * each
+	case o.gradient && o.divisor.Kept():
 		bytes += factors * smoothl1.Uint8.Size()
 	}
 	if o.index {

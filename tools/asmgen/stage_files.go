@@ -42,6 +42,11 @@ func generateStages(_ string, files output) error {
 		fmt.Fprintf(&stubs, "\n// fold%[1]s folds 128 lanes by halves.\n//\n//go:noescape\nfunc fold%[1]s(lanes unsafe.Pointer) (sum float64)\n", set)
 		fmt.Fprintf(&stubs, "\n// count%[1]s counts the bytes that are not 0 among n, a positive multiple of 64.\n//\n//go:noescape\n"+
 			"func count%[1]s(mask unsafe.Pointer, n int) (kept int)\n", set)
+		if set == "AVX2" {
+			emitRepeat(&stager{emitter: &emitter{Context: c, spec: spec{set: set}}})
+			stubs.WriteString("\n// repeatAVX2 stores n > 0 vectors, by count > 0 shuffles in turn, of 32-bit words or of bytes. It reads 32 bytes for each.\n//\n" +
+				"//go:noescape\nfunc repeatAVX2(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool)\n")
+		}
 		var err error
 		if files[fmt.Sprintf("%s/stages_%s_amd64.s", stageFolder, strings.ToLower(set))], err = finish(c); err != nil {
 			return err
@@ -127,6 +132,13 @@ func foldVectors(lanes unsafe.Pointer) (float64, bool) {
 	return 0, false
 }
 
+// repeats reports whether there is a repeat in assembly.
+func repeats() bool { return isa.Current() != isa.Generic }
+
+func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
+	repeatAVX2(dst, x, shuffles, count, n, bytes)
+}
+
 // countVectors counts the bytes that are not 0 among the first done of n.
 func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
 	n &^= 63
@@ -154,6 +166,8 @@ func noDispatchers() string {
 	}
 	b.WriteString("\nfunc fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }\n" +
 		"\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
+		"\nfunc repeats() bool { return false }\n" +
+		"\nfunc repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}\n" +
 		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n")
 	return b.String()
 }

@@ -10153,3 +10153,46 @@ loop:
 	MOVQ      DX, kept+16(FP)
 	VZEROUPPER
 	RET
+
+// func repeatAVX2(dst *byte, x *byte, shuffles *byte, count int, n int, bytes bool)
+// Requires: AVX, AVX2, CMOV
+TEXT ·repeatAVX2(SB), $0-41
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    shuffles+16(FP), DX
+	MOVQ    count+24(FP), BX
+	MOVQ    n+32(FP), SI
+	IMUL3Q  $0x28, BX, BX
+	ADDQ    DX, BX
+	MOVBQZX bytes+40(FP), DI
+	MOVQ    DX, R8
+	TESTQ   DI, DI
+	JNZ     bytes
+
+words:
+	VMOVDQU (R8), Y0
+	VPERMD  (CX), Y0, Y0
+	VMOVDQU Y0, (AX)
+	ADDQ    32(R8), CX
+	ADDQ    $0x20, AX
+	ADDQ    $0x28, R8
+	CMPQ    R8, BX
+	CMOVQEQ DX, R8
+	DECQ    SI
+	JNZ     words
+	VZEROUPPER
+	RET
+
+bytes:
+	VBROADCASTI128 (CX), Y0
+	VPSHUFB        (R8), Y0, Y0
+	VMOVDQU        Y0, (AX)
+	ADDQ           32(R8), CX
+	ADDQ           $0x20, AX
+	ADDQ           $0x28, R8
+	CMPQ           R8, BX
+	CMOVQEQ        DX, R8
+	DECQ           SI
+	JNZ            bytes
+	VZEROUPPER
+	RET

@@ -690,6 +690,11 @@ func foldAVX2(lanes unsafe.Pointer) (sum float64)
 //go:noescape
 func countAVX2(mask unsafe.Pointer, n int) (kept int)
 
+// repeatAVX2 stores n > 0 vectors, by count > 0 shuffles in turn, of 32-bit words or of bytes. It reads 32 bytes for each.
+//
+//go:noescape
+func repeatAVX2(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool)
+
 // copyF32AVX512 is
 //
 //	for each element i:

@@ -880,6 +880,13 @@ func foldVectors(lanes unsafe.Pointer) (float64, bool) {
 	return 0, false
 }
 
+// repeats reports whether there is a repeat in assembly.
+func repeats() bool { return isa.Current() != isa.Generic }
+
+func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
+	repeatAVX2(dst, x, shuffles, count, n, bytes)
+}
+
 // countVectors counts the bytes that are not 0 among the first done of n.
 func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
 	n &^= 63

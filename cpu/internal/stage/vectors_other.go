@@ -129,4 +129,8 @@ func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool
 
 func foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }
 
+func repeats() bool { return false }
+
+func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}
+
 func countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }
