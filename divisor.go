@@ -27,7 +27,8 @@ const (
 // computing type.
 func DivideBy(x float64) Divisor { return Divisor{kind: byNumber, x: x} }
 
-// DivideByKept returns the divisor that is the number of elements that the mask keeps: the mean over them.
+// DivideByKept returns the divisor that is the number of elements that the mask keeps: the mean over them. With a mask for each row,
+// a row that is kept counts as all its elements; for the number of rows use DivideBy.
 func DivideByKept() Divisor { return Divisor{kind: byKept} }
 
 // DivideByWeights returns the divisor that is the canonical sum of the weights of the elements that the mask, if any, keeps: the

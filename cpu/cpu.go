@@ -77,15 +77,16 @@ func Chunks(n int) int { return op.Chunks(max(0, n)) }
 // and their elements lie side by side, as columns of one matrix do.
 type Args[T smoothl1.Float] struct {
 	Pred, Target []T
-	// Weight multiplies the loss term, once it is rounded, and the upstream gradient.
+	// Weight multiplies the loss term, once that is rounded, and the gradients.
 	Weight []T
 	// Mask leaves out the elements where it is 0: their terms, differences and gradients are +0, whatever the other arrays have there.
+	// smoothl1.Bytes makes one of bools.
 	Mask []uint8
 	// Beta is beta, or delta, by element, in place of that of the Loss, which must be valid all the same. An element whose beta is not
 	// valid (negative, NaN, infinite, or 0 for Huber) gets NaN.
 	Beta []T
 	// Index names the column of Pred to compare with the one target of each row. Shape.Cols is the number of columns of Pred and
-	// GradPred; the gradients of other columns are +0.
+	// GradPred; the gradients of other columns are +0, or stay as they are if AccumulatePred is set.
 	Index []int32
 	// Upstream is the gradient of the objective with respect to the loss; the zero value is 1. It scales only the gradients.
 	Upstream Upstream[T]
@@ -100,7 +101,7 @@ type Args[T smoothl1.Float] struct {
 	// ByRow reduces each row: Losses, one for each, receives the losses, and Upstream is that of a row if its view is smoothl1.PerRow.
 	ByRow  bool
 	Losses []float64
-	// ChunkSums, unless nil, receives the Chunks(len(Pred)) chunk sums of the reduced loss; with ByRow those of each row in turn.
+	// ChunkSums, unless nil, receives the chunk sums of the reduced loss, Chunks(n) for n terms; with ByRow those of each row in turn.
 	ChunkSums []float64
 	// Divisor is what a mean divides by; the zero value stands for the number of elements, with ByRow that of a row.
 	Divisor smoothl1.Divisor

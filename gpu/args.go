@@ -10,14 +10,17 @@ import (
 // Args holds the arguments of an operation: its inputs and the outputs that are wanted. cpu.Args has the same fields and ChunkSums, which
 // here is a method of the op. Run does not change an Args, which can be used for any number of calls.
 //
-// Unless Shape says otherwise, all arrays have the length of Pred, but for Index and Losses. A nil buffer is an absent array. Numbers of
-// 16 bits are computed in float32, and rounded once when they are stored. To compute in place, an output of T may be the same
-// buffer, with the same view, as an input of T, if there is no Index; otherwise no output may share an element with another array.
+// Unless Shape says otherwise, all arrays have the length of Pred, but for Index and Losses; with an Index, all but GradPred have one element
+// for each row. A nil buffer is an absent array. Numbers of 16 bits are computed in float32, and rounded once when they are stored.
+//
+// To compute in place, an output of T may be the same buffer, with the same view, as an input of T, if there is no Index. Otherwise no
+// output may overlap another array, unless both have the same strides and their elements lie side by side, as columns of one matrix do.
 type Args[T smoothl1.Float] struct {
 	Pred, Target *Buffer[T]
-	// Weight multiplies the loss term, once it is rounded, and the upstream gradient.
+	// Weight multiplies the loss term, once that is rounded, and the gradients.
 	Weight *Buffer[T]
 	// Mask leaves out the elements where it is 0: their terms, differences and gradients are +0, whatever the other arrays have there.
+	// smoothl1.Bytes makes one of bools.
 	Mask *Buffer[uint8]
 	// Beta is beta, or delta, by element, in place of that of the Loss, which must be valid all the same. An element whose beta is not
 	// valid (negative, NaN, infinite, or 0 for Huber) gets NaN.
@@ -68,7 +71,8 @@ func Number[T smoothl1.Float](g float64) Upstream[T] {
 	return Upstream[T]{kind: upstreamNumber, value: g}
 }
 
-// Elements returns the upstream gradient x of each element.
+// Elements returns the upstream gradient x of each element. A float16 holds at most 65504: a loss scale of 65536 is infinite in an array of
+// F16, though not as a Number.
 func Elements[T smoothl1.Float](x *Buffer[T]) Upstream[T] {
 	return Upstream[T]{kind: upstreamElements, elements: x}
 }

@@ -45,6 +45,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 	pred, err1 := gpu.Upload(dev, rounded)
 	target, err2 := gpu.Upload(dev, targets)
 	grad, err3 := gpu.Alloc[smoothl1.BF16](dev, n)
+	// A float16 scale could be 32768 at most, the largest power of two of its type.
 	scale, err4 := gpu.Upload(dev, []smoothl1.BF16{smoothl1.ToBF16(1024)})
 	crit, err5 := gpu.NewSmoothL1[smoothl1.BF16](dev, loss)
 	if err := errors.Join(err1, err2, err3, err4, err5); err != nil {
