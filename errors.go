@@ -9,7 +9,7 @@ import (
 var (
 	ErrKind        = errors.New("unknown kind of loss")
 	ErrReduction   = errors.New("not a valid reduction here")
-	ErrDType       = errors.New("unknown element type, or not that of the operation")
+	ErrDType       = errors.New("not a valid element type here")
 	ErrBeta        = errors.New("beta out of range")
 	ErrLength      = errors.New("length does not fit")
 	ErrNil         = errors.New("must not be nil")

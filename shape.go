@@ -11,7 +11,8 @@ import "fmt"
 // there is no gradient with respect to an array that does, since it would be a sum.
 type Shape struct {
 	Rows, Cols int
-	// The views of the arrays of the same names in Args. The zero View is dense.
+	// The views of the arrays of the same names in Args. The zero View is dense. A view of an input that is absent, such as a weight that was
+	// forgotten, is an error; one of an output that is not wanted is not, so that one Shape serves several calls.
 	Pred, Target, Weight, Mask, Beta, Upstream, Direction View
 	Terms, Abs, GradPred, GradTarget, Second              View
 }

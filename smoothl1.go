@@ -54,10 +54,10 @@ func (l Loss) Validate(t DType) error {
 func (l Loss) validate(t DType) error {
 	const op = "Loss"
 	if !l.Kind.valid() {
-		return NewArgError(op, "kind", uint8(l.Kind), ErrKind)
+		return NewArgError(op, "kind", uint8(l.Kind), fmt.Errorf("%w: want SmoothL1 or Huber", ErrKind))
 	}
 	if !l.Reduction.valid() {
-		return NewArgError(op, "reduction", uint8(l.Reduction), ErrReduction)
+		return NewArgError(op, "reduction", uint8(l.Reduction), fmt.Errorf("%w: want Mean, Sum or None", ErrReduction))
 	}
 	if t.Computing() == unknown {
 		return NewArgError(op, "dtype", t, ErrDType)

@@ -57,10 +57,10 @@ func TestValidate(t *testing.T) {
 		{smoothl1.Loss{Beta: 1e39}, smoothl1.Float32, smoothl1.ErrBeta, "smoothl1: Loss: beta = 1e+39: beta out of range: is +Inf in float32"},
 		{smoothl1.Loss{Kind: smoothl1.Huber}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = 0: beta out of range: must be positive for the Huber loss"},
 		{smoothl1.Loss{Kind: smoothl1.Huber, Beta: -2}, smoothl1.Float64, smoothl1.ErrBeta, "smoothl1: Loss: delta = -2: beta out of range: must not be negative"},
-		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: unknown kind of loss"},
-		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: not a valid reduction here"},
-		{smoothl1.Loss{}, smoothl1.Uint8, smoothl1.ErrDType, "smoothl1: Loss: dtype = uint8: unknown element type, or not that of the operation"},
-		{smoothl1.Loss{}, 9, smoothl1.ErrDType, "smoothl1: Loss: dtype = DType(9): unknown element type, or not that of the operation"},
+		{smoothl1.Loss{Kind: 2}, smoothl1.Float64, smoothl1.ErrKind, "smoothl1: Loss: kind = 2: unknown kind of loss: want SmoothL1 or Huber"},
+		{smoothl1.Loss{Reduction: 3}, smoothl1.Float64, smoothl1.ErrReduction, "smoothl1: Loss: reduction = 3: not a valid reduction here: want Mean, Sum or None"},
+		{smoothl1.Loss{}, smoothl1.Uint8, smoothl1.ErrDType, "smoothl1: Loss: dtype = uint8: not a valid element type here"},
+		{smoothl1.Loss{}, 9, smoothl1.ErrDType, "smoothl1: Loss: dtype = DType(9): not a valid element type here"},
 	} {
 		err := c.loss.Validate(c.dtype)
 		if c.reason == nil {

@@ -226,7 +226,7 @@ func TestRun(t *testing.T) {
 	_, err := Run[float32](smoothl1.Loss{}, nil)
 	require.ErrorIs(t, err, smoothl1.ErrNil)
 	_, err = Run(smoothl1.Loss{Beta: 1}, &Args[float32]{Upstream: Number[float32](1)})
-	require.EqualError(t, err, "smoothl1: Run: upstream = a number: is not used by this operation: it computes only the reduced loss")
+	require.EqualError(t, err, "smoothl1: Run: upstream = a number: is not used by this operation: there is no gradPred, gradTarget or second")
 	_, err = Run(smoothl1.Loss{Beta: 1}, &Args[float32]{Terms: []float32{}, NoLoss: true, Divisor: smoothl1.DivideBy(2)})
 	require.ErrorIs(t, err, smoothl1.ErrUnused)
 }

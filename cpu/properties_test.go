@@ -68,15 +68,12 @@ func sameOutputs[T smoothl1.Float](t *testing.T, got, want *Args[T], value, want
 
 func testMaskOfOnes[T smoothl1.Float](t *testing.T, from func(float64) T) {
 	eachCall(t, from, 60, func(r *richCase[T], l smoothl1.Loss, a *Args[T], at string) {
-		a.Mask = nil
+		a.Mask, a.Shape.Mask = nil, smoothl1.View{}
 		if a.Divisor.Kept() {
 			a.Divisor = smoothl1.Divisor{}
 		}
 		want, masked := a.clone(), a.clone()
 		masked.Mask = filled(r.rows*r.cols, uint8(1+r.IntN(255)))
-		s := *a.Shape
-		s.Mask = smoothl1.View{}
-		masked.Shape = &s
 		if a.Divisor.IsZero() && l.Reduction == smoothl1.Mean && r.IntN(2) == 0 {
 			masked.Divisor = smoothl1.DivideByKept()
 		}
@@ -94,6 +91,7 @@ func testWeightOfOnes[T smoothl1.Float](t *testing.T, from func(float64) T) {
 	wide := smoothl1.DTypeOf[T]() == smoothl1.Float64
 	eachCall(t, from, 60, func(r *richCase[T], l smoothl1.Loss, a *Args[T], at string) {
 		a.Weight, a.Divisor, a.Upstream = nil, smoothl1.Divisor{}, Number[T](0.7)
+		a.Shape.Weight, a.Shape.Upstream = smoothl1.View{}, smoothl1.View{}
 		if a.GradPred == nil && a.GradTarget == nil && a.Second == nil {
 			a.Upstream = Upstream[T]{}
 		}

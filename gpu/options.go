@@ -55,7 +55,7 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 		switch o.kind {
 		case optMaxBlocks:
 			if o.count <= 0 {
-				return smoothl1.NewArgError(op, "maxBlocks", o.count, smoothl1.ErrCount)
+				return smoothl1.NewArgError(op, "maxBlocks", o.count, fmt.Errorf("%w: want at least 1", smoothl1.ErrCount))
 			}
 			c.maxBlocks = o.count
 		case optStream:

@@ -79,7 +79,7 @@ func TestUnusedArgumentsAreRefused(t *testing.T) {
 			{op, func(a *Args[float32]) { a.Losses = losses }, smoothl1.ErrUnused, "losses", "given"},
 			{op, func(a *Args[float32]) { a.ByRow = true }, smoothl1.ErrNil, "losses", "nil"},
 			{op, func(a *Args[float32]) { a.ByRow, a.NoLoss, a.Terms = true, true, b.grad }, smoothl1.ErrUnused, "byRow", true},
-			{none, func(a *Args[float32]) { a.Losses, a.Terms, a.ByRow = losses, b.grad, true }, smoothl1.ErrUnused, "losses", "given"},
+			{none, func(a *Args[float32]) { a.Losses, a.Terms, a.ByRow = losses, b.grad, true }, smoothl1.ErrReduction, "reduction", smoothl1.None},
 			{none, func(a *Args[float32]) { a.GradPred, a.ByRow = b.grad, true }, smoothl1.ErrReduction, "reduction", smoothl1.None},
 			{none, func(*Args[float32]) {}, smoothl1.ErrNil, "outputs", "nil"},
 			{op, func(a *Args[float32]) { a.NoLoss, a.Terms, a.Divisor = true, b.grad, smoothl1.DivideBy(2) }, smoothl1.ErrUnused, "divisor", 2},

@@ -93,7 +93,7 @@ func TestUnknownType(t *testing.T) {
 	require.ErrorIs(t, err, smoothl1.ErrDType)
 	_, err = PTX(unknown)
 	require.ErrorIs(t, err, smoothl1.ErrDType)
-	assert.EqualError(t, err, "smoothl1: PTX: dtype = DType(200): unknown element type, or not that of the operation: there are kernels for [float32 float64 float16 bfloat16]")
+	assert.EqualError(t, err, "smoothl1: PTX: dtype = DType(200): not a valid element type here: there are kernels for [float32 float64 float16 bfloat16]")
 	assert.Empty(t, Of(unknown))
 	assert.Empty(t, RichOf(unknown))
 	for _, v := range All() {

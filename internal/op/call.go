@@ -169,11 +169,31 @@ func (c *Call) putView(r Role, address uint64, n int) Found {
 	if want < 0 || n == want {
 		return 1 << r
 	}
-	reason := fmt.Errorf("%w: %d × %d elements, %v, have %d", smoothl1.ErrLength, rows, cols, view, want)
+	reason := fmt.Errorf("%w: %d × %d elements, %v, have %d%s", smoothl1.ErrLength, rows, cols, view, want, c.remedy(r, view, n))
 	if r == RoleChunkSums {
 		reason = fmt.Errorf("%w: the call has %d", smoothl1.ErrLength, want)
 	}
 	return c.misfit(r, "len("+r.String()+")", n, reason)
+}
+
+// remedy says what may be meant by an array of n elements that does not have the length of its view.
+func (c *Call) remedy(r Role, view smoothl1.View, n int) string {
+	rows, cols := c.Dims(r)
+	switch {
+	case c.shape == nil:
+		return "; without a Shape there is one row"
+	case rows == 0 || cols == 0:
+		return "; set the Rows and Cols of the Shape"
+	case view != smoothl1.View{} || r.IsOutput() || r == RolePred || r == RoleIndex:
+		return ""
+	case n == rows:
+		return "; for one for each row, set shape." + r.field() + " to PerRow()"
+	case n == cols:
+		return "; for one for each column, set shape." + r.field() + " to PerColumn()"
+	case n == 1:
+		return "; for one for all, set shape." + r.field() + " to Single()"
+	}
+	return ""
 }
 
 // ChunkCount returns the number of chunk sums of the call.

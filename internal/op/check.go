@@ -17,6 +17,9 @@ const (
 // is None or NoLoss is set. Arguments that the pass would not use are refused. As everywhere here, name is the operation's name for errors.
 func (c *Call) Choose(name string) (Pass, error) {
 	given := c.Has.Given()
+	if c.ByRow && c.Reduction == smoothl1.None {
+		return 0, smoothl1.NewArgError(name, "reduction", c.Reduction, fmt.Errorf("%w: byRow takes mean or sum", smoothl1.ErrReduction))
+	}
 	loss := c.Reduction != smoothl1.None && !c.NoLoss
 	var p Pass
 	switch {
@@ -31,27 +34,27 @@ func (c *Call) Choose(name string) (Pass, error) {
 	default:
 		return 0, smoothl1.NewArgError(name, "outputs", "nil", fmt.Errorf("%w: no terms, gradients or reduced loss requested", smoothl1.ErrNil))
 	}
-	unused := func(arg string, value any) error {
-		return smoothl1.NewArgError(name, arg, value, fmt.Errorf("%w: %s", smoothl1.ErrUnused, p.gives()))
-	}
 	without := func(arg string, value any, what string) error {
 		return smoothl1.NewArgError(name, arg, value, fmt.Errorf("%w: there is no %s", smoothl1.ErrUnused, what))
 	}
+	const derivative, reduced = "gradPred, gradTarget or second", "reduced loss"
 	switch extra := given &^ used[p]; {
-	case extra != 0:
-		return 0, unused(extra.First().String(), "given")
+	case extra.Has(RoleUpstream):
+		return 0, without("upstream", "given", derivative)
 	case c.Upstream && !p.Differentiates():
-		return 0, unused("upstream", "a number")
+		return 0, without("upstream", "a number", derivative)
+	case given.Has(RoleDirection) && !given.Has(RoleSecond):
+		return 0, without("direction", "given", "second")
+	case extra != 0:
+		return 0, without(extra.First().String(), "given", reduced)
 	case p == Terms && !c.Divisor.IsZero():
-		return 0, unused("divisor", c.Divisor)
+		return 0, without("divisor", c.Divisor, reduced+" or gradient")
 	case p == Terms && c.ByRow:
-		return 0, unused("byRow", true)
+		return 0, without("byRow", true, reduced+" or gradient")
 	case c.AccumulatePred && !given.Has(RoleGradPred):
 		return 0, without("accumulatePred", true, "gradPred")
 	case c.AccumulateTarget && !given.Has(RoleGradTarget):
 		return 0, without("accumulateTarget", true, "gradTarget")
-	case given.Has(RoleDirection) && !given.Has(RoleSecond):
-		return 0, without("direction", "given", "second")
 	case given.Has(RoleLosses) && !c.ByRow:
 		return 0, smoothl1.NewArgError(name, "losses", "given", fmt.Errorf("%w: byRow is not set", smoothl1.ErrUnused))
 	}
@@ -157,13 +160,16 @@ func (c *Call) refuse(name string, p Pass, given Set[Role]) error {
 		}
 		n := int(c.arrays[r].to-c.arrays[r].from) / r.Size(c.Size)
 		want := fmt.Sprintf("pred has %d", c.N)
-		if r == RoleChunkSums {
+		switch {
+		case r == RoleChunkSums:
 			want = fmt.Sprintf("%d elements have %d", c.N, Chunks(c.N))
+		case n > 0 && n < c.N && c.N%n == 0 && !r.IsOutput():
+			want += "; one for each row or column, or one for all, takes a Shape"
 		}
 		return smoothl1.NewArgError(name, "len("+r.String()+")", n, fmt.Errorf("%w: %s", smoothl1.ErrLength, want))
 	}
 	if c.Views != nil {
-		if err := c.refuseViews(name, given); err != nil {
+		if err := c.refuseViews(name, p, given); err != nil {
 			return err
 		}
 	}
@@ -173,8 +179,15 @@ func (c *Call) refuse(name string, p Pass, given Set[Role]) error {
 	return c.refuseDivisor(name, p, given)
 }
 
-// refuseViews returns an error if the view of an output, or of an array with respect to which there is a gradient, repeats elements.
-func (c *Call) refuseViews(name string, given Set[Role]) error {
+// refuseViews returns an error if the view of an output, or of an array with respect to which there is a gradient, repeats elements, or if
+// there is a view of an input without the input.
+func (c *Call) refuseViews(name string, p Pass, given Set[Role]) error {
+	for rest := used[p] &^ outputs &^ given; rest != 0; rest &= rest - 1 {
+		r := rest.First()
+		if v := c.view(r); v != (smoothl1.View{}) {
+			return smoothl1.NewArgError(name, "shape."+r.field(), v, fmt.Errorf("%w: there is no %s", smoothl1.ErrUnused, r.array()))
+		}
+	}
 	for rest := given & outputs; rest != 0; rest &= rest - 1 {
 		r := rest.First()
 		rows, cols := c.Dims(r)

@@ -71,6 +71,9 @@ func TestEveryChoice(t *testing.T) {
 		bad := useless(c)
 		var e *smoothl1.ArgError
 		switch {
+		case c.ByRow && c.Reduction == smoothl1.None:
+			require.ErrorIs(t, err, smoothl1.ErrReduction, "%+v", c)
+			return
 		case !loss && !terms && !derived:
 			require.ErrorIs(t, err, smoothl1.ErrNil, "%+v", c)
 			return
@@ -110,18 +113,20 @@ func TestUselessArguments(t *testing.T) {
 		given Set[Role]
 		text  string
 	}{
-		{Call{}, SetOf(RoleUpstream), "upstream = given: is not used by this operation: it computes only the reduced loss"},
-		{Call{Upstream: true}, 0, "upstream = a number: is not used by this operation: it computes only the reduced loss"},
-		{Call{}, SetOf(RoleDirection), "direction = given: is not used by this operation: it computes only the reduced loss"},
+		{Call{}, SetOf(RoleUpstream), "upstream = given: is not used by this operation: there is no gradPred, gradTarget or second"},
+		{Call{Upstream: true}, 0, "upstream = a number: is not used by this operation: there is no gradPred, gradTarget or second"},
+		{Call{NoLoss: true}, SetOf(RoleUpstream, RoleTerms), "upstream = given: is not used by this operation: there is no gradPred, gradTarget or second"},
+		{Call{}, SetOf(RoleDirection), "direction = given: is not used by this operation: there is no second"},
 		{Call{}, SetOf(RoleDirection, RoleGradPred), "direction = given: is not used by this operation: there is no second"},
 		{Call{}, SetOf(RoleLosses), "losses = given: is not used by this operation: byRow is not set"},
-		{Call{NoLoss: true}, SetOf(RoleLosses, RoleTerms), "losses = given: is not used by this operation: it computes only loss terms"},
-		{Call{NoLoss: true}, SetOf(RoleChunkSums, RoleSecond), "chunkSums = given: is not used by this operation: it computes only gradients"},
+		{Call{NoLoss: true}, SetOf(RoleLosses, RoleTerms), "losses = given: is not used by this operation: there is no reduced loss"},
+		{Call{NoLoss: true}, SetOf(RoleChunkSums, RoleGradPred), "chunkSums = given: is not used by this operation: there is no reduced loss"},
 		{Call{AccumulatePred: true}, SetOf(RoleGradTarget), "accumulatePred = true: is not used by this operation: there is no gradPred"},
 		{Call{AccumulateTarget: true}, SetOf(RoleGradPred), "accumulateTarget = true: is not used by this operation: there is no gradTarget"},
-		{Call{NoLoss: true, Divisor: smoothl1.DivideByKept()}, SetOf(RoleAbs), "divisor = kept: is not used by this operation: it computes only loss terms"},
-		{Call{NoLoss: true, ByRow: true}, SetOf(RoleTerms), "byRow = true: is not used by this operation: it computes only loss terms"},
+		{Call{NoLoss: true, Divisor: smoothl1.DivideByKept()}, SetOf(RoleAbs), "divisor = kept: is not used by this operation: there is no reduced loss or gradient"},
+		{Call{NoLoss: true, ByRow: true}, SetOf(RoleTerms), "byRow = true: is not used by this operation: there is no reduced loss or gradient"},
 		{Call{NoLoss: true}, SetOf(RoleWeight), "outputs = nil: must not be nil: no terms, gradients or reduced loss requested"},
+		{Call{Reduction: smoothl1.None, ByRow: true}, SetOf(RoleTerms), "reduction = none: not a valid reduction here: byRow takes mean or sum"},
 	} {
 		c.call.Has = Found(c.given)
 		_, err := c.call.Choose("Op")

@@ -35,9 +35,3 @@ func (p Pass) Reduces() bool { return p == Forward || p == ForwardBackward }
 
 // Differentiates reports whether the pass computes gradients.
 func (p Pass) Differentiates() bool { return p == Backward || p == ForwardBackward }
-
-// gives returns what the pass computes, for errors.
-func (p Pass) gives() string {
-	return [Passes]string{"it computes only loss terms", "it computes only the reduced loss", "it computes only gradients",
-		"it computes the reduced loss and gradients"}[p]
-}

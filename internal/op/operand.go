@@ -1,6 +1,9 @@
 package op
 
-import "math/bits"
+import (
+	"math/bits"
+	"strings"
+)
 
 // A Role is the role of an array in an operation.
 type Role uint8
@@ -69,6 +72,20 @@ const (
 
 // String returns the name of the role's field of Args with a lower-case initial, such as "gradPred".
 func (r Role) String() string { return operands[r].name }
+
+// field returns the name of the role's field of Args and Shape.
+func (r Role) field() string {
+	name := r.String()
+	return strings.ToUpper(name[:1]) + name[1:]
+}
+
+// array names the array of the role, as distinct from a number.
+func (r Role) array() string {
+	if r == RoleUpstream {
+		return "array of upstream gradients"
+	}
+	return r.String()
+}
 
 // IsOutput reports whether operations write the array.
 func (r Role) IsOutput() bool { return operands[r].output }
