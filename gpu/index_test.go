@@ -132,3 +132,78 @@ func TestIndexOutOfRangeOfAnEarlierCall(t *testing.T) {
 	require.NoError(t, err)
 	assert.Equal(t, 3.0, value)
 }
+
+// Calls that nobody has waited for share the place of their faults: the error does not say what is wrong of one of them.
+func TestIndexOutOfRangeOfCallsThatDiffer(t *testing.T) {
+	d, err := Open(On(sim.New(sim.Seed(1))))
+	require.NoError(t, err)
+	defer d.Close()
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+	require.NoError(t, op.Run(indexed(t, d, true)))
+	wide := indexed(t, d, false)
+	wide.Shape.Cols, wide.GradPred = 5, nil
+	wide.Pred, err = Upload(d, make([]float32, 20))
+	require.NoError(t, err)
+	require.NoError(t, op.Run(wide))
+	_, err = op.Value()
+	require.EqualError(t, err, "smoothl1: Run: index[2] = 3: index out of range in one of the calls since the last wait")
+	require.NoError(t, op.Run(wide))
+	value, err := op.Value()
+	require.NoError(t, err)
+	assert.Zero(t, value)
+}
+
+// A loss is lost by an index of its own call, whatever call on the op computes no loss after it, and by no other's.
+func TestIndexOutOfRangeOfACallWithoutLoss(t *testing.T) {
+	d, err := Open(On(sim.New(sim.Seed(1))))
+	require.NoError(t, err)
+	defer d.Close()
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+	run := func(stray, loss bool) {
+		a := indexed(t, d, stray)
+		a.NoLoss = !loss
+		require.NoError(t, op.Run(a))
+	}
+	run(false, true)
+	run(true, false)
+	_, err = op.Value()
+	require.EqualError(t, err, strayText)
+	value, err := op.Value()
+	require.NoError(t, err, "the loss is a good one")
+	assert.Equal(t, (2.5+3.5+7.5+11.5)/4, value)
+
+	run(true, true)
+	require.EqualError(t, d.Wait(), strayText)
+	run(false, false)
+	_, err = op.Value()
+	require.EqualError(t, err, strayText, "the loss is not")
+	_, err = op.Value()
+	require.ErrorIs(t, err, smoothl1.ErrNoValue)
+}
+
+// Whoever waits hears of the faults of its stream, and takes none away from those that wait for later calls.
+func TestIndexOutOfRangeOnTwoStreams(t *testing.T) {
+	d, err := Open(On(sim.New(sim.Seed(1))))
+	require.NoError(t, err)
+	defer d.Close()
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+	one, err := d.NewStream()
+	require.NoError(t, err)
+	two, err := d.NewStream()
+	require.NoError(t, err)
+	stray, sound := indexed(t, d, true), indexed(t, d, false)
+	require.NoError(t, d.Wait())
+	require.NoError(t, op.Run(stray, OnStream(one)))
+	require.NoError(t, op.Run(sound, OnStream(two)))
+	require.EqualError(t, one.Wait(), strayText)
+	require.EqualError(t, two.Wait(), strayText, "its call may have had one, too")
+	require.NoError(t, one.Wait())
+	require.NoError(t, two.Wait())
+
+	done := d.turnsQueued()
+	require.NoError(t, op.Run(stray, OnStream(one)))
+	require.NoError(t, d.wait(one.handle()))
+	require.EqualError(t, d.reportIndices(one.handle(), done), strayText, "a call that was queued while another waited")
+	require.EqualError(t, one.Wait(), strayText)
+	require.NoError(t, one.Wait())
+}

@@ -27,7 +27,13 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if err := s.prepare(o, need, c.stream); err != nil {
 		return err
 	}
+	if need.fault {
+		s.dev.expect(s.scratch.fault, o.name, o.call.Actions, o.pass.Reduces(), c.stream.handle())
+	}
 	err := s.start(o, c)
+	if need.fault {
+		s.dev.queued(s.scratch.fault)
+	}
 	s.ticketDirty = err != nil
 	if marked := s.mark(c.stream); err == nil {
 		err = marked
@@ -80,14 +86,11 @@ func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 	if err := s.scratch.grow(s.dev, need.sums, need.divisor); err != nil {
 		return err
 	}
-	if need.fault {
-		if s.scratch.fault == nil {
-			var err error
-			if s.scratch.fault, err = newIndexFault(s.dev); err != nil {
-				return err
-			}
+	if need.fault && s.scratch.fault == nil {
+		var err error
+		if s.scratch.fault, err = newIndexFault(s.dev); err != nil {
+			return err
 		}
-		s.dev.expect(s.scratch.fault, o.name, o.call.Actions, on.handle())
 	}
 	if s.ticketDirty {
 		return s.scratch.clear(s.dev, on.handle())

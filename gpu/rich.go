@@ -153,7 +153,7 @@ func (s *SmoothL1[T]) packRich(o *operands) {
 		p.Value = o.address(op.RoleLosses)
 	}
 	if p.Index != 0 {
-		p.Fault = uint64(s.scratch.fault.memory.at)
+		p.Fault = uint64(s.scratch.fault.at(o.pass.Reduces()))
 	}
 	p.Arrange(o.call.Size)
 }

@@ -109,10 +109,11 @@ func (d *Device) Wait() error {
 
 // waitAndReport is wait, and reports indices that were out of range.
 func (d *Device) waitAndReport(s driver.Stream) error {
+	done := d.turnsQueued()
 	if err := d.wait(s); err != nil || d.drv == nil {
 		return err
 	}
-	return d.reportIndices(s)
+	return d.reportIndices(s, done)
 }
 
 func (d *Device) wait(s driver.Stream) error {
@@ -140,7 +141,8 @@ func (s *Stream) Close() error {
 	if !first || s.held == nil {
 		return nil
 	}
-	return errors.Join(s.dev.giveBack(s.held), s.dev.reportIndices(s.s))
+	done := s.dev.turnsQueued()
+	return errors.Join(s.dev.giveBack(s.held), s.dev.reportIndices(s.s, done))
 }
 
 // handle returns the driver's stream; a nil stream is the default one.

@@ -101,11 +101,11 @@ func (b *Buffer[T]) copyOut(x []T, on driver.Stream) error {
 		copy(x, b.slice())
 		return nil
 	}
-	raw := rawBytes(x)
+	raw, done := rawBytes(x), b.dev.turnsQueued()
 	if err := b.dev.drv.CopyOut(raw, b.ptr, on); err != nil {
 		return opError("copy from the device", "", len(raw), err)
 	}
-	if err := b.dev.reportIndices(on); err != nil {
+	if err := b.dev.reportIndices(on, done); err != nil {
 		return err
 	}
 	if bigEndian {

@@ -77,7 +77,10 @@ func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	if err == nil && s.scratch.fault != nil {
 		err = s.dev.reportIndex(s.scratch.fault)
 		if lost := s.dev.indexError(s.scratch.fault); lost != nil && s.indexed { // whoever has heard of it
-			s.hasValue, err = false, lost
+			s.hasValue = false
+			if err == nil {
+				err = lost
+			}
 		}
 	}
 	return err
