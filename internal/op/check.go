@@ -127,7 +127,7 @@ func (c *Call) compatible(out, other Role, given Set[Role]) bool {
 		v, w := &c.Views[out], &c.Views[other]
 		rows, cols := c.Dims(out)
 		otherRows, otherCols := c.Dims(other)
-		alike = v.RowStride == w.RowStride && v.ColStride == w.ColStride && rows == otherRows && cols == otherCols
+		alike = (v.RowStride == w.RowStride || rows <= 1) && (v.ColStride == w.ColStride || cols <= 1) && rows == otherRows && cols == otherCols
 		if distance := int(b.from - a.from); alike && distance != 0 && distance%size == 0 {
 			return v.apart(distance/size, rows, cols)
 		}

@@ -191,6 +191,36 @@ func TestColumnsOfOneMatrix(t *testing.T) {
 	assert.NoError(t, inMemory(s, Backward, false, map[Role]int{RolePred: 0, RoleGradPred: 0, RoleTarget: 100}, map[Role]int{RolePred: 10, RoleGradPred: 10, RoleTarget: 5}))
 }
 
+// The stride between the rows of a single row, and that between the columns of a single column, lead nowhere.
+func TestInPlaceOfASingleRowOrColumn(t *testing.T) {
+	for _, c := range []struct {
+		rows, cols int
+		pred, out  smoothl1.View
+		sound      bool
+	}{
+		{1, 4, smoothl1.View{}, smoothl1.PerColumn(), true}, {1, 4, smoothl1.Strided(0, 9, 1), smoothl1.View{}, true},
+		{4, 1, smoothl1.View{}, smoothl1.PerRow(), true}, {4, 1, smoothl1.Strided(0, 1, 9), smoothl1.View{}, true},
+		{1, 1, smoothl1.Single(), smoothl1.View{}, true}, {1, 1, smoothl1.Strided(0, 7, -3), smoothl1.Strided(0, -7, 3), true},
+		{1, 4, smoothl1.Strided(0, 1, 1), smoothl1.Strided(3, 1, -1), false}, {4, 1, smoothl1.Strided(0, 1, 1), smoothl1.Strided(3, -1, 1), false},
+		{1, 4, smoothl1.Strided(0, 4, 1), smoothl1.Strided(1, 9, 1), false}, {2, 2, smoothl1.Strided(0, 2, 1), smoothl1.Strided(0, 1, 2), false},
+	} {
+		s := &smoothl1.Shape{Rows: c.rows, Cols: c.cols, Pred: c.pred, GradPred: c.out}
+		length := func(v smoothl1.View) int {
+			if n := v.Len(c.rows, c.cols); n >= 0 {
+				return n
+			}
+			return 5
+		}
+		err := inMemory(s, Backward, false, map[Role]int{RolePred: 0, RoleGradPred: 0, RoleTarget: 100},
+			map[Role]int{RolePred: length(c.pred), RoleGradPred: length(c.out), RoleTarget: c.rows * c.cols})
+		if c.sound {
+			assert.NoError(t, err, "%+v", c)
+		} else {
+			refused(t, err, smoothl1.ErrOverlap, "gradPred")
+		}
+	}
+}
+
 // TestViewsThatOverlap draws views in a small memory, and compares what is allowed with the elements that they have in common.
 func TestViewsThatOverlap(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
