@@ -8,7 +8,7 @@ import "fmt"
 // With an index, pred and its gradient have Cols columns, of which the index chooses one in each row; all other arrays have one column.
 //
 // A view of an array that repeats elements, such as PerRow, spares the memory for copies of them. An output must not repeat elements, and
-// there is no gradient with respect to an array that does, since it would be a sum.
+// there is no gradient or second derivative with respect to an array that does, since it would be a sum.
 type Shape struct {
 	Rows, Cols int
 	// The views of the arrays of the same names in Args. The zero View is dense. A view of an input that is absent, such as a weight that was

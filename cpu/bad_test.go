@@ -132,7 +132,7 @@ func TestBadArguments(t *testing.T) {
 		{func(_ *smoothl1.Loss, a *Args[float32]) {
 			a.Shape.Target, a.Target = smoothl1.PerColumn(), a.Target[:5]
 		}, smoothl1.ErrRepeat,
-			"target = one per column: repeats elements: its gradient would be a sum"},
+			"target = one per column: repeats elements: its derivative would be a sum"},
 		{func(_ *smoothl1.Loss, a *Args[float32]) { a.Abs = a.Terms }, smoothl1.ErrOverlap, "abs = in the memory of terms: overlapping memory would corrupt the result"},
 		{func(_ *smoothl1.Loss, a *Args[float32]) {
 			a.Terms, a.Shape.Terms = a.Pred, smoothl1.Strided(29, -5, -1)

@@ -92,8 +92,9 @@ func TestEvalRefusesOperands(t *testing.T) {
 	}{
 		{"@p.npy @column.npy", 1, "column.npy has the shape [3], but DIR/p.npy has [2 3]: the shapes must be equal, nothing is broadcast without --broadcast"},
 		{"@p.npy @four.npy --broadcast", 1, "--broadcast: DIR/four.npy has the shape [4], and DIR/p.npy [2 3]: their dimensions must be equal or 1"},
-		{"@p.npy @column.npy --broadcast --grad-target=@g.npy", 1, "--grad-target DIR/g.npy: TARGET DIR/column.npy has the shape [3], which is repeated to [2 3]: its gradient would be a sum"},
+		{"@p.npy @column.npy --broadcast --grad-target=@g.npy", 1, "--grad-target DIR/g.npy: TARGET DIR/column.npy has the shape [3], which is repeated to [2 3]: its derivative would be a sum"},
 		{"@column.npy @t.npy --broadcast --grad-pred=@g.npy", 1, "--grad-pred DIR/g.npy: PRED DIR/column.npy has the shape [3], which is repeated to [2 3]"},
+		{"@column.npy @t.npy --broadcast --direction=@p.npy --second=@g.npy", 1, "--second DIR/g.npy: PRED DIR/column.npy has the shape [3], which is repeated to [2 3]"},
 		{"@long.npy @high.npy --broadcast", 1, "--broadcast: DIR/long.npy and DIR/high.npy: "},
 		{"@p.npy @t.npy --weight=@four.npy", 1, "--weight DIR/four.npy has the shape [4], which cannot be repeated to [2 3]: its dimensions must be equal or 1"},
 		{"@p.npy @t.npy --weight=@row.npy", 1, "--weight DIR/row.npy has the shape [2], which cannot be repeated to [2 3]"},

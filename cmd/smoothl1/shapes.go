@@ -185,9 +185,9 @@ func (p *plan) refuseSums(e *evaluation, in *opened) error {
 	for _, of := range []struct {
 		input
 		output
-	}{{inPred, outGradPred}, {inTarget, outGradTarget}} {
+	}{{inPred, outGradPred}, {inTarget, outGradTarget}, {inPred, outSecond}} {
 		if e.writes(of.output) && p.in[of.input].repeats() {
-			return fmt.Errorf("%v %s: %v %s has the shape %v, which is repeated to %v: its gradient would be a sum",
+			return fmt.Errorf("%v %s: %v %s has the shape %v, which is repeated to %v: its derivative would be a sum",
 				of.output, e.out[of.output].name, of.input, in.name(of.input), in.shape(of.input), p.in[of.input].dims)
 		}
 	}

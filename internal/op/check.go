@@ -196,14 +196,14 @@ func (c *Call) refuseViews(name string, p Pass, given Set[Role]) error {
 		}
 		of := RolePred
 		switch r {
-		case RoleGradPred:
+		case RoleGradPred, RoleSecond:
 		case RoleGradTarget:
 			of = RoleTarget
 		default:
 			continue
 		}
 		if rows, cols := c.Dims(of); c.Views[of].Repeats(rows, cols) {
-			return smoothl1.NewArgError(name, of.String(), c.view(of), fmt.Errorf("%w: its gradient would be a sum", smoothl1.ErrRepeat))
+			return smoothl1.NewArgError(name, of.String(), c.view(of), fmt.Errorf("%w: its derivative would be a sum", smoothl1.ErrRepeat))
 		}
 	}
 	return nil

@@ -81,7 +81,7 @@ func TestEveryViewIsChecked(t *testing.T) {
 				refused(t, err, smoothl1.ErrRepeat, r.String())
 				rule := "an output must not"
 				if !r.IsOutput() {
-					rule = "its gradient would be a sum"
+					rule = "its derivative would be a sum"
 				}
 				assert.EqualError(t, err, "smoothl1: Op: "+r.String()+" = "+view.view.String()+": repeats elements: "+rule)
 			} else {
@@ -125,14 +125,19 @@ func TestGradientsOfRepeatedInputs(t *testing.T) {
 		{smoothl1.Single(), smoothl1.View{}, RoleGradTarget, ""}, {smoothl1.Single(), smoothl1.View{}, RoleGradPred, "pred"},
 		{smoothl1.View{}, smoothl1.PerRow(), RoleGradPred, ""}, {smoothl1.View{}, smoothl1.PerRow(), RoleGradTarget, "target"},
 		{smoothl1.Single(), smoothl1.Single(), RoleTerms, ""},
+		{smoothl1.PerColumn(), smoothl1.View{}, RoleSecond, "pred"}, {smoothl1.View{}, smoothl1.PerColumn(), RoleSecond, ""},
 	} {
 		s := &smoothl1.Shape{Rows: 3, Cols: 4, Pred: c.pred, Target: c.target}
 		p := Backward
 		if c.out == RoleTerms {
 			p = Terms
 		}
-		err := inMemory(s, p, false, map[Role]int{RolePred: 0, RoleTarget: 100, c.out: 200},
-			map[Role]int{RolePred: c.pred.Len(3, 4), RoleTarget: c.target.Len(3, 4), c.out: 12})
+		offsets := map[Role]int{RolePred: 0, RoleTarget: 100, c.out: 200}
+		lengths := map[Role]int{RolePred: c.pred.Len(3, 4), RoleTarget: c.target.Len(3, 4), c.out: 12}
+		if c.out == RoleSecond {
+			offsets[RoleDirection], lengths[RoleDirection] = 300, 12
+		}
+		err := inMemory(s, p, false, offsets, lengths)
 		if c.refused == "" {
 			assert.NoError(t, err)
 		} else {

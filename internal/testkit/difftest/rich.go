@@ -152,6 +152,9 @@ func (c *Case) draw(r *rand.Rand) {
 			c.Forms[x] = Absent
 		}
 	}
+	if c.Forms[op.RoleSecond] != Absent && c.Forms[op.RolePred] >= PerRow {
+		c.Forms[op.RolePred] = Dense // its second derivatives would be sums
+	}
 	if c.Op == ForwardTerms {
 		return
 	}
