@@ -117,13 +117,13 @@ func (s *SmoothL1[T]) check(o *operands, name string, p op.Pass, a *Args[T]) (er
 			o.put(s.dev, op.RoleAbs, a.Abs.arrayOf(), t) | o.put(s.dev, op.RoleDirection, a.Direction.arrayOf(), t) |
 			o.put(s.dev, op.RoleSecond, a.Second.arrayOf(), t) | o.put(s.dev, op.RoleLosses, a.Losses.arrayOf(), smoothl1.Float64)
 	}
+	c.Has = has // before any error, since release goes by it
 	if a.Upstream.kind == upstreamElements {
 		if a.Upstream.elements == nil {
 			return smoothl1.NewArgError(name, op.RoleUpstream.String(), "nil", smoothl1.ErrNil)
 		}
-		has |= o.put(s.dev, op.RoleUpstream, a.Upstream.elements.arrayOf(), t)
+		c.Has |= o.put(s.dev, op.RoleUpstream, a.Upstream.elements.arrayOf(), t)
 	}
-	c.Has = has
 	if p == op.Chosen {
 		if p, err = c.Choose(name); err != nil {
 			return err
@@ -164,8 +164,9 @@ func (o *operands) putUnusable(dev *Device, r op.Role, b *array, t smoothl1.DTyp
 	}
 }
 
-// release forgets the buffers, so that the op does not keep them reachable.
+// release forgets the buffers and the shape, so that the op does not keep them reachable.
 func (o *operands) release() {
+	o.call.Forget()
 	for given := o.call.Has.Given(); given != 0; given &= given - 1 {
 		o.arrays[given.First()] = nil
 	}

@@ -3,6 +3,7 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -108,4 +109,57 @@ func TestNothingIsLeftOfAnotherCall(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A call that is refused, at whatever argument, leaves none of its arrays and no shape to the op.
+func TestNothingIsLeftOfARefusedCall(t *testing.T) {
+	there, err := Open(On(sim.New(sim.Seed(1))))
+	require.NoError(t, err)
+	defer there.Close()
+	for _, d := range []*Device{openCPUFor(t), there} {
+		up := func(x ...float32) *Buffer[float32] {
+			b, err := Upload(d, x)
+			require.NoError(t, err)
+			return b
+		}
+		pred, target, grad, other := up(1, 2, 3), up(0, 0, 0), up(7, 7, 7), up(8, 8, 8)
+		op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+		for name, change := range map[string]func(a *Args[float32]){
+			"nil upstream": func(a *Args[float32]) { a.Upstream = Elements[float32](nil) },
+			"length":       func(a *Args[float32]) { a.Weight = up(1) },
+			"shape":        func(a *Args[float32]) { a.Shape = &smoothl1.Shape{Rows: -1} },
+			"view":         func(a *Args[float32]) { a.Shape = &smoothl1.Shape{Rows: 1, Cols: 3, GradTarget: smoothl1.Single()} },
+			"divisor":      func(a *Args[float32]) { a.Divisor = smoothl1.DivideByKept() },
+			"overlap":      func(a *Args[float32]) { a.GradTarget = a.GradPred },
+			"unused":       func(a *Args[float32]) { a.Direction = other },
+		} {
+			a := &Args[float32]{Pred: pred, Target: target, Weight: up(0, 0, 0), GradPred: grad, GradTarget: other}
+			change(a)
+			require.Error(t, op.Run(a), name)
+			require.Equal(t, operands{}.arrays, op.operands.arrays, name)
+			require.NoError(t, op.Run(&Args[float32]{Pred: pred, Target: target, GradPred: grad}), name)
+			value, err := op.Value()
+			require.NoError(t, err)
+			require.Equal(t, 1.5, value, name)
+			got := make([]float32, 3)
+			require.NoError(t, other.Download(got))
+			require.Equal(t, []float32{8, 8, 8}, got, "%s: an array of the refused call", name)
+		}
+	}
+}
+
+// An op does not keep the shape of its last call reachable.
+func TestShapeIsForgotten(t *testing.T) {
+	d := openCPUFor(t)
+	op := newOp[float32](t, d, smoothl1.Loss{Beta: 1})
+	x, err := Upload(d, make([]float32, 6))
+	require.NoError(t, err)
+	shape := func() func() bool {
+		s := &smoothl1.Shape{Rows: 2, Cols: 3}
+		require.NoError(t, op.Run(&Args[float32]{Pred: x, Target: x, Shape: s}))
+		return weakly(s)
+	}()
+	runtime.GC()
+	require.False(t, shape())
+	runtime.KeepAlive(op)
 }

@@ -85,6 +85,9 @@ func (c *Call) Reset(r smoothl1.Reduction, d smoothl1.Divisor, n int, t smoothl1
 	c.Has, c.Matrix, c.shape, c.unusable = 0, Matrix{}, nil, nil
 }
 
+// Forget drops the shape, so that c does not keep it reachable.
+func (c *Call) Forget() { c.shape = nil }
+
 // maxElements is the largest number of elements of a matrix. The memory for their chunk sums can be had, and no array of so many elements.
 const maxElements = min(math.MaxInt/8, 1<<40)
 
