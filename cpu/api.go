@@ -41,7 +41,8 @@ func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
 	return compute("Forward", op.Forward, l, &a)
 }
 
-// Backward writes the gradients with respect to pred and target, and the second derivative. It needs a.GradPred, a.GradTarget or a.Second.
+// Backward writes the gradients with respect to pred and target, the second derivative, and a.Terms and a.Abs unless nil. It needs
+// a.GradPred, a.GradTarget or a.Second.
 func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
 	_, err := compute("Backward", op.Backward, l, &a)
 	return err
