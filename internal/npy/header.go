@@ -40,14 +40,17 @@ func (l layout) checkSize(name string, have int64) error {
 // readLayout reads the header of a file and leaves r at the first byte of data.
 func readLayout(name string, r io.Reader) (layout, error) {
 	var start [12]byte
-	if err := readHead(name, r, start[:8]); err != nil {
-		return layout{}, err
-	}
+	n, err := io.ReadFull(r, start[:8])
+	begin := string(start[:min(n, len(magic))])
 	switch {
-	case string(start[:4]) == "PK\x03\x04":
+	case err != nil && !isEOF(err):
+		return layout{}, readError(name, err)
+	case strings.HasPrefix(begin, "PK\x03\x04"):
 		return layout{}, formatErrorf(name, "a .npz or other zip archive, not a .npy file")
-	case string(start[:6]) != magic:
-		return layout{}, formatErrorf(name, "not a .npy file: begins with %q, not with %q", start[:6], magic)
+	case !strings.HasPrefix(magic, begin):
+		return layout{}, formatErrorf(name, "not a .npy file: begins with %q, not with %q", begin, magic)
+	case err != nil:
+		return layout{}, truncatedHeader(name)
 	}
 	major, minor := start[6], start[7]
 	if major < 1 || major > 3 || minor != 0 {
@@ -81,11 +84,15 @@ func readHead(name string, r io.Reader, b []byte) error {
 	switch _, err := io.ReadFull(r, b); {
 	case err == nil:
 		return nil
-	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		return formatErrorf(name, "truncated: the file ends within the header")
+	case isEOF(err):
+		return truncatedHeader(name)
 	default:
 		return readError(name, err)
 	}
+}
+
+func truncatedHeader(name string) error {
+	return formatErrorf(name, "truncated: the file ends within the header")
 }
 
 func parseHeader(text []byte, python2 bool) (layout, error) {
