@@ -174,10 +174,18 @@ func (p *plan) fit(e *evaluation, in *opened, full, columns []int) error {
 		}
 		var ok bool
 		if p.in[i], ok = viewOf(have, want); !ok {
-			return fmt.Errorf("%v %s has the shape %v, which cannot be repeated to %v: its dimensions must be equal or 1", input(i), a.Name(), in.shape(input(i)), want)
+			return fmt.Errorf("%v %s has the shape %v, which cannot be repeated to %v: its dimensions must be equal or 1%s", input(i), a.Name(), in.shape(input(i)), want, oneForEachRow(have, want))
 		}
 	}
 	return nil
+}
+
+// oneForEachRow returns a remedy for an array that has all dimensions of a shape but the last.
+func oneForEachRow(have, want []int) string {
+	if rows := len(want) - 1; rows < 0 || !slices.Equal(have, want[:rows]) {
+		return ""
+	}
+	return fmt.Sprintf("; for one per row, save it with shape %v", append(slices.Clip(have), 1))
 }
 
 // refuseSums returns an error if there would be a gradient with respect to a repeated array.
