@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/npy"
@@ -10,11 +11,12 @@ import (
 // chosen are the columns that an index names for the rows of a piece. The command picks these elements of PRED itself: so memory is
 // bounded for any number of columns, and a device receives no others.
 type chosen struct {
-	name    string
-	from    source[int64]
-	actions int
-	columns []int64 // of the piece
-	first   int     // row of the piece
+	name     string
+	from     source[int64]
+	unsigned bool // negative columns are those of a uint64 that an int64 cannot hold
+	actions  int
+	columns  []int64 // of the piece
+	first    int     // row of the piece
 }
 
 // load reads the columns of n rows.
@@ -28,7 +30,11 @@ func (x *chosen) load(first, n int) error {
 	}
 	for r, c := range x.columns {
 		if c < 0 || c >= int64(x.actions) {
-			return fmt.Errorf("--index %s: the index of row %d is %d, but PRED has %d columns", x.name, first+r, c, x.actions)
+			value := strconv.FormatInt(c, 10)
+			if x.unsigned {
+				value = strconv.FormatUint(uint64(c), 10)
+			}
+			return fmt.Errorf("--index %s: the index of row %d is %s, but PRED has %d columns", x.name, first+r, value, x.actions)
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"math"
 	"path/filepath"
 	"strings"
@@ -107,7 +108,8 @@ func TestEvalRefusesOperands(t *testing.T) {
 		{"@p.npy @t.npy --direction=@four.npy --second=@s.npy", 1, "--direction DIR/four.npy has the shape [4]"},
 		{"@p.npy @t.npy --accumulate-pred=@four.npy --grad-pred=@g.npy", 1, "--accumulate-pred DIR/four.npy has the shape [4]"},
 		{"@p.npy @t.npy --index=@i.npy", 1, "--index DIR/i.npy: DIR/t.npy has the shape [2 3], but with an index a row of TARGET has one element"},
-		{"@p.npy @row.npy --index=@m.npy", 1, "--index DIR/m.npy holds bool, want int32 or int64: convert it with NumPy's astype"},
+		{"@p.npy @row.npy --index=@m.npy", 1, "--index DIR/m.npy holds bool, want integers: convert it with NumPy's astype"},
+		{"@p.npy @row.npy --index=@row.npy", 1, "--index DIR/row.npy holds float32, want integers: convert it with NumPy's astype"},
 		{"@p.npy @four.npy --index=@i.npy", 1, "DIR/four.npy has the shape [4], but DIR/p.npy has [2 3]: the shapes must be equal"},
 		{"@p.npy @row.npy --index=@i.npy --weight=@column.npy", 1, "--weight DIR/column.npy has the shape [3], which cannot be repeated to [2 1]"},
 		{"@one.npy @one.npy --index=@i.npy", 1, "--index DIR/i.npy chooses a column of PRED, but DIR/one.npy has no dimensions"},
@@ -176,6 +178,33 @@ func TestEvalFlags(t *testing.T) {
 	requireSame(t, []float64{2.0 / 3, 2}, load[float64](t, filepath.Join(dir, "o.npy"), 2))
 	stdout, _, _ = evalIn(dir, "@p.npy @t.npy --json --mask=@m.npy --divisor=kept --zero-if-empty --device=cpu")
 	require.Contains(t, stdout, `"reduction":"mean","divisor":"kept, 0 if empty","count":6,`)
+}
+
+// TestEvalIndexOfAnyInteger chooses columns by indices of each integer type, and refuses those that are out of range.
+func TestEvalIndexOfAnyInteger(t *testing.T) {
+	dir := small(t)
+	requireIndex[int8](t, dir, npy.Int8, -1)
+	requireIndex[int16](t, dir, npy.Int16, -1, 1<<14)
+	requireIndex[int32](t, dir, npy.Int32, -1, math.MaxInt32)
+	requireIndex[int64](t, dir, npy.Int64, -1, 1<<32, math.MinInt64)
+	requireIndex[uint8](t, dir, npy.Uint8, 255)
+	requireIndex[uint16](t, dir, npy.Uint16, 1<<15)
+	requireIndex[uint32](t, dir, npy.Uint32, 1<<31, 1<<32-1)
+	requireIndex[uint64](t, dir, npy.Uint64, 1<<32, 1<<63, 1<<64-1)
+}
+
+func requireIndex[I integer](t *testing.T, dir string, dtype npy.DType, refused ...I) {
+	const line = "@p.npy @row.npy --index=@index.npy --reduction=sum --loss=l1"
+	saveAs(t, dir, "index.npy", dtype, []I{2, 0}, 2)
+	stdout, stderr, code := evalIn(dir, line)
+	require.Zero(t, code, stderr)
+	require.Empty(t, stderr)
+	require.Equal(t, "23\n", stdout, "10 − 3 and 20 − 4")
+	for _, x := range append(refused, 3) {
+		saveAs(t, dir, "index.npy", dtype, []I{2, x}, 2)
+		stdout, stderr, code = evalIn(dir, line)
+		requireRefused(t, exitFailed, fmt.Sprintf("index.npy: the index of row 1 is %d, but PRED has 3 columns\n", x), stdout, stderr, code)
+	}
 }
 
 // TestEvalUpstream gives a reduced loss upstream gradients of all shapes.

@@ -48,7 +48,7 @@ var inputTable = [inputs]operand{
 	inMask:      {"--mask", "`FILE.npy` of bools or integers: elements where it is 0 are left out, whatever the other files have there"},
 	inBeta:      {"--beta-file", "`FILE.npy` with a beta (Huber: delta) for each element"},
 	inUpstream:  {"--upstream", "`FILE.npy` with an upstream gradient for each element, one for all, or with --rows one for each row"},
-	inIndex:     {"--index", "`FILE.npy` with an int32 or int64 for each row: the column of PRED that is compared with the one target of the row"},
+	inIndex:     {"--index", "`FILE.npy` with an integer for each row: the column of PRED that is compared with the one target of the row"},
 	inDirection: {"--direction", "`FILE.npy` with the vector that --second is the product with"},
 	inOldPred:   {"--accumulate-pred", "`FILE.npy` that is added to the gradient with respect to pred"},
 	inOldTarget: {"--accumulate-target", "`FILE.npy` that is added to the gradient with respect to target"},

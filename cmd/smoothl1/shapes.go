@@ -216,8 +216,8 @@ func (p *plan) settleType(e *evaluation, in *opened) error {
 			continue
 		}
 		switch t := a.Header().DType; {
-		case input(i) == inIndex && t != npy.Int32 && t != npy.Int64:
-			return fmt.Errorf("--index %s holds %v, want int32 or int64: convert it with NumPy's astype", a.Name(), t)
+		case input(i) == inIndex && (isFloat(t) || t == npy.Bool):
+			return fmt.Errorf("--index %s holds %v, want integers: convert it with NumPy's astype", a.Name(), t)
 		case input(i) == inMask && isFloat(t):
 			return fmt.Errorf("--mask %s holds %v, want bool or integers: convert it with NumPy, such as by mask != 0", a.Name(), t)
 		case input(i).number() && t == npy.Uint16 && !e.dtype.given:

@@ -22,7 +22,7 @@ type stages[T smoothl1.Float] struct {
 func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *opened, out *created, rows, elements int) (*stages[T], error) {
 	s := &stages[T]{factor: 1}
 	if a := in.arrays[inIndex]; a != nil {
-		s.index = &chosen{name: a.Name(), from: repeated(whole(a), p.in[inIndex], a.Len()), actions: p.actions}
+		s.index = &chosen{name: a.Name(), from: repeated(whole(a), p.in[inIndex], a.Len()), unsigned: a.Header().DType == npy.Uint64, actions: p.actions}
 	}
 	if a := in.arrays[inMask]; a != nil {
 		mask, err := addStage[uint8](dev, elements, &s.all)
