@@ -34,7 +34,8 @@ chooses one, where the other files have one number, with or without a last dimen
 
 Arrays are float16, float32 or float64. With --dtype bfloat16, files of uint16 hold bit patterns, and so do those that are written.
 Numbers of another type than that of PRED and TARGET, or of the type that NumPy promotes the two to (float64 for integers), are
-converted, and a line says so. Types of 16 bits are computed in float32, and results rounded once when they are written.
+converted, and a line says so; one at the end says how many have become infinite or 0 by that. Types of 16 bits are computed in
+float32, and results rounded once when they are written.
 
 Files may be larger than memory: they are read, computed and written in pieces, and the result has the same bits as if computed
 at once. (Files in Fortran order are read into memory.) The output files appear together, when everything has been computed.

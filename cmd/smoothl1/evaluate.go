@@ -37,6 +37,7 @@ func (e *evaluation) differentiates() bool {
 // opened are the opened arrays of an evaluation, nil if absent.
 type opened struct {
 	arrays  [inputs]*npy.Array
+	lost    [inputs]lost
 	streams []io.Closer
 }
 
@@ -184,10 +185,8 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 	if err != nil {
 		return nil, err
 	}
-	for _, line := range p.notes(in) {
-		if _, err := fmt.Fprintln(stderr, "smoothl1:", line); err != nil {
-			return nil, err
-		}
+	if err := say(stderr, p.notes(in)); err != nil {
+		return nil, err
 	}
 	w.start()
 	for row := 0; row < p.rows; row += step {
@@ -195,7 +194,21 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 			return nil, err
 		}
 	}
+	bar.end()
+	if err := say(stderr, p.losses(in)); err != nil {
+		return nil, err
+	}
 	return w.losses, npy.Commit(out.all()...)
+}
+
+// say prints lines.
+func say(to io.Writer, lines []string) error {
+	for _, line := range lines {
+		if _, err := fmt.Fprintln(to, "smoothl1:", line); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // readNumber reads an upstream gradient of one element, which every kernel takes as a number.
@@ -206,7 +219,7 @@ func readNumber[T smoothl1.Float](p *plan, in *opened) error {
 	}
 	var x [1]T
 	p.number = true
-	err := numbers[T](a)(x[:], 0)
+	err := numbers[T](a, &in.lost[inUpstream])(x[:], 0)
 	p.scale = value(x[0])
 	return err
 }

@@ -11,25 +11,25 @@ type source[E any] func(dst []E, first int) error
 // buffered is the number of elements that are converted, or looked for repeated ones in, at a time.
 const buffered = 1 << 14
 
-// numbers returns a source of the numbers of an array, each rounded once to T.
-func numbers[T smoothl1.Float](a *npy.Array) source[T] {
+// numbers returns a source of the numbers of an array, each rounded once to T. It counts in l those that are lost by that.
+func numbers[T smoothl1.Float](a *npy.Array, l *lost) source[T] {
 	t := a.Header().DType
 	if t == npyType(smoothl1.DTypeOf[T]()) {
 		return elements[T](a)
 	}
 	switch t {
 	case npy.Float16:
-		return converted(elements[smoothl1.F16](a), floats[T, smoothl1.F16])
+		return narrowed(elements[smoothl1.F16](a), floats[T, smoothl1.F16], edges[smoothl1.F16], l)
 	case npy.Float32:
-		return converted(elements[float32](a), floats[T, float32])
+		return narrowed(elements[float32](a), floats[T, float32], edges[float32], l)
 	case npy.Float64:
-		return converted(elements[float64](a), floats[T, float64])
+		return narrowed(elements[float64](a), floats[T, float64], edges[float64], l)
 	case npy.Bool:
 		return converted(flags(a), integers[T, uint8])
 	case npy.Uint64:
-		return converted(elements[uint64](a), integers[T, uint64])
+		return narrowed(elements[uint64](a), integers[T, uint64], integerEdges[uint64], l)
 	}
-	return converted(whole(a), integers[T, int64])
+	return narrowed(whole(a), integers[T, int64], integerEdges[int64], l)
 }
 
 // flags returns a source of a mask: 0, or 1 for any other value.
@@ -102,7 +102,18 @@ type integer interface {
 	int8 | int16 | int32 | int64 | uint8 | uint16 | uint32 | uint64
 }
 
-func floats[T, From smoothl1.Float](dst []T, src []From) error { return smoothl1.Convert(dst, src) }
+// floats converts floating-point numbers, each rounded once.
+func floats[T, From smoothl1.Float](dst []T, src []From) error {
+	narrow, to := any(dst).([]float32)
+	wide, from := any(src).([]float64)
+	if !to || !from {
+		return smoothl1.Convert(dst, src)
+	}
+	for i, x := range wide { // the commonest, without Convert's call for each number
+		narrow[i] = float32(x)
+	}
+	return nil
+}
 
 // integers converts integers, each rounded once.
 func integers[T smoothl1.Float, I integer](dst []T, src []I) error {

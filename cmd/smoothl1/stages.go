@@ -71,7 +71,7 @@ func (s *stages[T]) addInputs(dev *gpu.Device, p *plan, in *opened, elements int
 		if a == nil || !input(i).number() || input(i) == inUpstream && p.number {
 			continue
 		}
-		from := repeated(numbers[T](a), p.in[i], a.Len())
+		from := repeated(numbers[T](a, &in.lost[i]), p.in[i], a.Len())
 		if s.index != nil && (input(i) == inPred || input(i) == inOldPred) {
 			from = pick(s.index, from)
 		}
@@ -99,7 +99,7 @@ func (s *stages[T]) addInputs(dev *gpu.Device, p *plan, in *opened, elements int
 func (s *stages[T]) scatter(p *plan, in *opened, w *npy.Writer) {
 	var old source[T]
 	if a := in.arrays[inOldPred]; a != nil {
-		old = repeated(numbers[T](a), p.in[inOldPred], a.Len())
+		old = repeated(numbers[T](a, &in.lost[inOldPred]), p.in[inOldPred], a.Len())
 	}
 	s.out[outGradPred].to = scatter(s.index, w, old)
 }
