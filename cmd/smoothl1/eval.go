@@ -66,7 +66,7 @@ kept. If an array goes to standard output, the loss is printed on standard error
 	f.BoolVar(&job.broadcast, "broadcast", false, "repeat PRED and TARGET where they have a dimension of 1")
 	f.Var(&job.dtype, "dtype", "`TYPE` of the arrays: float16, bfloat16, float32 or float64; else that of the files")
 	job.addFiles(c)
-	f.BoolVar(&asJSON, "json", false, "print the loss, its parameters and the device as a JSON object")
+	f.BoolVar(&asJSON, "json", false, "print the loss, what a mean was divided by, the parameters and the device as a JSON object")
 	addDevice(c, &device, "auto", "where to compute: auto (CUDA, or else the CPU), cpu, cuda, cuda:N, sim")
 	complete(c, "loss", "smooth_l1", "huber", "l1")
 	complete(c, "reduction", "mean", "sum", "none")
@@ -78,6 +78,7 @@ kept. If an array goes to standard output, the loss is printed on standard error
 			return err
 		}
 		job.keeps = asJSON || !job.rows || !job.writes(outLoss)
+		job.counted = asJSON && job.loss.Reduction == smoothl1.Mean
 		dev, err := device.open()
 		if err != nil {
 			return err
@@ -109,13 +110,16 @@ type evaluated struct {
 	Beta      *number            `json:"beta"` // null if it is in a file
 	Reduction smoothl1.Reduction `json:"reduction"`
 	Divisor   string             `json:"divisor,omitempty"`
+	DividedBy *losses            `json:"divided_by,omitempty"` // for a mean
+	Rows      bool               `json:"rows,omitempty"`
 	Count     int                `json:"count"`
 	DType     smoothl1.DType     `json:"dtype"`
 	Shape     []int              `json:"shape"`
 	Device    string             `json:"device"`
+	Files     map[string]string  `json:"files,omitempty"` // those that flags name to be read, without --
 }
 
-// losses are the reduced losses that are printed: one, one for each row, or none.
+// losses are the reduced losses that are printed, or what they were divided by: one, one for each row, or none.
 type losses struct {
 	values []float64
 	rows   bool

@@ -177,7 +177,8 @@ func TestEvalFlags(t *testing.T) {
 	require.Empty(t, stdout, "the losses are in the file")
 	requireSame(t, []float64{2.0 / 3, 2}, load[float64](t, filepath.Join(dir, "o.npy"), 2))
 	stdout, _, _ = evalIn(dir, "@p.npy @t.npy --json --mask=@m.npy --divisor=kept --zero-if-empty --device=cpu")
-	require.Contains(t, stdout, `"reduction":"mean","divisor":"kept, 0 if empty","count":6,`)
+	require.Contains(t, stdout, `"reduction":"mean","divisor":"kept, 0 if empty","divided_by":3,"count":6,`)
+	require.Contains(t, stdout, fmt.Sprintf(`"files":{"mask":%q}}`, filepath.Join(dir, "m.npy")))
 }
 
 // TestEvalIndexOfAnyInteger chooses columns by indices of each integer type, and refuses those that are out of range.

@@ -199,11 +199,12 @@ func TestEvalJSON(t *testing.T) {
 		require.Zero(t, code, stderr)
 		require.Equal(t, 1, strings.Count(stdout, "\n"))
 		assert.Contains(t, stdout, c.loss)
-		assert.Contains(t, stdout, `"kind":"smooth_l1","beta":1,"reduction":"mean","count":2,"dtype":"float64","shape":[2,1],"device":"CPU`)
+		assert.Contains(t, stdout, `"kind":"smooth_l1","beta":1,"reduction":"mean","divided_by":2,"count":2,"dtype":"float64","shape":[2,1],"device":"CPU`)
 		require.True(t, json.Valid([]byte(stdout)))
 	}
 	stdout, _, _ := call("eval", zero, zero, "--json", "--reduction", "none", "--out", filepath.Join(dir, "o.npy"))
 	assert.Contains(t, stdout, `{"loss":null,`)
+	assert.NotContains(t, stdout, `"files"`)
 	stdout, _, _ = call("eval", save(t, dir, "s.npy", []float32{1}), save(t, dir, "s2.npy", []float32{1}), "--json")
 	assert.Contains(t, stdout, `"shape":[],`)
 }

@@ -27,6 +27,7 @@ type evaluation struct {
 	in          [inputs]file
 	out         [outputs]file
 	keeps       bool // the losses are printed
+	counted     bool // what they were divided by is
 }
 
 // differentiates reports whether an output depends on the upstream gradient.
@@ -117,7 +118,7 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 	}
 	result := &evaluated{
 		Kind: e.loss.Kind, Beta: (*number)(&e.loss.Beta), Reduction: e.loss.Reduction, Count: p.elements(), DType: p.dtype,
-		Shape: append([]int{}, p.shape...), Device: dev.String(),
+		Shape: append([]int{}, p.shape...), Device: dev.String(), Rows: e.rows, Files: e.flagged(),
 	}
 	if e.reads(inBeta) {
 		result.Beta = nil
@@ -125,17 +126,21 @@ func (e *evaluation) run(ctx context.Context, dev *gpu.Device, bar *progress, st
 	if d := e.divides(); !d.IsZero() {
 		result.Divisor = d.String()
 	}
+	var values, divisors []float64
 	switch p.dtype {
 	case smoothl1.Float16:
-		result.Loss.values, err = evaluate[smoothl1.F16](ctx, e, p, dev, in, bar, stdout, stderr)
+		values, divisors, err = evaluate[smoothl1.F16](ctx, e, p, dev, in, bar, stdout, stderr)
 	case smoothl1.BFloat16:
-		result.Loss.values, err = evaluate[smoothl1.BF16](ctx, e, p, dev, in, bar, stdout, stderr)
+		values, divisors, err = evaluate[smoothl1.BF16](ctx, e, p, dev, in, bar, stdout, stderr)
 	case smoothl1.Float32:
-		result.Loss.values, err = evaluate[float32](ctx, e, p, dev, in, bar, stdout, stderr)
+		values, divisors, err = evaluate[float32](ctx, e, p, dev, in, bar, stdout, stderr)
 	default:
-		result.Loss.values, err = evaluate[float64](ctx, e, p, dev, in, bar, stdout, stderr)
+		values, divisors, err = evaluate[float64](ctx, e, p, dev, in, bar, stdout, stderr)
 	}
-	result.Loss.rows = e.rows
+	result.Loss = losses{values, e.rows}
+	if e.counted {
+		result.DividedBy = &losses{divisors, e.rows}
+	}
 	return result, err
 }
 
@@ -152,27 +157,27 @@ func pieceOf(dev *gpu.Device) int {
 	return piece
 }
 
-// evaluate processes the arrays in pieces, and returns the losses if they are kept.
+// evaluate processes the arrays in pieces, and returns the losses and what they were divided by, if they are kept.
 //
 // A row that is longer than a piece, and the whole, is cut at multiples of cpu.Chunk, so that its chunk sums are those of one call.
 // Otherwise, a piece is a number of rows.
 func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev *gpu.Device, in *opened, bar *progress,
-	stdout, stderr io.Writer) ([]float64, error) {
+	stdout, stderr io.Writer) (values, divisors []float64, err error) {
 	if err := readNumber[T](p, in); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := e.checkNumbers(p); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	crit, err := gpu.NewSmoothL1[T](dev, e.loss)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer crit.Close()
 	out, err := e.create(ctx, p, stdout)
 	defer out.close()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w := &work[T]{ctx: ctx, e: e, p: p, crit: crit, out: out, bar: bar, elements: pieceOf(dev)}
 	w.cut = !e.rows || p.cols > w.elements
@@ -183,22 +188,22 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 	w.stages, err = newStages[T](dev, e, p, in, out, step, min(step*p.cols, w.elements))
 	defer w.stages.close()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := say(stderr, p.notes(in)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	w.start()
 	for row := 0; row < p.rows; row += step {
 		if err := w.compute(row, min(step, p.rows-row)); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
 	bar.end()
 	if err := say(stderr, p.losses(in)); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	return w.losses, npy.Commit(out.all()...)
+	return w.losses, w.divisors, npy.Commit(out.all()...)
 }
 
 // say prints lines.

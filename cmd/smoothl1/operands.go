@@ -128,6 +128,17 @@ func (e *evaluation) find() error {
 	return checkPlaces(in, out)
 }
 
+// flagged returns the names of the files that flags name to be read, by flag.
+func (e *evaluation) flagged() map[string]string {
+	named := map[string]string{}
+	for i, f := range e.in {
+		if flag, ok := strings.CutPrefix(inputTable[i].name, "--"); ok && f.name != "" {
+			named[flag] = f.name
+		}
+	}
+	return named
+}
+
 // places returns the places that are written to.
 func (e *evaluation) places() (all []files.Place) {
 	for _, f := range e.out {

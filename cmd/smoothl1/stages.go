@@ -175,16 +175,30 @@ func (s *stages[T]) save() error {
 // count appends to sums the chunk sums of what a divisor counts in a loaded piece: the weights, or else 1 for each element, that the
 // mask keeps. They are those of the L1 loss of 1 and 0, times the weights.
 func (s *stages[T]) count(n int, weights bool, sums []float64) ([]float64, error) {
+	a := s.counted(1, n, weights)
+	a.ChunkSums = make([]float64, cpu.Chunks(n))
+	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
+	return append(sums, a.ChunkSums...), err
+}
+
+// countRows returns what a divisor counts in each row of a loaded piece.
+func (s *stages[T]) countRows(rows, cols int, weights bool) ([]float64, error) {
+	a := s.counted(rows, cols, weights)
+	a.ByRow, a.Losses = true, make([]float64, rows)
+	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
+	return a.Losses, err
+}
+
+// counted returns the arguments of a loss that is what a divisor counts.
+func (s *stages[T]) counted(rows, cols int, weights bool) cpu.Args[T] {
 	a := cpu.Args[T]{
 		Pred: []T{rounded[T](1)}, Target: []T{0}, Mask: s.mask.used(),
-		ChunkSums: make([]float64, cpu.Chunks(n)),
-		Shape:     &smoothl1.Shape{Rows: 1, Cols: n, Pred: smoothl1.Single(), Target: smoothl1.Single()},
+		Shape: &smoothl1.Shape{Rows: rows, Cols: cols, Pred: smoothl1.Single(), Target: smoothl1.Single()},
 	}
 	if weights {
 		a.Weight = s.in[inWeight].used()
 	}
-	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
-	return append(sums, a.ChunkSums...), err
+	return a
 }
 
 // countAhead is count for a piece that has not been loaded.

@@ -22,6 +22,7 @@ type work[T smoothl1.Float] struct {
 	elements int       // most elements of a piece
 	cut      bool      // rows are cut into pieces
 	losses   []float64 // those that are kept
+	divisors []float64 // of them, if they are kept
 }
 
 // start begins the progress bar.
@@ -79,7 +80,34 @@ func (w *work[T]) together(row, rows int) ([]float64, error) {
 	if err := s.losses.save(); err != nil {
 		return nil, err
 	}
+	if err := w.divided(rows); err != nil {
+		return nil, err
+	}
 	return losses, w.save(n)
+}
+
+// divided keeps what the losses of rows of the loaded piece were divided by.
+func (w *work[T]) divided(rows int) error {
+	switch e := w.e; {
+	case !e.counted:
+		return nil
+	case e.counts():
+		counts, err := w.stages.countRows(rows, w.p.cols, e.divisor.Weights())
+		w.divisors = append(w.divisors, counts...)
+		return err
+	}
+	for range rows {
+		w.divisors = append(w.divisors, w.given())
+	}
+	return nil
+}
+
+// given returns what a mean is divided by, if the mask and the weights do not decide it.
+func (w *work[T]) given() float64 {
+	if x, ok := w.e.divisor.Number(); ok {
+		return x
+	}
+	return float64(w.p.cols)
 }
 
 // row computes a row, piece by piece, of which base is the first element. It returns its loss, if it is reduced.
@@ -193,6 +221,9 @@ func total(sums []float64, n int) (float64, error) {
 func (w *work[T]) finish(sums, counts []float64) (float64, error) {
 	e, n := w.e, w.p.cols
 	if !e.counts() {
+		if e.counted {
+			w.divisors = append(w.divisors, w.given())
+		}
 		return cpu.Finish(e.loss, sums, n, e.divides())
 	}
 	sum, err := total(sums, n)
@@ -202,6 +233,9 @@ func (w *work[T]) finish(sums, counts []float64) (float64, error) {
 	counted, err := total(counts, n)
 	if err != nil {
 		return 0, err
+	}
+	if e.counted {
+		w.divisors = append(w.divisors, counted)
 	}
 	if counted == 0 && e.zeroIfEmpty {
 		return 0, nil
