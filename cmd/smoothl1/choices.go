@@ -43,6 +43,22 @@ func (f *lossFlag) Set(text string) error {
 	return nil
 }
 
+// check rejects flags of beta that exclude the loss or each other.
+func (f *lossFlag) check(given func(flag string) bool) error {
+	for _, flag := range []string{"beta", "delta", "beta-file"} {
+		if f.l1 && given(flag) {
+			return usagef("--%s and --loss l1 exclude each other: that loss has no beta", flag)
+		}
+	}
+	switch {
+	case given("delta") && f.kind != smoothl1.Huber:
+		return usagef("--delta is for --loss huber: that of %v is --beta", f.kind)
+	case given("delta") && given("beta"):
+		return usagef("--beta and --delta are the same: give one")
+	}
+	return nil
+}
+
 // dtypeFlag is the value of --dtype, a type of numbers.
 type dtypeFlag struct {
 	dtype smoothl1.DType
@@ -135,22 +151,16 @@ func (e *evaluation) check(given func(flag string) bool) error {
 
 // checkLoss checks the flags of the loss, and sets it.
 func (e *evaluation) checkLoss(given func(flag string) bool) error {
+	if err := e.kind.check(given); err != nil {
+		return err
+	}
 	e.loss.Kind = e.kind.kind
 	delta := given("delta")
 	switch {
-	case e.kind.l1:
-		for _, flag := range []string{"beta", "delta", "beta-file"} {
-			if given(flag) {
-				return usagef("--%s and --loss l1 exclude each other: that loss has no beta", flag)
-			}
-		}
-		e.loss.Beta = 0
-	case delta && e.loss.Kind != smoothl1.Huber:
-		return usagef("--delta %v is for --loss huber: that of %v is --beta", e.delta, e.loss.Kind)
-	case delta && given("beta"):
-		return usagef("--beta and --delta are the same: give one")
 	case e.reads(inBeta) && (delta || given("beta")):
 		return usagef("--beta-file has a beta for each element, and excludes --beta and --delta")
+	case e.kind.l1:
+		e.loss.Beta = 0
 	case delta:
 		e.loss.Beta = e.delta
 	}

@@ -45,7 +45,7 @@ func TestEvalFlagsThatExcludeOrNeedOthers(t *testing.T) {
 		{"--loss l1 --beta 0", "--beta and --loss l1 exclude each other"},
 		{"--loss l1 --delta 1", "--delta and --loss l1 exclude each other"},
 		{"--loss l1 --beta-file b.npy", "--beta-file and --loss l1 exclude each other"},
-		{"--delta 2", "--delta 2 is for --loss huber: that of smooth_l1 is --beta"},
+		{"--delta 2", "--delta is for --loss huber: that of smooth_l1 is --beta"},
 		{"--loss huber --delta 2 --beta 2", "--beta and --delta are the same"},
 		{"--beta-file b.npy --beta 1", "--beta-file has a beta for each element, and excludes --beta and --delta"},
 		{"--loss huber --beta-file b.npy --delta 1", "--beta-file has a beta for each element"},

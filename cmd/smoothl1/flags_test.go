@@ -52,7 +52,7 @@ func TestNumbersThatAFloat64CannotHold(t *testing.T) {
 			requireRefused(t, exitUsage, `"`+number+`" for "--`+f.Name+`" flag: `+number+" is ", stdout, stderr, code)
 		}
 	})
-	require.Equal(t, 8, seen)
+	require.Equal(t, 9, seen)
 	for _, field := range []string{"beta", "upstream"} {
 		stdout, stderr, code := call("verify", "--device", "cpu", "--case", "op=forward,n=3,"+field+"=1e-400")
 		requireRefused(t, exitUsage, field+"=1e-400", stdout, stderr, code)

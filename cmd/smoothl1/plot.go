@@ -14,6 +14,7 @@ import (
 type drawing struct {
 	kind     smoothl1.Kind
 	betas    []float64
+	betaFlag string  // the flag that they come from
 	from, to float64 // of pred − target
 	gradient bool
 }
@@ -21,7 +22,9 @@ type drawing struct {
 func newPlot() *cobra.Command {
 	var d drawing
 	var to picture
+	var loss lossFlag
 	var huber bool
+	var deltas []float64
 	c := &cobra.Command{
 		Use:   "plot -o FILE.svg",
 		Short: "Draw the loss, or its gradient, for one or more betas",
@@ -31,13 +34,20 @@ the critical points, where the loss changes from quadratic to linear. The ending
 		Example: `  smoothl1 plot -o curve.svg
   smoothl1 plot --beta 1,0.1,0.01 -o curves.svg
   smoothl1 plot --beta 1,0.1,0.01 --gradient -o gradients.png
-  smoothl1 plot --huber --beta 0.5,1,2 --from -4 --to 4 -o huber.pdf
+  smoothl1 plot --loss huber --delta 0.5,1,2 --from -4 --to 4 -o huber.pdf
   smoothl1 plot --format png -o - | display`,
 		Args:              usage(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			if huber {
-				d.kind = smoothl1.Huber
+			given := c.Flags().Changed
+			switch {
+			case huber && given("loss"):
+				return usagef("--huber is another name of --loss huber: give one")
+			case huber:
+				loss.kind = smoothl1.Huber
+			}
+			if err := d.setLoss(loss, deltas, given); err != nil {
+				return err
 			}
 			place, format, err := to.find()
 			if err != nil {
@@ -54,16 +64,34 @@ the critical points, where the loss changes from quadratic to linear. The ending
 		},
 	}
 	f := c.Flags()
+	f.Var(&loss, "loss", "`KIND` of loss: smooth_l1, huber, or l1, which is smooth_l1 with --beta 0")
 	addFloats(c, &d.betas, "beta", 1, "where the loss changes from quadratic to linear (Huber: delta): one `NUMBER`, or several with commas")
+	addFloats(c, &deltas, "delta", 1, "another name of --beta for the Huber loss")
 	addFloat(c, &d.from, "from", -1, "left end, in pred − target")
 	addFloat(c, &d.to, "to", 1, "right end, in pred − target")
 	f.BoolVar(&d.gradient, "gradient", false, "draw the gradient with respect to pred")
-	f.BoolVar(&huber, "huber", false, "draw the Huber loss instead of smooth L1")
+	f.BoolVar(&huber, "huber", false, "another name of --loss huber")
 	addPicture(c, &to)
-	for _, name := range []string{"beta", "from", "to"} {
+	for _, name := range []string{"beta", "delta", "from", "to"} {
 		complete(c, name)
 	}
+	complete(c, "loss", "smooth_l1", "huber", "l1")
 	return c
+}
+
+// setLoss sets the loss and its betas.
+func (d *drawing) setLoss(loss lossFlag, deltas []float64, given func(flag string) bool) error {
+	if err := loss.check(given); err != nil {
+		return err
+	}
+	d.kind, d.betaFlag = loss.kind, "beta"
+	switch {
+	case loss.l1:
+		d.betas = []float64{0}
+	case given("delta"):
+		d.betas, d.betaFlag = deltas, "delta"
+	}
+	return nil
 }
 
 // check rejects what cannot be drawn.
@@ -74,11 +102,11 @@ func (d *drawing) check() error {
 	case !resolved(d.from, d.to):
 		return usagef("--from %v --to %v: too close together: float64 has too few numbers between them for a picture", d.from, d.to)
 	case len(d.betas) == 0 || len(d.betas) > len(palette):
-		return usagef("--beta has %d numbers: want 1 to %d", len(d.betas), len(palette))
+		return usagef("--%s has %d numbers: want 1 to %d", d.betaFlag, len(d.betas), len(palette))
 	}
 	for i, beta := range d.betas {
 		if slices.Contains(d.betas[:i], beta) {
-			return usagef("--beta: %v is given twice", beta)
+			return usagef("--%s: %v is given twice", d.betaFlag, beta)
 		}
 		if err := d.loss(beta).Validate(smoothl1.Float64); err != nil {
 			return err

@@ -73,6 +73,24 @@ func TestPlotFormats(t *testing.T) {
 	assert.Equal(t, []string{"a.png", "b.PDF", "c.svg"}, names(t, dir))
 }
 
+// TestPlotLosses checks that the names of a loss and of its beta draw the same picture.
+func TestPlotLosses(t *testing.T) {
+	draw := func(flags string) string {
+		stdout, stderr, code := call(append([]string{"plot", "-o", "-", "--format", "svg"}, strings.Fields(flags)...)...)
+		require.Zero(t, code, stderr)
+		return stdout
+	}
+	huber := draw("--huber --beta 0.5,2")
+	require.Contains(t, huber, "δ = 0.5")
+	require.Contains(t, huber, "δ = 2")
+	for _, flags := range []string{"--loss huber --beta 0.5,2", "--loss huber --delta 0.5,2", "--huber --delta 0.5 --delta 2"} {
+		require.Equal(t, huber, draw(flags), flags)
+	}
+	require.Equal(t, draw("--huber"), draw("--loss huber"))
+	require.Equal(t, draw("--beta 0 --gradient"), draw("--loss l1 --gradient"))
+	require.Equal(t, draw("--beta 0.1"), draw("--loss smooth_l1 --beta 0.1"))
+}
+
 func TestPlotRefuses(t *testing.T) {
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "folder.svg"), 0o755))
@@ -99,6 +117,13 @@ func TestPlotRefuses(t *testing.T) {
 		{"-o x.svg --beta nan", 2, "must be finite"},
 		{"-o x.svg --beta 1,2,1.0", 2, "--beta: 1 is given twice"},
 		{"-o x.svg --beta x", 2, "--beta"},
+		{"-o x.svg --loss l2", 2, "want smooth_l1, huber, l1"},
+		{"-o x.svg --loss l1 --beta 1", 2, "--beta and --loss l1 exclude each other"},
+		{"-o x.svg --loss l1 --delta 1", 2, "--delta and --loss l1 exclude each other"},
+		{"-o x.svg --delta 1,2", 2, "--delta is for --loss huber: that of smooth_l1 is --beta"},
+		{"-o x.svg --loss huber --delta 1 --beta 2", 2, "--beta and --delta are the same: give one"},
+		{"-o x.svg --loss huber --delta 1,1", 2, "--delta: 1 is given twice"},
+		{"-o x.svg --huber --loss huber", 2, "--huber is another name of --loss huber: give one"},
 		{"-o x.svg --huber --beta 0", 2, "must be positive for the Huber loss"},
 		{"-o x.svg --beta 1,2,3,4,5,6,7,8", 2, "--beta has 8 numbers: want 1 to 7"},
 		{"-o nowhere/x.svg", 1, "write nowhere/x.svg: no such file or directory; check the path"},
