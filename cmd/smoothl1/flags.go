@@ -61,6 +61,15 @@ func flagError(err error) error {
 	return fmt.Errorf("invalid argument %q for \"--%s\" flag: want %s", invalid.GetValue(), invalid.GetFlag().Name, wanted)
 }
 
+// fieldError returns the text of an error in a field of a case, without the operation and argument of a type's own parser: the field
+// names them.
+func fieldError(err error) string {
+	if e := new(smoothl1.ArgError); errors.As(err, &e) && e.Op == "UnmarshalText" {
+		return strings.Replace(err.Error(), e.Error(), e.Err.Error(), 1)
+	}
+	return err.Error()
+}
+
 // floatFlag is the value of a numeric flag.
 type floatFlag float64
 

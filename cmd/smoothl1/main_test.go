@@ -73,7 +73,7 @@ func TestUsage(t *testing.T) {
 		{"eval a.npy", "got 1"},
 		{"eval a b c", "got 3"},
 		{"eval a b --loss l2", `invalid argument "l2" for "--loss" flag: unknown kind of loss: want smooth_l1, huber`},
-		{"eval a b --reduction max", "want mean, sum, none"},
+		{"eval a b --reduction max", `: invalid argument "max" for "--reduction" flag: not a valid reduction here: want mean, sum, none; see`},
 		{"eval a b --beta many", "--beta"},
 		{"eval a b --device tpu", "want auto, cpu, cuda, cuda:N or sim"},
 		{"eval a b --device cuda:-1", "--device"},

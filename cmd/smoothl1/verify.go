@@ -82,7 +82,7 @@ func (v *verification) run(c *cobra.Command) error {
 			err = k.Check()
 		}
 		if err != nil {
-			return usagef("--case: %w", err)
+			return usagef("--case: %s", fieldError(err))
 		}
 		one = &k
 	}

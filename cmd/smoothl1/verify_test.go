@@ -76,6 +76,7 @@ func TestVerifyRefuses(t *testing.T) {
 		{[]string{"--seed", "-1"}, 2, "--seed"},
 		{[]string{"--case", "op=fold"}, 2, "--case: difftest: case field"},
 		{[]string{"--case", "op=forward"}, 2, "--case: difftest: case: n is missing"},
+		{[]string{"--case", "op=forward,n=3,reduction=avg"}, 2, `--case: difftest: case field "reduction=avg": not a valid reduction here: want mean, sum, none; see`},
 		{[]string{"--case", "op=forward,n=-1"}, 2, "want 0 to"},
 		{[]string{"--case", "op=forward,n=3,beta=nan"}, 2, "must be finite"},
 		{[]string{"x"}, 2, `unknown command "x"`},
