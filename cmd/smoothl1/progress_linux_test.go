@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -104,7 +105,7 @@ func (x *terminal) requireOneRow(t *testing.T) {
 // TestProgressInOneRow draws all kinds of bars on terminals of all widths.
 func TestProgressInOneRow(t *testing.T) {
 	for _, columns := range []int{1, 2, 10, 20, 39, 40, 59, 60, 80, 200, 0} {
-		for _, total := range []int{3, 1_000_000, 1 << 60} {
+		for _, total := range []int{3, 1_000_000, math.MaxInt / 8} {
 			t.Run(fmt.Sprintf("columns=%d/total=%d", columns, total), func(t *testing.T) {
 				t.Parallel()
 				x := newTerminal(t, columns)
