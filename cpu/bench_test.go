@@ -137,6 +137,7 @@ func benchmarkRich[T smoothl1.Float](b *testing.B, from func(float64) T) {
 			weight[i], mask[i] = from(r.Float64()), uint8(r.IntN(2))
 			index[i] = int32(r.IntN(4))
 			index[i] = int32(r.IntN(4))
+			index[i] = int32(r.IntN(4))
 		}
 		size := smoothl1.DTypeOf[T]().Size()
 		for _, form := range []struct {
@@ -154,12 +155,6 @@ func benchmarkRich[T smoothl1.Float](b *testing.B, from func(float64) T) {
 			{"terms", 4 * size, func(a *Args[T]) { a.Terms = weight }},
 			{"boxes", 3*size + size/4, func(a *Args[T]) { // a weight for each four elements
 				a.Weight, a.Shape = weight[:n/4], &smoothl1.Shape{Rows: n / 4, Cols: 4, Weight: smoothl1.PerRow()}
-			}},
-			{"columns of 4", 3 * size, func(a *Args[T]) { // a weight for each column
-				a.Weight, a.Shape = weight[:4], &smoothl1.Shape{Rows: n / 4, Cols: 4, Weight: smoothl1.PerColumn()}
-			}},
-			{"index of 4", size * 3 / 2, func(a *Args[T]) {
-				a.Target, a.Index, a.Shape = a.Target[:n/4], index[:n/4], &smoothl1.Shape{Rows: n / 4, Cols: 4}
 			}},
 			{"columns of 4", 3 * size, func(a *Args[T]) { // a weight for each column
 				a.Weight, a.Shape = weight[:4], &smoothl1.Shape{Rows: n / 4, Cols: 4, Weight: smoothl1.PerColumn()}
