@@ -96,7 +96,9 @@ func TestBadArguments(t *testing.T) {
 		}, smoothl1.ErrReduction, "reduction = none: not a valid reduction here: byRow takes mean or sum"},
 		{func(_ *smoothl1.Loss, a *Args[float32]) { a.Shape.Weight, a.Weight = smoothl1.PerRow(), nil }, smoothl1.ErrUnused,
 			"shape.Weight = one per row: is not used by this operation: there is no weight"},
-		{func(_ *smoothl1.Loss, a *Args[float32]) { a.Shape.Upstream, a.Upstream = smoothl1.Single(), Number[float32](3) }, smoothl1.ErrUnused,
+		{func(_ *smoothl1.Loss, a *Args[float32]) {
+			a.Shape.Upstream, a.Upstream = smoothl1.Single(), Number[float32](3)
+		}, smoothl1.ErrUnused,
 			"shape.Upstream = one for all: is not used by this operation: there is no array of upstream gradients"},
 		{func(_ *smoothl1.Loss, a *Args[float32]) { a.Weight = a.Weight[:6] }, smoothl1.ErrLength,
 			"len(weight) = 6: length does not fit: 6 × 5 elements, dense, have 30; for one for each row, set shape.Weight to PerRow()"},
