@@ -9,7 +9,7 @@ import (
 
 // report prints the table and reports whether every mutant was caught or is known to be equivalent.
 func report(verdicts []verdict, took time.Duration, verbose bool) bool {
-	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged}
+	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged, broken}
 	counts := map[string]map[string]int{}
 	for _, v := range verdicts {
 		if counts[v.operator] == nil {
@@ -42,10 +42,10 @@ func report(verdicts []verdict, took time.Duration, verbose bool) bool {
 	row("all", total)
 	sort.Slice(verdicts, func(i, j int) bool { return verdicts[i].line < verdicts[j].line })
 	for _, v := range verdicts {
-		if verbose || v.how == survived || v.how == refused || v.how == misjudged {
-			fmt.Printf("%s: %v: %s\n", v.how, v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
+		if verbose || v.how == survived || v.how == refused || v.how == misjudged || v.how == broken {
+			fmt.Printf("%s after %.1f s: %v: %s\n", v.how, v.took.Seconds(), v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
 		}
 	}
 	fmt.Printf("%d mutants in %.0f s: %d caught, %d equivalent, %d survive\n", total["all"], took.Seconds(), total[differs]+total[stopped]+total[narrower]+total[refused], total[equivalent], total[survived])
-	return total[survived]+total[misjudged] == 0
+	return total[survived]+total[misjudged]+total[broken] == 0
 }

@@ -169,6 +169,7 @@ func (s *survivors) judged(v verdict) verdict {
 	why, listed := s.why[v.id]
 	r, _ := s.reason(why)
 	switch {
+	case v.how == broken:
 	case listed && v.how == survived:
 		v.how, v.detail = equivalent, r.text
 	case listed && !(v.how == stopped && r.mayStop):

@@ -3,6 +3,7 @@ package main
 import (
 	"os"
 	"path/filepath"
+	"regexp"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -21,7 +22,7 @@ const tried = `.visible .entry one(
 func halves(t *testing.T, text string) (list []mutant) {
 	list = all(text)
 	name(list)
-	return draw(list, 0, 1, "round to zero", "")
+	return draw(list, 0, 1, "round to zero", regexp.MustCompile(""))
 }
 
 func TestSurvivors(t *testing.T) {
