@@ -17,6 +17,7 @@ import (
 	"regexp"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -32,7 +33,7 @@ func main() {
 	seed := flag.Uint64("seed", 1, "of the draw")
 	only := flag.String("operator", "", "draw only mutants of this operator")
 	kernel := flag.String("kernel", "", "draw only mutants of the kernels whose names match this regular expression")
-	verbose := flag.Bool("v", false, "print every mutant")
+	verbose := flag.Bool("v", false, "print the verdict of every mutant as it is known")
 	update := flag.Bool("update", false, "update the list from the drawn mutants")
 	list := flag.String("list", "mutants/survivors.txt", "the list of survivors")
 	flag.Parse()
@@ -60,6 +61,10 @@ type verdict struct {
 	how    string // one of the outcomes below
 	detail string
 	took   time.Duration
+}
+
+func (v verdict) String() string {
+	return fmt.Sprintf("%s after %.1f s: %v: %s", v.how, v.took.Seconds(), v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
 }
 
 func (m mutant) is(how, detail string) verdict { return verdict{mutant: m, how: how, detail: detail} }
@@ -116,6 +121,9 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 				began := time.Now()
 				verdicts[i] = known.judged(trials[mutants[i].kernel].of(mutants[i]))
 				verdicts[i].took = time.Since(began)
+				if verbose {
+					fmt.Println(verdicts[i])
+				}
 				_ = bar.Add(1)
 			}
 		})
@@ -125,7 +133,7 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	}
 	close(next)
 	group.Wait()
-	ok := report(verdicts, time.Since(start), verbose)
+	ok := report(verdicts, time.Since(start))
 	if update {
 		known.update(everything, verdicts)
 		if err := known.write(list); err != nil {

@@ -3,12 +3,11 @@ package main
 import (
 	"fmt"
 	"sort"
-	"strings"
 	"time"
 )
 
 // report prints the table and reports whether every mutant was caught or is known to be equivalent.
-func report(verdicts []verdict, took time.Duration, verbose bool) bool {
+func report(verdicts []verdict, took time.Duration) bool {
 	ways := []string{differs, stopped, narrower, refused, equivalent, survived, misjudged, broken}
 	counts := map[string]map[string]int{}
 	for _, v := range verdicts {
@@ -42,8 +41,8 @@ func report(verdicts []verdict, took time.Duration, verbose bool) bool {
 	row("all", total)
 	sort.Slice(verdicts, func(i, j int) bool { return verdicts[i].line < verdicts[j].line })
 	for _, v := range verdicts {
-		if verbose || v.how == survived || v.how == refused || v.how == misjudged || v.how == broken {
-			fmt.Printf("%s after %.1f s: %v: %s\n", v.how, v.took.Seconds(), v.mutant, strings.SplitN(v.detail, "\n", 2)[0])
+		if v.how == survived || v.how == refused || v.how == misjudged || v.how == broken {
+			fmt.Println(v)
 		}
 	}
 	fmt.Printf("%d mutants in %.0f s: %d caught, %d equivalent, %d survive\n", total["all"], took.Seconds(), total[differs]+total[stopped]+total[narrower]+total[refused], total[equivalent], total[survived])

@@ -63,18 +63,13 @@ func trials(texts map[string]string) map[string]*trial {
 	for kernel, ptx := range texts {
 		cases := slices.Clone(small[kernel])
 		slices.SortStableFunc(cases, func(a, b difftest.Case) int { return cmp.Compare(a.Elements(), b.Elements()) })
-		several := slices.DeleteFunc(slices.Clone(cases), func(c difftest.Case) bool {
-			return c.N <= cpu.Chunk && !c.ByRow // they have a single block on any device
-		})
-		full := slices.DeleteFunc(slices.Clone(large[kernel]), func(c difftest.Case) bool {
-			return c.N%(256*cpu.Chunk) != 0 // a multiple of as many chunk sums as a block has threads
-		})
 		all[kernel] = &trial{kernel: kernel, ptx: ptx, busy: map[int]bool{}, rounds: []*round{
-			{multiprocessors: 2, cases: aligned(cases), wide: true},
+			{multiprocessors: 2, cases: those(cases, isAligned), wide: true},
 			{multiprocessors: 2, cases: cases},
-			{multiprocessors: 64, cases: several},
-			{multiprocessors: 2, cases: full, large: true},
-			{multiprocessors: 4096, cases: large[kernel], large: true},
+			{multiprocessors: 64, cases: those(cases, hasBlocks)},
+			{multiprocessors: 4096, cases: those(large[kernel], isModerate), large: true},
+			{multiprocessors: 2, cases: those(large[kernel], fillsBlock), large: true},
+			{multiprocessors: 64, cases: those(large[kernel], not(isModerate)), large: true}, // with thousands of blocks they take minutes
 		}}
 	}
 	return all
@@ -219,16 +214,27 @@ func coverageOf(d *sim.Device, kernel string) sim.KernelCoverage {
 	return sim.KernelCoverage{}
 }
 
-// aligned returns the cases with aligned and dense arrays of full chunks, for which the kernels promise wide accesses.
-func aligned(cases []difftest.Case) []difftest.Case {
-	var list []difftest.Case
-	for _, c := range cases {
-		if c.N > 0 && c.N%cpu.Chunk == 0 && c.N <= 2*cpu.Chunk && c.Shift == 0 && c.Actions == 0 && slices.Max(c.Forms[:]) <= difftest.Dense {
-			list = append(list, c)
-		}
-	}
-	return list
+// those returns the cases that have a property.
+func those(cases []difftest.Case, has func(difftest.Case) bool) []difftest.Case {
+	return slices.DeleteFunc(slices.Clone(cases), not(has))
 }
+
+func not(has func(difftest.Case) bool) func(difftest.Case) bool {
+	return func(c difftest.Case) bool { return !has(c) }
+}
+
+// isAligned reports whether a case has aligned and dense arrays of full chunks, for which the kernels promise wide accesses.
+func isAligned(c difftest.Case) bool {
+	return c.N > 0 && c.N%cpu.Chunk == 0 && c.N <= 2*cpu.Chunk && c.Shift == 0 && c.Actions == 0 && slices.Max(c.Forms[:]) <= difftest.Dense
+}
+
+// hasBlocks reports whether a case can have more than one block.
+func hasBlocks(c difftest.Case) bool { return c.N > cpu.Chunk || c.ByRow }
+
+// fillsBlock reports whether there are a multiple of as many chunk sums as a block has threads.
+func fillsBlock(c difftest.Case) bool { return c.N%(256*cpu.Chunk) == 0 }
+
+func isModerate(c difftest.Case) bool { return c.N < 1<<21 }
 
 // narrowAccess describes an access of a single element of the arrays, or returns "" if the kernel has made none.
 func narrowAccess(k sim.KernelCoverage) string {
