@@ -103,8 +103,12 @@ func generate(c Case) *generator {
 	case Sums:
 		copy(target, pred)
 		lane := g.IntN(32) + 32*int(c.Seed%4) // a quarter of the seeds for each of the four lanes of a thread
-		for chunk := lane % max(1, cpu.Chunks(c.N)); chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
+		first := lane % max(1, cpu.Chunks(c.N))
+		for chunk := first; chunk < cpu.Chunks(c.N); chunk += cpu.Lanes {
 			pred[chunk*cpu.Chunk], target[chunk*cpu.Chunk] = g.addend(chunk < cpu.Lanes), 0
+		}
+		if c.has(op.RoleWeight) {
+			g.values[op.RoleWeight] = g.sums(first)
 		}
 	case Single:
 		copy(target, pred)
@@ -114,7 +118,9 @@ func generate(c Case) *generator {
 		}
 	case Edges:
 		for i := range pred {
-			pred[i], target[i] = g.sign(b), 0
+			d := g.sign(b)
+			pred[i] = g.round(d)
+			target[i] = pred[i] - d
 		}
 	case Quadratic:
 		for i := range pred {
@@ -127,6 +133,26 @@ func generate(c Case) *generator {
 	}
 	g.more()
 	return g
+}
+
+// sums returns weights for Sums: 1 for the differences, which begin with the given chunk, and others, of which the sum of each chunk is one
+// that rounds when it is added to the first of its lane.
+func (g *generator) sums(first int) []float64 {
+	w := make([]float64, g.N)
+	large, unit := g.addends()
+	for chunk := range cpu.Chunks(g.N) {
+		at := chunk * cpu.Chunk
+		switch chunk % cpu.Lanes {
+		case first % cpu.Lanes:
+			w[at] = 1
+		case first%cpu.Lanes ^ 1: // of the same lane of another thread
+			w[at] = g.round(unit) // 0 in float16
+			if chunk < cpu.Lanes {
+				w[at] = g.round(math.Ldexp(1+g.Float64(), large))
+			}
+		}
+	}
+	return w
 }
 
 // factors returns the kind of contents of arrays that multiply gradients.
@@ -142,7 +168,7 @@ func (c Case) factors() Data {
 
 // more makes the contents of the arrays that only a call with more than lean operands has, and moves pred's to the columns of the index.
 func (g *generator) more() {
-	if g.has(op.RoleWeight) {
+	if g.has(op.RoleWeight) && g.values[op.RoleWeight] == nil {
 		w := g.filled(g.N, g.factors())
 		for i := range w { // as users have them: mostly positive, and some 0
 			switch g.IntN(8) {
@@ -232,11 +258,16 @@ func (g *generator) filled(n int, d Data) []float64 {
 	return x
 }
 
-// addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one. Most of these are
-// three quarters of a unit in the last place, which only rounding to nearest rounds up.
+// addends returns the exponent of large addends, and three quarters of the unit in their last place, which only rounding to nearest
+// rounds up.
+func (g *generator) addends() (large int, unit float64) {
+	large = min(30, exponent(g.largest)-1)
+	return large, math.Ldexp(1.5, large-53)
+}
+
+// addend returns a difference whose term is large if first is set, and otherwise rounds when it is added to a large one.
 func (g *generator) addend(first bool) float64 {
-	large := min(30, exponent(g.largest)-1)
-	unit := math.Ldexp(1.5, large-53)
+	large, unit := g.addends()
 	switch {
 	case first:
 		return g.sign(g.round(math.Ldexp(1+g.Float64(), large)))

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
@@ -51,6 +52,57 @@ func shapes() []Case {
 		for _, t := range Types {
 			for _, beta := range []float64{1, 0.1} {
 				cases = append(cases, everything(p, t, beta, 2, 2048))
+			}
+		}
+	}
+	return cases
+}
+
+// roundings returns cases for each rich kernel, on aligned arrays and on others, in which the additions round: of terms to each of a thread's
+// lanes, and of weights, whose sums the losses of rows of a chunk show.
+func roundings() []Case {
+	const rows = 24 // for each place in a batch some
+	var cases []Case
+	for _, p := range []op.Pass{Forward, ForwardBackward} {
+		for _, t := range Types {
+			for _, beta := range []float64{1, 0.1} {
+				for shift := range 2 {
+					c := Case{
+						Op: p, DType: t, Loss: smoothl1.Loss{Beta: beta}, Rows: rows, Cols: cpu.Chunk, N: rows * cpu.Chunk, Data: Lanes, Seed: uint64(len(cases)),
+						Upstream: 1, Grads: GradPred, Shift: shift,
+					}
+					c.Forms[op.RoleAbs] = Dense
+					cases = append(cases, c)
+					c.Data, c.ByRow, c.By = Wide, true, ByWeights
+					c.Forms[op.RoleAbs], c.Forms[op.RoleWeight] = Absent, Dense
+					cases = append(cases, c)
+				}
+			}
+		}
+	}
+	return cases
+}
+
+// richNumbers returns cases with the numbers of numbers for each rich kernel, on aligned arrays and on others, with all outputs.
+func richNumbers() []Case {
+	var cases []Case
+	for _, p := range []op.Pass{Forward, ForwardBackward} {
+		for _, t := range Types {
+			for _, x := range numbersOf(t) {
+				if x.data == Single {
+					x.data = Normal // no sum hides the bits of the terms
+				}
+				for shift := range 2 {
+					c := Case{
+						Op: p, DType: t, Loss: smoothl1.Loss{Kind: x.kind, Beta: x.beta, Reduction: smoothl1.Sum}, Rows: 2, Cols: cpu.Chunk, N: 2 * cpu.Chunk,
+						Data: x.data, Seed: uint64(len(cases)), Upstream: x.upstream, Shift: shift,
+					}
+					c.Forms[op.RoleTerms], c.Forms[op.RoleAbs] = Dense, Dense
+					if p.Differentiates() {
+						c.Grads, c.Forms[op.RoleSecond] = GradPred|GradTarget, Dense
+					}
+					cases = append(cases, c)
+				}
 			}
 		}
 	}

@@ -104,26 +104,17 @@ func mixed(ordered []Case) []Case {
 }
 
 // Corners returns cases for every corner case of the code and of the numbers, and shapes.
-func Corners() []Case { return slices.Concat(paths(), numbers(), ends(), shapes()) }
+func Corners() []Case {
+	return slices.Concat(paths(), numbers(), ends(), shapes(), roundings(), richNumbers())
+}
 
 // numbers returns cases, on every path, for properties that only few numbers reveal: the branch that beta itself takes, which shows if the
 // square overflows and the linear part does not, or with a large upstream gradient; rounding to subnormal numbers, with betas for which
 // products, quotients and halves round; and single terms, whose last bits no sum hides.
 func numbers() []Case {
-	type numbers struct {
-		kind     smoothl1.Kind
-		beta     float64
-		data     Data
-		upstream float64
-	}
-	const smooth, huber = smoothl1.SmoothL1, smoothl1.Huber
 	var cases []Case
 	for _, t := range Types {
-		f := formatOf(t)
-		for i, x := range []numbers{
-			{smooth, f.steep, Edges, f.edge}, {smooth, 1.1 * f.steep, Edges, f.edge}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
-			{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * f.smallest, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
-		} {
+		for i, x := range numbersOf(t) {
 			for _, op := range Ops {
 				if x.data == Single && !op.Reduces() {
 					continue // no sum hides the bits of what it writes
@@ -157,6 +148,23 @@ func numbers() []Case {
 		}
 	}
 	return cases
+}
+
+// special is a loss with numbers that make one of its properties visible.
+type special struct {
+	kind     smoothl1.Kind
+	beta     float64
+	data     Data
+	upstream float64
+}
+
+func numbersOf(t smoothl1.DType) []special {
+	const smooth, huber = smoothl1.SmoothL1, smoothl1.Huber
+	f := formatOf(t)
+	return []special{
+		{smooth, f.steep, Edges, f.edge}, {smooth, f.odd, Edges, f.oddEdge}, {smooth, 4, Tiny, 1}, {smooth, 4.5, Tiny, 1},
+		{smooth, 4, Subnorm, 1}, {smooth, 4.5, Subnorm, 1}, {smooth, 3 * f.smallest, Subnorm, 1}, {smooth, 4, Single, 1}, {smooth, 0.3, Single, 1}, {huber, 0.3, Single, 1},
+	}
 }
 
 // ends returns cases whose arrays end with the memory, after each of the 16 elements that a thread has in four rows: a kernel that
@@ -235,55 +243,6 @@ func paths() []Case {
 					}
 				}
 			}
-		}
-	}
-	return cases
-}
-
-// Deep returns cases for each reducing kernel whose chunk sums fill exactly one chunk, and more than one.
-func Deep() []Case {
-	var cases []Case
-	for _, rich := range []bool{false, true} {
-		for _, p := range []op.Pass{Forward, ForwardBackward} {
-			for _, t := range Types {
-				for _, b := range []float64{1, 0.1} {
-					c := Case{Op: p, DType: t, Loss: smoothl1.Loss{Beta: b}, N: cpu.Chunk * cpu.Chunk, Grads: GradPred, Upstream: 1}
-					if rich { // and for that of the divisors
-						c.Forms[op.RoleWeight], c.By = Dense, ByWeights
-					}
-					cases = append(cases, c)
-					c.N, c.Data = c.N+len(cases), Wide
-					cases = append(cases, c)
-				}
-			}
-		}
-	}
-	return cases
-}
-
-// Levels returns cases for each reducing kernel in which the chunk sums end at each of the positions that the threads of a warp read
-// together, and cases with full rows of chunk sums, in which every addition rounds; for rich kernels also by row.
-func Levels() []Case {
-	var cases []Case
-	add := func(c Case) {
-		cases = append(cases, c)
-		if !c.Lean() {
-			c.Rows, c.Cols, c.N, c.ByRow = 2, c.N, 2*c.N, true
-			cases = append(cases, c)
-		}
-	}
-	for k, c := range Deep() {
-		if k%2 == 0 {
-			continue
-		}
-		for i := range 16 {
-			c.N = (32*i+1)*cpu.Chunk - i
-			c.Seed, c.Data = uint64(i), []Data{Normal, Wide}[i%2]
-			add(c)
-		}
-		for i := range 12 { // three for each of a thread's lanes: three additions in four show how they round
-			c.N, c.Seed, c.Data = 512*cpu.Chunk, uint64(i), Sums
-			add(c)
 		}
 	}
 	return cases
