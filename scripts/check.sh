@@ -26,7 +26,7 @@ step 300 "modules for development" make test-modules
 step 240 "Dockerfile" make dockerfile-lint
 step 600 "fuzz" make fuzz SECONDS=6
 step 360 "soak" make soak STEPS=20000
-step 600 "mutants" make mutants N=50
+step 900 "mutants" make mutants N=50
 step 600 "bundle" make bundle
 step 600 "bundle: to completion and interrupted, on the simulated device and without a GPU" make bundle-check
 step 600 "one binary that falls back; cross-builds" make fallback-check
