@@ -57,7 +57,7 @@ func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, err
 // compute performs an operation, whose name is for errors: the pass p or, if p is op.Chosen, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
 	t := smoothl1.DTypeOf[T]()
-	if t.Computing() == t && l.Validate(t) == nil {
+	if hasKernels(t) && l.Validate(t) == nil {
 		if q, ok := a.plain(l, p, t.Size()); ok {
 			return lean(l, q, a), nil
 		}
@@ -73,7 +73,7 @@ func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[
 	if err := a.checkAll(c, name, l, p); err != nil {
 		return 0, err
 	}
-	if t.Computing() == t && c.Lean(c.pass) {
+	if hasKernels(t) && c.Lean(c.pass) && (t.Computing() == t || !c.Has.Given().Has(op.RoleUpstream)) {
 		dense := a.dense(c)
 		return lean(l, c.pass, &dense), nil
 	}
@@ -86,16 +86,24 @@ var checks pool[checked]
 func lean[T smoothl1.Float](l smoothl1.Loss, p op.Pass, a *Args[T]) float64 {
 	switch a := any(a).(type) {
 	case *Args[float32]:
-		return leanOf(l, p, a)
+		return leanOf[float32](l, p, a, core.Own)
 	case *Args[float64]:
-		return leanOf(l, p, a)
+		return leanOf[float64](l, p, a, core.Own)
+	case *Args[smoothl1.F16]:
+		return leanOf[float32](l, p, a, core.F16)
+	case *Args[smoothl1.BF16]:
+		return leanOf[float32](l, p, a, core.BF16)
 	}
 	panic("cpu: no core kernels for " + smoothl1.DTypeOf[T]().String())
 }
 
-func leanOf[T core.Float](l smoothl1.Loss, p op.Pass, a *Args[T]) float64 {
+// hasKernels reports whether there are core kernels for arrays of type t.
+func hasKernels(t smoothl1.DType) bool { return t.Computing() == t || core.HasKernels() }
+
+func leanOf[T core.Float, S smoothl1.Float](l smoothl1.Loss, p op.Pass, a *Args[S], s core.Storage) float64 {
 	var made pass[T]
-	made.set(p, l, a)
+	setPass(&made, p, l, a)
+	made.Storage = s
 	if !p.Reduces() {
 		run(&made, nil)
 		return 0

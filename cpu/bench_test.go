@@ -88,7 +88,7 @@ func BenchmarkSerialLimit(b *testing.B) {
 		for _, workers := range []int{1, 2} {
 			benchmark(b, fmt.Sprintf("chunks=%d/goroutines=%d", chunks, workers), chunks*Chunk, 3, func(a Args[float32]) error {
 				var p pass[float32]
-				p.set(op.ForwardBackward, smoothl1.Loss{Beta: 1}, &a)
+				setPass(&p, op.ForwardBackward, smoothl1.Loss{Beta: 1}, &a)
 				if workers == 1 {
 					runSerial(&p, a.ChunkSums)
 				} else {
@@ -111,7 +111,7 @@ func BenchmarkPrefetch(b *testing.B) {
 			for _, ahead := range []uint64{0, 1024} {
 				benchmark(b, fmt.Sprintf("%s/ahead=%d", k.name, ahead), n, k.arrays, func(a Args[float32]) error {
 					var p pass[float32]
-					p.set(k.pass, smoothl1.Loss{Beta: 1}, &a)
+					setPass(&p, k.pass, smoothl1.Loss{Beta: 1}, &a)
 					p.Ahead = ahead
 					sums := a.ChunkSums
 					if !k.pass.Reduces() {

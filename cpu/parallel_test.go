@@ -87,7 +87,7 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 	require.NoError(t, err)
 	for range 3 {
 		var p pass[float32]
-		p.set(op.Forward, l, &a)
+		setPass(&p, op.Forward, l, &a)
 		p.Target = nil
 		var failed any
 		func() {
@@ -175,7 +175,7 @@ func TestOneProcessorNeedsNoGoroutine(t *testing.T) {
 	withProcessors(t, 1)
 	a := randomArgs[float32](severalBatches)
 	var p pass[float32]
-	p.set(op.Forward, smoothl1.Loss{Beta: 1}, &a)
+	setPass(&p, op.Forward, smoothl1.Loss{Beta: 1}, &a)
 	p.Target = nil
 	var failed any
 	func() {

@@ -14,10 +14,10 @@ type pass[T core.Float] struct {
 	kind op.Pass
 }
 
-// set sets p, which must be zero, to the pass of the given kind over the arrays of a. It does not set the chunk sums.
-func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
+// setPass sets p, which must be zero, to the pass of the given kind over the arrays of a. It does not set the chunk sums.
+func setPass[T core.Float, S smoothl1.Float](p *pass[T], kind op.Pass, l smoothl1.Loss, a *Args[S]) {
 	c := op.Of[T](l)
-	p.Pred, p.Target, p.N = unsafe.SliceData(a.Pred), unsafe.SliceData(a.Target), len(a.Pred)
+	p.Pred, p.Target, p.N = first[T](a.Pred), first[T](a.Target), len(a.Pred)
 	p.Threshold, p.Half, p.Outer = c.Threshold, T(T(0.5)*c.Threshold), c.Outer
 	p.Divisor, p.Inverse = c.Divisor, c.Inverse
 	switch {
@@ -36,7 +36,7 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 		return
 	case op.Terms:
 		p.Kernel = core.Terms
-		p.Out = unsafe.SliceData(a.Terms)
+		p.Out = first[T](a.Terms)
 		return
 	case op.Backward:
 		p.Kernel = core.Backward
@@ -50,25 +50,34 @@ func (p *pass[T]) set(kind op.Pass, l smoothl1.Loss, a *Args[T]) {
 	switch {
 	case a.GradPred == nil:
 		// Rounding is symmetric: the negative of a product is the product with one factor negated.
-		p.Out = unsafe.SliceData(a.GradTarget)
+		p.Out = first[T](a.GradTarget)
 		p.Norm = -p.Norm
 		p.Flip = core.SignBit[T]()
 	case a.GradTarget == nil:
-		p.Out = unsafe.SliceData(a.GradPred)
+		p.Out = first[T](a.GradPred)
 	default:
-		p.Out, p.Negated = unsafe.SliceData(a.GradPred), unsafe.SliceData(a.GradTarget)
+		p.Out, p.Negated = first[T](a.GradPred), first[T](a.GradTarget)
 		p.Stores = core.StoreNegated
 	}
 	if a.Upstream.elements != nil {
-		p.Upstream = unsafe.SliceData(a.Upstream.elements)
+		p.Upstream = first[T](a.Upstream.elements)
 		p.Kernel = core.BackwardElementwise
 		return
 	}
-	p.G = T(a.Upstream.number())
+	if p.G = T(a.Upstream.number()); p.G != p.G {
+		p.G = nan[T]() // with the payload that kernels for bfloat16 round
+	}
 	p.Side = T(T(p.Norm*p.G) * p.Outer)
 	if kind == op.ForwardBackward && p.Quotient == core.One && p.Outer == 1 && p.G == 1 {
 		p.Quotient = core.Unit
 	}
+}
+
+// first returns the address of the first element of x, as that of an element of the computing type: see core.Params.Storage. The pointer is
+// reinterpreted and not converted, since the race detector refuses a conversion to a type that is larger than the array.
+func first[T core.Float, S smoothl1.Float](x []S) *T {
+	p := unsafe.SliceData(x)
+	return *(**T)(unsafe.Pointer(&p))
 }
 
 // part returns the pass over n elements from element start, a multiple of Chunk below p.N.

@@ -77,9 +77,7 @@ func (p *pass[T]) prefetch() {
 }
 
 // exceeds reports whether the pass's arrays together are larger than the given number of bytes.
-func (p *pass[T]) exceeds(bytes int) bool {
-	return p.arrays()*p.N > bytes/int(unsafe.Sizeof(T(0)))
-}
+func (p *pass[T]) exceeds(bytes int) bool { return p.arrays()*p.N > bytes/p.Size() }
 
 // stream enables streaming (non-temporal) stores if the arrays exceed the caches: an ordinary store to a line that is in no cache
 // reads it first. Streaming stores require aligned vectors, and gain nothing if the output is also an input.

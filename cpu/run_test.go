@@ -83,7 +83,7 @@ func testOffsets[T core.Float](t *testing.T) {
 
 	check := func(kind op.Pass, a, want Args[T], streams bool) {
 		var p pass[T]
-		p.set(kind, l, &a)
+		setPass(&p, kind, l, &a)
 		p.stream()
 		require.Equal(t, streams, p.Stores&core.StoreStreaming != 0)
 		p.Sums = unsafe.SliceData(make([]float64, Chunks(n)))

@@ -32,7 +32,7 @@ func TestChunkSumStaysInThePass(t *testing.T) {
 			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, a)
 			require.NoError(t, err)
 			var p pass[float32]
-			p.set(op.Forward, smoothl1.Loss{Beta: 1}, &a)
+			setPass(&p, op.Forward, smoothl1.Loss{Beta: 1}, &a)
 			p.compute()
 			require.Equal(t, want, p.Sum, n)
 		}

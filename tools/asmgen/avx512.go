@@ -21,7 +21,7 @@ var (
 // avx512 writes one kernel.
 func (e *emitter) avx512(l *layout) {
 	field := e.begin(l)
-	width := 64 / e.size() // elements of a vector
+	width := e.width()
 	var frame func()
 	if e.sum {
 		frame = e.alignedFrame(8 * laneCount)
@@ -61,7 +61,7 @@ func (e *emitter) avx512(l *layout) {
 			interleave(first, second)
 		}
 	}
-	e.ADDQ(operand.U32(64*unrolled), at)
+	e.ADDQ(operand.U32(e.bytes()*unrolled), at)
 	e.DECQ(loops)
 	e.JNZ(ref("row"))
 
@@ -111,7 +111,7 @@ func (e *emitter) tail512(width int, frame func()) {
 	if e.sum {
 		e.ADDQ(operand.U32(8*width), lanes)
 	}
-	e.ADDQ(operand.U8(64), at)
+	e.ADDQ(operand.U8(e.bytes()), at)
 	e.SUBQ(operand.U8(width), inChunk)
 	e.JG(ref(loop))
 	if e.sum {
@@ -132,9 +132,15 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	load := func(input value, base reg.Register, to value, set int) {
 		z := places512[set][to]
 		v.at[input] = z
-		if e.double {
+		switch {
+		case e.halves == "F16":
+			e.VCVTPH2PS_Z(index(base, 0), kTail, z)
+		case e.halves == "BF16":
+			e.VPMOVZXWD_Z(index(base, 0), kTail, z)
+			e.VPSLLD(operand.U8(16), z, z)
+		case e.double:
 			e.VMOVUPD_Z(index(base, 0), kTail, z)
-		} else {
+		default:
 			e.VMOVUPS_Z(index(base, 0), kTail, z)
 		}
 	}
@@ -145,7 +151,13 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	}
 	v.fetch = func() {}
 	v.store = func(x reg.Register) {
-		e.storeMasked(x, v.at[vSign], func(base reg.Register) { e.p("VMOVU", x, kTail, index(base, 0)) })
+		e.storeMasked(x, v.at[vSign], func(base reg.Register) {
+			if e.halves != "" {
+				e.VMOVDQU16(e.rounded512(v, x), kTail, index(base, 0))
+			} else {
+				e.p("VMOVU", x, kTail, index(base, 0))
+			}
+		})
 	}
 	v.add = add
 	interleave(instructions(e.groups, e.lower512(v)))

@@ -133,13 +133,49 @@ func (e *emitter) addUp512(v vector, x reg.VecPhysical) []func() {
 
 // whole512 returns the instructions for the i-th full vector of a row, in a set of registers.
 func (e *emitter) whole512(set, i int) []func() {
-	v := e.vector(places512[set])
-	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, 64*i), index(target, 64*i), index(upstream, 64*i)
-	v.fetch = func() { e.prefetch(64 * i) }
-	v.store = func(x reg.Register) { e.store(x, v.at[vSign], 64*i) }
+	v, from := e.vector(places512[set]), e.bytes()*i
+	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, from), index(target, from), index(upstream, from)
+	v.fetch = func() { e.prefetch(from) }
+	v.store = func(x reg.Register) { e.store(x, v.at[vSign], from, func() reg.Register { return e.rounded512(v, x) }) }
 	v.add = func(half int, terms reg.Register) {
 		lane := zLanes[i*8/e.size()+half]
 		e.VADDPD(terms, lane, lane)
 	}
-	return instructions(e.groups, e.lower512(v))
+	if e.halves == "" {
+		return instructions(e.groups, e.lower512(v))
+	}
+	inputs := []struct {
+		value value
+		to    operand.Op
+	}{{vPred, v.at[vD]}, {vTarget, v.at[vA]}}
+	var all []func()
+	for _, in := range inputs {
+		m := v.at[in.value]
+		v.at[in.value] = in.to
+		if e.halves == "F16" {
+			all = append(all, func() { e.VCVTPH2PS(m, in.to) })
+			continue
+		}
+		all = append(all, func() { e.VPMOVZXWD(m, in.to) }, func() { e.VPSLLD(operand.U8(16), in.to, in.to) })
+	}
+	return append(all, instructions(e.groups, e.lower512(v))...)
+}
+
+// rounded512 returns a register with the results x as stored. The register of t, and for bfloat16 a mask, are overwritten.
+func (e *emitter) rounded512(v vector, x reg.Register) reg.Register {
+	t := v.at[vT].(reg.VecPhysical)
+	switch e.halves {
+	case "":
+		return x
+	case "F16":
+		e.VCVTPS2PH(operand.U8(0), x, t.AsY())
+	case "BF16": // see roundBF16
+		k := v.at[vInside]
+		e.VPTESTMD_BCST(bf16Constant(0), x, k)
+		e.VPADDD_BCST(bf16Constant(4), x, t)
+		e.VPADDD_BCST(bf16Constant(8), x, k, t)
+		e.VPSRLD(operand.U8(16), t, t)
+		e.VPMOVDW(t, t.AsY())
+	}
+	return t.AsY()
 }

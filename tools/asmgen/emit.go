@@ -173,30 +173,31 @@ func (e *emitter) end() {
 }
 
 // store writes a vector of results to out and, if the flags say so, its negative to negated, and both with streaming stores. The flags
-// do not change during a call, so that the branches are predicted.
-func (e *emitter) store(v reg.Register, sign operand.Op, displacement int) {
+// do not change during a call, so that the branches are predicted. stored returns v as it is stored.
+func (e *emitter) store(v reg.Register, sign operand.Op, displacement int, stored func() reg.Register) {
 	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
+	x := stored()
 	e.TESTQ(stores, stores)
 	e.JNZ(ref(slow))
-	e.p("VMOVU", v, index(out, displacement))
+	e.p("VMOVU", x, index(out, displacement))
 	e.Label(back)
 	e.later = append(e.later, func() {
 		e.Label(slow)
 		if e.gradient {
 			e.TESTQ(operand.U32(storeStreaming), stores)
 			e.JNZ(ref(streaming))
-			e.p("VMOVU", v, index(out, displacement))
+			e.p("VMOVU", x, index(out, displacement))
 			e.flip(v, sign)
-			e.p("VMOVU", v, index(negated, displacement))
+			e.p("VMOVU", stored(), index(negated, displacement))
 			e.JMP(ref(back))
 			e.Label(streaming)
 		}
-		e.p("VMOVNT", v, index(out, displacement))
+		e.p("VMOVNT", x, index(out, displacement))
 		if e.gradient {
 			e.TESTQ(operand.U32(storeNegated), stores)
 			e.JZ(ref(back))
 			e.flip(v, sign)
-			e.p("VMOVNT", v, index(negated, displacement))
+			e.p("VMOVNT", stored(), index(negated, displacement))
 		}
 		e.JMP(ref(back))
 	})

@@ -20,28 +20,31 @@ func generateKernels(root string, files output) error {
 	if err != nil {
 		return err
 	}
-	for _, set := range []string{"AVX2", "AVX512"} {
-		for _, double := range []bool{false, true} {
-			c := build.NewContext()
-			var masks operand.Mem
-			if set == "AVX2" {
-				masks = tailMasks(c)
+	for _, of := range []spec{{set: "AVX2"}, {set: "AVX2", double: true}, {set: "AVX512"}, {set: "AVX512", double: true},
+		{set: "AVX512", halves: "F16"}, {set: "AVX512", halves: "BF16"}} {
+		c := build.NewContext()
+		var masks operand.Mem
+		if of.set == "AVX2" {
+			masks = tailMasks(c)
+		}
+		if of.halves == "BF16" {
+			bf16Constants(c)
+		}
+		all := specs(of.set, of.double, of.halves)
+		for _, s := range all {
+			e := &emitter{Context: c, spec: s}
+			if of.set == "AVX2" {
+				e.avx2(l, masks)
+			} else {
+				e.avx512(l)
 			}
-			for _, s := range specs(set, double) {
-				e := &emitter{Context: c, spec: s}
-				if set == "AVX2" {
-					e.avx2(l, masks)
-				} else {
-					e.avx512(l)
-				}
-			}
-			path := fmt.Sprintf("%s/kernels_%s_f%d_amd64", folder, strings.ToLower(set), map[bool]int{false: 32, true: 64}[double])
-			if files[path+".s"], err = finish(c); err != nil {
-				return fmt.Errorf("%s.s: %w", path, err)
-			}
-			if files[path+".go"], err = format.Source([]byte(stubs(specs(set, double)))); err != nil {
-				return fmt.Errorf("%s.go: %w", path, err)
-			}
+		}
+		path := fmt.Sprintf("%s/kernels_%s_%s_amd64", folder, strings.ToLower(of.set), strings.ToLower(of.stored()))
+		if files[path+".s"], err = finish(c); err != nil {
+			return fmt.Errorf("%s.s: %w", path, err)
+		}
+		if files[path+".go"], err = format.Source([]byte(stubs(all))); err != nil {
+			return fmt.Errorf("%s.go: %w", path, err)
 		}
 	}
 	files[folder+"/layout_amd64.go"], err = format.Source([]byte(head() + "\nimport \"unsafe\"\n" +

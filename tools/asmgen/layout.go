@@ -37,7 +37,7 @@ func readLayout(root string) (*layout, error) {
 		for _, s := range g.Specs {
 			t := s.(*ast.TypeSpec)
 			switch t.Name.Name {
-			case "Params", "Float", "Kernel", "Quotient":
+			case "Params", "Float", "Kernel", "Quotient", "Storage":
 			default:
 				continue
 			}
@@ -49,8 +49,8 @@ func readLayout(root string) (*layout, error) {
 			source.WriteString("\n")
 		}
 	}
-	if found != 4 {
-		return nil, fmt.Errorf("%s/params.go: found %d of the types Params, Float, Kernel and Quotient", folder, found)
+	if found != 5 {
+		return nil, fmt.Errorf("%s/params.go: found %d of the types Params, Float, Kernel, Quotient and Storage", folder, found)
 	}
 	small, err := parser.ParseFile(fset, "params.go", source, 0)
 	if err != nil {

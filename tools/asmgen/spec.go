@@ -10,6 +10,7 @@ type spec struct {
 	family
 	quotient quotient
 	double   bool   // float64
+	halves   string // the stored type, if not the computing type: F16 or BF16
 	set      string // AVX2 or AVX512
 }
 
@@ -43,13 +44,16 @@ const (
 var quotients = []quotient{one, mul, div, unit}
 
 // specs returns the kernels of an instruction set and element type, in the order of the constants of package core.
-func specs(set string, double bool) []spec {
+func specs(set string, double bool, halves string) []spec {
 	var all []spec
 	for _, f := range families {
+		if halves != "" && f.elementwise {
+			continue
+		}
 		for _, q := range quotients {
 			// Saving a few operations matters in the passes with a sum, which have the most.
 			if q != unit || f.sum {
-				all = append(all, spec{f, q, double, set})
+				all = append(all, spec{f, q, double, halves, set})
 			}
 		}
 	}
@@ -61,7 +65,15 @@ func (s spec) function() string {
 	return strings.ToLower(s.name[:1]) + s.name[1:] + string(s.quotient) + s.suffix()
 }
 
-func (s spec) suffix() string { return fmt.Sprintf("F%d%s", 8*s.size(), s.set) }
+func (s spec) suffix() string { return s.stored() + s.set }
+
+// stored returns the name of the stored type.
+func (s spec) stored() string {
+	if s.halves != "" {
+		return s.halves
+	}
+	return fmt.Sprintf("F%d", 8*s.size())
+}
 
 // element returns the element type.
 func (s spec) element() string { return fmt.Sprintf("float%d", 8*s.size()) }
@@ -73,10 +85,25 @@ func (s spec) size() int {
 	return 4
 }
 
+// storedSize returns the size of a stored element in bytes.
+func (s spec) storedSize() int {
+	if s.halves != "" {
+		return 2
+	}
+	return s.size()
+}
+
+// bytes returns the size of a vector as stored.
+func (s spec) bytes() int { return s.width() * s.storedSize() }
+
 // loop returns pseudocode of the kernel, as the lines of a doc comment.
 func (s spec) loop() []string {
 	over := map[quotient]string{one: "", mul: "*p.Inverse", div: "/p.Divisor"}[s.quotient]
 	outer := map[quotient]string{one: "p.Outer*"}[s.quotient]
+	stored := ""
+	if s.halves != "" {
+		stored = ", rounded once more"
+	}
 	var b []string
 	line := func(indent int, text ...string) {
 		b = append(b, strings.Repeat("\t", indent)+strings.Join(text, ""))
@@ -95,7 +122,7 @@ func (s spec) loop() []string {
 		line(depth, "term = a < p.Threshold ? ((0.5*a)*a)", over, " : ", outer, "(a - p.Half)")
 	}
 	if s.terms {
-		line(depth, "out[i] = term")
+		line(depth, "out[i] = term", stored)
 	}
 	if s.gradient {
 		g, side := "p.G", "p.Side"
@@ -109,7 +136,7 @@ func (s spec) loop() []string {
 		case mul:
 			middle = "p.L1 ? |d| xor p.Flip : " + middle
 		}
-		line(depth, "out[i] = a > p.Threshold ? ", side, ", negated where d < 0 : ", middle)
+		line(depth, "out[i] = a > p.Threshold ? ", side, ", negated where d < 0 : ", middle, stored)
 		line(depth, "negated[i] = -out[i]")
 	}
 	if s.sum {

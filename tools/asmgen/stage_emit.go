@@ -115,7 +115,7 @@ func (g *stager) prepare() {
 		case "half":
 			g.constant(0x3f000000, 0x3fe0000000000000, v)
 		case "odd":
-			g.VMOVDQU32(g.bf16Constant(64), v)
+			g.VMOVDQU32(bf16Constant(64), v)
 		case "one":
 			g.constant(1, 1, v)
 		case "round":

@@ -157,14 +157,14 @@ func (g *stager) roundBF16(x reg.VecVirtual, nan bool) reg.VecVirtual {
 	r, half := g.vec(), g.half()
 	if g.set == "AVX512" {
 		k := g.K()
-		g.VPTESTMD_BCST(g.bf16Constant(0), x, k)
-		g.VPADDD_BCST(g.bf16Constant(4), x, r)
-		g.VPADDD_BCST(g.bf16Constant(8), x, k, r)
+		g.VPTESTMD_BCST(bf16Constant(0), x, k)
+		g.VPADDD_BCST(bf16Constant(4), x, r)
+		g.VPADDD_BCST(bf16Constant(8), x, k, r)
 		if nan {
 			n := g.K()
 			g.VCMPPS(unordered, x, x, n)
 			g.VMOVDQA32(x, n, r)
-			g.VPORD_BCST(g.bf16Constant(12), r, n, r)
+			g.VPORD_BCST(bf16Constant(12), r, n, r)
 		}
 		g.VPERMW(r, g.constants["odd"], r)
 		return r.AsY().(reg.VecVirtual)
@@ -185,7 +185,7 @@ func (g *stager) roundBF16(x reg.VecVirtual, nan bool) reg.VecVirtual {
 }
 
 // bf16Constant returns the address of a constant of roundBF16.
-func (g *stager) bf16Constant(offset int) operand.Mem {
+func bf16Constant(offset int) operand.Mem {
 	m := operand.NewDataAddr(operand.NewStaticSymbol("bf16"), 0)
 	return m.Offset(offset)
 }

@@ -4,6 +4,9 @@ package core
 
 import "github.com/smoothl1/smoothl1/internal/isa"
 
+// HasKernels reports whether the instruction set in use has kernels for 16-bit storage.
+func HasKernels() bool { return isa.Current() == isa.AVX512 }
+
 // Call runs the kernel with the instruction set in use.
 func Call[T Float](p *Params[T]) {
 	set := isa.Current()
@@ -15,8 +18,12 @@ func Call[T Float](p *Params[T]) {
 	case *Params[float32]:
 		if set == isa.AVX2 {
 			callF32AVX2(p)
-		} else {
+		} else if p.Storage == Own {
 			callF32AVX512(p)
+		} else if p.Storage == F16 {
+			callF16AVX512(p)
+		} else {
+			callBF16AVX512(p)
 		}
 	case *Params[float64]:
 		if set == isa.AVX2 {

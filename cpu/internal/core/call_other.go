@@ -2,5 +2,8 @@
 
 package core
 
+// HasKernels reports whether there are kernels for 16-bit storage.
+func HasKernels() bool { return false }
+
 // Call runs the kernel.
 func Call[T Float](p *Params[T]) { generic(p) }

@@ -30,6 +30,7 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Flip)-116]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Kernel)-120]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Quotient)-121]
+	_ = [1]struct{}{}[unsafe.Offsetof(Params[float32]{}.Storage)-122]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Pred)-0]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Target)-8]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Upstream)-16]
@@ -52,4 +53,5 @@ var (
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Flip)-152]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Kernel)-160]
 	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Quotient)-161]
+	_ = [1]struct{}{}[unsafe.Offsetof(Params[float64]{}.Storage)-162]
 )

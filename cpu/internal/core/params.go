@@ -47,6 +47,17 @@ const (
 	Quotients = iota
 )
 
+// Storage is the type of stored elements.
+type Storage uint8
+
+// The storage types. Numbers of 16 bits are widened exactly, and results rounded once more when they are stored. HasKernels reports whether
+// there are kernels for them.
+const (
+	Own Storage = iota // the computing type
+	F16
+	BF16
+)
+
 // Params are the parameters of a kernel: arrays whose first element begins a chunk, and the constants of the formula. The assembly
 // relies on the layout; a generated file does not compile if the two disagree.
 type Params[T Float] struct {
@@ -71,6 +82,7 @@ type Params[T Float] struct {
 	Flip         T      // bit mask: the sign of the gradient of L1 at d = 0, set if Out is the gradient with respect to target
 	Kernel       Kernel
 	Quotient     Quotient
+	Storage      Storage // of Pred, Target, Out and Negated
 }
 
 // Flags of Params.Stores.
@@ -86,10 +98,21 @@ const Line = 64
 func (p *Params[T]) Part(start, n int) Params[T] {
 	q := *p
 	q.N = n
-	q.Pred, q.Target, q.Upstream = at(p.Pred, start), at(p.Target, start), at(p.Upstream, start)
+	q.Upstream, q.Sums = at(p.Upstream, start), at(p.Sums, start/op.Chunk)
+	if p.Storage != Own {
+		start /= int(unsafe.Sizeof(*p.Pred)) / 2 // elements of T in the place of that many of 16 bits
+	}
+	q.Pred, q.Target = at(p.Pred, start), at(p.Target, start)
 	q.Out, q.Negated = at(p.Out, start), at(p.Negated, start)
-	q.Sums = at(p.Sums, start/op.Chunk)
 	return q
+}
+
+// Size returns the size of a stored element in bytes.
+func (p *Params[T]) Size() int {
+	if p.Storage != Own {
+		return 2
+	}
+	return int(unsafe.Sizeof(T(0)))
 }
 
 // at returns a pointer to the i-th element from x, or nil if x is nil.
