@@ -73,12 +73,14 @@ func setPass[T core.Float, S smoothl1.Float](p *pass[T], kind op.Pass, l smoothl
 	}
 }
 
-// first returns the address of the first element of x, as that of an element of the computing type: see core.Params.Storage. The pointer is
-// reinterpreted and not converted, since the race detector refuses a conversion to a type that is larger than the array.
+// first returns the address of the first element of x, as stored.
 func first[T core.Float, S smoothl1.Float](x []S) *T {
-	p := unsafe.SliceData(x)
-	return *(**T)(unsafe.Pointer(&p))
+	return stored[T](unsafe.Pointer(unsafe.SliceData(x)))
 }
+
+// stored returns the address of stored elements as that of elements of the computing type: see core.Params.Storage. It is reinterpreted and
+// not converted, since the race detector refuses a conversion to a type that is larger than the array.
+func stored[T core.Float](p unsafe.Pointer) *T { return *(**T)(unsafe.Pointer(&p)) }
 
 // part returns the pass over n elements from element start, a multiple of Chunk below p.N.
 func (p *pass[T]) part(start, n int) pass[T] { return pass[T]{p.Part(start, n), p.kind} }

@@ -36,7 +36,10 @@ type rich[C core.Float] struct {
 	by        smoothl1.Divisor
 	divisor   float64 // what a mean divides by, unless it differs between rows
 	norm      C
-	kernel    bool // fused kernels make the pieces
+	kernel    bool // kernels make the pieces
+	core      bool // those of package core
+	batches   bool // which make several pieces at a time
+	ahead     uint64
 	streaming bool
 	counting  bool // the pass that finds the divisors
 
@@ -237,11 +240,18 @@ func (x *rich[C]) pieces(first, count int) {
 	if b == nil {
 		b = newRoom[C]()
 	}
+	if x.batches && !x.counting {
+		start := first * piece
+		x.call(&place{first, start, min(count*piece, x.n-start), 0, 0}, b)
+		count = 0
+	}
 	for i := first; i < first+count; i++ {
 		q := x.locate(i)
 		switch {
 		case x.counting:
 			x.countPiece(&q, b)
+		case x.kernel && x.core:
+			x.call(&q, b)
 		case x.kernel:
 			x.fuse(&q, b)
 		default:

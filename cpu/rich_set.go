@@ -88,11 +88,19 @@ func (x *rich[C]) prepare() {
 	x.kernel = isa.Current() != isa.Generic && x.kind != op.Terms && x.rowsOfPiece == 0 && !x.invalid && !x.beta.present() &&
 		!x.upstream.present() && !x.terms.present() && !x.abs.present() && !x.second.present() &&
 		(!x.addPred && !x.addTarget || x.storage.Size() == int(unsafe.Sizeof(C(0))))
-	bytes := 0
+	bytes, dense := 0, x.index == nil
 	for _, a := range x.arrays() {
 		if a.present() {
 			bytes += x.n * a.size // at most
+			dense = dense && a.dense()
 		}
 	}
 	x.streaming = bytes > isa.LastLevelCache()
+	if x.ahead = 0; bytes <= isa.LastLevelCache()/3 {
+		x.ahead = prefetchDistance
+	}
+	x.core = core.HasKernels()
+	// With weights or a mask there are only kernels that write a gradient: one that is not wanted goes to a buffer for one piece.
+	gradient := x.gradPred.present() || x.gradTarget.present()
+	x.batches = x.core && x.kernel && dense && !x.byRow && !x.addPred && !x.addTarget && (gradient || !x.weight.present() && !x.mask.present())
 }

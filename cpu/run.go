@@ -70,11 +70,13 @@ func runSerial[T core.Float](p *pass[T], sums []float64) float64 {
 // bandwidth. If the arrays fill half of that cache or more, prefetching evicts data that is still needed, and for arrays in memory it
 // gains nothing: see BenchmarkPrefetch.
 func (p *pass[T]) prefetch() {
-	const ahead = 1024 // bytes; 768 to 1280 are as good
 	if !p.exceeds(isa.LastLevelCache() / 3) {
-		p.Ahead = ahead
+		p.Ahead = prefetchDistance
 	}
 }
+
+// prefetchDistance is in bytes; 768 to 1280 are as good.
+const prefetchDistance = 1024
 
 // exceeds reports whether the pass's arrays together are larger than the given number of bytes.
 func (p *pass[T]) exceeds(bytes int) bool { return p.arrays()*p.N > bytes/p.Size() }

@@ -115,7 +115,7 @@ func (e *emitter) masked256(masks operand.Mem) {
 	}
 	v.fetch = func() {}
 	v.store = func(x reg.Register) {
-		e.storeMasked(x, v.at[vSign], func(base reg.Register) { e.p("VMASKMOV", x, mask, index(base, 0)) })
+		e.storeMasked(x, e.negation(v), func(base reg.Register) { e.p("VMASKMOV", x, mask, index(base, 0)) })
 	}
 	v.add = func(half int, terms reg.Register) { e.addInMemory(terms, 32*half) }
 	interleave(instructions(e.groups, e.lower256(v)))

@@ -82,7 +82,7 @@ func (e *emitter) whole256(set, i int) []func() {
 	v := e.vector(places256[set])
 	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, 32*i), index(target, 32*i), index(upstream, 32*i)
 	v.fetch = func() { e.prefetch(32 * i) }
-	v.store = func(x reg.Register) { e.store(x, v.at[vSign], 32*i, func() reg.Register { return x }) }
+	v.store = func(x reg.Register) { e.store(x, e.negation(v), 32*i, func() reg.Register { return x }) }
 	v.add = func(half int, terms reg.Register) { e.addInMemory(terms, 32*i*8/e.size()+32*half) }
 	return instructions(e.groups, e.lower256(v))
 }

@@ -62,6 +62,9 @@ func (e *emitter) avx512(l *layout) {
 		}
 	}
 	e.ADDQ(operand.U32(e.bytes()*unrolled), at)
+	if e.mask {
+		e.ADDQ(operand.U32(step), maskAt)
+	}
 	e.DECQ(loops)
 	e.JNZ(ref("row"))
 
@@ -112,6 +115,9 @@ func (e *emitter) tail512(width int, frame func()) {
 		e.ADDQ(operand.U32(8*width), lanes)
 	}
 	e.ADDQ(operand.U8(e.bytes()), at)
+	if e.mask {
+		e.ADDQ(operand.U8(width), maskAt)
+	}
 	e.SUBQ(operand.U8(width), inChunk)
 	e.JG(ref(loop))
 	if e.sum {
@@ -129,8 +135,7 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	e.MOVQ(operand.I32(-1), loops)
 	e.BZHIQ(inChunk, loops, loops) // all ones from 64 elements on
 	e.KMOVW(reg.ECX, kTail)
-	load := func(input value, base reg.Register, to value, set int) {
-		z := places512[set][to]
+	load := func(input value, base reg.Register, z operand.Op) {
 		v.at[input] = z
 		switch {
 		case e.halves == "F16":
@@ -144,14 +149,21 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 			e.VMOVUPS_Z(index(base, 0), kTail, z)
 		}
 	}
-	load(vPred, pred, vD, 0)
-	load(vTarget, target, vA, 0)
+	if e.mask {
+		v.at[vMask] = masks512[0]
+		e.loadMask512(operand.Mem{Base: maskAt}, kTail, masks512[0], places512[0][vX].(reg.VecPhysical))
+	}
+	if e.weight {
+		load(vWeight, upstream, weights512[0])
+	}
+	load(vPred, pred, places512[0][vD])
+	load(vTarget, target, places512[0][vA])
 	if e.elementwise {
-		load(vUpstream, upstream, vD, 1)
+		load(vUpstream, upstream, places512[1][vD])
 	}
 	v.fetch = func() {}
 	v.store = func(x reg.Register) {
-		e.storeMasked(x, v.at[vSign], func(base reg.Register) {
+		e.storeMasked(x, e.negation(v), func(base reg.Register) {
 			if e.halves != "" {
 				e.VMOVDQU16(e.rounded512(v, x), kTail, index(base, 0))
 			} else {

@@ -10,9 +10,9 @@ import (
 // The result of a comparison is in a mask register, of which there are enough, so comparisons come as early as possible.
 var schedule512 = schedule{
 	{"difference", "fetch"}, {"distance"},
-	{"half", "inside"}, {"square"}, {"parabola"}, {"tail"}, {"outer tail"}, {"term"}, {"store term"}, {"add up"},
-	{"normed", "side"}, {"scaled", "outer side"}, {"outside", "slope"}, {"signed side"}, {"zero", "is L1"}, {"middle"},
-	{"gradient"}, {"store gradient"},
+	{"half", "inside"}, {"square"}, {"parabola"}, {"tail"}, {"outer tail"}, {"term"}, {"weighed term"}, {"kept term"}, {"store term"}, {"add up"},
+	{"upstream"}, {"normed", "side"}, {"scaled"}, {"outer side"}, {"outside", "slope"}, {"signed side"}, {"zero", "is L1"}, {"middle"},
+	{"gradient"}, {"kept gradient"}, {"store gradient"},
 }
 
 // places512 assigns registers to the variables of two interleaved vectors.
@@ -20,6 +20,12 @@ var places512 = []places{
 	{vD: reg.Z0, vA: reg.Z1, vX: reg.Z2, vT: reg.Z3, vInside: reg.K1, vOutside: reg.K2, vIsL1: kL1},
 	{vD: reg.Z4, vA: reg.Z5, vX: reg.Z6, vT: reg.Z7, vInside: reg.K3, vOutside: reg.K4, vIsL1: kL1},
 }
+
+// The registers of further inputs of the two: of constants that kernels with weights do not need, and of a tail.
+var (
+	weights512 = []reg.VecPhysical{reg.Z13, reg.Z15}
+	masks512   = []reg.OpmaskPhysical{reg.K6, kTail}
+)
 
 // homes512 assigns places to the constants, in the order in which they are loaded.
 var homes512 = []home{{vSign, reg.Z8}, {vThreshold, reg.Z10}, {vOneHalf, reg.Z9}, {vHalf, reg.Z11}, {vInverse, reg.Z12},
@@ -105,11 +111,32 @@ func (e *emitter) lower512(v vector) lower {
 				return one(func() { e.i("VPXOR", q, p, at[0], to) })
 			}
 			return one(func() { e.p(arithmetic[s.made.do], q, p, at[0], to) })
+		case doKeep:
+			return one(func() { e.keep512(to.(reg.Register), at[0]) })
 		case doAddUp:
 			return e.addUp512(v, at[0].(reg.VecPhysical))
 		}
 		panic("AVX-512 has no instructions for " + s.name)
 	}
+}
+
+// keep512 clears the elements of x that are not in the mask.
+func (e *emitter) keep512(x, mask operand.Op) {
+	e.op(map[bool]string{false: "VMOVAPS_Z", true: "VMOVAPD_Z"}[e.double], x, mask, x)
+}
+
+// loadMask512 sets the mask of the vector whose bytes begin at an address, of those elements that are in the mask among, unless that is nil.
+func (e *emitter) loadMask512(from operand.Mem, among, to operand.Op, free reg.VecPhysical) {
+	x := free.AsX()
+	switch {
+	case among != nil:
+		e.VMOVDQU8_Z(from, among, x)
+	case e.double:
+		e.VMOVQ(from, x)
+	default:
+		e.VMOVDQU8(from, x)
+	}
+	e.VPTESTMB(x, x, to)
 }
 
 // addUp512 adds the terms in x to the lanes.
@@ -136,19 +163,36 @@ func (e *emitter) whole512(set, i int) []func() {
 	v, from := e.vector(places512[set]), e.bytes()*i
 	v.at[vPred], v.at[vTarget], v.at[vUpstream] = index(pred, from), index(target, from), index(upstream, from)
 	v.fetch = func() { e.prefetch(from) }
-	v.store = func(x reg.Register) { e.store(x, v.at[vSign], from, func() reg.Register { return e.rounded512(v, x) }) }
+	v.store = func(x reg.Register) {
+		e.store(x, e.negation(v), from, func() reg.Register { return e.rounded512(v, x) })
+	}
 	v.add = func(half int, terms reg.Register) {
 		lane := zLanes[i*8/e.size()+half]
 		e.VADDPD(terms, lane, lane)
 	}
+	var all []func()
+	if e.mask {
+		v.at[vMask] = masks512[set]
+		all = append(all, func() {
+			e.loadMask512(operand.Mem{Base: maskAt, Disp: e.width() * i}, nil, masks512[set], places512[set][vX].(reg.VecPhysical))
+		})
+	}
+	if e.weight {
+		v.at[vWeight] = index(upstream, from)
+	}
 	if e.halves == "" {
-		return instructions(e.groups, e.lower512(v))
+		return append(all, instructions(e.groups, e.lower512(v))...)
 	}
 	inputs := []struct {
 		value value
 		to    operand.Op
 	}{{vPred, v.at[vD]}, {vTarget, v.at[vA]}}
-	var all []func()
+	if e.weight {
+		inputs = append(inputs, struct {
+			value value
+			to    operand.Op
+		}{vWeight, weights512[set]})
+	}
 	for _, in := range inputs {
 		m := v.at[in.value]
 		v.at[in.value] = in.to

@@ -77,6 +77,7 @@ var (
 	lanes       = reg.R13 // lanes in memory
 	predAhead   = reg.R14 // pred plus the prefetch distance
 	targetAhead = reg.R15
+	maskAt      = reg.R14 // the current byte of the mask; kernels with one do not prefetch
 	at          = reg.RAX // bytes from the start of the arrays
 	loops       = reg.RCX // loop counter
 	inChunk     = reg.RDI // elements left of this chunk
@@ -115,7 +116,7 @@ func (e *emitter) begin(l *layout) func(value) operand.Mem {
 	}
 	e.Load(field("Pred"), pred)
 	e.Load(field("Target"), target)
-	if e.elementwise {
+	if e.elementwise || e.weight {
 		e.Load(field("Upstream"), upstream)
 	}
 	if e.terms || e.gradient {
@@ -131,9 +132,13 @@ func (e *emitter) begin(l *layout) func(value) operand.Mem {
 		e.TESTQ(sums, sums)
 		e.CMOVQEQ(loops, sums)
 	}
-	e.Load(field("Ahead"), loops)
-	e.LEAQ(operand.Mem{Base: pred, Index: loops, Scale: 1}, predAhead)
-	e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
+	if e.mask {
+		e.Load(field("Mask"), maskAt)
+	} else {
+		e.Load(field("Ahead"), loops)
+		e.LEAQ(operand.Mem{Base: pred, Index: loops, Scale: 1}, predAhead)
+		e.LEAQ(operand.Mem{Base: target, Index: loops, Scale: 1}, targetAhead)
+	}
 	e.Load(field("N"), count)
 	e.XORQ(at, at)
 	return func(constant value) operand.Mem { return addr(string(constant)) }
@@ -141,7 +146,7 @@ func (e *emitter) begin(l *layout) func(value) operand.Mem {
 
 // prefetch prefetches the cache lines of the vectors of a later row, at a displacement from at.
 func (e *emitter) prefetch(displacement int) {
-	if displacement%64 == 0 {
+	if displacement%64 == 0 && !e.mask {
 		e.PREFETCHT0(index(predAhead, displacement))
 		e.PREFETCHT0(index(targetAhead, displacement))
 	}
@@ -174,7 +179,7 @@ func (e *emitter) end() {
 
 // store writes a vector of results to out and, if the flags say so, its negative to negated, and both with streaming stores. The flags
 // do not change during a call, so that the branches are predicted. stored returns v as it is stored.
-func (e *emitter) store(v reg.Register, sign operand.Op, displacement int, stored func() reg.Register) {
+func (e *emitter) store(v reg.Register, negate func(reg.Register), displacement int, stored func() reg.Register) {
 	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
 	x := stored()
 	e.TESTQ(stores, stores)
@@ -187,7 +192,7 @@ func (e *emitter) store(v reg.Register, sign operand.Op, displacement int, store
 			e.TESTQ(operand.U32(storeStreaming), stores)
 			e.JNZ(ref(streaming))
 			e.p("VMOVU", x, index(out, displacement))
-			e.flip(v, sign)
+			negate(v)
 			e.p("VMOVU", stored(), index(negated, displacement))
 			e.JMP(ref(back))
 			e.Label(streaming)
@@ -196,7 +201,7 @@ func (e *emitter) store(v reg.Register, sign operand.Op, displacement int, store
 		if e.gradient {
 			e.TESTQ(operand.U32(storeNegated), stores)
 			e.JZ(ref(back))
-			e.flip(v, sign)
+			negate(v)
 			e.p("VMOVNT", stored(), index(negated, displacement))
 		}
 		e.JMP(ref(back))
@@ -204,7 +209,7 @@ func (e *emitter) store(v reg.Register, sign operand.Op, displacement int, store
 }
 
 // storeMasked writes the results of a tail, by calling write for each output array.
-func (e *emitter) storeMasked(v reg.Register, sign operand.Op, write func(base reg.Register)) {
+func (e *emitter) storeMasked(v reg.Register, negate func(reg.Register), write func(base reg.Register)) {
 	write(out)
 	if !e.gradient {
 		return
@@ -212,9 +217,19 @@ func (e *emitter) storeMasked(v reg.Register, sign operand.Op, write func(base r
 	done := e.label("oneGradient")
 	e.TESTQ(operand.U32(storeNegated), stores)
 	e.JZ(ref(done))
-	e.flip(v, sign)
+	negate(v)
 	write(negated)
 	e.Label(done)
+}
+
+// negation returns a function that negates gradients, but for the +0 where the mask is 0.
+func (e *emitter) negation(v vector) func(reg.Register) {
+	return func(x reg.Register) {
+		e.flip(x, v.at[vSign])
+		if e.mask {
+			e.keep512(x, v.at[vMask])
+		}
+	}
 }
 
 // flip changes the signs of a vector.

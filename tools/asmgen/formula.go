@@ -22,6 +22,8 @@ const (
 	vPred     value = "pred"
 	vTarget   value = "target"
 	vUpstream value = "upstream"
+	vWeight   value = "weight"
+	vMask     value = "mask" // a mask: the bytes that are not 0
 )
 
 // The constants: fields of Params, except the first two.
@@ -54,6 +56,7 @@ const (
 	doGreater                   // mask: p > q; false for NaN
 	doMask                      // mask: p, whose elements are all ones or all zeros
 	doSelect                    // q where the mask p is set, else r
+	doKeep                      // q where the mask p is set, else +0
 	doFetch                     // prefetches the inputs
 	doAddUp                     // widens p to float64 and adds it to the lanes; clobbers p and t
 	doStore                     // writes p to the outputs; clobbers p
@@ -110,6 +113,12 @@ func formula(s spec) (steps []step) {
 		}
 		add("term", vX, doSelect, vInside, vX, vT)
 	}
+	if s.weight {
+		add("weighed term", vX, doMul, vX, vWeight)
+	}
+	if s.mask {
+		add("kept term", vX, doKeep, vMask, vX)
+	}
 	if s.terms {
 		add("store term", "", doStore, vX)
 	}
@@ -122,7 +131,17 @@ func formula(s spec) (steps []step) {
 
 	// x = a > threshold ? side, negated where d < 0 : ((norm·d)·g)/divisor
 	g, side := vG, vSide
-	add("normed", vX, doMul, vNorm, vD)
+	if s.weight { // the norm is a part of the upstream gradient
+		add("upstream", vT, doMul, vG, vWeight)
+		add("scaled", vX, doMul, vT, vD)
+		side = vT
+		quotient("slope", vX)
+		if s.quotient == one {
+			add("outer side", vT, doMul, vT, vOuter)
+		}
+	} else {
+		add("normed", vX, doMul, vNorm, vD)
+	}
 	if s.elementwise {
 		g, side = vUpstream, vT
 		add("side", vT, doMul, vNorm, vUpstream)
@@ -130,10 +149,12 @@ func formula(s spec) (steps []step) {
 			add("outer side", vT, doMul, vT, vOuter)
 		}
 	}
-	if s.quotient != unit {
-		add("scaled", vX, doMul, vX, g)
+	if !s.weight {
+		if s.quotient != unit {
+			add("scaled", vX, doMul, vX, g)
+		}
+		quotient("slope", vX)
 	}
-	quotient("slope", vX)
 	add("signed side", vD, doFlipSign, side, vD, vSign)
 	if s.quotient == mul { // for L1, the gradient is a with bits flipped where a is 0 or NaN
 		add("zero", vT, doXor, vA, vFlip)
@@ -142,6 +163,9 @@ func formula(s spec) (steps []step) {
 	}
 	add("outside", vOutside, doGreater, vA, vThreshold)
 	add("gradient", vX, doSelect, vOutside, vD, vX)
+	if s.mask {
+		add("kept gradient", vX, doKeep, vMask, vX)
+	}
 	add("store gradient", "", doStore, vX)
 	return steps
 }

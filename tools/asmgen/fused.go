@@ -6,20 +6,19 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
-// fuser writes one fused kernel.
+// fuser writes one fused kernel, for AVX2.
 type fuser struct {
 	*stager
 	fused
 	flags    reg.GPVirtual
 	l1       reg.Register
 	lanesAt  reg.GPVirtual
-	lane     reg.GPVirtual         // for AVX2: index of the first vector's lane
-	lanes    []reg.VecVirtual      // for AVX-512
+	lane     reg.GPVirtual         // index of the first vector's lane
 	operands map[string]operand.Op // the numbers
 }
 
 func (f fused) emit(c *build.Context) {
-	g := &fuser{stager: &stager{emitter: &emitter{Context: c, spec: spec{double: f.storage == "F64", set: f.set}},
+	g := &fuser{stager: &stager{emitter: &emitter{Context: c, spec: spec{double: f.storage == "F64", set: "AVX2"}},
 		bases: map[string]reg.Register{}, numbers: map[string]reg.VecVirtual{}, constants: map[string]reg.VecVirtual{}}, fused: f, operands: map[string]operand.Op{}}
 	c.Function(f.function())
 	c.SignatureExpr("func(p *byte)")
@@ -33,7 +32,7 @@ func (f fused) emit(c *build.Context) {
 	g.flags, g.lanesAt = g.bases["Stores"].(reg.GPVirtual), g.bases["Lanes"].(reg.GPVirtual)
 	g.needs = []string{"sign", "zero", "half"}
 	if f.storage == "BF16" {
-		g.needs = append(g.needs, "one", "round", "odd")
+		g.needs = append(g.needs, "one", "round")
 	}
 	g.prepare()
 	for i, name := range fusedNumbers {
@@ -43,30 +42,18 @@ func (f fused) emit(c *build.Context) {
 	}
 	g.index = c.GP64()
 	c.XORQ(g.index, g.index)
-	if f.set == "AVX512" {
-		for range 16 {
-			v := g.vec()
-			c.VPXORQ(v, v, v)
-			g.lanes = append(g.lanes, v)
-		}
-	}
 	rows := g.bases["Rows"].(reg.GPVirtual)
-	unrolled := laneCount / g.width()
-	if f.set == "AVX2" {
-		unrolled = 4
-		c.SHLQ(operand.U8(log2(laneCount/g.width()/unrolled)), rows)
-		g.lane = c.GP64()
-		zero := g.vec()
-		c.VXORPS(zero, zero, zero)
-		for i := range laneCount / 4 {
-			c.VMOVUPS(zero, operand.Mem{Base: g.lanesAt, Disp: 32 * i})
-		}
+	const unrolled = 4
+	c.SHLQ(operand.U8(log2(laneCount/g.width()/unrolled)), rows)
+	g.lane = c.GP64()
+	zero := g.vec()
+	c.VXORPS(zero, zero, zero)
+	for i := range laneCount / 4 {
+		c.VMOVUPS(zero, operand.Mem{Base: g.lanesAt, Disp: 32 * i})
 	}
 	c.Label("row")
-	if f.set == "AVX2" {
-		c.MOVQ(g.index, g.lane)
-		c.ANDQ(operand.U8(laneCount-1), g.lane)
-	}
+	c.MOVQ(g.index, g.lane)
+	c.ANDQ(operand.U8(laneCount-1), g.lane)
 	for g.vector = 0; g.vector < unrolled; g.vector++ {
 		g.compute()
 	}
@@ -74,9 +61,6 @@ func (f fused) emit(c *build.Context) {
 	c.ADDQ(operand.U32(unrolled*g.width()), g.index)
 	c.DECQ(rows)
 	c.JNZ(ref("row"))
-	for i, v := range g.lanes {
-		c.VMOVUPD(v, operand.Mem{Base: g.lanesAt, Disp: 64 * i})
-	}
 	done := "done"
 	c.TESTQ(operand.U32(storeStreaming), g.flags)
 	c.JZ(ref(done))
@@ -105,19 +89,12 @@ func (g *fuser) uses(name string) bool {
 }
 
 func (g *fuser) number(name string, at operand.Mem) {
-	if name == "L1" && g.fused.set == "AVX512" {
-		r, k := g.GP32(), g.K()
-		g.MOVL(at, r)
-		g.KMOVW(r, k)
-		g.l1 = k
-		return
-	}
 	v := g.vec()
 	g.broadcast(at, v)
 	switch {
 	case name == "L1":
 		g.l1 = v
-	case g.fused.set == "AVX2" && name != "Threshold": // for want of registers
+	case name != "Threshold": // for want of registers
 		m := g.AllocLocal(32)
 		g.VMOVUPS(v, m)
 		g.operands[name] = m
@@ -190,20 +167,12 @@ func (g *fuser) compute() {
 			g.p("VMUL", n["Outer"], weight, weight)
 		}
 	}
-	if g.fused.set == "AVX512" {
-		g.i("VPTERNLOG", andThenXor, side, g.sign(), d)
-	} else {
-		g.p("VAND", g.sign(), d, d)
-		g.p("VXOR", side, d, d)
-	}
+	g.p("VAND", g.sign(), d, d)
+	g.p("VXOR", side, d, d)
 	if g.quotient == mul { // L1
 		z := g.vec()
 		g.xor(n["Flip"], a, z)
-		if g.fused.set == "AVX512" {
-			g.p("VMOVA", z, g.l1, x)
-		} else {
-			g.p("VBLENDV", g.l1, z, x, x)
-		}
+		g.p("VBLENDV", g.l1, z, x, x)
 	}
 	x = g.choosing(greaterOrdered, a, n["Threshold"], d, x)
 	if !g.plain {
@@ -228,11 +197,6 @@ func (g *fuser) maskOf() reg.Register {
 
 // addUp adds the terms to the lanes.
 func (g *fuser) addUp(term reg.VecVirtual) {
-	if g.fused.set == "AVX512" {
-		per := g.width() / 8
-		g.addTo(g.lanes[g.vector*per:], term)
-		return
-	}
 	lane := func(half int) operand.Mem {
 		return operand.Mem{Base: g.lanesAt, Index: g.lane, Scale: 8, Disp: 8*g.vector*g.width() + 32*half}
 	}

@@ -10,16 +10,15 @@ import (
 type fused struct {
 	storage  string // F32, F64, F16 or BF16
 	quotient quotient
-	set      string
 	plain    bool // without weights and mask; of halves only, since others have kernels in package core
 }
 
-func fusedKernels(set string) (all []fused) {
+func fusedKernels() (all []fused) {
 	for _, storage := range []string{"F32", "F64", "F16", "BF16"} {
 		for _, q := range []quotient{one, mul, div} {
-			all = append(all, fused{storage, q, set, false})
+			all = append(all, fused{storage, q, false})
 			if storage == "F16" || storage == "BF16" {
-				all = append(all, fused{storage, q, set, true})
+				all = append(all, fused{storage, q, true})
 			}
 		}
 	}
@@ -27,7 +26,7 @@ func fusedKernels(set string) (all []fused) {
 }
 
 func (f fused) function() string {
-	return map[bool]string{false: "fused", true: "fusedPlain"}[f.plain] + string(f.quotient) + f.storage + f.set
+	return map[bool]string{false: "fused", true: "fusedPlain"}[f.plain] + string(f.quotient) + f.storage + "AVX2"
 }
 
 // bytes returns the size of a stored element.

@@ -21,6 +21,8 @@ type family struct {
 	sum         bool   // writes chunk sums
 	gradient    bool   // writes gradients
 	elementwise bool   // with an upstream gradient for each element
+	weight      bool   // with a weight for each element, which is a factor of the upstream gradient, too
+	mask        bool   // leaves out the elements where the mask is 0
 }
 
 var families = []family{
@@ -29,7 +31,13 @@ var families = []family{
 	{name: "Backward", gradient: true},
 	{name: "BackwardElementwise", gradient: true, elementwise: true},
 	{name: "ForwardBackward", sum: true, gradient: true},
+	{name: "Weighed", sum: true, gradient: true, weight: true},
+	{name: "Masked", sum: true, gradient: true, mask: true},
+	{name: "WeighedMasked", sum: true, gradient: true, weight: true, mask: true},
 }
+
+// further reports whether the family has arrays besides those of the loss.
+func (f family) further() bool { return f.weight || f.mask }
 
 // quotient is the way in which a kernel computes the quotients of the formula.
 type quotient string // its constant in package core
@@ -47,12 +55,12 @@ var quotients = []quotient{one, mul, div, unit}
 func specs(set string, double bool, halves string) []spec {
 	var all []spec
 	for _, f := range families {
-		if halves != "" && f.elementwise {
+		if halves != "" && f.elementwise || set == "AVX2" && f.further() { // package stage has the latter
 			continue
 		}
 		for _, q := range quotients {
 			// Saving a few operations matters in the passes with a sum, which have the most.
-			if q != unit || f.sum {
+			if q != unit || f.sum && !f.further() {
 				all = append(all, spec{f, q, double, halves, set})
 			}
 		}
@@ -118,6 +126,9 @@ func (s spec) loop() []string {
 		line(1, "for each element i:")
 	}
 	line(depth, "d = pred[i] - target[i]; a = |d|")
+	if s.weight {
+		line(depth, "u = p.G*weight[i]")
+	}
 	if s.sum || s.terms {
 		line(depth, "term = a < p.Threshold ? ((0.5*a)*a)", over, " : ", outer, "(a - p.Half)")
 	}
@@ -130,6 +141,9 @@ func (s spec) loop() []string {
 			g, side = "upstream[i]", outer+"(p.Norm*upstream[i])"
 		}
 		middle := fmt.Sprintf("((p.Norm*d)*%s)%s", g, over)
+		if s.weight {
+			side, middle = outer+"u", "(d*u)"+over
+		}
 		switch s.quotient {
 		case unit:
 			middle = "p.Norm*d"
@@ -139,8 +153,11 @@ func (s spec) loop() []string {
 		line(depth, "out[i] = a > p.Threshold ? ", side, ", negated where d < 0 : ", middle, stored)
 		line(depth, "negated[i] = -out[i]")
 	}
+	if s.mask {
+		line(depth, "where mask[i] is 0, out[i] and negated[i] are +0, and so is the term")
+	}
 	if s.sum {
-		line(depth, "lane[i mod 128] += float64(term)")
+		line(depth, "lane[i mod 128] += float64(term", map[bool]string{true: "*weight[i]"}[s.weight], ")")
 		line(2, "sums[c] = the lanes folded by halves")
 	}
 	return b

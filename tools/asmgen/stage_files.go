@@ -32,10 +32,6 @@ func generateStages(_ string, files output) error {
 				s.stub(&stubs, spec{double: double, set: set})
 			}
 		}
-		for _, f := range fusedKernels(set) {
-			f.emit(c)
-			stubs.WriteString(f.stub())
-		}
 		for _, f := range []func(*stager){emitFold, emitCount} {
 			f(&stager{emitter: &emitter{Context: c, spec: spec{double: true, set: set}}})
 		}
@@ -43,6 +39,10 @@ func generateStages(_ string, files output) error {
 		fmt.Fprintf(&stubs, "\n// count%[1]s counts the bytes that are not 0 among n, a positive multiple of 64.\n//\n//go:noescape\n"+
 			"func count%[1]s(mask unsafe.Pointer, n int) (kept int)\n", set)
 		if set == "AVX2" {
+			for _, f := range fusedKernels() {
+				f.emit(c)
+				stubs.WriteString(f.stub())
+			}
 			emitRepeat(&stager{emitter: &emitter{Context: c, spec: spec{set: set}}})
 			stubs.WriteString("\n// repeatAVX2 stores n > 0 vectors, by count > 0 shuffles in turn, of 32-bit words or of bytes. It reads 32 bytes for each.\n//\n" +
 				"//go:noescape\nfunc repeatAVX2(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool)\n")
@@ -191,15 +191,12 @@ func fusedDispatcher() string {
 	var b bytes.Buffer
 	b.WriteString("\n// fusedVectors runs the kernel for the storage type and quotient, if there is one in assembly.\n" +
 		"func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool {\n" +
-		"k := 2 * (core.Quotients*core.Quotient(s) + q)\nif plain {\nk++\n}\nswitch isa.Current() {\n")
-	for _, set := range []string{"AVX2", "AVX512"} {
-		fmt.Fprintf(&b, "case isa.%s:\nswitch k {\n", set)
-		for _, f := range fusedKernels(set) {
-			one := map[bool]string{true: " + 1"}[f.plain]
-			fmt.Fprintf(&b, "case 2*(core.Quotients*core.Quotient(%s)+core.%s)%s:\n%s(p)\n", f.storage, f.quotient, one, f.function())
-		}
-		b.WriteString("default:\nreturn false\n}\nreturn true\n")
+		"if isa.Current() != isa.AVX2 {\nreturn false\n}\n" +
+		"k := 2 * (core.Quotients*core.Quotient(s) + q)\nif plain {\nk++\n}\nswitch k {\n")
+	for _, f := range fusedKernels() {
+		one := map[bool]string{true: " + 1"}[f.plain]
+		fmt.Fprintf(&b, "case 2*(core.Quotients*core.Quotient(%s)+core.%s)%s:\n%s(p)\n", f.storage, f.quotient, one, f.function())
 	}
-	b.WriteString("}\nreturn false\n}\n")
+	b.WriteString("default:\nreturn false\n}\nreturn true\n}\n")
 	return b.String()
 }

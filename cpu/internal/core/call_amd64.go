@@ -4,7 +4,7 @@ package core
 
 import "github.com/smoothl1/smoothl1/internal/isa"
 
-// HasKernels reports whether the instruction set in use has kernels for 16-bit storage.
+// HasKernels reports whether the instruction set in use has kernels for 16-bit storage, and with weights and a mask.
 func HasKernels() bool { return isa.Current() == isa.AVX512 }
 
 // Call runs the kernel with the instruction set in use.

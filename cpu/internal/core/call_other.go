@@ -2,7 +2,7 @@
 
 package core
 
-// HasKernels reports whether there are kernels for 16-bit storage.
+// HasKernels reports whether there are kernels for 16-bit storage, and with weights and a mask.
 func HasKernels() bool { return false }
 
 // Call runs the kernel.

@@ -20,23 +20,23 @@ TEXT ·termsOneF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, (SP)
-	VBROADCASTSS 88(DI), Y13
+	VBROADCASTSS 96(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -191,23 +191,23 @@ TEXT ·termsMulF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, (SP)
-	VBROADCASTSS 96(DI), Y13
+	VBROADCASTSS 104(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -362,23 +362,23 @@ TEXT ·termsDivF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, (SP)
-	VBROADCASTSS 92(DI), Y13
+	VBROADCASTSS 100(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -533,25 +533,25 @@ TEXT ·forwardOneF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 88(DI), Y13
+	VBROADCASTSS 96(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -807,25 +807,25 @@ TEXT ·forwardMulF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 96(DI), Y13
+	VBROADCASTSS 104(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1081,25 +1081,25 @@ TEXT ·forwardDivF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 92(DI), Y13
+	VBROADCASTSS 100(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1355,23 +1355,23 @@ TEXT ·forwardUnitF32AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -1622,21 +1622,21 @@ TEXT ·backwardOneF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
+	VBROADCASTSS 116(DI), Y0
 	VMOVUPS      Y0, (SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -1857,26 +1857,26 @@ TEXT ·backwardMulF32AVX2(SB), $96-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 96(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
-	VMOVUPS      Y0, (SP)
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 104(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
 	VBROADCASTSS 116(DI), Y0
+	VMOVUPS      Y0, (SP)
+	VBROADCASTSS 124(DI), Y0
 	VMOVUPS      Y0, 32(SP)
-	VBROADCASTSS 112(DI), Y0
+	VBROADCASTSS 120(DI), Y0
 	VMOVUPS      Y0, 64(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2121,22 +2121,22 @@ TEXT ·backwardDivF32AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 92(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 100(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
+	VBROADCASTSS 116(DI), Y0
 	VMOVUPS      Y0, (SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2364,20 +2364,20 @@ TEXT ·backwardElementwiseOneF32AVX2(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 88(DI), Y13
-	VBROADCASTSS 100(DI), Y14
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 96(DI), Y13
+	VBROADCASTSS 108(DI), Y14
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -2611,23 +2611,23 @@ TEXT ·backwardElementwiseMulF32AVX2(SB), $64-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 96(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 116(DI), Y0
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 104(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 124(DI), Y0
 	VMOVUPS      Y0, (SP)
-	VBROADCASTSS 112(DI), Y0
+	VBROADCASTSS 120(DI), Y0
 	VMOVUPS      Y0, 32(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2880,20 +2880,20 @@ TEXT ·backwardElementwiseDivF32AVX2(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
-	VBROADCASTSS 92(DI), Y13
-	VBROADCASTSS 100(DI), Y14
+	VBROADCASTSS 88(DI), Y12
+	VBROADCASTSS 100(DI), Y13
+	VBROADCASTSS 108(DI), Y14
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -3126,31 +3126,31 @@ TEXT ·forwardBackwardOneF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 88(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
+	VBROADCASTSS 96(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
+	VBROADCASTSS 116(DI), Y0
 	VMOVUPS      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -3559,35 +3559,35 @@ TEXT ·forwardBackwardMulF32AVX2(SB), $1216-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 96(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
-	VMOVUPS      Y0, 1120(SP)
+	VBROADCASTSS 104(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
 	VBROADCASTSS 116(DI), Y0
+	VMOVUPS      Y0, 1120(SP)
+	VBROADCASTSS 124(DI), Y0
 	VMOVUPS      Y0, 1152(SP)
-	VBROADCASTSS 112(DI), Y0
+	VBROADCASTSS 120(DI), Y0
 	VMOVUPS      Y0, 1184(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -4020,31 +4020,31 @@ TEXT ·forwardBackwardDivF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 92(DI), Y13
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 104(DI), Y15
-	VBROADCASTSS 108(DI), Y0
+	VBROADCASTSS 100(DI), Y13
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 112(DI), Y15
+	VBROADCASTSS 116(DI), Y0
 	VMOVUPS      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -4459,29 +4459,29 @@ TEXT ·forwardBackwardUnitF32AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X10
 	VPBROADCASTD X10, Y10
-	VBROADCASTSS 80(DI), Y12
+	VBROADCASTSS 88(DI), Y12
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X11
 	VPBROADCASTD X11, Y11
-	VBROADCASTSS 84(DI), Y0
+	VBROADCASTSS 92(DI), Y0
 	VMOVUPS      Y0, 1088(SP)
-	VBROADCASTSS 100(DI), Y14
-	VBROADCASTSS 108(DI), Y0
+	VBROADCASTSS 108(DI), Y14
+	VBROADCASTSS 116(DI), Y0
 	VMOVUPS      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done

@@ -20,23 +20,23 @@ TEXT ·termsOneF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, (SP)
-	VBROADCASTSD 96(DI), Y13
+	VBROADCASTSD 104(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -191,23 +191,23 @@ TEXT ·termsMulF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, (SP)
-	VBROADCASTSD 112(DI), Y13
+	VBROADCASTSD 120(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -362,23 +362,23 @@ TEXT ·termsDivF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, (SP)
-	VBROADCASTSD 104(DI), Y13
+	VBROADCASTSD 112(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -533,25 +533,25 @@ TEXT ·forwardOneF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 96(DI), Y13
+	VBROADCASTSD 104(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -777,25 +777,25 @@ TEXT ·forwardMulF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 112(DI), Y13
+	VBROADCASTSD 120(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1021,25 +1021,25 @@ TEXT ·forwardDivF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 104(DI), Y13
+	VBROADCASTSD 112(DI), Y13
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1265,23 +1265,23 @@ TEXT ·forwardUnitF64AVX2(SB), $1120-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -1502,21 +1502,21 @@ TEXT ·backwardOneF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
+	VBROADCASTSD 144(DI), Y0
 	VMOVUPD      Y0, (SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -1737,26 +1737,26 @@ TEXT ·backwardMulF64AVX2(SB), $96-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 112(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
-	VMOVUPD      Y0, (SP)
-	VBROADCASTSD 152(DI), Y0
-	VMOVUPD      Y0, 32(SP)
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 120(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
 	VBROADCASTSD 144(DI), Y0
+	VMOVUPD      Y0, (SP)
+	VBROADCASTSD 160(DI), Y0
+	VMOVUPD      Y0, 32(SP)
+	VBROADCASTSD 152(DI), Y0
 	VMOVUPD      Y0, 64(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2001,22 +2001,22 @@ TEXT ·backwardDivF64AVX2(SB), $32-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 104(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 112(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
+	VBROADCASTSD 144(DI), Y0
 	VMOVUPD      Y0, (SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2244,20 +2244,20 @@ TEXT ·backwardElementwiseOneF64AVX2(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 96(DI), Y13
-	VBROADCASTSD 120(DI), Y14
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 104(DI), Y13
+	VBROADCASTSD 128(DI), Y14
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -2491,23 +2491,23 @@ TEXT ·backwardElementwiseMulF64AVX2(SB), $64-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 112(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 152(DI), Y0
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 120(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 160(DI), Y0
 	VMOVUPD      Y0, (SP)
-	VBROADCASTSD 144(DI), Y0
+	VBROADCASTSD 152(DI), Y0
 	VMOVUPD      Y0, 32(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -2760,20 +2760,20 @@ TEXT ·backwardElementwiseDivF64AVX2(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
-	VBROADCASTSD 104(DI), Y13
-	VBROADCASTSD 120(DI), Y14
+	VBROADCASTSD 88(DI), Y12
+	VBROADCASTSD 112(DI), Y13
+	VBROADCASTSD 128(DI), Y14
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, CX
@@ -3006,31 +3006,31 @@ TEXT ·forwardBackwardOneF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 96(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
+	VBROADCASTSD 104(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
+	VBROADCASTSD 144(DI), Y0
 	VMOVUPD      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -3409,35 +3409,35 @@ TEXT ·forwardBackwardMulF64AVX2(SB), $1216-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 112(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
-	VMOVUPD      Y0, 1120(SP)
-	VBROADCASTSD 152(DI), Y0
-	VMOVUPD      Y0, 1152(SP)
+	VBROADCASTSD 120(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
 	VBROADCASTSD 144(DI), Y0
+	VMOVUPD      Y0, 1120(SP)
+	VBROADCASTSD 160(DI), Y0
+	VMOVUPD      Y0, 1152(SP)
+	VBROADCASTSD 152(DI), Y0
 	VMOVUPD      Y0, 1184(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -3840,31 +3840,31 @@ TEXT ·forwardBackwardDivF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 104(DI), Y13
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 128(DI), Y15
-	VBROADCASTSD 136(DI), Y0
+	VBROADCASTSD 112(DI), Y13
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 136(DI), Y15
+	VBROADCASTSD 144(DI), Y0
 	VMOVUPD      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done
@@ -4249,29 +4249,29 @@ TEXT ·forwardBackwardUnitF64AVX2(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X10
 	VPBROADCASTQ X10, Y10
-	VBROADCASTSD 80(DI), Y12
+	VBROADCASTSD 88(DI), Y12
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X11
 	VPBROADCASTQ X11, Y11
-	VBROADCASTSD 88(DI), Y0
+	VBROADCASTSD 96(DI), Y0
 	VMOVUPD      Y0, 1088(SP)
-	VBROADCASTSD 120(DI), Y14
-	VBROADCASTSD 136(DI), Y0
+	VBROADCASTSD 128(DI), Y14
+	VBROADCASTSD 144(DI), Y0
 	VMOVUPD      Y0, 1120(SP)
 	TESTQ        R11, R11
 	JZ           done

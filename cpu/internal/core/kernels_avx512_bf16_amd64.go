@@ -35,6 +35,24 @@ func callBF16AVX512(p *Params[float32]) {
 		forwardBackwardDivBF16AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitBF16AVX512(p)
+	case Kernels*Kernel(One) + Weighed:
+		weighedOneBF16AVX512(p)
+	case Kernels*Kernel(Mul) + Weighed:
+		weighedMulBF16AVX512(p)
+	case Kernels*Kernel(Div) + Weighed:
+		weighedDivBF16AVX512(p)
+	case Kernels*Kernel(One) + Masked:
+		maskedOneBF16AVX512(p)
+	case Kernels*Kernel(Mul) + Masked:
+		maskedMulBF16AVX512(p)
+	case Kernels*Kernel(Div) + Masked:
+		maskedDivBF16AVX512(p)
+	case Kernels*Kernel(One) + WeighedMasked:
+		weighedMaskedOneBF16AVX512(p)
+	case Kernels*Kernel(Mul) + WeighedMasked:
+		weighedMaskedMulBF16AVX512(p)
+	case Kernels*Kernel(Div) + WeighedMasked:
+		weighedMaskedDivBF16AVX512(p)
 	}
 }
 
@@ -209,3 +227,150 @@ func forwardBackwardDivBF16AVX512(p *Params[float32])
 //
 //go:noescape
 func forwardBackwardUnitBF16AVX512(p *Params[float32])
+
+// weighedOneBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u), rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedOneBF16AVX512(p *Params[float32])
+
+// weighedMulBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMulBF16AVX512(p *Params[float32])
+
+// weighedDivBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedDivBF16AVX512(p *Params[float32])
+
+// maskedOneBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G), rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedOneBF16AVX512(p *Params[float32])
+
+// maskedMulBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedMulBF16AVX512(p *Params[float32])
+
+// maskedDivBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedDivBF16AVX512(p *Params[float32])
+
+// weighedMaskedOneBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u), rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedOneBF16AVX512(p *Params[float32])
+
+// weighedMaskedMulBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedMulBF16AVX512(p *Params[float32])
+
+// weighedMaskedDivBF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedDivBF16AVX512(p *Params[float32])

@@ -35,6 +35,24 @@ func callF16AVX512(p *Params[float32]) {
 		forwardBackwardDivF16AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF16AVX512(p)
+	case Kernels*Kernel(One) + Weighed:
+		weighedOneF16AVX512(p)
+	case Kernels*Kernel(Mul) + Weighed:
+		weighedMulF16AVX512(p)
+	case Kernels*Kernel(Div) + Weighed:
+		weighedDivF16AVX512(p)
+	case Kernels*Kernel(One) + Masked:
+		maskedOneF16AVX512(p)
+	case Kernels*Kernel(Mul) + Masked:
+		maskedMulF16AVX512(p)
+	case Kernels*Kernel(Div) + Masked:
+		maskedDivF16AVX512(p)
+	case Kernels*Kernel(One) + WeighedMasked:
+		weighedMaskedOneF16AVX512(p)
+	case Kernels*Kernel(Mul) + WeighedMasked:
+		weighedMaskedMulF16AVX512(p)
+	case Kernels*Kernel(Div) + WeighedMasked:
+		weighedMaskedDivF16AVX512(p)
 	}
 }
 
@@ -209,3 +227,150 @@ func forwardBackwardDivF16AVX512(p *Params[float32])
 //
 //go:noescape
 func forwardBackwardUnitF16AVX512(p *Params[float32])
+
+// weighedOneF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u), rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedOneF16AVX512(p *Params[float32])
+
+// weighedMulF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMulF16AVX512(p *Params[float32])
+
+// weighedDivF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedDivF16AVX512(p *Params[float32])
+
+// maskedOneF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G), rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedOneF16AVX512(p *Params[float32])
+
+// maskedMulF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedMulF16AVX512(p *Params[float32])
+
+// maskedDivF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedDivF16AVX512(p *Params[float32])
+
+// weighedMaskedOneF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u), rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedOneF16AVX512(p *Params[float32])
+
+// weighedMaskedMulF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedMulF16AVX512(p *Params[float32])
+
+// weighedMaskedDivF16AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor, rounded once more
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedDivF16AVX512(p *Params[float32])

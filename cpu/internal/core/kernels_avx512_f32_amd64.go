@@ -41,6 +41,24 @@ func callF32AVX512(p *Params[float32]) {
 		forwardBackwardDivF32AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF32AVX512(p)
+	case Kernels*Kernel(One) + Weighed:
+		weighedOneF32AVX512(p)
+	case Kernels*Kernel(Mul) + Weighed:
+		weighedMulF32AVX512(p)
+	case Kernels*Kernel(Div) + Weighed:
+		weighedDivF32AVX512(p)
+	case Kernels*Kernel(One) + Masked:
+		maskedOneF32AVX512(p)
+	case Kernels*Kernel(Mul) + Masked:
+		maskedMulF32AVX512(p)
+	case Kernels*Kernel(Div) + Masked:
+		maskedDivF32AVX512(p)
+	case Kernels*Kernel(One) + WeighedMasked:
+		weighedMaskedOneF32AVX512(p)
+	case Kernels*Kernel(Mul) + WeighedMasked:
+		weighedMaskedMulF32AVX512(p)
+	case Kernels*Kernel(Div) + WeighedMasked:
+		weighedMaskedDivF32AVX512(p)
 	}
 }
 
@@ -245,3 +263,150 @@ func forwardBackwardDivF32AVX512(p *Params[float32])
 //
 //go:noescape
 func forwardBackwardUnitF32AVX512(p *Params[float32])
+
+// weighedOneF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u)
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedOneF32AVX512(p *Params[float32])
+
+// weighedMulF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMulF32AVX512(p *Params[float32])
+
+// weighedDivF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedDivF32AVX512(p *Params[float32])
+
+// maskedOneF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedOneF32AVX512(p *Params[float32])
+
+// maskedMulF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedMulF32AVX512(p *Params[float32])
+
+// maskedDivF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedDivF32AVX512(p *Params[float32])
+
+// weighedMaskedOneF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u)
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedOneF32AVX512(p *Params[float32])
+
+// weighedMaskedMulF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedMulF32AVX512(p *Params[float32])
+
+// weighedMaskedDivF32AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedDivF32AVX512(p *Params[float32])

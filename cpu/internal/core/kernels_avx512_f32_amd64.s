@@ -8,22 +8,22 @@ TEXT ·termsOneF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 88(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -152,22 +152,22 @@ TEXT ·termsMulF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -296,22 +296,22 @@ TEXT ·termsDivF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 92(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -440,24 +440,24 @@ TEXT ·forwardOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 88(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -745,24 +745,24 @@ TEXT ·forwardMulF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1050,24 +1050,24 @@ TEXT ·forwardDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 92(DI), Z12
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1355,23 +1355,23 @@ TEXT ·forwardUnitF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
+	VBROADCASTSS 92(DI), Z11
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1649,21 +1649,21 @@ TEXT ·backwardOneF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -1846,25 +1846,25 @@ TEXT ·backwardMulF32AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 96(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
-	VBROADCASTSS 116(DI), Z0
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
+	VBROADCASTSS 124(DI), Z0
 	VMOVUPS      Z0, (SP)
-	MOVL         112(DI), CX
+	MOVL         120(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -2058,22 +2058,22 @@ TEXT ·backwardDivF32AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 92(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2262,20 +2262,20 @@ TEXT ·backwardElementwiseOneF32AVX512(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 88(DI), Z12
-	VBROADCASTSS 100(DI), Z13
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 108(DI), Z13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2300,8 +2300,8 @@ row:
 	VMULPS     Z4, Z13, Z6
 	VMULPS     64(BX)(AX*1), Z13, Z7
 	VMULPS     (BX)(AX*1), Z2, Z2
-	VMULPS     Z12, Z3, Z3
 	VMULPS     64(BX)(AX*1), Z6, Z6
+	VMULPS     Z12, Z3, Z3
 	VMULPS     Z12, Z7, Z7
 	VCMPPS     $0x1e, Z10, Z1, K2
 	VCMPPS     $0x1e, Z10, Z5, K4
@@ -2334,8 +2334,8 @@ stored5:
 	VMULPS     Z4, Z13, Z6
 	VMULPS     192(BX)(AX*1), Z13, Z7
 	VMULPS     128(BX)(AX*1), Z2, Z2
-	VMULPS     Z12, Z3, Z3
 	VMULPS     192(BX)(AX*1), Z6, Z6
+	VMULPS     Z12, Z3, Z3
 	VMULPS     Z12, Z7, Z7
 	VCMPPS     $0x1e, Z10, Z1, K2
 	VCMPPS     $0x1e, Z10, Z5, K4
@@ -2470,23 +2470,23 @@ TEXT ·backwardElementwiseMulF32AVX512(SB), $64-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 96(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 116(DI), Z0
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 124(DI), Z0
 	VMOVUPS      Z0, (SP)
-	MOVL         112(DI), CX
+	MOVL         120(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -2687,20 +2687,20 @@ TEXT ·backwardElementwiseDivF32AVX512(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
-	VBROADCASTSS 92(DI), Z12
-	VBROADCASTSS 100(DI), Z13
+	VBROADCASTSS 88(DI), Z10
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 108(DI), Z13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2894,30 +2894,30 @@ TEXT ·forwardBackwardOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 88(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -3442,33 +3442,33 @@ TEXT ·forwardBackwardMulF32AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 96(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
-	VBROADCASTSS 116(DI), Z0
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
+	VBROADCASTSS 124(DI), Z0
 	VMOVUPS      Z0, 1088(SP)
-	MOVL         112(DI), CX
+	MOVL         120(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -4014,30 +4014,30 @@ TEXT ·forwardBackwardDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 92(DI), Z12
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 104(DI), Z14
-	VBROADCASTSS 108(DI), Z15
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -4572,28 +4572,28 @@ TEXT ·forwardBackwardUnitF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVL         $0x80000000, CX
 	VMOVD        CX, X8
 	VPBROADCASTD X8, Z8
-	VBROADCASTSS 80(DI), Z10
+	VBROADCASTSS 88(DI), Z10
 	MOVL         $0x3f000000, CX
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
-	VBROADCASTSS 84(DI), Z11
-	VBROADCASTSS 100(DI), Z13
-	VBROADCASTSS 108(DI), Z15
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 116(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -5087,6 +5087,5378 @@ short:
 	TESTQ         $0x00000001, R12
 	JZ            oneGradient28
 	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedOneF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedOneF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	PREFETCHT0    (R14)(AX*1)
+	PREFETCHT0    (R15)(AX*1)
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	PREFETCHT0    64(R14)(AX*1)
+	PREFETCHT0    64(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	PREFETCHT0    128(R14)(AX*1)
+	PREFETCHT0    128(R15)(AX*1)
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	PREFETCHT0    192(R14)(AX*1)
+	PREFETCHT0    192(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	PREFETCHT0    256(R14)(AX*1)
+	PREFETCHT0    256(R15)(AX*1)
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	PREFETCHT0    320(R14)(AX*1)
+	PREFETCHT0    320(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	PREFETCHT0    384(R14)(AX*1)
+	PREFETCHT0    384(R15)(AX*1)
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	PREFETCHT0    448(R14)(AX*1)
+	PREFETCHT0    448(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPS Z2, (R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPS Z6, 64(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPS Z2, 128(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPS Z6, 192(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPS Z2, 256(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPS Z6, 320(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPS Z2, 384(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPS Z6, 448(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedMulF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedMulF32AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 124(DI), Z0
+	VMOVUPS      Z0, 1088(SP)
+	MOVL         120(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	PREFETCHT0    (R14)(AX*1)
+	PREFETCHT0    (R15)(AX*1)
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	PREFETCHT0    64(R14)(AX*1)
+	PREFETCHT0    64(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	PREFETCHT0    128(R14)(AX*1)
+	PREFETCHT0    128(R15)(AX*1)
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	PREFETCHT0    192(R14)(AX*1)
+	PREFETCHT0    192(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	PREFETCHT0    256(R14)(AX*1)
+	PREFETCHT0    256(R15)(AX*1)
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	PREFETCHT0    320(R14)(AX*1)
+	PREFETCHT0    320(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	PREFETCHT0    384(R14)(AX*1)
+	PREFETCHT0    384(R15)(AX*1)
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	PREFETCHT0    448(R14)(AX*1)
+	PREFETCHT0    448(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPS Z2, (R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPS Z6, 64(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPS Z2, 128(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPS Z6, 192(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPS Z2, 256(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPS Z6, 320(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPS Z2, 384(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPS Z6, 448(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedDivF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedDivF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	PREFETCHT0    (R14)(AX*1)
+	PREFETCHT0    (R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	PREFETCHT0    64(R14)(AX*1)
+	PREFETCHT0    64(R15)(AX*1)
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z19, Z19
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores4
+	VMOVUPS       Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	PREFETCHT0    128(R14)(AX*1)
+	PREFETCHT0    128(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z21, Z21
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	PREFETCHT0    192(R14)(AX*1)
+	PREFETCHT0    192(R15)(AX*1)
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z23, Z23
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores10
+	VMOVUPS       Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	PREFETCHT0    256(R14)(AX*1)
+	PREFETCHT0    256(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z25, Z25
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	PREFETCHT0    320(R14)(AX*1)
+	PREFETCHT0    320(R15)(AX*1)
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z27, Z27
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores16
+	VMOVUPS       Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	PREFETCHT0    384(R14)(AX*1)
+	PREFETCHT0    384(R15)(AX*1)
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z29, Z29
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	PREFETCHT0    448(R14)(AX*1)
+	PREFETCHT0    448(R15)(AX*1)
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z31, Z31
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores22
+	VMOVUPS       Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPS Z2, (R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPS Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPS Z6, 64(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPS Z2, 128(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPS Z6, 192(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPS Z2, 256(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPS Z6, 320(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPS Z2, 384(R8)(AX*1)
+	VPXORD  Z8, Z2, Z2
+	VMOVUPS Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORD   Z8, Z2, Z2
+	VMOVNTPS Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPS Z6, 448(R8)(AX*1)
+	VPXORD  Z8, Z6, Z6
+	VMOVUPS Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORD   Z8, Z6, Z6
+	VMOVNTPS Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func maskedOneF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedOneF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func maskedMulF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedMulF32AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
+	VBROADCASTSS 124(DI), Z0
+	VMOVUPS      Z0, 1088(SP)
+	MOVL         120(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func maskedDivF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedDivF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 108(DI), Z13
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 116(DI), Z15
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z19, Z19
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores4
+	VMOVUPS       Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z21, Z21
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z23, Z23
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores10
+	VMOVUPS       Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z25, Z25
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z27, Z27
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores16
+	VMOVUPS       Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z29, Z29
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z31, Z31
+	VMULPS        Z4, Z13, Z6
+	VMULPS        Z14, Z6, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores22
+	VMOVUPS       Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedMaskedOneF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedOneF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 96(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedMaskedMulF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedMulF32AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 104(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	VBROADCASTSS 124(DI), Z0
+	VMOVUPS      Z0, 1088(SP)
+	MOVL         120(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPS Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z21, Z21
+	VADDPD        Z6, Z23, Z23
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPS Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z25, Z25
+	VADDPD        Z6, Z27, Z27
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPS Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
+	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z2, Z29, Z29
+	VADDPD        Z6, Z31, Z31
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPS Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient28:
+	JMP foldShort
+
+// func weighedMaskedDivF32AVX512(p *Params[float32])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedDivF32AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVL         $0x80000000, CX
+	VMOVD        CX, X8
+	VPBROADCASTD X8, Z8
+	VBROADCASTSS 88(DI), Z10
+	MOVL         $0x3f000000, CX
+	VMOVD        CX, X9
+	VPBROADCASTD X9, Z9
+	VBROADCASTSS 92(DI), Z11
+	VBROADCASTSS 100(DI), Z12
+	VBROADCASTSS 112(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x10
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVDQU8      (R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       (SI)(AX*1), Z0
+	VSUBPS        (DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        (BX)(AX*1), Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        (BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores1
+	VMOVUPS       Z2, (R8)(AX*1)
+
+stored2:
+	VMOVDQU8      16(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       64(SI)(AX*1), Z4
+	VSUBPS        64(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        64(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z19, Z19
+	VMULPS        64(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores4
+	VMOVUPS       Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVDQU8      32(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       128(SI)(AX*1), Z0
+	VSUBPS        128(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        128(BX)(AX*1), Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z20, Z20
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z21, Z21
+	VMULPS        128(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores7
+	VMOVUPS       Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVDQU8      48(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       192(SI)(AX*1), Z4
+	VSUBPS        192(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        192(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z22, Z22
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z23, Z23
+	VMULPS        192(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores10
+	VMOVUPS       Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVDQU8      64(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       256(SI)(AX*1), Z0
+	VSUBPS        256(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        256(BX)(AX*1), Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z24, Z24
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z25, Z25
+	VMULPS        256(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores13
+	VMOVUPS       Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVDQU8      80(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       320(SI)(AX*1), Z4
+	VSUBPS        320(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        320(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z26, Z26
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z27, Z27
+	VMULPS        320(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores16
+	VMOVUPS       Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVDQU8      96(R14), X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS       384(SI)(AX*1), Z0
+	VSUBPS        384(DX)(AX*1), Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        384(BX)(AX*1), Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z28, Z28
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z29, Z29
+	VMULPS        384(BX)(AX*1), Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	TESTQ         R12, R12
+	JNZ           otherStores19
+	VMOVUPS       Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVDQU8      112(R14), X6
+	VPTESTMB      X6, X6, K5
+	VMOVUPS       448(SI)(AX*1), Z4
+	VSUBPS        448(DX)(AX*1), Z4, Z4
+	VPANDND       Z4, Z8, Z5
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
+	VMULPS        Z5, Z6, Z6
+	VDIVPS        Z12, Z6, Z6
+	VSUBPS        Z11, Z5, K3, Z6
+	VMULPS        448(BX)(AX*1), Z6, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
+	VADDPD        Z7, Z30, Z30
+	VCVTPS2PD     Y6, Z6
+	VADDPD        Z6, Z31, Z31
+	VMULPS        448(BX)(AX*1), Z14, Z7
+	VMULPS        Z4, Z7, Z6
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
+	VMOVAPS       Z4, K4, Z6
+	VMOVAPS.Z     Z6, K5, Z6
+	TESTQ         R12, R12
+	JNZ           otherStores22
+	VMOVUPS       Z6, 448(R8)(AX*1)
+
+stored23:
+	ADDQ $0x00000200, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail25:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        (R13), Z3, Z3
+	VMOVUPD       Z3, (R13)
+	VCVTPS2PD     Y2, Z2
+	VADDPD        64(R13), Z2, Z2
+	VMOVUPD       Z2, 64(R13)
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient26
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient26:
+	ADDQ    $0x00000080, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x10, R14
+	SUBQ    $0x10, DI
+	JG      tail25
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+
+foldShort:
+	VADDPD        Z17, Z16, Z16
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return27
+	SFENCE
+
+return27:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPS   Z2, (R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPS  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPS   Z6, 64(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPS  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPS   Z2, 128(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPS  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPS   Z6, 192(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPS  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPS   Z2, 256(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPS  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPS   Z6, 320(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPS  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPS   Z2, 384(R8)(AX*1)
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVUPS   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPS  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORD    Z8, Z2, Z2
+	VMOVAPS.Z Z2, K6, Z2
+	VMOVNTPS  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPS   Z6, 448(R8)(AX*1)
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVUPS   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPS  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORD    Z8, Z6, Z6
+	VMOVAPS.Z Z6, K5, Z6
+	VMOVNTPS  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient28
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient28:

@@ -41,6 +41,24 @@ func callF64AVX512(p *Params[float64]) {
 		forwardBackwardDivF64AVX512(p)
 	case Kernels*Kernel(Unit) + ForwardBackward:
 		forwardBackwardUnitF64AVX512(p)
+	case Kernels*Kernel(One) + Weighed:
+		weighedOneF64AVX512(p)
+	case Kernels*Kernel(Mul) + Weighed:
+		weighedMulF64AVX512(p)
+	case Kernels*Kernel(Div) + Weighed:
+		weighedDivF64AVX512(p)
+	case Kernels*Kernel(One) + Masked:
+		maskedOneF64AVX512(p)
+	case Kernels*Kernel(Mul) + Masked:
+		maskedMulF64AVX512(p)
+	case Kernels*Kernel(Div) + Masked:
+		maskedDivF64AVX512(p)
+	case Kernels*Kernel(One) + WeighedMasked:
+		weighedMaskedOneF64AVX512(p)
+	case Kernels*Kernel(Mul) + WeighedMasked:
+		weighedMaskedMulF64AVX512(p)
+	case Kernels*Kernel(Div) + WeighedMasked:
+		weighedMaskedDivF64AVX512(p)
 	}
 }
 
@@ -245,3 +263,150 @@ func forwardBackwardDivF64AVX512(p *Params[float64])
 //
 //go:noescape
 func forwardBackwardUnitF64AVX512(p *Params[float64])
+
+// weighedOneF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u)
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedOneF64AVX512(p *Params[float64])
+
+// weighedMulF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMulF64AVX512(p *Params[float64])
+
+// weighedDivF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor
+//			negated[i] = -out[i]
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedDivF64AVX512(p *Params[float64])
+
+// maskedOneF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedOneF64AVX512(p *Params[float64])
+
+// maskedMulF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*p.G)*p.Inverse
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedMulF64AVX512(p *Params[float64])
+
+// maskedDivF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*p.G)/p.Divisor
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term)
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func maskedDivF64AVX512(p *Params[float64])
+
+// weighedMaskedOneF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
+//			out[i] = a > p.Threshold ? p.Outer*u, negated where d < 0 : (d*u)
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedOneF64AVX512(p *Params[float64])
+
+// weighedMaskedMulF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : p.L1 ? |d| xor p.Flip : (d*u)*p.Inverse
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedMulF64AVX512(p *Params[float64])
+
+// weighedMaskedDivF64AVX512 is
+//
+//	for each chunk c of 2048 elements (the last may be short):
+//		lane[0:128] = +0
+//		for each element i of the chunk:
+//			d = pred[i] - target[i]; a = |d|
+//			u = p.G*weight[i]
+//			term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
+//			out[i] = a > p.Threshold ? u, negated where d < 0 : (d*u)/p.Divisor
+//			negated[i] = -out[i]
+//			where mask[i] is 0, out[i] and negated[i] are +0, and so is the term
+//			lane[i mod 128] += float64(term*weight[i])
+//		sums[c] = the lanes folded by halves
+//
+//go:noescape
+func weighedMaskedDivF64AVX512(p *Params[float64])

@@ -8,22 +8,22 @@ TEXT ·termsOneF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 96(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -152,22 +152,22 @@ TEXT ·termsMulF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -296,22 +296,22 @@ TEXT ·termsDivF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -440,24 +440,24 @@ TEXT ·forwardOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 96(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -791,24 +791,24 @@ TEXT ·forwardMulF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1142,24 +1142,24 @@ TEXT ·forwardDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1493,23 +1493,23 @@ TEXT ·forwardUnitF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
+	VBROADCASTSD 96(DI), Z11
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1825,21 +1825,21 @@ TEXT ·backwardOneF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2022,25 +2022,25 @@ TEXT ·backwardMulF64AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 112(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
-	VBROADCASTSD 152(DI), Z0
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
+	VBROADCASTSD 160(DI), Z0
 	VMOVUPD      Z0, (SP)
-	MOVL         144(DI), CX
+	MOVL         152(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -2234,22 +2234,22 @@ TEXT ·backwardDivF64AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 104(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2438,20 +2438,20 @@ TEXT ·backwardElementwiseOneF64AVX512(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 96(DI), Z12
-	VBROADCASTSD 120(DI), Z13
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 128(DI), Z13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2476,8 +2476,8 @@ row:
 	VMULPD     Z4, Z13, Z6
 	VMULPD     64(BX)(AX*1), Z13, Z7
 	VMULPD     (BX)(AX*1), Z2, Z2
-	VMULPD     Z12, Z3, Z3
 	VMULPD     64(BX)(AX*1), Z6, Z6
+	VMULPD     Z12, Z3, Z3
 	VMULPD     Z12, Z7, Z7
 	VCMPPD     $0x1e, Z10, Z1, K2
 	VCMPPD     $0x1e, Z10, Z5, K4
@@ -2510,8 +2510,8 @@ stored5:
 	VMULPD     Z4, Z13, Z6
 	VMULPD     192(BX)(AX*1), Z13, Z7
 	VMULPD     128(BX)(AX*1), Z2, Z2
-	VMULPD     Z12, Z3, Z3
 	VMULPD     192(BX)(AX*1), Z6, Z6
+	VMULPD     Z12, Z3, Z3
 	VMULPD     Z12, Z7, Z7
 	VCMPPD     $0x1e, Z10, Z1, K2
 	VCMPPD     $0x1e, Z10, Z5, K4
@@ -2646,23 +2646,23 @@ TEXT ·backwardElementwiseMulF64AVX512(SB), $64-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 112(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 152(DI), Z0
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 160(DI), Z0
 	VMOVUPD      Z0, (SP)
-	MOVL         144(DI), CX
+	MOVL         152(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -2863,20 +2863,20 @@ TEXT ·backwardElementwiseDivF64AVX512(SB), $0-8
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
 	MOVQ         16(DI), BX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	MOVQ         72(DI), CX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
-	VBROADCASTSD 104(DI), Z12
-	VBROADCASTSD 120(DI), Z13
+	VBROADCASTSD 88(DI), Z10
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 128(DI), Z13
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -3070,30 +3070,30 @@ TEXT ·forwardBackwardOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 96(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -3872,33 +3872,33 @@ TEXT ·forwardBackwardMulF64AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 112(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
-	VBROADCASTSD 152(DI), Z0
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
+	VBROADCASTSD 160(DI), Z0
 	VMOVUPD      Z0, 1088(SP)
-	MOVL         144(DI), CX
+	MOVL         152(DI), CX
 	KMOVW        CX, K7
 	TESTQ        R11, R11
 	JZ           done
@@ -4714,30 +4714,30 @@ TEXT ·forwardBackwardDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 104(DI), Z12
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 128(DI), Z14
-	VBROADCASTSD 136(DI), Z15
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -5534,28 +5534,28 @@ TEXT ·forwardBackwardUnitF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
 	MOVQ         8(DI), DX
-	MOVQ         24(DI), R8
-	MOVQ         64(DI), R12
-	MOVQ         32(DI), R9
-	LEAQ         48(DI), CX
-	MOVQ         40(DI), R10
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
 	TESTQ        R10, R10
 	CMOVQEQ      CX, R10
-	MOVQ         72(DI), CX
+	MOVQ         80(DI), CX
 	LEAQ         (SI)(CX*1), R14
 	LEAQ         (DX)(CX*1), R15
-	MOVQ         56(DI), R11
+	MOVQ         64(DI), R11
 	XORQ         AX, AX
 	MOVQ         $0x8000000000000000, CX
 	VMOVQ        CX, X8
 	VPBROADCASTQ X8, Z8
-	VBROADCASTSD 80(DI), Z10
+	VBROADCASTSD 88(DI), Z10
 	MOVQ         $0x3fe0000000000000, CX
 	VMOVQ        CX, X9
 	VPBROADCASTQ X9, Z9
-	VBROADCASTSD 88(DI), Z11
-	VBROADCASTSD 120(DI), Z13
-	VBROADCASTSD 136(DI), Z15
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 144(DI), Z15
 	TESTQ        R11, R11
 	JZ           done
 
@@ -6287,6 +6287,7992 @@ short:
 	TESTQ      $0x00000001, R12
 	JZ         oneGradient52
 	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedOneF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedOneF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	PREFETCHT0 (R14)(AX*1)
+	PREFETCHT0 (R15)(AX*1)
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	PREFETCHT0 64(R14)(AX*1)
+	PREFETCHT0 64(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	PREFETCHT0 128(R14)(AX*1)
+	PREFETCHT0 128(R15)(AX*1)
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	PREFETCHT0 192(R14)(AX*1)
+	PREFETCHT0 192(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	PREFETCHT0 256(R14)(AX*1)
+	PREFETCHT0 256(R15)(AX*1)
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	PREFETCHT0 320(R14)(AX*1)
+	PREFETCHT0 320(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	PREFETCHT0 384(R14)(AX*1)
+	PREFETCHT0 384(R15)(AX*1)
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	PREFETCHT0 448(R14)(AX*1)
+	PREFETCHT0 448(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	PREFETCHT0 512(R14)(AX*1)
+	PREFETCHT0 512(R15)(AX*1)
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	PREFETCHT0 576(R14)(AX*1)
+	PREFETCHT0 576(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	PREFETCHT0 640(R14)(AX*1)
+	PREFETCHT0 640(R15)(AX*1)
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	PREFETCHT0 704(R14)(AX*1)
+	PREFETCHT0 704(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	PREFETCHT0 768(R14)(AX*1)
+	PREFETCHT0 768(R15)(AX*1)
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	PREFETCHT0 832(R14)(AX*1)
+	PREFETCHT0 832(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	PREFETCHT0 896(R14)(AX*1)
+	PREFETCHT0 896(R15)(AX*1)
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	PREFETCHT0 960(R14)(AX*1)
+	PREFETCHT0 960(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPD Z2, (R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPD Z6, 64(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPD Z2, 128(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPD Z6, 192(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPD Z2, 256(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPD Z6, 320(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPD Z2, 384(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPD Z6, 448(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+otherStores25:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming27
+	VMOVUPD Z2, 512(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 512(R9)(AX*1)
+	JMP     stored26
+
+streaming27:
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored26
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 512(R9)(AX*1)
+	JMP      stored26
+
+otherStores28:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming30
+	VMOVUPD Z6, 576(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 576(R9)(AX*1)
+	JMP     stored29
+
+streaming30:
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored29
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 576(R9)(AX*1)
+	JMP      stored29
+
+otherStores31:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming33
+	VMOVUPD Z2, 640(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 640(R9)(AX*1)
+	JMP     stored32
+
+streaming33:
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored32
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 640(R9)(AX*1)
+	JMP      stored32
+
+otherStores34:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming36
+	VMOVUPD Z6, 704(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 704(R9)(AX*1)
+	JMP     stored35
+
+streaming36:
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored35
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 704(R9)(AX*1)
+	JMP      stored35
+
+otherStores37:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming39
+	VMOVUPD Z2, 768(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 768(R9)(AX*1)
+	JMP     stored38
+
+streaming39:
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored38
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 768(R9)(AX*1)
+	JMP      stored38
+
+otherStores40:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming42
+	VMOVUPD Z6, 832(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 832(R9)(AX*1)
+	JMP     stored41
+
+streaming42:
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored41
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 832(R9)(AX*1)
+	JMP      stored41
+
+otherStores43:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming45
+	VMOVUPD Z2, 896(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 896(R9)(AX*1)
+	JMP     stored44
+
+streaming45:
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored44
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 896(R9)(AX*1)
+	JMP      stored44
+
+otherStores46:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming48
+	VMOVUPD Z6, 960(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 960(R9)(AX*1)
+	JMP     stored47
+
+streaming48:
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored47
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 960(R9)(AX*1)
+	JMP      stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedMulF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedMulF64AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 160(DI), Z0
+	VMOVUPD      Z0, 1088(SP)
+	MOVL         152(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	PREFETCHT0 (R14)(AX*1)
+	PREFETCHT0 (R15)(AX*1)
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	PREFETCHT0 64(R14)(AX*1)
+	PREFETCHT0 64(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	PREFETCHT0 128(R14)(AX*1)
+	PREFETCHT0 128(R15)(AX*1)
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	PREFETCHT0 192(R14)(AX*1)
+	PREFETCHT0 192(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	PREFETCHT0 256(R14)(AX*1)
+	PREFETCHT0 256(R15)(AX*1)
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	PREFETCHT0 320(R14)(AX*1)
+	PREFETCHT0 320(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	PREFETCHT0 384(R14)(AX*1)
+	PREFETCHT0 384(R15)(AX*1)
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	PREFETCHT0 448(R14)(AX*1)
+	PREFETCHT0 448(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	PREFETCHT0 512(R14)(AX*1)
+	PREFETCHT0 512(R15)(AX*1)
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	PREFETCHT0 576(R14)(AX*1)
+	PREFETCHT0 576(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	PREFETCHT0 640(R14)(AX*1)
+	PREFETCHT0 640(R15)(AX*1)
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	PREFETCHT0 704(R14)(AX*1)
+	PREFETCHT0 704(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	PREFETCHT0 768(R14)(AX*1)
+	PREFETCHT0 768(R15)(AX*1)
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	PREFETCHT0 832(R14)(AX*1)
+	PREFETCHT0 832(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	PREFETCHT0 896(R14)(AX*1)
+	PREFETCHT0 896(R15)(AX*1)
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	PREFETCHT0 960(R14)(AX*1)
+	PREFETCHT0 960(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPD Z2, (R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPD Z6, 64(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPD Z2, 128(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPD Z6, 192(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPD Z2, 256(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPD Z6, 320(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPD Z2, 384(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPD Z6, 448(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+otherStores25:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming27
+	VMOVUPD Z2, 512(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 512(R9)(AX*1)
+	JMP     stored26
+
+streaming27:
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored26
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 512(R9)(AX*1)
+	JMP      stored26
+
+otherStores28:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming30
+	VMOVUPD Z6, 576(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 576(R9)(AX*1)
+	JMP     stored29
+
+streaming30:
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored29
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 576(R9)(AX*1)
+	JMP      stored29
+
+otherStores31:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming33
+	VMOVUPD Z2, 640(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 640(R9)(AX*1)
+	JMP     stored32
+
+streaming33:
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored32
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 640(R9)(AX*1)
+	JMP      stored32
+
+otherStores34:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming36
+	VMOVUPD Z6, 704(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 704(R9)(AX*1)
+	JMP     stored35
+
+streaming36:
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored35
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 704(R9)(AX*1)
+	JMP      stored35
+
+otherStores37:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming39
+	VMOVUPD Z2, 768(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 768(R9)(AX*1)
+	JMP     stored38
+
+streaming39:
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored38
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 768(R9)(AX*1)
+	JMP      stored38
+
+otherStores40:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming42
+	VMOVUPD Z6, 832(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 832(R9)(AX*1)
+	JMP     stored41
+
+streaming42:
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored41
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 832(R9)(AX*1)
+	JMP      stored41
+
+otherStores43:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming45
+	VMOVUPD Z2, 896(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 896(R9)(AX*1)
+	JMP     stored44
+
+streaming45:
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored44
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 896(R9)(AX*1)
+	JMP      stored44
+
+otherStores46:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming48
+	VMOVUPD Z6, 960(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 960(R9)(AX*1)
+	JMP     stored47
+
+streaming48:
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored47
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 960(R9)(AX*1)
+	JMP      stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedDivF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+TEXT ·weighedDivF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         80(DI), CX
+	LEAQ         (SI)(CX*1), R14
+	LEAQ         (DX)(CX*1), R15
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	PREFETCHT0 (R14)(AX*1)
+	PREFETCHT0 (R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	PREFETCHT0 64(R14)(AX*1)
+	PREFETCHT0 64(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z17, Z17
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores4
+	VMOVUPD    Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	PREFETCHT0 128(R14)(AX*1)
+	PREFETCHT0 128(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z18, Z18
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	PREFETCHT0 192(R14)(AX*1)
+	PREFETCHT0 192(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z19, Z19
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores10
+	VMOVUPD    Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	PREFETCHT0 256(R14)(AX*1)
+	PREFETCHT0 256(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z20, Z20
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	PREFETCHT0 320(R14)(AX*1)
+	PREFETCHT0 320(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z21, Z21
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores16
+	VMOVUPD    Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	PREFETCHT0 384(R14)(AX*1)
+	PREFETCHT0 384(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z22, Z22
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	PREFETCHT0 448(R14)(AX*1)
+	PREFETCHT0 448(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z23, Z23
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores22
+	VMOVUPD    Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	PREFETCHT0 512(R14)(AX*1)
+	PREFETCHT0 512(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z24, Z24
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	PREFETCHT0 576(R14)(AX*1)
+	PREFETCHT0 576(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z25, Z25
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores28
+	VMOVUPD    Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	PREFETCHT0 640(R14)(AX*1)
+	PREFETCHT0 640(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z26, Z26
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	PREFETCHT0 704(R14)(AX*1)
+	PREFETCHT0 704(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z27, Z27
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores34
+	VMOVUPD    Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	PREFETCHT0 768(R14)(AX*1)
+	PREFETCHT0 768(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z28, Z28
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	PREFETCHT0 832(R14)(AX*1)
+	PREFETCHT0 832(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z29, Z29
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores40
+	VMOVUPD    Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	PREFETCHT0 896(R14)(AX*1)
+	PREFETCHT0 896(R15)(AX*1)
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VADDPD     Z2, Z30, Z30
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	PREFETCHT0 960(R14)(AX*1)
+	PREFETCHT0 960(R15)(AX*1)
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VADDPD     Z6, Z31, Z31
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores46
+	VMOVUPD    Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming3
+	VMOVUPD Z2, (R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, (R9)(AX*1)
+	JMP     stored2
+
+streaming3:
+	VMOVNTPD Z2, (R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored2
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, (R9)(AX*1)
+	JMP      stored2
+
+otherStores4:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming6
+	VMOVUPD Z6, 64(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 64(R9)(AX*1)
+	JMP     stored5
+
+streaming6:
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored5
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 64(R9)(AX*1)
+	JMP      stored5
+
+otherStores7:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming9
+	VMOVUPD Z2, 128(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 128(R9)(AX*1)
+	JMP     stored8
+
+streaming9:
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored8
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 128(R9)(AX*1)
+	JMP      stored8
+
+otherStores10:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming12
+	VMOVUPD Z6, 192(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 192(R9)(AX*1)
+	JMP     stored11
+
+streaming12:
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored11
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 192(R9)(AX*1)
+	JMP      stored11
+
+otherStores13:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming15
+	VMOVUPD Z2, 256(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 256(R9)(AX*1)
+	JMP     stored14
+
+streaming15:
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored14
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 256(R9)(AX*1)
+	JMP      stored14
+
+otherStores16:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming18
+	VMOVUPD Z6, 320(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 320(R9)(AX*1)
+	JMP     stored17
+
+streaming18:
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored17
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 320(R9)(AX*1)
+	JMP      stored17
+
+otherStores19:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming21
+	VMOVUPD Z2, 384(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 384(R9)(AX*1)
+	JMP     stored20
+
+streaming21:
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored20
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 384(R9)(AX*1)
+	JMP      stored20
+
+otherStores22:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming24
+	VMOVUPD Z6, 448(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 448(R9)(AX*1)
+	JMP     stored23
+
+streaming24:
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored23
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 448(R9)(AX*1)
+	JMP      stored23
+
+otherStores25:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming27
+	VMOVUPD Z2, 512(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 512(R9)(AX*1)
+	JMP     stored26
+
+streaming27:
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored26
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 512(R9)(AX*1)
+	JMP      stored26
+
+otherStores28:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming30
+	VMOVUPD Z6, 576(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 576(R9)(AX*1)
+	JMP     stored29
+
+streaming30:
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored29
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 576(R9)(AX*1)
+	JMP      stored29
+
+otherStores31:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming33
+	VMOVUPD Z2, 640(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 640(R9)(AX*1)
+	JMP     stored32
+
+streaming33:
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored32
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 640(R9)(AX*1)
+	JMP      stored32
+
+otherStores34:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming36
+	VMOVUPD Z6, 704(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 704(R9)(AX*1)
+	JMP     stored35
+
+streaming36:
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored35
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 704(R9)(AX*1)
+	JMP      stored35
+
+otherStores37:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming39
+	VMOVUPD Z2, 768(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 768(R9)(AX*1)
+	JMP     stored38
+
+streaming39:
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored38
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 768(R9)(AX*1)
+	JMP      stored38
+
+otherStores40:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming42
+	VMOVUPD Z6, 832(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 832(R9)(AX*1)
+	JMP     stored41
+
+streaming42:
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored41
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 832(R9)(AX*1)
+	JMP      stored41
+
+otherStores43:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming45
+	VMOVUPD Z2, 896(R8)(AX*1)
+	VPXORQ  Z8, Z2, Z2
+	VMOVUPD Z2, 896(R9)(AX*1)
+	JMP     stored44
+
+streaming45:
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored44
+	VPXORQ   Z8, Z2, Z2
+	VMOVNTPD Z2, 896(R9)(AX*1)
+	JMP      stored44
+
+otherStores46:
+	TESTQ   $0x00000002, R12
+	JNZ     streaming48
+	VMOVUPD Z6, 960(R8)(AX*1)
+	VPXORQ  Z8, Z6, Z6
+	VMOVUPD Z6, 960(R9)(AX*1)
+	JMP     stored47
+
+streaming48:
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	TESTQ    $0x00000001, R12
+	JZ       stored47
+	VPXORQ   Z8, Z6, Z6
+	VMOVNTPD Z6, 960(R9)(AX*1)
+	JMP      stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func maskedOneF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedOneF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func maskedMulF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedMulF64AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
+	VBROADCASTSD 160(DI), Z0
+	VMOVUPD      Z0, 1088(SP)
+	MOVL         152(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z2, Z2
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func maskedDivF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·maskedDivF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 128(DI), Z13
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 144(DI), Z15
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z17, Z17
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores4
+	VMOVUPD    Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z18, Z18
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z19, Z19
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores10
+	VMOVUPD    Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z20, Z20
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z21, Z21
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores16
+	VMOVUPD    Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z22, Z22
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z23, Z23
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores22
+	VMOVUPD    Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z24, Z24
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z25, Z25
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores28
+	VMOVUPD    Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z26, Z26
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z27, Z27
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores34
+	VMOVUPD    Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z28, Z28
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z29, Z29
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores40
+	VMOVUPD    Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z30, Z30
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z31, Z31
+	VMULPD     Z4, Z13, Z6
+	VMULPD     Z14, Z6, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z15, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores46
+	VMOVUPD    Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedMaskedOneF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedOneF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 104(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VSUBPD     Z11, Z1, Z3
+	VSUBPD     Z11, Z5, Z7
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z7, Z12, K3, Z6
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VMULPD     Z12, Z3, Z3
+	VMULPD     Z12, Z7, Z7
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedMaskedMulF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedMulF64AVX512(SB), $1152-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 120(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	VBROADCASTSD 160(DI), Z0
+	VMOVUPD      Z0, 1088(SP)
+	MOVL         152(DI), CX
+	KMOVW        CX, K7
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z16, Z16
+	VADDPD     Z6, Z17, Z17
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	TESTQ   R12, R12
+	JNZ     otherStores4
+	VMOVUPD Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z18, Z18
+	VADDPD     Z6, Z19, Z19
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	TESTQ   R12, R12
+	JNZ     otherStores10
+	VMOVUPD Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z20, Z20
+	VADDPD     Z6, Z21, Z21
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	TESTQ   R12, R12
+	JNZ     otherStores16
+	VMOVUPD Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z22, Z22
+	VADDPD     Z6, Z23, Z23
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	TESTQ   R12, R12
+	JNZ     otherStores22
+	VMOVUPD Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z24, Z24
+	VADDPD     Z6, Z25, Z25
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	TESTQ   R12, R12
+	JNZ     otherStores28
+	VMOVUPD Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z26, Z26
+	VADDPD     Z6, Z27, Z27
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	TESTQ   R12, R12
+	JNZ     otherStores34
+	VMOVUPD Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z28, Z28
+	VADDPD     Z6, Z29, Z29
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	TESTQ   R12, R12
+	JNZ     otherStores40
+	VMOVUPD Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z0, Z8, Z1
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z5, Z6, Z6
+	VMULPD     Z12, Z2, Z2
+	VMULPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z1, K1, Z2
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z2, Z30, Z30
+	VADDPD     Z6, Z31, Z31
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VMULPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VPXORQ     1088(SP), Z5, K7, Z6
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	TESTQ   R12, R12
+	JNZ     otherStores46
+	VMOVUPD Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient52:
+	JMP foldShort
+
+// func weighedMaskedDivF64AVX512(p *Params[float64])
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+TEXT ·weighedMaskedDivF64AVX512(SB), $1088-8
+	MOVQ         p+0(FP), DI
+	MOVQ         (DI), SI
+	MOVQ         8(DI), DX
+	MOVQ         16(DI), BX
+	MOVQ         32(DI), R8
+	MOVQ         72(DI), R12
+	MOVQ         40(DI), R9
+	LEAQ         56(DI), CX
+	MOVQ         48(DI), R10
+	TESTQ        R10, R10
+	CMOVQEQ      CX, R10
+	MOVQ         24(DI), R14
+	MOVQ         64(DI), R11
+	XORQ         AX, AX
+	MOVQ         $0x8000000000000000, CX
+	VMOVQ        CX, X8
+	VPBROADCASTQ X8, Z8
+	VBROADCASTSD 88(DI), Z10
+	MOVQ         $0x3fe0000000000000, CX
+	VMOVQ        CX, X9
+	VPBROADCASTQ X9, Z9
+	VBROADCASTSD 96(DI), Z11
+	VBROADCASTSD 112(DI), Z12
+	VBROADCASTSD 136(DI), Z14
+	TESTQ        R11, R11
+	JZ           done
+
+chunk:
+	MOVQ    $0x00000800, DI
+	CMPQ    R11, DI
+	CMOVQLT R11, DI
+	SUBQ    DI, R11
+	CMPQ    DI, $0x08
+	JLE     short
+	VPXORQ  Z16, Z16, Z16
+	VPXORQ  Z17, Z17, Z17
+	VPXORQ  Z18, Z18, Z18
+	VPXORQ  Z19, Z19, Z19
+	VPXORQ  Z20, Z20, Z20
+	VPXORQ  Z21, Z21, Z21
+	VPXORQ  Z22, Z22, Z22
+	VPXORQ  Z23, Z23, Z23
+	VPXORQ  Z24, Z24, Z24
+	VPXORQ  Z25, Z25, Z25
+	VPXORQ  Z26, Z26, Z26
+	VPXORQ  Z27, Z27, Z27
+	VPXORQ  Z28, Z28, Z28
+	VPXORQ  Z29, Z29, Z29
+	VPXORQ  Z30, Z30, Z30
+	VPXORQ  Z31, Z31, Z31
+	MOVQ    DI, CX
+	SHRQ    $0x07, CX
+	JZ      tail
+	ANDQ    $0x7f, DI
+
+row:
+	VMOVQ      (R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    (SI)(AX*1), Z0
+	VSUBPD     (DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     (BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     (BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores1
+	VMOVUPD    Z2, (R8)(AX*1)
+
+stored2:
+	VMOVQ      8(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    64(SI)(AX*1), Z4
+	VSUBPD     64(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     64(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z17, Z17
+	VMULPD     64(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores4
+	VMOVUPD    Z6, 64(R8)(AX*1)
+
+stored5:
+	VMOVQ      16(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    128(SI)(AX*1), Z0
+	VSUBPD     128(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     128(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z18, Z18
+	VMULPD     128(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores7
+	VMOVUPD    Z2, 128(R8)(AX*1)
+
+stored8:
+	VMOVQ      24(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    192(SI)(AX*1), Z4
+	VSUBPD     192(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     192(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z19, Z19
+	VMULPD     192(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores10
+	VMOVUPD    Z6, 192(R8)(AX*1)
+
+stored11:
+	VMOVQ      32(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    256(SI)(AX*1), Z0
+	VSUBPD     256(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     256(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z20, Z20
+	VMULPD     256(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores13
+	VMOVUPD    Z2, 256(R8)(AX*1)
+
+stored14:
+	VMOVQ      40(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    320(SI)(AX*1), Z4
+	VSUBPD     320(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     320(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z21, Z21
+	VMULPD     320(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores16
+	VMOVUPD    Z6, 320(R8)(AX*1)
+
+stored17:
+	VMOVQ      48(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    384(SI)(AX*1), Z0
+	VSUBPD     384(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     384(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z22, Z22
+	VMULPD     384(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores19
+	VMOVUPD    Z2, 384(R8)(AX*1)
+
+stored20:
+	VMOVQ      56(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    448(SI)(AX*1), Z4
+	VSUBPD     448(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     448(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z23, Z23
+	VMULPD     448(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores22
+	VMOVUPD    Z6, 448(R8)(AX*1)
+
+stored23:
+	VMOVQ      64(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    512(SI)(AX*1), Z0
+	VSUBPD     512(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     512(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z24, Z24
+	VMULPD     512(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores25
+	VMOVUPD    Z2, 512(R8)(AX*1)
+
+stored26:
+	VMOVQ      72(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    576(SI)(AX*1), Z4
+	VSUBPD     576(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     576(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z25, Z25
+	VMULPD     576(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores28
+	VMOVUPD    Z6, 576(R8)(AX*1)
+
+stored29:
+	VMOVQ      80(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    640(SI)(AX*1), Z0
+	VSUBPD     640(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     640(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z26, Z26
+	VMULPD     640(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores31
+	VMOVUPD    Z2, 640(R8)(AX*1)
+
+stored32:
+	VMOVQ      88(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    704(SI)(AX*1), Z4
+	VSUBPD     704(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     704(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z27, Z27
+	VMULPD     704(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores34
+	VMOVUPD    Z6, 704(R8)(AX*1)
+
+stored35:
+	VMOVQ      96(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    768(SI)(AX*1), Z0
+	VSUBPD     768(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     768(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z28, Z28
+	VMULPD     768(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores37
+	VMOVUPD    Z2, 768(R8)(AX*1)
+
+stored38:
+	VMOVQ      104(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    832(SI)(AX*1), Z4
+	VSUBPD     832(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     832(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z29, Z29
+	VMULPD     832(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores40
+	VMOVUPD    Z6, 832(R8)(AX*1)
+
+stored41:
+	VMOVQ      112(R14), X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD    896(SI)(AX*1), Z0
+	VSUBPD     896(DX)(AX*1), Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     896(BX)(AX*1), Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z30, Z30
+	VMULPD     896(BX)(AX*1), Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	TESTQ      R12, R12
+	JNZ        otherStores43
+	VMOVUPD    Z2, 896(R8)(AX*1)
+
+stored44:
+	VMOVQ      120(R14), X6
+	VPTESTMB   X6, X6, K5
+	VMOVUPD    960(SI)(AX*1), Z4
+	VSUBPD     960(DX)(AX*1), Z4, Z4
+	VPANDNQ    Z4, Z8, Z5
+	VMULPD     Z5, Z9, Z6
+	VCMPPD     $0x15, Z10, Z5, K3
+	VMULPD     Z5, Z6, Z6
+	VDIVPD     Z12, Z6, Z6
+	VSUBPD     Z11, Z5, K3, Z6
+	VMULPD     960(BX)(AX*1), Z6, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	VADDPD     Z6, Z31, Z31
+	VMULPD     960(BX)(AX*1), Z14, Z7
+	VMULPD     Z4, Z7, Z6
+	VCMPPD     $0x1e, Z10, Z5, K4
+	VDIVPD     Z12, Z6, Z6
+	VPTERNLOGQ $0x6a, Z7, Z8, Z4
+	VMOVAPD    Z4, K4, Z6
+	VMOVAPD.Z  Z6, K5, Z6
+	TESTQ      R12, R12
+	JNZ        otherStores46
+	VMOVUPD    Z6, 960(R8)(AX*1)
+
+stored47:
+	ADDQ $0x00000400, AX
+	ADDQ $0x00000080, R14
+	DECQ CX
+	JNZ  row
+
+tail:
+	TESTQ   DI, DI
+	JZ      fold
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD Z16, (R13)
+	VMOVUPD Z17, 64(R13)
+	VMOVUPD Z18, 128(R13)
+	VMOVUPD Z19, 192(R13)
+	VMOVUPD Z20, 256(R13)
+	VMOVUPD Z21, 320(R13)
+	VMOVUPD Z22, 384(R13)
+	VMOVUPD Z23, 448(R13)
+	VMOVUPD Z24, 512(R13)
+	VMOVUPD Z25, 576(R13)
+	VMOVUPD Z26, 640(R13)
+	VMOVUPD Z27, 704(R13)
+	VMOVUPD Z28, 768(R13)
+	VMOVUPD Z29, 832(R13)
+	VMOVUPD Z30, 896(R13)
+	VMOVUPD Z31, 960(R13)
+
+tail49:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     (R13), Z2, Z2
+	VMOVUPD    Z2, (R13)
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient50
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient50:
+	ADDQ    $0x00000040, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x08, R14
+	SUBQ    $0x08, DI
+	JG      tail49
+	LEAQ    63(SP), R13
+	ANDQ    $-64, R13
+	VMOVUPD (R13), Z16
+	VMOVUPD 64(R13), Z17
+	VMOVUPD 128(R13), Z18
+	VMOVUPD 192(R13), Z19
+	VMOVUPD 256(R13), Z20
+	VMOVUPD 320(R13), Z21
+	VMOVUPD 384(R13), Z22
+	VMOVUPD 448(R13), Z23
+	VMOVUPD 512(R13), Z24
+	VMOVUPD 576(R13), Z25
+	VMOVUPD 640(R13), Z26
+	VMOVUPD 704(R13), Z27
+	VMOVUPD 768(R13), Z28
+	VMOVUPD 832(R13), Z29
+	VMOVUPD 896(R13), Z30
+	VMOVUPD 960(R13), Z31
+
+fold:
+	VADDPD Z24, Z16, Z16
+	VADDPD Z25, Z17, Z17
+	VADDPD Z26, Z18, Z18
+	VADDPD Z27, Z19, Z19
+	VADDPD Z28, Z20, Z20
+	VADDPD Z29, Z21, Z21
+	VADDPD Z30, Z22, Z22
+	VADDPD Z31, Z23, Z23
+	VADDPD Z20, Z16, Z16
+	VADDPD Z21, Z17, Z17
+	VADDPD Z22, Z18, Z18
+	VADDPD Z23, Z19, Z19
+	VADDPD Z18, Z16, Z16
+	VADDPD Z19, Z17, Z17
+	VADDPD Z17, Z16, Z16
+
+foldShort:
+	VEXTRACTF64X4 $0x01, Z16, Y1
+	VMOVAPD       Z16, Z0
+	VADDPD        Y1, Y0, Y0
+	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VPERMILPD     $0x01, X0, X1
+	VADDSD        X1, X0, X0
+	VMOVSD        X0, (R10)
+	ADDQ          $0x08, R10
+	TESTQ         R11, R11
+	JNZ           chunk
+
+done:
+	TESTQ $0x00000002, R12
+	JZ    return51
+	SFENCE
+
+return51:
+	VZEROUPPER
+	RET
+
+otherStores1:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming3
+	VMOVUPD   Z2, (R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, (R9)(AX*1)
+	JMP       stored2
+
+streaming3:
+	VMOVNTPD  Z2, (R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored2
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, (R9)(AX*1)
+	JMP       stored2
+
+otherStores4:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming6
+	VMOVUPD   Z6, 64(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+streaming6:
+	VMOVNTPD  Z6, 64(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored5
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 64(R9)(AX*1)
+	JMP       stored5
+
+otherStores7:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming9
+	VMOVUPD   Z2, 128(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+streaming9:
+	VMOVNTPD  Z2, 128(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored8
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 128(R9)(AX*1)
+	JMP       stored8
+
+otherStores10:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming12
+	VMOVUPD   Z6, 192(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+streaming12:
+	VMOVNTPD  Z6, 192(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored11
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 192(R9)(AX*1)
+	JMP       stored11
+
+otherStores13:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming15
+	VMOVUPD   Z2, 256(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+streaming15:
+	VMOVNTPD  Z2, 256(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored14
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 256(R9)(AX*1)
+	JMP       stored14
+
+otherStores16:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming18
+	VMOVUPD   Z6, 320(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+streaming18:
+	VMOVNTPD  Z6, 320(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored17
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 320(R9)(AX*1)
+	JMP       stored17
+
+otherStores19:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming21
+	VMOVUPD   Z2, 384(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+streaming21:
+	VMOVNTPD  Z2, 384(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored20
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 384(R9)(AX*1)
+	JMP       stored20
+
+otherStores22:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming24
+	VMOVUPD   Z6, 448(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+streaming24:
+	VMOVNTPD  Z6, 448(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored23
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 448(R9)(AX*1)
+	JMP       stored23
+
+otherStores25:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming27
+	VMOVUPD   Z2, 512(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+streaming27:
+	VMOVNTPD  Z2, 512(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored26
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 512(R9)(AX*1)
+	JMP       stored26
+
+otherStores28:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming30
+	VMOVUPD   Z6, 576(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+streaming30:
+	VMOVNTPD  Z6, 576(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored29
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 576(R9)(AX*1)
+	JMP       stored29
+
+otherStores31:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming33
+	VMOVUPD   Z2, 640(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+streaming33:
+	VMOVNTPD  Z2, 640(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored32
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 640(R9)(AX*1)
+	JMP       stored32
+
+otherStores34:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming36
+	VMOVUPD   Z6, 704(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+streaming36:
+	VMOVNTPD  Z6, 704(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored35
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 704(R9)(AX*1)
+	JMP       stored35
+
+otherStores37:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming39
+	VMOVUPD   Z2, 768(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+streaming39:
+	VMOVNTPD  Z2, 768(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored38
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 768(R9)(AX*1)
+	JMP       stored38
+
+otherStores40:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming42
+	VMOVUPD   Z6, 832(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+streaming42:
+	VMOVNTPD  Z6, 832(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored41
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 832(R9)(AX*1)
+	JMP       stored41
+
+otherStores43:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming45
+	VMOVUPD   Z2, 896(R8)(AX*1)
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVUPD   Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+streaming45:
+	VMOVNTPD  Z2, 896(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored44
+	VPXORQ    Z8, Z2, Z2
+	VMOVAPD.Z Z2, K6, Z2
+	VMOVNTPD  Z2, 896(R9)(AX*1)
+	JMP       stored44
+
+otherStores46:
+	TESTQ     $0x00000002, R12
+	JNZ       streaming48
+	VMOVUPD   Z6, 960(R8)(AX*1)
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVUPD   Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+streaming48:
+	VMOVNTPD  Z6, 960(R8)(AX*1)
+	TESTQ     $0x00000001, R12
+	JZ        stored47
+	VPXORQ    Z8, Z6, Z6
+	VMOVAPD.Z Z6, K5, Z6
+	VMOVNTPD  Z6, 960(R9)(AX*1)
+	JMP       stored47
+
+	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+short:
+	VPXORQ Z16, Z16, Z16
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient52
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient52:

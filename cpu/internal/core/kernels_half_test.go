@@ -81,7 +81,7 @@ func (half halfType) test(t *testing.T) {
 
 func (half halfType) check(t *testing.T, c kernelCase, seed uint64) {
 	wide := arraysOf[float32](c, seed)
-	var in [2][]uint16
+	var in [3][]uint16
 	for k := range in {
 		in[k] = alignedHalves(c.n, c.shift)
 		for i := range in[k] {
@@ -89,14 +89,14 @@ func (half halfType) check(t *testing.T, c kernelCase, seed uint64) {
 			wide[k][i] = half.widen(in[k][i])
 		}
 	}
-	want := runKernel(t, c, wide, generic[float32])
+	want := runKernel(t, c, wide, plainLoop[float32])
 	p, got := paramsOf(c, wide)
 	p.Storage = half.storage
 	out, negated := alignedHalves(len(want.out), c.shift), alignedHalves(len(want.negated), c.shift)
 	for _, x := range []struct {
 		at   **float32
 		from []uint16
-	}{{&p.Pred, in[0]}, {&p.Target, in[1]}, {&p.Out, out}, {&p.Negated, negated}} {
+	}{{&p.Pred, in[0]}, {&p.Target, in[1]}, {&p.Upstream, in[2]}, {&p.Out, out}, {&p.Negated, negated}} {
 		if *x.at != nil {
 			first := unsafe.SliceData(x.from)
 			*x.at = *(**float32)(unsafe.Pointer(&first))
@@ -115,7 +115,7 @@ func (half halfType) check(t *testing.T, c kernelCase, seed uint64) {
 	}
 	same("out", out, want.out)
 	same("negated", negated, want.negated)
-	require.True(t, intact(in[0]) && intact(in[1]), "%+v: wrote outside of an input", c)
+	require.True(t, intact(in[0]) && intact(in[1]) && intact(in[2]), "%+v: wrote outside of an input", c)
 	// A part begins at its own elements.
 	if c.n > op.Chunk {
 		q := p.Part(op.Chunk, c.n-op.Chunk)

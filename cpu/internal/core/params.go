@@ -26,11 +26,14 @@ const (
 	Backward
 	BackwardElementwise // for an elementwise upstream gradient
 	ForwardBackward
+	Weighed // ForwardBackward with weights, a mask, or both, if HasKernels
+	Masked
+	WeighedMasked
 	Kernels = iota
 )
 
 // Reduces reports whether the kernel writes chunk sums.
-func (k Kernel) Reduces() bool { return k == Forward || k == ForwardBackward }
+func (k Kernel) Reduces() bool { return k == Forward || k >= ForwardBackward }
 
 // Differentiates reports whether the kernel writes gradients.
 func (k Kernel) Differentiates() bool { return k >= Backward }
@@ -62,7 +65,8 @@ const (
 // relies on the layout; a generated file does not compile if the two disagree.
 type Params[T Float] struct {
 	Pred, Target *T
-	Upstream     *T       // for BackwardElementwise
+	Upstream     *T       // for BackwardElementwise; for kernels with weights, these
+	Mask         *uint8   // for kernels with a mask
 	Out          *T       // the loss terms or a gradient
 	Negated      *T       // nil, or the other gradient: the negative of Out
 	Sums         *float64 // chunk sums, for kernels that reduce; if nil, there is one chunk, whose sum goes to Sum
@@ -76,7 +80,7 @@ type Params[T Float] struct {
 	Divisor      T      // beta for smooth L1, else 1
 	Inverse      T      // 1/divisor, unless the kernel divides
 	Norm         T      // of the reduction; its negative where Out is the gradient with respect to target
-	G            T      // upstream gradient, unless elementwise
+	G            T      // upstream gradient, unless elementwise; with weights, times the norm
 	Side         T      // (norm·g)·outer, the gradient where d > threshold
 	L1           T      // bit mask: all ones for L1, else 0
 	Flip         T      // bit mask: the sign of the gradient of L1 at d = 0, set if Out is the gradient with respect to target

@@ -3885,6 +3885,91 @@ row:
 	VZEROUPPER
 	RET
 
+// func foldAVX2(lanes *byte) (sum float64)
+// Requires: AVX, SSE2
+TEXT ·foldAVX2(SB), $0-16
+	MOVQ         lanes+0(FP), AX
+	VMOVUPD      (AX), Y0
+	VADDPD       512(AX), Y0, Y0
+	VMOVUPD      256(AX), Y1
+	VADDPD       768(AX), Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VMOVUPD      32(AX), Y1
+	VADDPD       544(AX), Y1, Y1
+	VMOVUPD      288(AX), Y2
+	VADDPD       800(AX), Y2, Y2
+	VADDPD       Y2, Y1, Y1
+	VMOVUPD      64(AX), Y2
+	VADDPD       576(AX), Y2, Y2
+	VMOVUPD      320(AX), Y3
+	VADDPD       832(AX), Y3, Y3
+	VADDPD       Y3, Y2, Y2
+	VMOVUPD      96(AX), Y3
+	VADDPD       608(AX), Y3, Y3
+	VMOVUPD      352(AX), Y4
+	VADDPD       864(AX), Y4, Y4
+	VADDPD       Y4, Y3, Y3
+	VMOVUPD      128(AX), Y4
+	VADDPD       640(AX), Y4, Y4
+	VMOVUPD      384(AX), Y5
+	VADDPD       896(AX), Y5, Y5
+	VADDPD       Y5, Y4, Y4
+	VMOVUPD      160(AX), Y5
+	VADDPD       672(AX), Y5, Y5
+	VMOVUPD      416(AX), Y6
+	VADDPD       928(AX), Y6, Y6
+	VADDPD       Y6, Y5, Y5
+	VMOVUPD      192(AX), Y6
+	VADDPD       704(AX), Y6, Y6
+	VMOVUPD      448(AX), Y7
+	VADDPD       960(AX), Y7, Y7
+	VADDPD       Y7, Y6, Y6
+	VMOVUPD      224(AX), Y7
+	VADDPD       736(AX), Y7, Y7
+	VMOVUPD      480(AX), Y8
+	VADDPD       992(AX), Y8, Y8
+	VADDPD       Y8, Y7, Y7
+	VADDPD       Y4, Y0, Y0
+	VADDPD       Y5, Y1, Y1
+	VADDPD       Y6, Y2, Y2
+	VADDPD       Y7, Y3, Y3
+	VADDPD       Y2, Y0, Y0
+	VADDPD       Y3, Y1, Y1
+	VADDPD       Y1, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VADDPD       X1, X0, X0
+	VPERMILPD    $0x01, X0, X1
+	VADDSD       X1, X0, X0
+	MOVSD        X0, sum+8(FP)
+	VZEROUPPER
+	RET
+
+// func countAVX2(mask *byte, n int) (kept int)
+// Requires: AVX, AVX2, POPCNT
+TEXT ·countAVX2(SB), $0-24
+	MOVQ  mask+0(FP), AX
+	MOVQ  n+8(FP), CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+loop:
+	VPCMPEQB  (AX), Y0, Y1
+	VPMOVMSKB Y1, BX
+	NOTL      BX
+	POPCNTL   BX, BX
+	ADDQ      BX, DX
+	VPCMPEQB  32(AX), Y0, Y1
+	VPMOVMSKB Y1, BX
+	NOTL      BX
+	POPCNTL   BX, BX
+	ADDQ      BX, DX
+	ADDQ      $0x40, AX
+	SUBQ      $0x40, CX
+	JNZ       loop
+	MOVQ      DX, kept+16(FP)
+	VZEROUPPER
+	RET
+
 // func fusedOneF32AVX2(p *byte)
 // Requires: AVX, AVX2, MMX+
 TEXT ·fusedOneF32AVX2(SB), $128-8
@@ -10068,91 +10153,6 @@ streaming12:
 	VPACKUSDW    X6, X5, X6
 	VMOVNTPS     X6, 48(SI)(AX*2)
 	JMP          stored11
-
-// func foldAVX2(lanes *byte) (sum float64)
-// Requires: AVX, SSE2
-TEXT ·foldAVX2(SB), $0-16
-	MOVQ         lanes+0(FP), AX
-	VMOVUPD      (AX), Y0
-	VADDPD       512(AX), Y0, Y0
-	VMOVUPD      256(AX), Y1
-	VADDPD       768(AX), Y1, Y1
-	VADDPD       Y1, Y0, Y0
-	VMOVUPD      32(AX), Y1
-	VADDPD       544(AX), Y1, Y1
-	VMOVUPD      288(AX), Y2
-	VADDPD       800(AX), Y2, Y2
-	VADDPD       Y2, Y1, Y1
-	VMOVUPD      64(AX), Y2
-	VADDPD       576(AX), Y2, Y2
-	VMOVUPD      320(AX), Y3
-	VADDPD       832(AX), Y3, Y3
-	VADDPD       Y3, Y2, Y2
-	VMOVUPD      96(AX), Y3
-	VADDPD       608(AX), Y3, Y3
-	VMOVUPD      352(AX), Y4
-	VADDPD       864(AX), Y4, Y4
-	VADDPD       Y4, Y3, Y3
-	VMOVUPD      128(AX), Y4
-	VADDPD       640(AX), Y4, Y4
-	VMOVUPD      384(AX), Y5
-	VADDPD       896(AX), Y5, Y5
-	VADDPD       Y5, Y4, Y4
-	VMOVUPD      160(AX), Y5
-	VADDPD       672(AX), Y5, Y5
-	VMOVUPD      416(AX), Y6
-	VADDPD       928(AX), Y6, Y6
-	VADDPD       Y6, Y5, Y5
-	VMOVUPD      192(AX), Y6
-	VADDPD       704(AX), Y6, Y6
-	VMOVUPD      448(AX), Y7
-	VADDPD       960(AX), Y7, Y7
-	VADDPD       Y7, Y6, Y6
-	VMOVUPD      224(AX), Y7
-	VADDPD       736(AX), Y7, Y7
-	VMOVUPD      480(AX), Y8
-	VADDPD       992(AX), Y8, Y8
-	VADDPD       Y8, Y7, Y7
-	VADDPD       Y4, Y0, Y0
-	VADDPD       Y5, Y1, Y1
-	VADDPD       Y6, Y2, Y2
-	VADDPD       Y7, Y3, Y3
-	VADDPD       Y2, Y0, Y0
-	VADDPD       Y3, Y1, Y1
-	VADDPD       Y1, Y0, Y0
-	VEXTRACTF128 $0x01, Y0, X1
-	VADDPD       X1, X0, X0
-	VPERMILPD    $0x01, X0, X1
-	VADDSD       X1, X0, X0
-	MOVSD        X0, sum+8(FP)
-	VZEROUPPER
-	RET
-
-// func countAVX2(mask *byte, n int) (kept int)
-// Requires: AVX, AVX2, POPCNT
-TEXT ·countAVX2(SB), $0-24
-	MOVQ  mask+0(FP), AX
-	MOVQ  n+8(FP), CX
-	XORQ  DX, DX
-	VPXOR Y0, Y0, Y0
-
-loop:
-	VPCMPEQB  (AX), Y0, Y1
-	VPMOVMSKB Y1, BX
-	NOTL      BX
-	POPCNTL   BX, BX
-	ADDQ      BX, DX
-	VPCMPEQB  32(AX), Y0, Y1
-	VPMOVMSKB Y1, BX
-	NOTL      BX
-	POPCNTL   BX, BX
-	ADDQ      BX, DX
-	ADDQ      $0x40, AX
-	SUBQ      $0x40, CX
-	JNZ       loop
-	MOVQ      DX, kept+16(FP)
-	VZEROUPPER
-	RET
 
 // func repeatAVX2(dst *byte, x *byte, shuffles *byte, count int, n int, bytes bool)
 // Requires: AVX, AVX2, CMOV

@@ -464,6 +464,16 @@ func addWeighedChosenRowsF32AVX2(dst unsafe.Pointer, x unsafe.Pointer, w unsafe.
 //go:noescape
 func addWeighedChosenRowsF64AVX2(dst unsafe.Pointer, x unsafe.Pointer, w unsafe.Pointer, mask unsafe.Pointer, lanes unsafe.Pointer, n int)
 
+// foldAVX2 folds 128 lanes by halves.
+//
+//go:noescape
+func foldAVX2(lanes unsafe.Pointer) (sum float64)
+
+// countAVX2 counts the bytes that are not 0 among n, a positive multiple of 64.
+//
+//go:noescape
+func countAVX2(mask unsafe.Pointer, n int) (kept int)
+
 // fusedOneF32AVX2 is
 //
 //	for each element i of p.Rows·128:
@@ -679,16 +689,6 @@ func fusedDivBF16AVX2(p unsafe.Pointer)
 //
 //go:noescape
 func fusedPlainDivBF16AVX2(p unsafe.Pointer)
-
-// foldAVX2 folds 128 lanes by halves.
-//
-//go:noescape
-func foldAVX2(lanes unsafe.Pointer) (sum float64)
-
-// countAVX2 counts the bytes that are not 0 among n, a positive multiple of 64.
-//
-//go:noescape
-func countAVX2(mask unsafe.Pointer, n int) (kept int)
 
 // repeatAVX2 stores n > 0 vectors, by count > 0 shuffles in turn, of 32-bit words or of bytes. It reads 32 bytes for each.
 //
@@ -1152,222 +1152,6 @@ func addWeighedChosenRowsF32AVX512(dst unsafe.Pointer, x unsafe.Pointer, w unsaf
 //
 //go:noescape
 func addWeighedChosenRowsF64AVX512(dst unsafe.Pointer, x unsafe.Pointer, w unsafe.Pointer, mask unsafe.Pointer, lanes unsafe.Pointer, n int)
-
-// fusedOneF32AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Outer*(p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedOneF32AVX512(p unsafe.Pointer)
-
-// fusedMulF32AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedMulF32AVX512(p unsafe.Pointer)
-
-// fusedDivF32AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedDivF32AVX512(p unsafe.Pointer)
-
-// fusedOneF64AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Outer*(p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedOneF64AVX512(p unsafe.Pointer)
-
-// fusedMulF64AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedMulF64AVX512(p unsafe.Pointer)
-
-// fusedDivF64AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedDivF64AVX512(p unsafe.Pointer)
-
-// fusedOneF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Outer*(p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedOneF16AVX512(p unsafe.Pointer)
-
-// fusedPlainOneF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainOneF16AVX512(p unsafe.Pointer)
-
-// fusedMulF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedMulF16AVX512(p unsafe.Pointer)
-
-// fusedPlainMulF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainMulF16AVX512(p unsafe.Pointer)
-
-// fusedDivF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedDivF16AVX512(p unsafe.Pointer)
-
-// fusedPlainDivF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainDivF16AVX512(p unsafe.Pointer)
-
-// fusedOneBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Outer*(p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedOneBF16AVX512(p unsafe.Pointer)
-
-// fusedPlainOneBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a) : p.Outer*(a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*u)
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainOneBF16AVX512(p unsafe.Pointer)
-
-// fusedMulBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedMulBF16AVX512(p unsafe.Pointer)
-
-// fusedPlainMulBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a)*p.Inverse : (a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : p.L1 ? |d| xor p.Flip : ((p.Norm*d)*u)*p.Inverse
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainMulBF16AVX512(p unsafe.Pointer)
-
-// fusedDivBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G*weight[i]
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? (p.Norm*u), negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += mask[i] != 0 ? float64(term*weight[i]) : +0
-//		out[i], negated[i] = mask[i] != 0 ? gradient, -gradient : +0
-//
-//go:noescape
-func fusedDivBF16AVX512(p unsafe.Pointer)
-
-// fusedPlainDivBF16AVX512 is
-//
-//	for each element i of p.Rows·128:
-//		d = pred[i] - target[i]; a = |d|; u = p.G
-//		term = a < p.Threshold ? ((0.5*a)*a)/p.Divisor : (a - p.Half)
-//		gradient = a > p.Threshold ? p.Side, negated where d < 0 : ((p.Norm*d)*u)/p.Divisor
-//		lane[i mod 128] += float64(term)
-//		out[i], negated[i] = gradient, -gradient
-//
-//go:noescape
-func fusedPlainDivBF16AVX512(p unsafe.Pointer)
 
 // foldAVX512 folds 128 lanes by halves.
 //

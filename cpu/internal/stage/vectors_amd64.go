@@ -776,97 +776,54 @@ func addWeighedChosenRowsVectors[T core.Float](dst unsafe.Pointer, x unsafe.Poin
 
 // fusedVectors runs the kernel for the storage type and quotient, if there is one in assembly.
 func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool {
+	if isa.Current() != isa.AVX2 {
+		return false
+	}
 	k := 2 * (core.Quotients*core.Quotient(s) + q)
 	if plain {
 		k++
 	}
-	switch isa.Current() {
-	case isa.AVX2:
-		switch k {
-		case 2 * (core.Quotients*core.Quotient(F32) + core.One):
-			fusedOneF32AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F32) + core.Mul):
-			fusedMulF32AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F32) + core.Div):
-			fusedDivF32AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.One):
-			fusedOneF64AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.Mul):
-			fusedMulF64AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.Div):
-			fusedDivF64AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.One):
-			fusedOneF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.One) + 1:
-			fusedPlainOneF16AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.Mul):
-			fusedMulF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.Mul) + 1:
-			fusedPlainMulF16AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.Div):
-			fusedDivF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.Div) + 1:
-			fusedPlainDivF16AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.One):
-			fusedOneBF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.One) + 1:
-			fusedPlainOneBF16AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.Mul):
-			fusedMulBF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.Mul) + 1:
-			fusedPlainMulBF16AVX2(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.Div):
-			fusedDivBF16AVX2(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.Div) + 1:
-			fusedPlainDivBF16AVX2(p)
-		default:
-			return false
-		}
-		return true
-	case isa.AVX512:
-		switch k {
-		case 2 * (core.Quotients*core.Quotient(F32) + core.One):
-			fusedOneF32AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F32) + core.Mul):
-			fusedMulF32AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F32) + core.Div):
-			fusedDivF32AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.One):
-			fusedOneF64AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.Mul):
-			fusedMulF64AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F64) + core.Div):
-			fusedDivF64AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.One):
-			fusedOneF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.One) + 1:
-			fusedPlainOneF16AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.Mul):
-			fusedMulF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.Mul) + 1:
-			fusedPlainMulF16AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(F16) + core.Div):
-			fusedDivF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(F16)+core.Div) + 1:
-			fusedPlainDivF16AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.One):
-			fusedOneBF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.One) + 1:
-			fusedPlainOneBF16AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.Mul):
-			fusedMulBF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.Mul) + 1:
-			fusedPlainMulBF16AVX512(p)
-		case 2 * (core.Quotients*core.Quotient(BF16) + core.Div):
-			fusedDivBF16AVX512(p)
-		case 2*(core.Quotients*core.Quotient(BF16)+core.Div) + 1:
-			fusedPlainDivBF16AVX512(p)
-		default:
-			return false
-		}
-		return true
+	switch k {
+	case 2 * (core.Quotients*core.Quotient(F32) + core.One):
+		fusedOneF32AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F32) + core.Mul):
+		fusedMulF32AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F32) + core.Div):
+		fusedDivF32AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F64) + core.One):
+		fusedOneF64AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F64) + core.Mul):
+		fusedMulF64AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F64) + core.Div):
+		fusedDivF64AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F16) + core.One):
+		fusedOneF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(F16)+core.One) + 1:
+		fusedPlainOneF16AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F16) + core.Mul):
+		fusedMulF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(F16)+core.Mul) + 1:
+		fusedPlainMulF16AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(F16) + core.Div):
+		fusedDivF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(F16)+core.Div) + 1:
+		fusedPlainDivF16AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(BF16) + core.One):
+		fusedOneBF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(BF16)+core.One) + 1:
+		fusedPlainOneBF16AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(BF16) + core.Mul):
+		fusedMulBF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(BF16)+core.Mul) + 1:
+		fusedPlainMulBF16AVX2(p)
+	case 2 * (core.Quotients*core.Quotient(BF16) + core.Div):
+		fusedDivBF16AVX2(p)
+	case 2*(core.Quotients*core.Quotient(BF16)+core.Div) + 1:
+		fusedPlainDivBF16AVX2(p)
+	default:
+		return false
 	}
-	return false
+	return true
 }
 
 // foldVectors folds 128 lanes by halves, or returns false.
