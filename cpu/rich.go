@@ -222,7 +222,7 @@ func (x *rich[C]) make(pieces int) {
 	if pieces == 0 {
 		return
 	}
-	limit := richLimit[C]()
+	limit := x.limit()
 	if pieces <= limit {
 		x.pieces(0, pieces)
 		return
@@ -230,8 +230,14 @@ func (x *rich[C]) make(pieces int) {
 	x.team.run(pieces, min(runtime.GOMAXPROCS(0), 2*pieces/limit))
 }
 
-// richLimit returns the largest number of pieces that are made without goroutines: see serialLimit.
-func richLimit[C core.Float]() int { return max(2, serialLimit[C]()/2) }
+// limit returns the largest number of pieces that are made without goroutines: see serialLimit. A piece takes some two times as long as a
+// chunk of a lean pass, and eight times as long if it is made of short rows, or of elements that an index chooses.
+func (x *rich[C]) limit() int {
+	if x.rowsOfPiece > 0 || x.index != nil {
+		return max(2, serialLimit[C]()/16)
+	}
+	return max(2, serialLimit[C]()/2)
+}
 
 // pieces makes count pieces from piece first on.
 func (x *rich[C]) pieces(first, count int) {

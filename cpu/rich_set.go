@@ -88,7 +88,8 @@ func (x *rich[C]) prepare() {
 	x.kernel = isa.Current() != isa.Generic && x.kind != op.Terms && x.rowsOfPiece == 0 && !x.invalid && !x.beta.present() &&
 		!x.upstream.present() && !x.terms.present() && !x.abs.present() && !x.second.present() &&
 		(!x.addPred && !x.addTarget || x.storage.Size() == int(unsafe.Sizeof(C(0))))
-	bytes, dense := 0, x.index == nil
+	bytes := 0
+	dense := x.index == nil
 	for _, a := range x.arrays() {
 		if a.present() {
 			bytes += x.n * a.size // at most

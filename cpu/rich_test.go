@@ -258,7 +258,7 @@ func TestRichIsTheReference(t *testing.T) {
 
 // Results must not depend on the number of goroutines, with divisors that take a pass of their own, and for rows of any length.
 func TestRichInParallel(t *testing.T) {
-	n := (2*richLimit[float32]() + 3) * Chunk
+	n := (serialLimit[float32]() + 3) * Chunk
 	r := &richCase[float32]{Rand: rand.New(rand.NewPCG(1, 1)), from: func(x float64) float32 { return float32(x) }}
 	pred, target, weight, mask := make([]float32, n), make([]float32, n), make([]float32, n), make([]uint8, n)
 	for i := range n {

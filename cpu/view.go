@@ -171,13 +171,18 @@ func putWords[E word](from *E, x *array, index []int32, row, columns int, keep b
 	src, size := unsafe.Slice(from, len(index)), int(unsafe.Sizeof(*from))
 	at, pitch, step := row*x.rowStride*size, x.rowStride*size, x.colStride*size
 	dense := x.rowStride == columns && x.colStride == 1
-	if dense && !keep {
+	switch {
+	case keep:
+	case dense:
 		clear(unsafe.Slice((*E)(unsafe.Add(x.base, at)), len(index)*columns))
+	default:
+		for i := range index {
+			for c := range columns {
+				*(*E)(unsafe.Add(x.base, at+i*pitch+c*step)) = 0
+			}
+		}
 	}
 	for i, column := range index {
-		for c := 0; !keep && !dense && c < columns; c++ {
-			*(*E)(unsafe.Add(x.base, at+c*step)) = 0
-		}
 		*(*E)(unsafe.Add(x.base, at+int(column)*step)) = src[i]
 		at += pitch
 	}
