@@ -23,39 +23,39 @@ func InstructionSet() (string, error) {
 //
 // ForwardTerms, Forward, Backward and ForwardBackward are shorthands for it. They ignore arguments that they do not use.
 func Run[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
-	if a == nil {
-		return 0, smoothl1.NewArgError("Run", "args", "nil", smoothl1.ErrNil)
-	}
 	return compute("Run", op.Chosen, l, a)
 }
 
 // ForwardTerms writes the loss term of every element to a.Terms: the loss without reduction, whatever l.Reduction is. It needs a.Terms or
 // a.Abs.
-func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	_, err := compute("ForwardTerms", op.Terms, l, &a)
+func ForwardTerms[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) error {
+	_, err := compute("ForwardTerms", op.Terms, l, a)
 	return err
 }
 
 // Forward returns the reduced loss, a mean or a sum. For empty arrays the mean is NaN, unless a.Divisor says otherwise, and the sum +0.
-func Forward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	return compute("Forward", op.Forward, l, &a)
+func Forward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
+	return compute("Forward", op.Forward, l, a)
 }
 
 // Backward writes the gradients with respect to pred and target, the second derivative, and a.Terms and a.Abs unless nil. It needs
 // a.GradPred, a.GradTarget or a.Second.
-func Backward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	_, err := compute("Backward", op.Backward, l, &a)
+func Backward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) error {
+	_, err := compute("Backward", op.Backward, l, a)
 	return err
 }
 
 // ForwardBackward returns the reduced loss and writes the gradients, in one pass over the arrays. The upstream gradient scales only
 // the gradients.
-func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	return compute("ForwardBackward", op.ForwardBackward, l, &a)
+func ForwardBackward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
+	return compute("ForwardBackward", op.ForwardBackward, l, a)
 }
 
 // compute performs an operation, whose name is for errors: the pass p or, if p is op.Chosen, the one for the outputs in a.
 func compute[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
+	if a == nil {
+		return 0, smoothl1.NewArgError(name, "args", "nil", smoothl1.ErrNil)
+	}
 	t := smoothl1.DTypeOf[T]()
 	if hasKernels(t) && l.Validate(t) == nil {
 		if q, ok := a.plain(l, p, t.Size()); ok {

@@ -36,17 +36,17 @@ var implementations = map[string]func(smoothl1.Loss, *Args[float32]) error{
 	},
 }
 
-func named(l smoothl1.Loss, a *Args[float32], terms func(smoothl1.Loss, Args[float32]) error, forward func(smoothl1.Loss, Args[float32]) (float64, error),
-	backward func(smoothl1.Loss, Args[float32]) error, both func(smoothl1.Loss, Args[float32]) (float64, error)) (err error) {
+func named(l smoothl1.Loss, a *Args[float32], terms func(smoothl1.Loss, *Args[float32]) error, forward func(smoothl1.Loss, *Args[float32]) (float64, error),
+	backward func(smoothl1.Loss, *Args[float32]) error, both func(smoothl1.Loss, *Args[float32]) (float64, error)) (err error) {
 	switch {
 	case a.Terms != nil:
-		return terms(l, *a)
+		return terms(l, a)
 	case a.GradPred == nil && a.GradTarget == nil:
-		_, err = forward(l, *a)
+		_, err = forward(l, a)
 	case a.NoLoss:
-		return backward(l, *a)
+		return backward(l, a)
 	default:
-		_, err = both(l, *a)
+		_, err = both(l, a)
 	}
 	return err
 }
@@ -112,7 +112,7 @@ func TestEveryOverlapInWholeCalls(t *testing.T) {
 		return 4 * n
 	}
 	for name, compute := range map[string]func(smoothl1.Loss, *Args[float32]) (float64, error){"Run": Run[float32], "RefRun": RefRun[float32],
-		"ForwardBackward": func(l smoothl1.Loss, a *Args[float32]) (float64, error) { return ForwardBackward(l, *a) }} {
+		"ForwardBackward": ForwardBackward[float32]} {
 		for _, out := range outputs {
 			for i, other := range append(inputs, outputs...) {
 				if out == other {
@@ -204,13 +204,13 @@ func TestRun(t *testing.T) {
 			}
 			switch gradients := c.GradPred != nil || c.GradTarget != nil; {
 			case c.Terms != nil:
-				err = RefForwardTerms(l, want)
+				err = RefForwardTerms(l, &want)
 			case gradients && loss:
-				wantValue, err = RefForwardBackward(l, want)
+				wantValue, err = RefForwardBackward(l, &want)
 			case gradients:
-				err = RefBackward(l, want)
+				err = RefBackward(l, &want)
 			default:
-				wantValue, err = RefForward(l, want)
+				wantValue, err = RefForward(l, &want)
 			}
 			require.NoError(t, err)
 			value, err := Run(l, &c)

@@ -188,8 +188,8 @@ func testBad(t *testing.T, sound func() (*smoothl1.Loss, *Args[float32]), cases 
 // The functions named after a pass ignore what it does not use, wherever that is and whatever its length.
 func TestUnusedArgumentsAreIgnored(t *testing.T) {
 	type four struct {
-		terms, backward func(smoothl1.Loss, Args[float32]) error
-		forward, both   func(smoothl1.Loss, Args[float32]) (float64, error)
+		terms, backward func(smoothl1.Loss, *Args[float32]) error
+		forward, both   func(smoothl1.Loss, *Args[float32]) (float64, error)
 	}
 	for _, f := range []four{{ForwardTerms[float32], Backward[float32], Forward[float32], ForwardBackward[float32]},
 		{RefForwardTerms[float32], RefBackward[float32], RefForward[float32], RefForwardBackward[float32]}} {
@@ -205,26 +205,26 @@ func TestUnusedArgumentsAreIgnored(t *testing.T) {
 		}
 		a := *all
 		a.Direction, a.Upstream, a.Losses, a.ChunkSums = nil, Elements(make([]float32, 3)), nil, []float64{1}
-		untouched(a, f.terms(*l, a))
+		untouched(a, f.terms(*l, &a))
 
 		a.ByRow, a.ChunkSums, a.Losses = false, nil, []float64{-77} // neither used nor checked
-		_, err := f.forward(*l, a)
+		_, err := f.forward(*l, &a)
 		untouched(a, err)
 		assert.Equal(t, []float64{-77}, a.Losses)
 
 		l, all = everything()
 		a = *all
 		a.GradPred, a.Second, a.Direction = nil, nil, a.Direction[1:] // nothing to accumulate to, no second derivative
-		untouched(a, f.backward(*l, a), &a.GradTarget)
+		untouched(a, f.backward(*l, &a), &a.GradTarget)
 		l, all = everything()
 		a = *all
 		a.GradTarget = nil
-		_, err = f.both(*l, a)
+		_, err = f.both(*l, &a)
 		untouched(a, err, &a.GradPred, &a.Second)
 		l, all = everything()
 		a = *all
 		a.GradTarget, a.GradPred = nil, nil
-		untouched(a, f.backward(*l, a), &a.Second)
+		untouched(a, f.backward(*l, &a), &a.Second)
 		assert.NotEqual(t, filled[float32](30, -77), a.Second)
 	}
 }

@@ -32,7 +32,7 @@ func BenchmarkForwardBackward(b *testing.B) {
 	for _, n := range benchmarkCounts {
 		for _, beta := range []float64{1, 0.5, 0.1} {
 			benchmark(b, fmt.Sprintf("beta=%v", beta), n, 3, func(a Args[float32]) error {
-				_, err := ForwardBackward(smoothl1.Loss{Beta: beta}, a)
+				_, err := ForwardBackward(smoothl1.Loss{Beta: beta}, &a)
 				return err
 			})
 		}
@@ -42,7 +42,7 @@ func BenchmarkForwardBackward(b *testing.B) {
 func BenchmarkForward(b *testing.B) {
 	for _, n := range benchmarkCounts {
 		benchmark(b, "beta=1", n, 2, func(a Args[float32]) error {
-			_, err := Forward(smoothl1.Loss{Beta: 1}, a)
+			_, err := Forward(smoothl1.Loss{Beta: 1}, &a)
 			return err
 		})
 	}
@@ -50,7 +50,7 @@ func BenchmarkForward(b *testing.B) {
 
 func BenchmarkBackward(b *testing.B) {
 	for _, n := range benchmarkCounts {
-		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error { return Backward(smoothl1.Loss{Beta: 1}, a) })
+		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error { return Backward(smoothl1.Loss{Beta: 1}, &a) })
 	}
 }
 
@@ -58,7 +58,7 @@ func BenchmarkForwardTerms(b *testing.B) {
 	for _, n := range benchmarkCounts {
 		benchmark(b, "beta=1", n, 3, func(a Args[float32]) error {
 			a.Terms = a.GradPred
-			return ForwardTerms(smoothl1.Loss{Beta: 1}, a)
+			return ForwardTerms(smoothl1.Loss{Beta: 1}, &a)
 		})
 	}
 }
@@ -69,15 +69,15 @@ func BenchmarkStages(b *testing.B) {
 		upstream := Elements(randomArgs[float32](n).Pred)
 		benchmark(b, "stages", n, 4, func(a Args[float32]) error {
 			a.Upstream = upstream
-			_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, a)
+			_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, &a)
 			return err
 		})
 		benchmark(b, "kernels", n, 4, func(a Args[float32]) error {
-			if _, err := Forward(smoothl1.Loss{Beta: 1}, a); err != nil {
+			if _, err := Forward(smoothl1.Loss{Beta: 1}, &a); err != nil {
 				return err
 			}
 			a.Upstream = upstream
-			return Backward(smoothl1.Loss{Beta: 1}, a)
+			return Backward(smoothl1.Loss{Beta: 1}, &a)
 		})
 	}
 }

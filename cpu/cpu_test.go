@@ -17,7 +17,7 @@ import (
 
 func ExampleForwardBackward() {
 	grad := make([]float32, 3)
-	loss, err := ForwardBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, Args[float32]{
+	loss, err := ForwardBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &Args[float32]{
 		Pred:     []float32{0.5, 2, -3},
 		Target:   []float32{0, 0, 0},
 		GradPred: grad,
@@ -32,12 +32,12 @@ func ExampleFinish() {
 	for i := range pred {
 		pred[i] = float64(i) / 100
 	}
-	whole, _ := Forward(l, Args[float64]{Pred: pred, Target: target})
+	whole, _ := Forward(l, &Args[float64]{Pred: pred, Target: target})
 
 	// Two shards, cut at a multiple of Chunk and possibly on two machines.
 	sums := make([]float64, 3)
-	_, _ = Forward(l, Args[float64]{Pred: pred[:Chunk], Target: target[:Chunk], ChunkSums: sums[:1]})
-	_, _ = Forward(l, Args[float64]{Pred: pred[Chunk:], Target: target[Chunk:], ChunkSums: sums[1:]})
+	_, _ = Forward(l, &Args[float64]{Pred: pred[:Chunk], Target: target[:Chunk], ChunkSums: sums[:1]})
+	_, _ = Forward(l, &Args[float64]{Pred: pred[Chunk:], Target: target[Chunk:], ChunkSums: sums[1:]})
 	gathered, err := Finish(l, sums, len(pred), smoothl1.Divisor{})
 	fmt.Println(gathered == whole, err)
 	// Output: true <nil>
@@ -58,7 +58,7 @@ func TestGradientIsTheDerivative(t *testing.T) {
 	const n, step = 50, 1e-6
 	for _, l := range losses {
 		a := Args[float64]{Pred: random(r, n), Target: random(r, n), GradPred: make([]float64, n), GradTarget: make([]float64, n)}
-		_, err := RefForwardBackward(l, a)
+		_, err := RefForwardBackward(l, &a)
 		require.NoError(t, err)
 		for i := range n {
 			d := math.Abs(a.Pred[i] - a.Target[i])
@@ -71,10 +71,10 @@ func TestGradientIsTheDerivative(t *testing.T) {
 			}{{a.Pred, a.GradPred[i]}, {a.Target, a.GradTarget[i]}} {
 				at := x.array[i]
 				x.array[i] = at + step
-				up, err := RefForward(l, a)
+				up, err := RefForward(l, &a)
 				require.NoError(t, err)
 				x.array[i] = at - step
-				down, err := RefForward(l, a)
+				down, err := RefForward(l, &a)
 				require.NoError(t, err)
 				x.array[i] = at
 				require.InDelta(t, (up-down)/(2*step), x.grad, 1e-7, "%v d=%v", l, d)
@@ -89,10 +89,10 @@ func TestProperties(t *testing.T) {
 	for _, l := range losses {
 		a := Args[float64]{Pred: random(r, n), Target: random(r, n), Terms: make([]float64, n), GradPred: make([]float64, n), GradTarget: make([]float64, n)}
 		b := Args[float64]{Pred: a.Target, Target: a.Pred, Terms: make([]float64, n), GradPred: make([]float64, n)}
-		require.NoError(t, ForwardTerms(l, a))
-		require.NoError(t, ForwardTerms(l, b))
-		require.NoError(t, Backward(l, a))
-		require.NoError(t, Backward(l, b))
+		require.NoError(t, ForwardTerms(l, &a))
+		require.NoError(t, ForwardTerms(l, &b))
+		require.NoError(t, Backward(l, &a))
+		require.NoError(t, Backward(l, &b))
 		for i := range n {
 			require.GreaterOrEqual(t, a.Terms[i], 0.0)
 			require.Equal(t, a.Terms[i], b.Terms[i], "even in d")
@@ -102,9 +102,9 @@ func TestProperties(t *testing.T) {
 	}
 	// Huber is beta times smooth L1, up to rounding.
 	a := Args[float64]{Pred: random(r, n), Target: random(r, n)}
-	huber, err := Forward(smoothl1.Loss{Kind: smoothl1.Huber, Beta: 0.3}, a)
+	huber, err := Forward(smoothl1.Loss{Kind: smoothl1.Huber, Beta: 0.3}, &a)
 	require.NoError(t, err)
-	smooth, err := Forward(smoothl1.Loss{Beta: 0.3}, a)
+	smooth, err := Forward(smoothl1.Loss{Beta: 0.3}, &a)
 	require.NoError(t, err)
 	assert.InEpsilon(t, 0.3*smooth, huber, 1e-14)
 }
@@ -116,12 +116,12 @@ func TestEveryNumberOfGoroutinesGivesTheSameBits(t *testing.T) {
 		pred, target := random(r, n), random(r, n)
 		l := smoothl1.Loss{Beta: 0.3}
 		want := make([]float64, n)
-		loss, err := RefForwardBackward(l, Args[float64]{Pred: pred, Target: target, GradPred: want})
+		loss, err := RefForwardBackward(l, &Args[float64]{Pred: pred, Target: target, GradPred: want})
 		require.NoError(t, err)
 		for _, p := range []int{1, 2, 3, 7, 16} {
 			runtime.GOMAXPROCS(p)
 			grad := make([]float64, n)
-			got, err := ForwardBackward(l, Args[float64]{Pred: pred, Target: target, GradPred: grad})
+			got, err := ForwardBackward(l, &Args[float64]{Pred: pred, Target: target, GradPred: grad})
 			require.NoError(t, err)
 			require.Equal(t, math.Float64bits(loss), math.Float64bits(got), "n=%d GOMAXPROCS=%d", n, p)
 			require.Equal(t, want, grad)
@@ -137,13 +137,13 @@ func TestShards(t *testing.T) {
 		pred[i], target[i] = r.Float32()*4, r.Float32()*4
 	}
 	l := smoothl1.Loss{Beta: 0.1}
-	whole, err := RefForward(l, Args[float32]{Pred: pred, Target: target})
+	whole, err := RefForward(l, &Args[float32]{Pred: pred, Target: target})
 	require.NoError(t, err)
 	var sums []float64
 	for _, c := range [][2]int{{0, 1}, {1, 700}, {700, 2101}} {
 		from, to := c[0]*Chunk, min(c[1]*Chunk, n)
 		part := make([]float64, Chunks(to-from))
-		_, err := Forward(l, Args[float32]{Pred: pred[from:to], Target: target[from:to], ChunkSums: part})
+		_, err := Forward(l, &Args[float32]{Pred: pred[from:to], Target: target[from:to], ChunkSums: part})
 		require.NoError(t, err)
 		sums = append(sums, part...)
 	}
@@ -153,13 +153,13 @@ func TestShards(t *testing.T) {
 }
 
 func TestEmptyArrays(t *testing.T) {
-	mean, err := Forward(smoothl1.Loss{}, Args[float32]{})
+	mean, err := Forward(smoothl1.Loss{}, &Args[float32]{})
 	require.NoError(t, err)
 	assert.True(t, math.IsNaN(mean))
-	sum, err := Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, Args[float32]{})
+	sum, err := Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, &Args[float32]{})
 	require.NoError(t, err)
 	assert.Equal(t, uint64(0), math.Float64bits(sum), "+0")
-	_, err = ForwardBackward(smoothl1.Loss{}, Args[float32]{GradPred: []float32{}})
+	_, err = ForwardBackward(smoothl1.Loss{}, &Args[float32]{GradPred: []float32{}})
 	require.NoError(t, err)
 	sum, err = Finish(smoothl1.Loss{Reduction: smoothl1.Sum}, nil, 0, smoothl1.Divisor{})
 	require.NoError(t, err)
@@ -174,7 +174,7 @@ func TestArgumentsAreRefused(t *testing.T) {
 		name   string
 		loss   smoothl1.Loss
 		args   Args[float32]
-		op     func(smoothl1.Loss, Args[float32]) error
+		op     func(smoothl1.Loss, *Args[float32]) error
 		reason error
 		text   string
 	}{
@@ -198,20 +198,20 @@ func TestArgumentsAreRefused(t *testing.T) {
 		{"reference", ones, Args[float32]{Pred: x(3)}, RefBackward[float32], smoothl1.ErrLength,
 			"smoothl1: RefBackward: len(target) = 0: length does not fit: pred has 3"},
 	} {
-		err := c.op(c.loss, c.args)
+		err := c.op(c.loss, &c.args)
 		require.ErrorIs(t, err, c.reason, c.name)
 		if c.text != "" {
 			assert.EqualError(t, err, c.text)
 		}
 	}
-	for _, forward := range []func(smoothl1.Loss, Args[float32]) (float64, error){Forward[float32], RefForward[float32]} {
-		_, err := forward(smoothl1.Loss{Reduction: smoothl1.None}, Args[float32]{})
+	for _, forward := range []func(smoothl1.Loss, *Args[float32]) (float64, error){Forward[float32], RefForward[float32]} {
+		_, err := forward(smoothl1.Loss{Reduction: smoothl1.None}, &Args[float32]{})
 		require.ErrorIs(t, err, smoothl1.ErrReduction)
-		_, err = forward(ones, Args[float32]{Pred: x(Chunk), Target: x(Chunk), ChunkSums: make([]float64, 2)})
+		_, err = forward(ones, &Args[float32]{Pred: x(Chunk), Target: x(Chunk), ChunkSums: make([]float64, 2)})
 		require.ErrorIs(t, err, smoothl1.ErrLength)
 	}
-	for _, both := range []func(smoothl1.Loss, Args[float32]) (float64, error){ForwardBackward[float32], RefForwardBackward[float32]} {
-		_, err := both(smoothl1.Loss{Reduction: smoothl1.None}, Args[float32]{GradPred: x(0)})
+	for _, both := range []func(smoothl1.Loss, *Args[float32]) (float64, error){ForwardBackward[float32], RefForwardBackward[float32]} {
+		_, err := both(smoothl1.Loss{Reduction: smoothl1.None}, &Args[float32]{GradPred: x(0)})
 		require.ErrorIs(t, err, smoothl1.ErrReduction)
 	}
 	_, err := Finish(ones, make([]float64, 2), Chunk, smoothl1.Divisor{})
@@ -224,7 +224,7 @@ func TestArgumentsAreRefused(t *testing.T) {
 
 func TestRefusedCallsWriteNothing(t *testing.T) {
 	long := []float32{1, 2, 3, 4}
-	require.Error(t, Backward(smoothl1.Loss{Beta: 1}, Args[float32]{Pred: long[:3], Target: long[:3], GradPred: long[1:]}))
+	require.Error(t, Backward(smoothl1.Loss{Beta: 1}, &Args[float32]{Pred: long[:3], Target: long[:3], GradPred: long[1:]}))
 	assert.Equal(t, []float32{1, 2, 3, 4}, long)
 }
 

@@ -17,9 +17,9 @@ func ExampleArgs() {
 		Terms:    make([]float32, 3),
 		GradPred: make([]float32, 3),
 	}
-	loss, err := cpu.ForwardBackward(l, a)
+	loss, err := cpu.ForwardBackward(l, &a)
 	fmt.Println(loss, a.GradPred, err)
-	err = cpu.ForwardTerms(l, a)
+	err = cpu.ForwardTerms(l, &a)
 	fmt.Println(a.Terms, err)
 	// Output:
 	// 4.125 [0.5 1 -1] <nil>
@@ -40,7 +40,7 @@ func ExampleUpstream() {
 	a := cpu.Args[float64]{Pred: []float64{0.5, 2, -3}, Target: make([]float64, 3), GradPred: make([]float64, 3)}
 	for _, g := range []cpu.Upstream[float64]{cpu.Number[float64](2), cpu.Elements([]float64{1, 0, 10})} {
 		a.Upstream = g
-		err := cpu.Backward(l, a)
+		err := cpu.Backward(l, &a)
 		fmt.Println(a.GradPred, err)
 	}
 	// Output:

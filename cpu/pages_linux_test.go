@@ -54,14 +54,14 @@ func testFences[T smoothl1.Float](t *testing.T) {
 			}
 			a := Args[T]{Pred: x[0], Target: x[1], GradPred: x[3], GradTarget: x[4]}
 			for _, l := range losses {
-				require.NoError(t, ForwardTerms(l, Args[T]{Pred: x[0], Target: x[1], Terms: x[3]}))
+				require.NoError(t, ForwardTerms(l, &Args[T]{Pred: x[0], Target: x[1], Terms: x[3]}))
 				a.Upstream = Upstream[T]{}
-				_, err := Forward(l, a)
+				_, err := Forward(l, &a)
 				require.NoError(t, err)
-				require.NoError(t, Backward(l, a))
+				require.NoError(t, Backward(l, &a))
 				a.Upstream = Elements(x[2])
-				require.NoError(t, Backward(l, a))
-				_, err = ForwardBackward(l, a)
+				require.NoError(t, Backward(l, &a))
+				_, err = ForwardBackward(l, &a)
 				require.NoError(t, err)
 			}
 		}
@@ -98,11 +98,11 @@ func testRichFences[T smoothl1.Float](t *testing.T) {
 				a.Pred, a.Target, a.GradPred, a.GradTarget = x[0], x[1], x[3], x[4]
 				_, err := Run(smoothl1.Loss{Beta: 0.1}, &a)
 				require.NoError(t, err, k)
-				_, err = Forward(smoothl1.Loss{Beta: 0.1}, a)
+				_, err = Forward(smoothl1.Loss{Beta: 0.1}, &a)
 				require.NoError(t, err, k)
 				if k != 6 {
 					a.Terms, a.Abs, a.GradPred, a.GradTarget = x[3], x[4], nil, nil
-					require.NoError(t, ForwardTerms(smoothl1.Loss{Beta: 0.1}, a), k)
+					require.NoError(t, ForwardTerms(smoothl1.Loss{Beta: 0.1}, &a), k)
 				}
 			}
 			for _, cols := range []int{2, 3, 4, 8, 16, 48} { // a weight and a mask for each row

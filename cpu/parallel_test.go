@@ -39,20 +39,20 @@ func TestResultsDoNotDependOnProcessors(t *testing.T) {
 	a := randomArgs[float32](severalBatches)
 	want := randomArgs[float32](severalBatches)
 	want.ChunkSums = make([]float64, Chunks(severalBatches))
-	wantValue, err := RefForwardBackward(l, want)
+	wantValue, err := RefForwardBackward(l, &want)
 	require.NoError(t, err)
 	for _, processors := range []int{1, 2, 3, 8} {
 		withProcessors(t, processors)
 		clear(a.GradPred)
 		a.ChunkSums = make([]float64, Chunks(severalBatches))
-		value, err := ForwardBackward(l, a)
+		value, err := ForwardBackward(l, &a)
 		require.NoError(t, err)
 		assert.Equal(t, wantValue, value, processors)
 		assert.Equal(t, want.GradPred, a.GradPred, processors)
 		assert.Equal(t, want.GradTarget, a.GradTarget, processors)
 		assert.Equal(t, want.ChunkSums, a.ChunkSums, processors)
 		a.ChunkSums = nil
-		value, err = ForwardBackward(l, a)
+		value, err = ForwardBackward(l, &a)
 		require.NoError(t, err)
 		assert.Equal(t, wantValue, value, processors)
 	}
@@ -66,10 +66,10 @@ func TestManyCallersAtOnce(t *testing.T) {
 		group.Go(func() {
 			n := severalBatches - i*1000
 			a := randomArgs[float32](n)
-			want, err := RefForward(l, a)
+			want, err := RefForward(l, &a)
 			assert.NoError(t, err)
 			for range 5 {
-				got, err := ForwardBackward(l, a)
+				got, err := ForwardBackward(l, &a)
 				assert.NoError(t, err)
 				assert.Equal(t, want, got, n)
 			}
@@ -83,7 +83,7 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 	l := smoothl1.Loss{Beta: 1}
 	withProcessors(t, 4)
 	a := randomArgs[float32](severalBatches)
-	want, err := RefForward(l, a)
+	want, err := RefForward(l, &a)
 	require.NoError(t, err)
 	for range 3 {
 		var p pass[float32]
@@ -101,7 +101,7 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 		assert.ErrorContains(t, err, "in a goroutine of package cpu")
 		assert.ErrorContains(t, err, "batches") // the stack of the goroutine
 
-		got, err := Forward(l, a)
+		got, err := Forward(l, &a)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
@@ -110,7 +110,7 @@ func TestPanicOfAGoroutineReachesTheCaller(t *testing.T) {
 func TestIdleJobsHoldNoArrays(t *testing.T) {
 	withProcessors(t, 2)
 	a := randomArgs[float32](severalBatches)
-	_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, a)
+	_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, &a)
 	require.NoError(t, err)
 	require.NotEmpty(t, jobs32.idle)
 	for _, j := range jobs32.idle {
@@ -123,16 +123,16 @@ func TestJobFromABubble(t *testing.T) {
 	withProcessors(t, 2)
 	l := smoothl1.Loss{Beta: 1}
 	a := randomArgs[float32](severalBatches)
-	want, err := Forward(l, a)
+	want, err := Forward(l, &a)
 	require.NoError(t, err)
 	for range 2 {
 		jobs32.idle = nil
 		synctest.Test(t, func(t *testing.T) {
-			got, err := Forward(l, a)
+			got, err := Forward(l, &a)
 			require.NoError(t, err)
 			require.Equal(t, want, got)
 		})
-		got, err := Forward(l, a)
+		got, err := Forward(l, &a)
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
@@ -150,18 +150,18 @@ func TestNothingIsAllocated(t *testing.T) {
 			rich := a
 			rich.Weight, rich.Mask, rich.Divisor = a.Pred, make([]uint8, n), smoothl1.DivideByKept()
 			allocations := testing.AllocsPerRun(10, func() {
-				_, err := ForwardBackward(l, a)
+				_, err := ForwardBackward(l, &a)
 				require.NoError(t, err)
-				_, err = ForwardBackward(l, d)
+				_, err = ForwardBackward(l, &d)
 				require.NoError(t, err)
-				_, err = Forward(l, a)
+				_, err = Forward(l, &a)
 				require.NoError(t, err)
-				require.NoError(t, Backward(l, a))
-				require.NoError(t, ForwardTerms(l, terms))
-				_, err = ForwardBackward(l, each)
+				require.NoError(t, Backward(l, &a))
+				require.NoError(t, ForwardTerms(l, &terms))
+				_, err = ForwardBackward(l, &each)
 				require.NoError(t, err)
 				if l.Reduction == smoothl1.Mean {
-					_, err = ForwardBackward(l, rich)
+					_, err = ForwardBackward(l, &rich)
 					require.NoError(t, err)
 				}
 			})

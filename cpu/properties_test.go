@@ -147,7 +147,7 @@ func TestRowsOfOneColumn(t *testing.T) {
 		require.NoError(t, smoothl1.Convert(wide.Target, halves.Target))
 		l.Reduction = smoothl1.Sum
 		mustRun(t, l, &halves, "bfloat16")
-		require.NoError(t, ForwardTerms(l, wide))
+		require.NoError(t, ForwardTerms(l, &wide))
 		for i, term := range wide.Terms {
 			require.Equal(t, float64(term), halves.Losses[i])
 		}

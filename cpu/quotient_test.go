@@ -18,7 +18,7 @@ var exhaustive = flag.Bool("exhaustive", false, "divide all float32 significands
 func quotients[T smoothl1.Float](t *testing.T, beta T, x []T) []T {
 	got := make([]T, len(x))
 	a := Args[T]{Pred: x, Target: make([]T, len(x)), GradPred: got}
-	require.NoError(t, Backward(smoothl1.Loss{Beta: float64(beta), Reduction: smoothl1.Sum}, a))
+	require.NoError(t, Backward(smoothl1.Loss{Beta: float64(beta), Reduction: smoothl1.Sum}, &a))
 	return got
 }
 

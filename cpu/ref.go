@@ -315,6 +315,9 @@ func same[C op.Computing](x C) C { return x }
 
 // ref checks the arguments and computes the operation.
 func ref[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) (float64, error) {
+	if a == nil {
+		return 0, smoothl1.NewArgError(name, "args", "nil", smoothl1.ErrNil)
+	}
 	var c checked
 	if err := a.checkAll(&c, name, l, p); err != nil {
 		return 0, err
@@ -324,30 +327,27 @@ func ref[T smoothl1.Float](name string, p op.Pass, l smoothl1.Loss, a *Args[T]) 
 
 // RefRun is the reference for Run.
 func RefRun[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
-	if a == nil {
-		return 0, smoothl1.NewArgError("RefRun", "args", "nil", smoothl1.ErrNil)
-	}
 	return ref("RefRun", op.Chosen, l, a)
 }
 
 // RefForwardTerms is the reference for ForwardTerms.
-func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	_, err := ref("RefForwardTerms", op.Terms, l, &a)
+func RefForwardTerms[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) error {
+	_, err := ref("RefForwardTerms", op.Terms, l, a)
 	return err
 }
 
 // RefForward is the reference for Forward.
-func RefForward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	return ref("RefForward", op.Forward, l, &a)
+func RefForward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
+	return ref("RefForward", op.Forward, l, a)
 }
 
 // RefBackward is the reference for Backward.
-func RefBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) error {
-	_, err := ref("RefBackward", op.Backward, l, &a)
+func RefBackward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) error {
+	_, err := ref("RefBackward", op.Backward, l, a)
 	return err
 }
 
 // RefForwardBackward is the reference for ForwardBackward.
-func RefForwardBackward[T smoothl1.Float](l smoothl1.Loss, a Args[T]) (float64, error) {
-	return ref("RefForwardBackward", op.ForwardBackward, l, &a)
+func RefForwardBackward[T smoothl1.Float](l smoothl1.Loss, a *Args[T]) (float64, error) {
+	return ref("RefForwardBackward", op.ForwardBackward, l, a)
 }

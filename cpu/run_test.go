@@ -75,11 +75,11 @@ func testOffsets[T core.Float](t *testing.T) {
 	upstream := Elements(want.Pred)
 	terms := want
 	terms.Terms = make([]T, n)
-	require.NoError(t, RefForwardTerms(l, terms))
-	require.NoError(t, RefBackward(l, want))
+	require.NoError(t, RefForwardTerms(l, &terms))
+	require.NoError(t, RefBackward(l, &want))
 	each := want
 	each.GradPred, each.GradTarget, each.Upstream = make([]T, n), make([]T, n), upstream
-	require.NoError(t, RefBackward(l, each))
+	require.NoError(t, RefBackward(l, &each))
 
 	check := func(kind op.Pass, a, want Args[T], streams bool) {
 		var p pass[T]
@@ -123,15 +123,15 @@ func TestArraysLargerThanTheCache(t *testing.T) {
 			*x = behind[float32](shift, n)
 		}
 		want := Args[float32]{Pred: a.Pred, Target: a.Target, GradPred: make([]float32, n), GradTarget: make([]float32, n)}
-		wantValue, err := RefForwardBackward(l, want)
+		wantValue, err := RefForwardBackward(l, &want)
 		require.NoError(t, err)
-		value, err := ForwardBackward(l, a)
+		value, err := ForwardBackward(l, &a)
 		require.NoError(t, err)
 		require.Equal(t, wantValue, value)
 		require.True(t, equal(want.GradPred, a.GradPred))
 		require.True(t, equal(want.GradTarget, a.GradTarget))
 		a.GradPred, a.GradTarget = a.Pred, nil // in place
-		_, err = ForwardBackward(l, a)
+		_, err = ForwardBackward(l, &a)
 		require.NoError(t, err)
 		require.True(t, equal(want.GradPred, a.Pred))
 	}

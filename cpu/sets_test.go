@@ -29,7 +29,7 @@ func TestChunkSumStaysInThePass(t *testing.T) {
 	eachSet(t, func(t *testing.T) {
 		for _, n := range []int{1, 16, 17, 128, 1000, Chunk} {
 			a := randomArgs[float32](n)
-			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, a)
+			want, err := RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &a)
 			require.NoError(t, err)
 			var p pass[float32]
 			setPass(&p, op.Forward, smoothl1.Loss{Beta: 1}, &a)
@@ -56,7 +56,7 @@ func testZeroGradient[T smoothl1.Float](t *testing.T) {
 	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), GradTarget: make([]T, n)}
 	for _, upstream := range []Upstream[T]{{}, Elements(randomArgs[T](n).Pred)} {
 		a.Upstream = upstream
-		require.NoError(t, Backward(smoothl1.Loss{}, a))
+		require.NoError(t, Backward(smoothl1.Loss{}, &a))
 		for i, x := range a.GradTarget {
 			require.True(t, x == 0 && math.Signbit(float64(x)), i)
 		}

@@ -25,7 +25,7 @@ func testStages[T smoothl1.Float](t *testing.T) {
 			upstream := randomArgs[T](n + 1).Pred[1:]
 			want := in
 			want.Upstream, want.ChunkSums = Elements(upstream), make([]float64, Chunks(n))
-			value, err := RefForwardBackward(l, want)
+			value, err := RefForwardBackward(l, &want)
 			require.NoError(t, err)
 			places := 7
 			if n == severalBatches {
@@ -40,7 +40,7 @@ func testStages[T smoothl1.Float](t *testing.T) {
 				}
 				a.GradPred = [][]T{make([]T, n), a.Pred, a.Target, g, nil, nil, g}[place]
 				a.GradTarget = [][]T{make([]T, n), nil, a.Pred, nil, g, a.Pred, a.Target}[place]
-				got, err := ForwardBackward(l, a)
+				got, err := ForwardBackward(l, &a)
 				require.NoError(t, err)
 				message := fmt.Sprintf("%v n=%d place=%d", l, n, place)
 				require.Equal(t, math.Float64bits(value), math.Float64bits(got), message)

@@ -78,7 +78,7 @@ func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, ar
 	require.NoError(b, f.grad.Download(got))
 	value, err := op.Value()
 	require.NoError(b, err)
-	wantValue, err := cpu.RefForwardBackward(l, cpu.Args[T]{Pred: p, Target: t, GradPred: want})
+	wantValue, err := cpu.RefForwardBackward(l, &cpu.Args[T]{Pred: p, Target: t, GradPred: want})
 	require.NoError(b, err)
 	require.Equal(b, wantValue, value)
 	require.Equal(b, want, got)

@@ -157,7 +157,7 @@ func computeHalf[T smoothl1.Float](t *testing.T, d *Device) {
 		l := smoothl1.Loss{Kind: kind, Beta: 0.3}
 		value, err := Compute(d, l, pred[8:], target[8:], grad[8:])
 		require.NoError(t, err)
-		wantValue, err := cpu.RefForwardBackward(l, cpu.Args[T]{Pred: pred[8:], Target: target[8:], GradPred: want[8:]})
+		wantValue, err := cpu.RefForwardBackward(l, &cpu.Args[T]{Pred: pred[8:], Target: target[8:], GradPred: want[8:]})
 		require.NoError(t, err)
 		assert.Equal(t, wantValue, value)
 		assert.Equal(t, want, grad)

@@ -12,17 +12,17 @@ func direct(w measure.Workload) (all []measure.Call) {
 	loss := w.Loss
 	calls := map[string]func(pred, target, out []float32) error{
 		measure.ForwardNone: func(pred, target, out []float32) error {
-			return cpu.ForwardTerms(loss, cpu.Args[float32]{Pred: pred, Target: target, Terms: out})
+			return cpu.ForwardTerms(loss, &cpu.Args[float32]{Pred: pred, Target: target, Terms: out})
 		},
 		measure.ForwardReduced: func(pred, target, _ []float32) error {
-			_, err := cpu.Forward(loss, cpu.Args[float32]{Pred: pred, Target: target})
+			_, err := cpu.Forward(loss, &cpu.Args[float32]{Pred: pred, Target: target})
 			return err
 		},
 		measure.Backward: func(pred, target, out []float32) error {
-			return cpu.Backward(loss, cpu.Args[float32]{Pred: pred, Target: target, GradPred: out})
+			return cpu.Backward(loss, &cpu.Args[float32]{Pred: pred, Target: target, GradPred: out})
 		},
 		measure.ForwardBackward: func(pred, target, out []float32) error {
-			_, err := cpu.ForwardBackward(loss, cpu.Args[float32]{Pred: pred, Target: target, GradPred: out})
+			_, err := cpu.ForwardBackward(loss, &cpu.Args[float32]{Pred: pred, Target: target, GradPred: out})
 			return err
 		},
 	}

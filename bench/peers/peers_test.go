@@ -62,8 +62,8 @@ func TestEveryOpIsCalledDirectlyToo(t *testing.T) {
 		pred[i] = float32(i%7) - 3
 	}
 	want := cpu.Args[float32]{Pred: pred, Target: target, Terms: make([]float32, 4096), GradPred: make([]float32, 4096)}
-	require.NoError(t, cpu.RefForwardTerms(w.Loss, want))
-	require.NoError(t, cpu.RefBackward(w.Loss, want))
+	require.NoError(t, cpu.RefForwardTerms(w.Loss, &want))
+	require.NoError(t, cpu.RefBackward(w.Loss, &want))
 	calls := direct(w)
 	require.Len(t, calls, len(measure.Ops))
 	for _, c := range calls {

@@ -38,10 +38,10 @@ func (d *drawing) curve(beta float64) (c curve, err error) {
 	a := cpu.Args[float64]{Pred: x, Target: make([]float64, len(x))}
 	if d.gradient {
 		a.GradPred = y
-		err = cpu.Backward(d.loss(beta), a)
+		err = cpu.Backward(d.loss(beta), &a)
 	} else {
 		a.Terms = y
-		err = cpu.ForwardTerms(d.loss(beta), a)
+		err = cpu.ForwardTerms(d.loss(beta), &a)
 	}
 	if err != nil {
 		return curve{}, err

@@ -64,7 +64,7 @@ func weightsOfAnySum[T smoothl1.Float](t *testing.T) {
 		weight := make([]T, n)
 		weight[0], weight[n-1] = rounded[T](w.first), rounded[T](w.last)
 		save(t, dir, "w.npy", weight, n)
-		sum, err := cpu.RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, cpu.Args[T]{Pred: pred, Target: target, Weight: weight})
+		sum, err := cpu.RefForward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &cpu.Args[T]{Pred: pred, Target: target, Weight: weight})
 		require.NoError(t, err)
 		divisor := value(weight[0]) + value(weight[n-1])
 		for _, zero := range []bool{false, true} {
@@ -81,7 +81,7 @@ func weightsOfAnySum[T smoothl1.Float](t *testing.T) {
 					a.Divisor = a.Divisor.ZeroIfEmpty()
 					line += " --zero-if-empty"
 				}
-				require.NoError(t, cpu.RefBackward(smoothl1.Loss{Beta: 1}, a))
+				require.NoError(t, cpu.RefBackward(smoothl1.Loss{Beta: 1}, &a))
 				want := sum / divisor
 				if zero && divisor == 0 {
 					want = 0

@@ -126,16 +126,16 @@ func evalInPieces[T float32 | float64](t *testing.T, device string, n int) {
 			require.Zero(t, code, stderr)
 			require.Empty(t, stderr)
 
-			require.NoError(t, cpu.RefBackward(l, a))
+			require.NoError(t, cpu.RefBackward(l, &a))
 			requireSame(t, a.GradPred, load[T](t, paths["grad-pred"], n))
 			requireSame(t, a.GradTarget, load[T](t, paths["grad-target"], n))
 			if l.Reduction == smoothl1.None {
 				require.Empty(t, stdout)
-				require.NoError(t, cpu.RefForwardTerms(l, a))
+				require.NoError(t, cpu.RefForwardTerms(l, &a))
 				requireSame(t, a.Terms, load[T](t, paths["out"], n))
 				continue
 			}
-			want, err := cpu.RefForward(l, cpu.Args[T]{Pred: in.Pred, Target: in.Target})
+			want, err := cpu.RefForward(l, &cpu.Args[T]{Pred: in.Pred, Target: in.Target})
 			require.NoError(t, err)
 			got, err := strconv.ParseFloat(strings.TrimSuffix(stdout, "\n"), 64)
 			require.NoError(t, err)
@@ -183,7 +183,7 @@ func TestEvalReadsFortranOrder(t *testing.T) {
 	_, stderr, code := call("eval", f, c, "--reduction", "sum", "--grad-pred", grad)
 	require.Zero(t, code, stderr)
 	want := make([]float64, len(values))
-	require.NoError(t, cpu.RefBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, cpu.Args[float64]{
+	require.NoError(t, cpu.RefBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &cpu.Args[float64]{
 		Pred: values, Target: load[float64](t, c, 2, 3, 4, 5), GradPred: want}))
 	requireSame(t, want, load[float64](t, grad, 2, 3, 4, 5))
 }

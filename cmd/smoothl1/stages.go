@@ -177,7 +177,7 @@ func (s *stages[T]) save() error {
 func (s *stages[T]) count(n int, weights bool, sums []float64) ([]float64, error) {
 	a := s.counted(1, n, weights)
 	a.ChunkSums = make([]float64, cpu.Chunks(n))
-	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
+	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, &a)
 	return append(sums, a.ChunkSums...), err
 }
 
@@ -185,7 +185,7 @@ func (s *stages[T]) count(n int, weights bool, sums []float64) ([]float64, error
 func (s *stages[T]) countRows(rows, cols int, weights bool) ([]float64, error) {
 	a := s.counted(rows, cols, weights)
 	a.ByRow, a.Losses = true, make([]float64, rows)
-	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, a)
+	_, err := cpu.Forward(smoothl1.Loss{Reduction: smoothl1.Sum}, &a)
 	return a.Losses, err
 }
 

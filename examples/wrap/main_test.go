@@ -30,7 +30,7 @@ func TestDescent(t *testing.T) {
 	x, target, g := start(), make([]float32, n), make([]float32, n)
 	want := ""
 	for i := range steps {
-		loss, err := cpu.ForwardBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, cpu.Args[float32]{Pred: x, Target: target, GradPred: g})
+		loss, err := cpu.ForwardBackward(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, &cpu.Args[float32]{Pred: x, Target: target, GradPred: g})
 		require.NoError(t, err)
 		for k := range x {
 			x[k] -= float32(rate * g[k])

@@ -79,7 +79,7 @@ func gradients[T op.Computing](t *testing.T, ctx context.Context, p *peer) (most
 				"reduction": reduction.String(), "upstream": float64(g)}))
 			theirs, err := readAll[T](filepath.Join(dir, "grad_pred"))
 			require.NoError(t, err)
-			require.NoError(t, cpu.Backward(l, cpu.Args[T]{Pred: pred, Target: target, GradPred: ours, Upstream: cpu.Elements(upstream)}))
+			require.NoError(t, cpu.Backward(l, &cpu.Args[T]{Pred: pred, Target: target, GradPred: ours, Upstream: cpu.Elements(upstream)}))
 			norm := T(1)
 			if reduction == smoothl1.Mean {
 				norm = T(1.0 / float64(n))

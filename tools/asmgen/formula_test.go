@@ -162,8 +162,8 @@ func same(t *testing.T, want, got float32, message string) {
 // reference returns the loss term of d and its gradient, for a mean over count elements.
 func reference(t *testing.T, l smoothl1.Loss, d float32, count int, g float32) (term, gradient float32) {
 	terms, grad := make([]float32, 1), make([]float32, 1)
-	require.NoError(t, cpu.RefForwardTerms(l, cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, Terms: terms}))
-	require.NoError(t, cpu.RefBackward(l, cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, GradPred: grad, Divisor: smoothl1.DivideBy(float64(count)),
+	require.NoError(t, cpu.RefForwardTerms(l, &cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, Terms: terms}))
+	require.NoError(t, cpu.RefBackward(l, &cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, GradPred: grad, Divisor: smoothl1.DivideBy(float64(count)),
 		Upstream: cpu.Number[float32](float64(g))}))
 	return terms[0], grad[0]
 }
