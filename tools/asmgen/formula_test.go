@@ -59,6 +59,10 @@ func (at scalar) run(steps []step) (stored, added float32) {
 				return q
 			}
 			return r
+		case doKeep:
+			if p != 0 {
+				return q
+			}
 		case doAddUp:
 			added = p
 		case doStore:
@@ -96,6 +100,9 @@ func plans(t *testing.T, s spec) map[string][]step {
 		order schedule
 		at    places
 	}{"AVX2": {formula(s), schedule256, places256[1]}, "AVX512": {merge(formula(s)), schedule512, places512[1]}} {
+		if name == "AVX2" && s.further() {
+			continue
+		}
 		groups, err := set.order.arrange(set.steps)
 		require.NoError(t, err, "%s %s", name, s.function())
 		require.NoError(t, checkPlaces(groups, set.at), "%s %s", name, s.function())
@@ -125,18 +132,26 @@ func TestFormula(t *testing.T) {
 			outer, divisor = beta, 1
 		}
 		for _, f := range families {
-			if l.quotient == unit && f.elementwise {
+			if l.quotient == unit && (f.elementwise || f.further()) {
 				continue
+			}
+			weight, kept, upstream := float32(1), []uint8{1}, l.g
+			if f.weight {
+				weight, upstream = 0.7, norm*l.g
+			}
+			if f.mask {
+				kept = []uint8{1, 0}
 			}
 			s := spec{family: f, quotient: l.quotient, set: "AVX2"}
 			for name, steps := range plans(t, s) {
-				for _, d := range differences {
-					at := scalar{vPred: d, vTarget: 0, vUpstream: l.g, vSign: float32(math.Copysign(0, -1)), vOneHalf: 0.5,
+				for i := range len(differences) * len(kept) {
+					d, mask := differences[i/len(kept)], kept[i%len(kept)]
+					at := scalar{vWeight: weight, vMask: float32(mask), vPred: d, vTarget: 0, vUpstream: l.g, vSign: float32(math.Copysign(0, -1)), vOneHalf: 0.5,
 						vThreshold: beta, vHalf: 0.5 * beta, vInverse: 1 / divisor, vDivisor: divisor, vOuter: outer,
-						vNorm: norm, vG: l.g, vSide: norm * l.g * outer, vFlip: 0, vL1: isL1}
+						vNorm: norm, vG: upstream, vSide: norm * l.g * outer, vFlip: 0, vL1: isL1}
 					stored, added := at.run(steps)
-					message := fmt.Sprintf("%s %s %+v d=%v", name, s.function(), l.loss, d)
-					term, gradient := reference(t, l.loss, d, count, l.g)
+					message := fmt.Sprintf("%s %s %+v d=%v mask=%d", name, s.function(), l.loss, d, mask)
+					term, gradient := reference(t, l.loss, d, count, l.g, weight, f.weight, mask)
 					if f.sum {
 						same(t, term, added, message)
 					}
@@ -160,11 +175,15 @@ func same(t *testing.T, want, got float32, message string) {
 }
 
 // reference returns the loss term of d and its gradient, for a mean over count elements.
-func reference(t *testing.T, l smoothl1.Loss, d float32, count int, g float32) (term, gradient float32) {
+func reference(t *testing.T, l smoothl1.Loss, d float32, count int, g, weight float32, weighed bool, mask uint8) (term, gradient float32) {
 	terms, grad := make([]float32, 1), make([]float32, 1)
-	require.NoError(t, cpu.RefForwardTerms(l, &cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, Terms: terms}))
-	require.NoError(t, cpu.RefBackward(l, &cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, GradPred: grad, Divisor: smoothl1.DivideBy(float64(count)),
-		Upstream: cpu.Number[float32](float64(g))}))
+	a := cpu.Args[float32]{Pred: []float32{d}, Target: []float32{0}, Mask: []uint8{mask}, Terms: terms}
+	if weighed {
+		a.Weight = []float32{weight}
+	}
+	require.NoError(t, cpu.RefForwardTerms(l, &a))
+	a.Terms, a.GradPred, a.Divisor, a.Upstream = nil, grad, smoothl1.DivideBy(float64(count)), cpu.Number[float32](float64(g))
+	require.NoError(t, cpu.RefBackward(l, &a))
 	return terms[0], grad[0]
 }
 
