@@ -7,7 +7,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Fused are the parameters of a fused kernel, which computes the weighed and masked loss and gradients of whole rows of a chunk:
+// Fused are the parameters of a fused kernel, for AVX2, which computes the weighed and masked loss and gradients of whole rows of a chunk:
 //
 //	for each element i of Rows·128:
 //	    d = pred[i] − target[i]; a = |d|; u = G·weight[i]
@@ -16,8 +16,8 @@ import (
 //	    lane[i mod 128] += mask[i] != 0 ? float64(term·weight[i]) : +0
 //	    out[i], negated[i] = mask[i] != 0 ? gradient, −gradient : +0
 //
-// An array of ones is no weight, and one of other bytes than 0 no mask. For halves, Weight and Mask may both be nil, which is faster. The first fields are words, and those after them numbers of the
-// computing type, which the assembly relies on.
+// An array of ones is no weight, and one of other bytes than 0 no mask. For halves, Weight and Mask may both be nil, which is faster. The first
+// fields are words, and those after them numbers of the computing type, which the assembly relies on.
 type Fused[T core.Float] struct {
 	Pred, Target, Weight unsafe.Pointer // of the storage type
 	Mask                 unsafe.Pointer
