@@ -120,5 +120,11 @@ func (half halfType) check(t *testing.T, c kernelCase, seed uint64) {
 	if c.n > op.Chunk {
 		q := p.Part(op.Chunk, c.n-op.Chunk)
 		require.Equal(t, uintptr(2*op.Chunk), uintptr(unsafe.Pointer(q.Pred))-uintptr(unsafe.Pointer(p.Pred)))
+		if p.Upstream != nil {
+			require.Equal(t, uintptr(2*op.Chunk), uintptr(unsafe.Pointer(q.Upstream))-uintptr(unsafe.Pointer(p.Upstream)))
+		}
+		if p.Mask != nil {
+			require.Equal(t, uintptr(op.Chunk), uintptr(unsafe.Pointer(q.Mask))-uintptr(unsafe.Pointer(p.Mask)))
+		}
 	}
 }

@@ -86,7 +86,7 @@ type Params[T Float] struct {
 	Flip         T      // bit mask: the sign of the gradient of L1 at d = 0, set if Out is the gradient with respect to target
 	Kernel       Kernel
 	Quotient     Quotient
-	Storage      Storage // of Pred, Target, Out and Negated
+	Storage      Storage // of all arrays of T
 }
 
 // Flags of Params.Stores.
@@ -102,11 +102,11 @@ const Line = 64
 func (p *Params[T]) Part(start, n int) Params[T] {
 	q := *p
 	q.N = n
-	q.Upstream, q.Sums = at(p.Upstream, start), at(p.Sums, start/op.Chunk)
+	q.Sums, q.Mask = at(p.Sums, start/op.Chunk), at(p.Mask, start)
 	if p.Storage != Own {
 		start /= int(unsafe.Sizeof(*p.Pred)) / 2 // elements of T in the place of that many of 16 bits
 	}
-	q.Pred, q.Target = at(p.Pred, start), at(p.Target, start)
+	q.Pred, q.Target, q.Upstream = at(p.Pred, start), at(p.Target, start), at(p.Upstream, start)
 	q.Out, q.Negated = at(p.Out, start), at(p.Negated, start)
 	return q
 }
