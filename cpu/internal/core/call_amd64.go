@@ -16,13 +16,14 @@ func Call[T Float](p *Params[T]) {
 	}
 	switch p := any(p).(type) {
 	case *Params[float32]:
-		if set == isa.AVX2 {
+		switch {
+		case set == isa.AVX2:
 			callF32AVX2(p)
-		} else if p.Storage == Own {
+		case p.Storage == Own:
 			callF32AVX512(p)
-		} else if p.Storage == F16 {
+		case p.Storage == F16:
 			callF16AVX512(p)
-		} else {
+		default:
 			callBF16AVX512(p)
 		}
 	case *Params[float64]:

@@ -6,7 +6,7 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// generic implements all kernels in Go. In assembly, too, a kernel computes:
+// generic implements the kernels in Go, but for those that only HasKernels tells of. In assembly, too, a kernel computes:
 //
 //	for each chunk of 2048 elements:
 //	    lanes = 128 × +0

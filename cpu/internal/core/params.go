@@ -1,7 +1,9 @@
 // Package core implements the core kernels of package cpu: loops over contiguous arrays of the computing type, in assembly for AVX-512
 // and AVX2, and in Go, which documents the assembly and runs everywhere else. All produce the same bits.
 //
-// Kernels do not deal with arguments, goroutines or other storage types: package cpu checks the arguments, divides the work and fills
+// Kernels with weights, with a mask and for 16-bit storage exist for AVX-512 alone: see HasKernels.
+//
+// Kernels do not deal with arguments or goroutines: package cpu checks the arguments, divides the work and fills
 // in Params.
 package core
 
