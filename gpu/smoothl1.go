@@ -32,12 +32,13 @@ type SmoothL1[T smoothl1.Float] struct {
 	scratch   *scratch  // nil on the CPU, and for the reduction None until a call needs it
 	cell      [8]byte   // the loss as copied from the device
 
-	hasValue bool      // a reduced loss has been computed or queued
-	byRow    bool      // it is one for each row, and not here
-	indexed  bool      // its call has an index, on a device
-	chunks   int       // the number of its chunk sums, on a device
-	value    float64   // the loss, on the CPU
-	sums     []float64 // the chunk sums, on the CPU
+	hasValue bool        // a reduced loss has been computed or queued
+	byRow    bool        // it is one for each row, and not here
+	indexed  bool        // its call has an index, on a device
+	chunks   int         // the number of its chunk sums, on a device
+	value    float64     // the loss, on the CPU
+	sums     []float64   // the chunk sums, on the CPU
+	host     cpu.Args[T] // of the call in progress, on the CPU
 
 	last        *Stream // the stream on which the scratch may be used without waiting
 	ticketDirty bool    // a launch failed, or may have, and left a nonzero ticket
@@ -150,10 +151,10 @@ func (s *SmoothL1[T]) doTaken(name string, p op.Pass, a *Args[T], c *call, optio
 
 // compute does the work on the CPU.
 func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
-	a := cpu.Args[T]{
-		Divisor: given.Divisor, NoLoss: !o.pass.Reduces(), Shape: given.Shape, ByRow: given.ByRow,
-		AccumulatePred: given.AccumulatePred, AccumulateTarget: given.AccumulateTarget,
-	}
+	// The arguments are kept between calls, and only what is set is cleared: a variable of so many fields would take a tenth of the time of
+	// a small loss.
+	a := &s.host
+	a.Divisor, a.NoLoss = given.Divisor, !o.pass.Reduces()
 	sums, hadValue := s.sums, s.hasValue
 	if o.pass.Reduces() {
 		chunks := o.call.ChunkCount()
@@ -165,18 +166,26 @@ func (s *SmoothL1[T]) compute(o *operands, given *Args[T]) (err error) {
 	}
 	a.Pred, a.Target = sliceOf[T](o.arrays[op.RolePred]), sliceOf[T](o.arrays[op.RoleTarget])
 	a.Terms, a.GradPred, a.GradTarget = sliceOf[T](o.arrays[op.RoleTerms]), sliceOf[T](o.arrays[op.RoleGradPred]), sliceOf[T](o.arrays[op.RoleGradTarget])
-	if o.call.Has.Given().Rich() {
+	more := given.Upstream.kind != upstreamOne || given.Shape != nil || given.ByRow || given.AccumulatePred || given.AccumulateTarget ||
+		o.call.Has.Given().Rich()
+	if more {
+		switch given.Upstream.kind {
+		case upstreamNumber:
+			a.Upstream = cpu.Number[T](given.Upstream.value)
+		case upstreamElements:
+			a.Upstream = cpu.Elements(sliceOf[T](o.arrays[op.RoleUpstream]))
+		}
+		a.Shape, a.ByRow, a.AccumulatePred, a.AccumulateTarget = given.Shape, given.ByRow, given.AccumulatePred, given.AccumulateTarget
 		a.Weight, a.Beta, a.Direction = sliceOf[T](o.arrays[op.RoleWeight]), sliceOf[T](o.arrays[op.RoleBeta]), sliceOf[T](o.arrays[op.RoleDirection])
 		a.Mask, a.Index = sliceOf[uint8](o.arrays[op.RoleMask]), sliceOf[int32](o.arrays[op.RoleIndex])
 		a.Abs, a.Second, a.Losses = sliceOf[T](o.arrays[op.RoleAbs]), sliceOf[T](o.arrays[op.RoleSecond]), sliceOf[float64](o.arrays[op.RoleLosses])
 	}
-	switch given.Upstream.kind {
-	case upstreamNumber:
-		a.Upstream = cpu.Number[T](given.Upstream.value)
-	case upstreamElements:
-		a.Upstream = cpu.Elements(sliceOf[T](o.arrays[op.RoleUpstream]))
+	value, err := cpu.Run(s.loss, a)
+	if more {
+		*a = cpu.Args[T]{}
+	} else {
+		a.Pred, a.Target, a.Terms, a.GradPred, a.GradTarget, a.ChunkSums = nil, nil, nil, nil, nil, nil
 	}
-	value, err := cpu.Run(s.loss, &a)
 	switch {
 	case !o.pass.Reduces():
 	case err != nil: // an index is out of range, and nothing has been written
