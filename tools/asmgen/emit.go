@@ -180,7 +180,7 @@ func (e *emitter) end() {
 // store writes a vector of results to out and, if the flags say so, its negative to negated, and both with streaming stores. The flags
 // do not change during a call, so that the branches are predicted. stored returns v as it is stored.
 func (e *emitter) store(v reg.Register, negate func(reg.Register), displacement int, stored func() reg.Register) {
-	slow, back, streaming := e.label("otherStores"), e.label("stored"), e.label("streaming")
+	slow, back, both, streaming := e.label("otherStores"), e.label("stored"), e.label("both"), e.label("streaming")
 	x := stored()
 	e.TESTQ(stores, stores)
 	e.JNZ(ref(slow))
@@ -189,21 +189,25 @@ func (e *emitter) store(v reg.Register, negate func(reg.Register), displacement 
 	e.later = append(e.later, func() {
 		e.Label(slow)
 		if e.gradient {
-			e.TESTQ(operand.U32(storeStreaming), stores)
-			e.JNZ(ref(streaming))
-			e.p("VMOVU", x, index(out, displacement))
-			negate(v)
-			e.p("VMOVU", stored(), index(negated, displacement))
-			e.JMP(ref(back))
-			e.Label(streaming)
+			e.TESTQ(operand.U32(storeNegated), stores)
+			e.JNZ(ref(both))
 		}
 		e.p("VMOVNT", x, index(out, displacement))
-		if e.gradient {
-			e.TESTQ(operand.U32(storeNegated), stores)
-			e.JZ(ref(back))
-			negate(v)
-			e.p("VMOVNT", stored(), index(negated, displacement))
+		e.JMP(ref(back))
+		if !e.gradient {
+			return
 		}
+		e.Label(both)
+		e.TESTQ(operand.U32(storeStreaming), stores)
+		e.JNZ(ref(streaming))
+		e.p("VMOVU", x, index(out, displacement))
+		negate(v)
+		e.p("VMOVU", stored(), index(negated, displacement))
+		e.JMP(ref(back))
+		e.Label(streaming)
+		e.p("VMOVNT", x, index(out, displacement))
+		negate(v)
+		e.p("VMOVNT", stored(), index(negated, displacement))
 		e.JMP(ref(back))
 	})
 }

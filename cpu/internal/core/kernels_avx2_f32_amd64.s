@@ -70,10 +70,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -95,15 +95,15 @@ stored5:
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	VBLENDVPS  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -125,10 +125,10 @@ one:
 	VMULPS     Y3, Y13, Y3
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -158,10 +158,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -169,21 +169,21 @@ otherStores1:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPS Y2, (R8)(AX*1)
+	VMOVNTPS Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func termsMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -241,10 +241,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -266,15 +266,15 @@ stored5:
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	VBLENDVPS  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -296,10 +296,10 @@ one:
 	VMULPS     Y13, Y2, Y2
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -329,10 +329,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -340,21 +340,21 @@ otherStores1:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPS Y2, (R8)(AX*1)
+	VMOVNTPS Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func termsDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -412,10 +412,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -437,15 +437,15 @@ stored5:
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	VBLENDVPS  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -467,10 +467,10 @@ one:
 	VDIVPS     Y13, Y2, Y2
 	VBLENDVPS  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -500,10 +500,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -511,21 +511,21 @@ otherStores1:
 	VMOVNTPS Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPS Y2, (R8)(AX*1)
+	VMOVNTPS Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func forwardOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -1671,10 +1671,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -1696,15 +1696,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -1726,10 +1726,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -1756,100 +1756,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -1919,10 +1939,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -1952,15 +1972,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -1986,10 +2006,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -2020,100 +2040,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -2173,10 +2213,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2200,15 +2240,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -2231,10 +2271,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -2262,100 +2302,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -2415,10 +2475,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2444,15 +2504,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -2476,10 +2536,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -2509,100 +2569,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -2672,10 +2752,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2707,15 +2787,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -2742,10 +2822,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -2778,100 +2858,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, MMX+
@@ -2931,10 +3031,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    64(SI)(AX*1), Y0
 	VSUBPS     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2960,15 +3060,15 @@ stored5:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VBLENDVPS  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x20, CX
 	JGE  four
@@ -2992,10 +3092,10 @@ one:
 	VCMPPS     $0x1e, Y12, Y1, Y4
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPS    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x08, CX
 	JGE  one
@@ -3025,100 +3125,120 @@ partial:
 	VBLENDVPS  Y4, Y0, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPS     Y10, Y2, Y2
 	VMASKMOVPS Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardOneF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -3259,10 +3379,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS      64(SI)(AX*1), Y0
 	VSUBPS       64(DX)(AX*1), Y0, Y0
 	PREFETCHT0   64(R14)(AX*1)
@@ -3310,15 +3430,15 @@ stored5:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VBLENDVPS    Y9, Y5, Y7, Y7
 	TESTQ        R12, R12
-	JNZ          otherStores7
+	JNZ          otherStores9
 	VMOVUPS      Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000100, R13
 	SUBQ $0x20, CX
@@ -3354,10 +3474,10 @@ one:
 	VCMPPS       $0x1e, Y12, Y1, Y4
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	TESTQ        R12, R12
-	JNZ          otherStores13
+	JNZ          otherStores17
 	VMOVUPS      Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000040, R13
 	SUBQ $0x08, CX
@@ -3398,11 +3518,11 @@ partial:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R8)(AX*1)
 	TESTQ        $0x00000001, R12
-	JZ           oneGradient16
+	JZ           oneGradient21
 	VXORPS       Y10, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -3466,92 +3586,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardMulF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -3704,10 +3844,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS      64(SI)(AX*1), Y0
 	VSUBPS       64(DX)(AX*1), Y0, Y0
 	PREFETCHT0   64(R14)(AX*1)
@@ -3763,15 +3903,15 @@ stored5:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VBLENDVPS    Y9, Y5, Y7, Y7
 	TESTQ        R12, R12
-	JNZ          otherStores7
+	JNZ          otherStores9
 	VMOVUPS      Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000100, R13
 	SUBQ $0x20, CX
@@ -3811,10 +3951,10 @@ one:
 	VCMPPS       $0x1e, Y12, Y1, Y4
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	TESTQ        R12, R12
-	JNZ          otherStores13
+	JNZ          otherStores17
 	VMOVUPS      Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000040, R13
 	SUBQ $0x08, CX
@@ -3859,11 +3999,11 @@ partial:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R8)(AX*1)
 	TESTQ        $0x00000001, R12
-	JZ           oneGradient16
+	JZ           oneGradient21
 	VXORPS       Y10, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -3927,92 +4067,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardDivF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -4155,10 +4315,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS      64(SI)(AX*1), Y0
 	VSUBPS       64(DX)(AX*1), Y0, Y0
 	PREFETCHT0   64(R14)(AX*1)
@@ -4208,15 +4368,15 @@ stored5:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VBLENDVPS    Y9, Y5, Y7, Y7
 	TESTQ        R12, R12
-	JNZ          otherStores7
+	JNZ          otherStores9
 	VMOVUPS      Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000100, R13
 	SUBQ $0x20, CX
@@ -4253,10 +4413,10 @@ one:
 	VCMPPS       $0x1e, Y12, Y1, Y4
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	TESTQ        R12, R12
-	JNZ          otherStores13
+	JNZ          otherStores17
 	VMOVUPS      Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000040, R13
 	SUBQ $0x08, CX
@@ -4298,11 +4458,11 @@ partial:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R8)(AX*1)
 	TESTQ        $0x00000001, R12
-	JZ           oneGradient16
+	JZ           oneGradient21
 	VXORPS       Y10, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -4366,92 +4526,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardUnitF32AVX2(p *Params[float32])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -4586,10 +4766,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS      64(SI)(AX*1), Y0
 	VSUBPS       64(DX)(AX*1), Y0, Y0
 	PREFETCHT0   64(R14)(AX*1)
@@ -4633,15 +4813,15 @@ stored5:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VBLENDVPS    Y9, Y5, Y7, Y7
 	TESTQ        R12, R12
-	JNZ          otherStores7
+	JNZ          otherStores9
 	VMOVUPS      Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000100, R13
 	SUBQ $0x20, CX
@@ -4675,10 +4855,10 @@ one:
 	VCMPPS       $0x1e, Y12, Y1, Y4
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	TESTQ        R12, R12
-	JNZ          otherStores13
+	JNZ          otherStores17
 	VMOVUPS      Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000040, R13
 	SUBQ $0x08, CX
@@ -4717,11 +4897,11 @@ partial:
 	VBLENDVPS    Y4, Y0, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R8)(AX*1)
 	TESTQ        $0x00000001, R12
-	JZ           oneGradient16
+	JZ           oneGradient21
 	VXORPS       Y10, Y2, Y2
 	VMASKMOVPS   Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -4785,89 +4965,109 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Y7, 32(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Y2, 64(R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Y7, 96(R8)(AX*1)
 	VXORPS  Y10, Y7, Y7
 	VMOVUPS Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPS   Y10, Y7, Y7
 	VMOVNTPS Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Y2, (R8)(AX*1)
 	VXORPS  Y10, Y2, Y2
 	VMOVUPS Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPS   Y10, Y2, Y2
 	VMOVNTPS Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18

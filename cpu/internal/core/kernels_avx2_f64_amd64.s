@@ -70,10 +70,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -95,15 +95,15 @@ stored5:
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	VBLENDVPD  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -125,10 +125,10 @@ one:
 	VMULPD     Y3, Y13, Y3
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -158,10 +158,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -169,21 +169,21 @@ otherStores1:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPD Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPD Y2, (R8)(AX*1)
+	VMOVNTPD Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func termsMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -241,10 +241,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -266,15 +266,15 @@ stored5:
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	VBLENDVPD  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -296,10 +296,10 @@ one:
 	VMULPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -329,10 +329,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -340,21 +340,21 @@ otherStores1:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPD Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPD Y2, (R8)(AX*1)
+	VMOVNTPD Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func termsDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -412,10 +412,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -437,15 +437,15 @@ stored5:
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	VBLENDVPD  Y9, Y7, Y8, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -467,10 +467,10 @@ one:
 	VDIVPD     Y13, Y2, Y2
 	VBLENDVPD  Y4, Y2, Y3, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -500,10 +500,10 @@ partial:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return16
+	JZ    return21
 	SFENCE
 
-return16:
+return21:
 	VZEROUPPER
 	RET
 
@@ -511,21 +511,21 @@ otherStores1:
 	VMOVNTPD Y2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	JMP      stored8
-
-otherStores10:
-	VMOVNTPD Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored10
 
 otherStores13:
-	VMOVNTPD Y2, (R8)(AX*1)
+	VMOVNTPD Y7, 96(R8)(AX*1)
 	JMP      stored14
+
+otherStores17:
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
 
 // func forwardOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -1551,10 +1551,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -1576,15 +1576,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -1606,10 +1606,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -1636,100 +1636,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -1799,10 +1819,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -1832,15 +1852,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -1866,10 +1886,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -1900,100 +1920,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -2053,10 +2093,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2080,15 +2120,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -2111,10 +2151,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -2142,100 +2182,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -2295,10 +2355,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2324,15 +2384,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -2356,10 +2416,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -2389,100 +2449,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -2552,10 +2632,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2587,15 +2667,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -2622,10 +2702,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -2658,100 +2738,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func backwardElementwiseDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, MMX+
@@ -2811,10 +2911,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -2840,15 +2940,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	SUBQ $0x10, CX
 	JGE  four
@@ -2872,10 +2972,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	SUBQ $0x04, CX
 	JGE  one
@@ -2905,100 +3005,120 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardOneF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -3129,10 +3249,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -3170,15 +3290,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, R13
 	SUBQ $0x10, CX
@@ -3209,10 +3329,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, R13
 	SUBQ $0x04, CX
@@ -3248,11 +3368,11 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -3316,92 +3436,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardMulF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -3544,10 +3684,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -3593,15 +3733,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, R13
 	SUBQ $0x10, CX
@@ -3636,10 +3776,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, R13
 	SUBQ $0x04, CX
@@ -3679,11 +3819,11 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -3747,92 +3887,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardDivF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -3965,10 +4125,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -4008,15 +4168,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, R13
 	SUBQ $0x10, CX
@@ -4048,10 +4208,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, R13
 	SUBQ $0x04, CX
@@ -4088,11 +4248,11 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -4156,92 +4316,112 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
 // func forwardBackwardUnitF64AVX2(p *Params[float64])
 // Requires: AVX, AVX2, CMOV, MMX+
@@ -4366,10 +4546,10 @@ four:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    64(SI)(AX*1), Y0
 	VSUBPD     64(DX)(AX*1), Y0, Y0
 	PREFETCHT0 64(R14)(AX*1)
@@ -4403,15 +4583,15 @@ stored5:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VBLENDVPD  Y9, Y5, Y7, Y7
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Y2, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	ADDQ $0x00000080, R13
 	SUBQ $0x10, CX
@@ -4440,10 +4620,10 @@ one:
 	VCMPPD     $0x1e, Y12, Y1, Y4
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Y2, (R8)(AX*1)
 
-stored14:
+stored18:
 	ADDQ $0x00000020, AX
 	ADDQ $0x00000020, R13
 	SUBQ $0x04, CX
@@ -4477,11 +4657,11 @@ partial:
 	VBLENDVPD  Y4, Y0, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient16
+	JZ         oneGradient21
 	VXORPD     Y10, Y2, Y2
 	VMASKMOVPD Y2, Y5, (R9)(AX*1)
 
-oneGradient16:
+oneGradient21:
 whole:
 	TESTQ        DI, DI
 	JNZ          row
@@ -4545,89 +4725,109 @@ whole:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return17
+	JZ    return22
 	SFENCE
 
-return17:
+return22:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Y7, 32(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 32(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Y7, 32(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 32(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Y2, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Y2, 64(R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, 64(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Y2, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, 64(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Y7, 96(R8)(AX*1)
 	VXORPD  Y10, Y7, Y7
 	VMOVUPD Y7, 96(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Y7, 96(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VXORPD   Y10, Y7, Y7
 	VMOVNTPD Y7, 96(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Y2, (R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Y2, (R8)(AX*1)
 	VXORPD  Y10, Y2, Y2
 	VMOVUPD Y2, (R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Y2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VXORPD   Y10, Y2, Y2
 	VMOVNTPD Y2, (R9)(AX*1)
-	JMP      stored14
+	JMP      stored18

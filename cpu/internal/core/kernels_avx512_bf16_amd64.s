@@ -113,10 +113,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -147,20 +147,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -169,7 +169,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -193,15 +193,15 @@ tail13:
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	ADDQ          $0x20, AX
 	SUBQ          $0x10, DI
-	JG            tail13
+	JG            tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -209,17 +209,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -292,10 +292,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -326,20 +326,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -348,7 +348,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -372,15 +372,15 @@ tail13:
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	ADDQ          $0x20, AX
 	SUBQ          $0x10, DI
-	JG            tail13
+	JG            tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -388,17 +388,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -471,10 +471,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -505,20 +505,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -527,7 +527,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -551,15 +551,15 @@ tail13:
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	ADDQ          $0x20, AX
 	SUBQ          $0x10, DI
-	JG            tail13
+	JG            tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -567,17 +567,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1938,10 +1938,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -1972,20 +1972,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -1994,7 +1994,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -2017,7 +2017,7 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient14
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2026,24 +2026,30 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2054,10 +2060,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2067,9 +2071,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2078,12 +2088,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2091,11 +2099,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2104,12 +2118,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2117,11 +2129,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2130,12 +2148,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2143,7 +2159,7 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
 // func backwardMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -2224,10 +2240,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -2262,20 +2278,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2284,7 +2300,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -2309,7 +2325,7 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient14
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2318,24 +2334,30 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2346,10 +2368,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2359,9 +2379,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2370,12 +2396,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2383,11 +2407,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2396,12 +2426,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2409,11 +2437,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2422,12 +2456,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2435,7 +2467,7 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
 // func backwardDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -2510,10 +2542,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -2546,20 +2578,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2568,7 +2600,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -2592,7 +2624,7 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient14
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2601,24 +2633,30 @@ tail13:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2629,10 +2667,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2642,9 +2678,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2653,12 +2695,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2666,11 +2706,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -2679,12 +2725,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -2692,11 +2736,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -2705,12 +2755,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -2718,7 +2766,7 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
 // func forwardBackwardOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -2842,10 +2890,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -2896,20 +2944,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -2960,20 +3008,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -3024,20 +3072,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -3064,7 +3112,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3099,7 +3147,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3108,11 +3156,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3164,16 +3212,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3184,10 +3238,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3197,9 +3249,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3208,12 +3266,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -3221,11 +3277,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3234,12 +3296,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3247,11 +3307,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3260,12 +3326,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -3273,11 +3337,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3286,12 +3356,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3299,11 +3367,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3312,12 +3386,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -3325,11 +3397,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3338,12 +3416,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3351,11 +3427,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3364,12 +3446,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -3377,7 +3457,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -3416,7 +3496,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3425,7 +3505,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardMulBF16AVX512(p *Params[float32])
@@ -3558,10 +3638,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -3616,20 +3696,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -3684,20 +3764,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -3752,20 +3832,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -3792,7 +3872,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3829,7 +3909,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3838,11 +3918,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3894,16 +3974,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3914,10 +4000,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3927,9 +4011,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3938,12 +4028,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -3951,11 +4039,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -3964,12 +4058,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3977,11 +4069,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -3990,12 +4088,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4003,11 +4099,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4016,12 +4118,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4029,11 +4129,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4042,12 +4148,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4055,11 +4159,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4068,12 +4178,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4081,11 +4189,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4094,12 +4208,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4107,7 +4219,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4148,7 +4260,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4157,7 +4269,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardDivBF16AVX512(p *Params[float32])
@@ -4284,10 +4396,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     64(DX)(AX*1), Z1
@@ -4318,10 +4430,10 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     96(DX)(AX*1), Z5
@@ -4350,10 +4462,10 @@ stored8:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     128(DX)(AX*1), Z1
@@ -4384,10 +4496,10 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     160(DX)(AX*1), Z5
@@ -4416,10 +4528,10 @@ stored14:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     192(DX)(AX*1), Z1
@@ -4450,10 +4562,10 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     224(DX)(AX*1), Z5
@@ -4482,10 +4594,10 @@ stored20:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -4512,7 +4624,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -4548,7 +4660,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4557,11 +4669,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4613,16 +4725,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4633,10 +4751,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4646,9 +4762,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4657,12 +4779,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4670,11 +4790,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4683,12 +4809,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4696,11 +4820,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4709,12 +4839,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4722,11 +4850,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4735,12 +4869,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4748,11 +4880,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4761,12 +4899,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4774,11 +4910,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -4787,12 +4929,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4800,11 +4940,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -4813,12 +4959,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -4826,7 +4970,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4866,7 +5010,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4875,7 +5019,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardUnitBF16AVX512(p *Params[float32])
@@ -4994,10 +5138,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5044,20 +5188,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5104,20 +5248,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5164,20 +5308,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -5204,7 +5348,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -5237,7 +5381,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5246,11 +5390,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5302,16 +5446,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -5322,10 +5472,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5335,9 +5483,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -5346,12 +5500,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -5359,11 +5511,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -5372,12 +5530,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5385,11 +5541,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -5398,12 +5560,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -5411,11 +5571,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -5424,12 +5590,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5437,11 +5601,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -5450,12 +5620,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -5463,11 +5631,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -5476,12 +5650,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5489,11 +5661,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -5502,12 +5680,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -5515,7 +5691,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5552,7 +5728,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5561,7 +5737,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedOneBF16AVX512(p *Params[float32])
@@ -5693,10 +5869,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5755,20 +5931,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5827,20 +6003,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -5899,20 +6075,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -5939,7 +6115,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -5978,7 +6154,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5987,11 +6163,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6043,16 +6219,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6063,10 +6245,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6076,9 +6256,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6087,12 +6273,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6100,11 +6284,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6113,12 +6303,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6126,11 +6314,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6139,12 +6333,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6152,11 +6344,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6165,12 +6363,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6178,11 +6374,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6191,12 +6393,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6204,11 +6404,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6217,12 +6423,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6230,11 +6434,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6243,12 +6453,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6256,7 +6464,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -6299,7 +6507,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6308,7 +6516,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMulBF16AVX512(p *Params[float32])
@@ -6446,10 +6654,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -6510,20 +6718,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -6584,20 +6792,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z0, Z0
@@ -6658,20 +6866,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -6698,7 +6906,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -6738,7 +6946,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6747,11 +6955,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6803,16 +7011,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6823,10 +7037,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6836,9 +7048,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6847,12 +7065,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6860,11 +7076,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6873,12 +7095,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6886,11 +7106,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6899,12 +7125,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6912,11 +7136,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6925,12 +7155,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6938,11 +7166,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -6951,12 +7185,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -6964,11 +7196,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -6977,12 +7215,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6990,11 +7226,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -7003,12 +7245,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -7016,7 +7256,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7060,7 +7300,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7069,7 +7309,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedDivBF16AVX512(p *Params[float32])
@@ -7201,10 +7441,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VPMOVZXWD     64(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     64(DX)(AX*1), Z1
@@ -7238,10 +7478,10 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPMOVZXWD     96(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     96(DX)(AX*1), Z5
@@ -7273,10 +7513,10 @@ stored8:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VPMOVZXWD     128(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     128(DX)(AX*1), Z1
@@ -7310,10 +7550,10 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPMOVZXWD     160(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     160(DX)(AX*1), Z5
@@ -7345,10 +7585,10 @@ stored14:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VPMOVZXWD     192(SI)(AX*1), Z0
 	VPSLLD        $0x10, Z0, Z0
 	VPMOVZXWD     192(DX)(AX*1), Z1
@@ -7382,10 +7622,10 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPMOVZXWD     224(SI)(AX*1), Z4
 	VPSLLD        $0x10, Z4, Z4
 	VPMOVZXWD     224(DX)(AX*1), Z5
@@ -7417,10 +7657,10 @@ stored20:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -7447,7 +7687,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -7486,7 +7726,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7495,11 +7735,11 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7551,16 +7791,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -7571,10 +7817,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7584,9 +7828,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -7595,12 +7845,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -7608,11 +7856,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -7621,12 +7875,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7634,11 +7886,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -7647,12 +7905,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -7660,11 +7916,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -7673,12 +7935,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7686,11 +7946,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -7699,12 +7965,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -7712,11 +7976,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -7725,12 +7995,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7738,11 +8006,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -7751,12 +8025,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
@@ -7764,7 +8036,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7807,7 +8079,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7816,7 +8088,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedOneBF16AVX512(p *Params[float32])
@@ -7945,10 +8217,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -8005,20 +8277,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -8075,20 +8347,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -8145,20 +8417,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8186,7 +8458,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -8225,7 +8497,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8235,12 +8507,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8292,16 +8564,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -8313,10 +8591,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8327,9 +8603,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -8339,12 +8621,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -8353,11 +8633,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -8367,12 +8653,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8381,11 +8665,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -8395,12 +8685,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -8409,11 +8697,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -8423,12 +8717,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8437,11 +8729,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -8451,12 +8749,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -8465,11 +8761,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -8479,12 +8781,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8493,11 +8793,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -8507,12 +8813,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -8521,7 +8825,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -8564,7 +8868,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8574,7 +8878,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedMulBF16AVX512(p *Params[float32])
@@ -8711,10 +9015,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -8775,20 +9079,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -8849,20 +9153,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -8923,20 +9227,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8964,7 +9268,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -9005,7 +9309,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9015,12 +9319,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9072,16 +9376,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9093,10 +9403,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9107,9 +9415,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9119,12 +9433,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9133,11 +9445,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9147,12 +9465,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9161,11 +9477,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9175,12 +9497,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9189,11 +9509,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9203,12 +9529,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9217,11 +9541,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9231,12 +9561,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9245,11 +9573,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9259,12 +9593,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9273,11 +9605,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9287,12 +9625,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9301,7 +9637,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9346,7 +9682,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9356,7 +9692,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedDivBF16AVX512(p *Params[float32])
@@ -9487,10 +9823,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     64(SI)(AX*1), Z0
@@ -9523,10 +9859,10 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     96(SI)(AX*1), Z4
@@ -9559,10 +9895,10 @@ stored8:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     128(SI)(AX*1), Z0
@@ -9595,10 +9931,10 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     160(SI)(AX*1), Z4
@@ -9631,10 +9967,10 @@ stored14:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     192(SI)(AX*1), Z0
@@ -9667,10 +10003,10 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     224(SI)(AX*1), Z4
@@ -9703,10 +10039,10 @@ stored20:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -9734,7 +10070,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -9774,7 +10110,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9784,12 +10120,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9841,16 +10177,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9862,10 +10204,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9876,9 +10216,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9888,12 +10234,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9902,11 +10246,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9916,12 +10266,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9930,11 +10278,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -9944,12 +10298,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -9958,11 +10310,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -9972,12 +10330,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9986,11 +10342,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10000,12 +10362,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10014,11 +10374,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -10028,12 +10394,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10042,11 +10406,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10056,12 +10426,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10070,7 +10438,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -10114,7 +10482,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10124,7 +10492,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedOneBF16AVX512(p *Params[float32])
@@ -10260,10 +10628,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -10328,20 +10696,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -10406,20 +10774,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -10484,20 +10852,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -10525,7 +10893,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -10568,7 +10936,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10578,12 +10946,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -10635,16 +11003,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -10656,10 +11030,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10670,9 +11042,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10682,12 +11060,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10696,11 +11072,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -10710,12 +11092,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10724,11 +11104,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10738,12 +11124,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10752,11 +11136,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -10766,12 +11156,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10780,11 +11168,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10794,12 +11188,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10808,11 +11200,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -10822,12 +11220,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10836,11 +11232,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -10850,12 +11252,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -10864,7 +11264,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -10911,7 +11311,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10921,7 +11321,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedMulBF16AVX512(p *Params[float32])
@@ -11063,10 +11463,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -11133,20 +11533,20 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -11213,20 +11613,20 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -11293,20 +11693,20 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -11334,7 +11734,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -11378,7 +11778,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11388,12 +11788,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -11445,16 +11845,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -11466,10 +11872,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11480,9 +11884,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -11492,12 +11902,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -11506,11 +11914,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -11520,12 +11934,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11534,11 +11946,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -11548,12 +11966,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -11562,11 +11978,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -11576,12 +11998,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11590,11 +12010,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -11604,12 +12030,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -11618,11 +12042,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -11632,12 +12062,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11646,11 +12074,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -11660,12 +12094,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -11674,7 +12106,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -11722,7 +12154,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11732,7 +12164,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedDivBF16AVX512(p *Params[float32])
@@ -11868,10 +12300,10 @@ stored2:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     64(SI)(AX*1), Z0
@@ -11907,10 +12339,10 @@ stored5:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     96(SI)(AX*1), Z4
@@ -11946,10 +12378,10 @@ stored8:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     128(SI)(AX*1), Z0
@@ -11985,10 +12417,10 @@ stored11:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     160(SI)(AX*1), Z4
@@ -12024,10 +12456,10 @@ stored14:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VPMOVZXWD     192(SI)(AX*1), Z0
@@ -12063,10 +12495,10 @@ stored17:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VPMOVZXWD     224(SI)(AX*1), Z4
@@ -12102,10 +12534,10 @@ stored20:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -12133,7 +12565,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -12176,7 +12608,7 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12186,12 +12618,12 @@ tail25:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -12243,16 +12675,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming3
+	JNZ           streaming4
 	VMOVUPS       Y3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -12264,10 +12702,8 @@ otherStores1:
 	VMOVUPS       Y3, (R9)(AX*1)
 	JMP           stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS      Y3, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored2
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12278,9 +12714,15 @@ streaming3:
 	VMOVNTPS      Y3, (R9)(AX*1)
 	JMP           stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming6
+	JNZ           streaming8
 	VMOVUPS       Y7, 32(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -12290,12 +12732,10 @@ otherStores4:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS      Y7, 32(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored5
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -12304,11 +12744,17 @@ streaming6:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored5
+	JMP           stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming9
+	JNZ           streaming12
 	VMOVUPS       Y3, 64(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -12318,12 +12764,10 @@ otherStores7:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS      Y3, 64(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored8
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12332,11 +12776,17 @@ streaming9:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored8
+	JMP           stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming12
+	JNZ           streaming16
 	VMOVUPS       Y7, 96(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -12346,12 +12796,10 @@ otherStores10:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS      Y7, 96(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored11
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -12360,11 +12808,17 @@ streaming12:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored11
+	JMP           stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming15
+	JNZ           streaming20
 	VMOVUPS       Y3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -12374,12 +12828,10 @@ otherStores13:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS      Y3, 128(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored14
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12388,11 +12840,17 @@ streaming15:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored14
+	JMP           stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming18
+	JNZ           streaming24
 	VMOVUPS       Y7, 160(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -12402,12 +12860,10 @@ otherStores16:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS      Y7, 160(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored17
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -12416,11 +12872,17 @@ streaming18:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored17
+	JMP           stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming21
+	JNZ           streaming28
 	VMOVUPS       Y3, 192(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
@@ -12430,12 +12892,10 @@ otherStores19:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS      Y3, 192(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored20
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12444,11 +12904,17 @@ streaming21:
 	VPSRLD        $0x10, Z3, Z3
 	VPMOVDW       Z3, Y3
 	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored20
+	JMP           stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ         $0x00000002, R12
-	JNZ           streaming24
+	JNZ           streaming32
 	VMOVUPS       Y7, 224(R8)(AX*1)
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
@@ -12458,12 +12924,10 @@ otherStores22:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS      Y7, 224(R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            stored23
 	VPXORD        Z8, Z6, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
@@ -12472,7 +12936,7 @@ streaming24:
 	VPSRLD        $0x10, Z7, Z7
 	VPMOVDW       Z7, Y7
 	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored23
+	JMP           stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -12519,7 +12983,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12529,5 +12993,5 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort

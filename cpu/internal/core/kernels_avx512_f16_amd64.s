@@ -61,10 +61,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -87,16 +87,16 @@ stored5:
 	VMULPS     Z7, Z12, K3, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -105,7 +105,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -123,15 +123,15 @@ tail13:
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	ADDQ        $0x20, AX
 	SUBQ        $0x10, DI
-	JG          tail13
+	JG          tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -139,17 +139,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -210,10 +210,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -236,16 +236,16 @@ stored5:
 	VSUBPS     Z11, Z5, K3, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -254,7 +254,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -272,15 +272,15 @@ tail13:
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	ADDQ        $0x20, AX
 	SUBQ        $0x10, DI
-	JG          tail13
+	JG          tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -288,17 +288,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -359,10 +359,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -385,16 +385,16 @@ stored5:
 	VSUBPS     Z11, Z5, K3, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -403,7 +403,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -421,15 +421,15 @@ tail13:
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	ADDQ        $0x20, AX
 	SUBQ        $0x10, DI
-	JG          tail13
+	JG          tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -437,17 +437,17 @@ otherStores1:
 	VMOVNTPS Y3, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Y7, 32(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1716,10 +1716,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -1742,16 +1742,16 @@ stored5:
 	VMOVAPS    Z4, K4, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -1760,7 +1760,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -1777,97 +1777,113 @@ tail13:
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	TESTQ       $0x00000001, R12
-	JZ          oneGradient14
+	JZ          oneGradient18
 	VPXORD      Z8, Z2, Z2
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
 // func backwardMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -1936,10 +1952,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -1966,16 +1982,16 @@ stored5:
 	VMOVAPS    Z4, K4, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -1984,7 +2000,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -2003,97 +2019,113 @@ tail13:
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	TESTQ       $0x00000001, R12
-	JZ          oneGradient14
+	JZ          oneGradient18
 	VPXORD      Z8, Z2, Z2
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
 // func backwardDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -2156,10 +2188,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS  64(SI)(AX*1), Z0
 	VCVTPH2PS  96(SI)(AX*1), Z4
 	VCVTPH2PS  64(DX)(AX*1), Z1
@@ -2184,16 +2216,16 @@ stored5:
 	VMOVAPS    Z4, K4, Z6
 	VCVTPS2PH  $0x00, Z2, Y3
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2202,7 +2234,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ        $-1, CX
 	BZHIQ       DI, CX, CX
@@ -2220,97 +2252,113 @@ tail13:
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R8)(AX*1)
 	TESTQ       $0x00000001, R12
-	JZ          oneGradient14
+	JZ          oneGradient18
 	VPXORD      Z8, Z2, Z2
 	VCVTPS2PH   $0x00, Z2, Y3
 	VMOVDQU16   Y3, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x20, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
 // func forwardBackwardOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -2422,10 +2470,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     64(DX)(AX*1), Z1
@@ -2468,16 +2516,16 @@ stored5:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     128(DX)(AX*1), Z1
@@ -2520,16 +2568,16 @@ stored11:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     192(DX)(AX*1), Z1
@@ -2572,16 +2620,16 @@ stored17:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2608,7 +2656,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -2637,16 +2685,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -2698,156 +2746,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -2880,12 +2960,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardMulF16AVX512(p *Params[float32])
@@ -3006,10 +3086,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     64(DX)(AX*1), Z1
@@ -3056,16 +3136,16 @@ stored5:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     128(DX)(AX*1), Z1
@@ -3112,16 +3192,16 @@ stored11:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     192(DX)(AX*1), Z1
@@ -3168,16 +3248,16 @@ stored17:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -3204,7 +3284,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3235,16 +3315,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3296,156 +3376,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -3480,12 +3592,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardDivF16AVX512(p *Params[float32])
@@ -3600,10 +3712,10 @@ stored2:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     64(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
@@ -3628,10 +3740,10 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     96(DX)(AX*1), Z5
 	VSUBPS        Z5, Z4, Z4
@@ -3654,10 +3766,10 @@ stored8:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     128(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
@@ -3682,10 +3794,10 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     160(DX)(AX*1), Z5
 	VSUBPS        Z5, Z4, Z4
@@ -3708,10 +3820,10 @@ stored14:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     192(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
@@ -3736,10 +3848,10 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     224(DX)(AX*1), Z5
 	VSUBPS        Z5, Z4, Z4
@@ -3762,10 +3874,10 @@ stored20:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -3792,7 +3904,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3822,16 +3934,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3883,156 +3995,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4066,12 +4210,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardUnitF16AVX512(p *Params[float32])
@@ -4178,10 +4322,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     64(DX)(AX*1), Z1
@@ -4220,16 +4364,16 @@ stored5:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     128(DX)(AX*1), Z1
@@ -4268,16 +4412,16 @@ stored11:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     192(DX)(AX*1), Z1
@@ -4316,16 +4460,16 @@ stored17:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -4352,7 +4496,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -4379,16 +4523,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4440,156 +4584,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4620,12 +4796,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedOneF16AVX512(p *Params[float32])
@@ -4743,10 +4919,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     64(DX)(AX*1), Z1
@@ -4795,16 +4971,16 @@ stored5:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     128(DX)(AX*1), Z1
@@ -4853,16 +5029,16 @@ stored11:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     192(DX)(AX*1), Z1
@@ -4911,16 +5087,16 @@ stored17:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -4947,7 +5123,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -4979,16 +5155,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5040,156 +5216,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5225,12 +5433,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMulF16AVX512(p *Params[float32])
@@ -5354,10 +5562,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     64(DX)(AX*1), Z1
@@ -5408,16 +5616,16 @@ stored5:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     128(DX)(AX*1), Z1
@@ -5468,16 +5676,16 @@ stored11:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     192(DX)(AX*1), Z1
@@ -5528,16 +5736,16 @@ stored17:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -5564,7 +5772,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -5597,16 +5805,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5658,156 +5866,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5844,12 +6084,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedDivF16AVX512(p *Params[float32])
@@ -5967,10 +6207,10 @@ stored2:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VCVTPH2PS     64(SI)(AX*1), Z0
 	VCVTPH2PS     64(DX)(AX*1), Z1
 	VCVTPH2PS     64(BX)(AX*1), Z13
@@ -5997,10 +6237,10 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPH2PS     96(SI)(AX*1), Z4
 	VCVTPH2PS     96(DX)(AX*1), Z5
 	VCVTPH2PS     96(BX)(AX*1), Z15
@@ -6025,10 +6265,10 @@ stored8:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VCVTPH2PS     128(SI)(AX*1), Z0
 	VCVTPH2PS     128(DX)(AX*1), Z1
 	VCVTPH2PS     128(BX)(AX*1), Z13
@@ -6055,10 +6295,10 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPH2PS     160(SI)(AX*1), Z4
 	VCVTPH2PS     160(DX)(AX*1), Z5
 	VCVTPH2PS     160(BX)(AX*1), Z15
@@ -6083,10 +6323,10 @@ stored14:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VCVTPH2PS     192(SI)(AX*1), Z0
 	VCVTPH2PS     192(DX)(AX*1), Z1
 	VCVTPH2PS     192(BX)(AX*1), Z13
@@ -6113,10 +6353,10 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPH2PS     224(SI)(AX*1), Z4
 	VCVTPH2PS     224(DX)(AX*1), Z5
 	VCVTPH2PS     224(BX)(AX*1), Z15
@@ -6141,10 +6381,10 @@ stored20:
 	VMOVAPS       Z4, K4, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -6171,7 +6411,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -6203,16 +6443,16 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6264,156 +6504,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -6449,12 +6721,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedOneF16AVX512(p *Params[float32])
@@ -6571,10 +6843,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -6623,16 +6895,16 @@ stored5:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -6681,16 +6953,16 @@ stored11:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -6739,16 +7011,16 @@ stored17:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -6776,7 +7048,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -6809,18 +7081,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6872,16 +7144,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -6889,155 +7167,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7074,13 +7378,13 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedMulF16AVX512(p *Params[float32])
@@ -7205,10 +7509,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -7261,16 +7565,16 @@ stored5:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -7323,16 +7627,16 @@ stored11:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -7385,16 +7689,16 @@ stored17:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -7422,7 +7726,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -7457,18 +7761,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7520,16 +7824,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -7537,155 +7847,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7724,13 +8060,13 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedDivF16AVX512(p *Params[float32])
@@ -7849,10 +8185,10 @@ stored2:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     64(SI)(AX*1), Z0
@@ -7879,10 +8215,10 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     96(SI)(AX*1), Z4
@@ -7909,10 +8245,10 @@ stored8:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     128(SI)(AX*1), Z0
@@ -7939,10 +8275,10 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     160(SI)(AX*1), Z4
@@ -7969,10 +8305,10 @@ stored14:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     192(SI)(AX*1), Z0
@@ -7999,10 +8335,10 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     224(SI)(AX*1), Z4
@@ -8029,10 +8365,10 @@ stored20:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8060,7 +8396,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -8094,18 +8430,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8157,16 +8493,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -8174,155 +8516,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -8360,13 +8728,13 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedOneF16AVX512(p *Params[float32])
@@ -8488,10 +8856,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -8546,16 +8914,16 @@ stored5:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -8610,16 +8978,16 @@ stored11:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -8674,16 +9042,16 @@ stored17:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8711,7 +9079,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -8747,18 +9115,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8810,16 +9178,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -8827,155 +9201,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9015,13 +9415,13 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedMulF16AVX512(p *Params[float32])
@@ -9149,10 +9549,10 @@ row:
 stored2:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores4
+	JNZ       otherStores5
 	VMOVUPS   Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -9209,16 +9609,16 @@ stored5:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores10
+	JNZ       otherStores13
 	VMOVUPS   Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -9275,16 +9675,16 @@ stored11:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores16
+	JNZ       otherStores21
 	VMOVUPS   Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -9341,16 +9741,16 @@ stored17:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VCVTPS2PH $0x00, Z6, Y7
 	TESTQ     R12, R12
-	JNZ       otherStores22
+	JNZ       otherStores29
 	VMOVUPS   Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -9378,7 +9778,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -9415,18 +9815,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9478,16 +9878,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -9495,155 +9901,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9684,13 +10116,13 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedDivF16AVX512(p *Params[float32])
@@ -9812,10 +10244,10 @@ stored2:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Y7, 32(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     64(SI)(AX*1), Z0
@@ -9844,10 +10276,10 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Y3, 64(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     96(SI)(AX*1), Z4
@@ -9876,10 +10308,10 @@ stored8:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Y7, 96(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     128(SI)(AX*1), Z0
@@ -9908,10 +10340,10 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Y3, 128(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     160(SI)(AX*1), Z4
@@ -9940,10 +10372,10 @@ stored14:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Y7, 160(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VCVTPH2PS     192(SI)(AX*1), Z0
@@ -9972,10 +10404,10 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Y3, 192(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VCVTPH2PS     224(SI)(AX*1), Z4
@@ -10004,10 +10436,10 @@ stored20:
 	VMOVAPS.Z     Z6, K5, Z6
 	VCVTPS2PH     $0x00, Z6, Y7
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Y7, 224(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -10035,7 +10467,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -10071,18 +10503,18 @@ tail25:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x20, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -10134,16 +10566,22 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Y3, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Y3, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
@@ -10151,155 +10589,181 @@ otherStores1:
 	VMOVUPS   Y3, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Y3, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Y7, 32(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Y7, 32(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Y7, 32(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 32(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Y3, 64(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Y3, 64(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Y3, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 64(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Y7, 96(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Y7, 96(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Y7, 96(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 96(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Y3, 128(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Y3, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Y3, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 128(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Y7, 160(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Y7, 160(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Y7, 160(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 160(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Y3, 192(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Y3, 192(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVUPS   Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Y3, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VCVTPS2PH $0x00, Z2, Y3
 	VMOVNTPS  Y3, 192(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Y7, 224(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Y7, 224(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVUPS   Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Y7, 224(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VCVTPS2PH $0x00, Z6, Y7
 	VMOVNTPS  Y7, 224(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -10339,11 +10803,11 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort

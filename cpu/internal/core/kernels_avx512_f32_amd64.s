@@ -59,10 +59,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -84,15 +84,15 @@ stored5:
 	VMULPS     Z3, Z12, K1, Z2
 	VMULPS     Z7, Z12, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -101,7 +101,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -118,15 +118,15 @@ tail13:
 	VMOVUPS   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x10, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -134,17 +134,17 @@ otherStores1:
 	VMOVNTPS Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -203,10 +203,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -228,15 +228,15 @@ stored5:
 	VSUBPS     Z11, Z1, K1, Z2
 	VSUBPS     Z11, Z5, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -245,7 +245,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -262,15 +262,15 @@ tail13:
 	VMOVUPS   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x10, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -278,17 +278,17 @@ otherStores1:
 	VMOVNTPS Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -347,10 +347,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -372,15 +372,15 @@ stored5:
 	VSUBPS     Z11, Z1, K1, Z2
 	VSUBPS     Z11, Z5, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -389,7 +389,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -406,15 +406,15 @@ tail13:
 	VMOVUPS   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x10, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -422,17 +422,17 @@ otherStores1:
 	VMOVNTPS Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1699,10 +1699,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -1724,15 +1724,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -1741,7 +1741,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -1757,88 +1757,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -1905,10 +1921,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -1934,15 +1950,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -1951,7 +1967,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -1969,88 +1985,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2111,10 +2143,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2138,15 +2170,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2155,7 +2187,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2172,88 +2204,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2315,10 +2363,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2344,15 +2392,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2361,7 +2409,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2380,88 +2428,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2529,10 +2593,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2560,15 +2624,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2577,7 +2641,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2597,88 +2661,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2740,10 +2820,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS    128(SI)(AX*1), Z0
 	VSUBPS     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2769,15 +2849,15 @@ stored5:
 	VMOVAPS    Z0, K2, Z2
 	VMOVAPS    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPS    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2786,7 +2866,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2805,88 +2885,104 @@ tail13:
 	VMOVAPS    Z0, K2, Z2
 	VMOVUPS    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORD     Z8, Z2, Z2
 	VMOVUPS    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x10, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardBackwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -2996,10 +3092,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -3041,15 +3137,15 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -3091,15 +3187,15 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -3141,15 +3237,15 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -3176,7 +3272,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3204,15 +3300,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3264,140 +3360,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -3429,11 +3557,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardMulF32AVX512(p *Params[float32])
@@ -3552,10 +3680,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -3601,15 +3729,15 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -3655,15 +3783,15 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -3709,15 +3837,15 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -3744,7 +3872,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -3774,15 +3902,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3834,140 +3962,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4001,11 +4161,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardDivF32AVX512(p *Params[float32])
@@ -4118,10 +4278,10 @@ stored2:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -4144,10 +4304,10 @@ stored5:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVUPS       192(SI)(AX*1), Z4
 	VSUBPS        192(DX)(AX*1), Z4, Z4
 	PREFETCHT0    192(R14)(AX*1)
@@ -4170,10 +4330,10 @@ stored8:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -4196,10 +4356,10 @@ stored11:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVUPS       320(SI)(AX*1), Z4
 	VSUBPS        320(DX)(AX*1), Z4, Z4
 	PREFETCHT0    320(R14)(AX*1)
@@ -4222,10 +4382,10 @@ stored14:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -4248,10 +4408,10 @@ stored17:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVUPS       448(SI)(AX*1), Z4
 	VSUBPS        448(DX)(AX*1), Z4, Z4
 	PREFETCHT0    448(R14)(AX*1)
@@ -4274,10 +4434,10 @@ stored20:
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -4304,7 +4464,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -4333,15 +4493,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4393,140 +4553,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4559,11 +4751,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func forwardBackwardUnitF32AVX512(p *Params[float32])
@@ -4668,10 +4860,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -4709,15 +4901,15 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -4755,15 +4947,15 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -4801,15 +4993,15 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -4836,7 +5028,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -4862,15 +5054,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4922,140 +5114,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5085,11 +5309,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedOneF32AVX512(p *Params[float32])
@@ -5203,10 +5427,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -5252,15 +5476,15 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -5306,15 +5530,15 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -5360,15 +5584,15 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -5395,7 +5619,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -5426,15 +5650,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5486,140 +5710,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5654,11 +5910,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMulF32AVX512(p *Params[float32])
@@ -5778,10 +6034,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -5829,15 +6085,15 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -5885,15 +6141,15 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -5941,15 +6197,15 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -5976,7 +6232,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -6008,15 +6264,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6068,140 +6324,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -6237,11 +6525,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedDivF32AVX512(p *Params[float32])
@@ -6355,10 +6643,10 @@ stored2:
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPS       128(SI)(AX*1), Z0
 	VSUBPS        128(DX)(AX*1), Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
@@ -6382,10 +6670,10 @@ stored5:
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVUPS       192(SI)(AX*1), Z4
 	VSUBPS        192(DX)(AX*1), Z4, Z4
 	PREFETCHT0    192(R14)(AX*1)
@@ -6409,10 +6697,10 @@ stored8:
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPS       256(SI)(AX*1), Z0
 	VSUBPS        256(DX)(AX*1), Z0, Z0
 	PREFETCHT0    256(R14)(AX*1)
@@ -6436,10 +6724,10 @@ stored11:
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVUPS       320(SI)(AX*1), Z4
 	VSUBPS        320(DX)(AX*1), Z4, Z4
 	PREFETCHT0    320(R14)(AX*1)
@@ -6463,10 +6751,10 @@ stored14:
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPS       384(SI)(AX*1), Z0
 	VSUBPS        384(DX)(AX*1), Z0, Z0
 	PREFETCHT0    384(R14)(AX*1)
@@ -6490,10 +6778,10 @@ stored17:
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVUPS       448(SI)(AX*1), Z4
 	VSUBPS        448(DX)(AX*1), Z4, Z4
 	PREFETCHT0    448(R14)(AX*1)
@@ -6517,10 +6805,10 @@ stored20:
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	DECQ CX
 	JNZ  row
@@ -6547,7 +6835,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -6578,15 +6866,15 @@ tail25:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6638,140 +6926,172 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPS Z2, (R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPS Z6, 64(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPS Z2, 128(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPS Z6, 192(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPS Z2, 256(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPS Z6, 320(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPS Z2, 384(R8)(AX*1)
 	VPXORD  Z8, Z2, Z2
 	VMOVUPS Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORD   Z8, Z2, Z2
 	VMOVNTPS Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPS Z6, 448(R8)(AX*1)
 	VPXORD  Z8, Z6, Z6
 	VMOVUPS Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORD   Z8, Z6, Z6
 	VMOVNTPS Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -6806,11 +7126,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedOneF32AVX512(p *Params[float32])
@@ -6923,10 +7243,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -6972,15 +7292,15 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -7026,15 +7346,15 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -7080,15 +7400,15 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -7116,7 +7436,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -7148,17 +7468,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7210,156 +7530,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7395,12 +7747,12 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedMulF32AVX512(p *Params[float32])
@@ -7521,10 +7873,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -7574,15 +7926,15 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -7632,15 +7984,15 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -7690,15 +8042,15 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -7726,7 +8078,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -7760,17 +8112,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7822,156 +8174,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -8009,12 +8393,12 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func maskedDivF32AVX512(p *Params[float32])
@@ -8129,10 +8513,10 @@ stored2:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       128(SI)(AX*1), Z0
@@ -8157,10 +8541,10 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       192(SI)(AX*1), Z4
@@ -8185,10 +8569,10 @@ stored8:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       256(SI)(AX*1), Z0
@@ -8213,10 +8597,10 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       320(SI)(AX*1), Z4
@@ -8241,10 +8625,10 @@ stored14:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       384(SI)(AX*1), Z0
@@ -8269,10 +8653,10 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       448(SI)(AX*1), Z4
@@ -8297,10 +8681,10 @@ stored20:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8328,7 +8712,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -8361,17 +8745,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8423,156 +8807,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -8609,12 +9025,12 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedOneF32AVX512(p *Params[float32])
@@ -8730,10 +9146,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -8783,15 +9199,15 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -8841,15 +9257,15 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -8899,15 +9315,15 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -8935,7 +9351,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -8970,17 +9386,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9032,156 +9448,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9220,12 +9668,12 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedMulF32AVX512(p *Params[float32])
@@ -9347,10 +9795,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPS Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      48(R14), X6
@@ -9402,15 +9850,15 @@ stored5:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPS Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      80(R14), X6
@@ -9462,15 +9910,15 @@ stored11:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPS Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVDQU8      112(R14), X6
@@ -9522,15 +9970,15 @@ stored17:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPS Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -9558,7 +10006,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -9594,17 +10042,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9656,156 +10104,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9845,12 +10325,12 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort
 
 // func weighedMaskedDivF32AVX512(p *Params[float32])
@@ -9966,10 +10446,10 @@ stored2:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores4
+	JNZ           otherStores5
 	VMOVUPS       Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVDQU8      32(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       128(SI)(AX*1), Z0
@@ -9995,10 +10475,10 @@ stored5:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores7
+	JNZ           otherStores9
 	VMOVUPS       Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVDQU8      48(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       192(SI)(AX*1), Z4
@@ -10024,10 +10504,10 @@ stored8:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores10
+	JNZ           otherStores13
 	VMOVUPS       Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVDQU8      64(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       256(SI)(AX*1), Z0
@@ -10053,10 +10533,10 @@ stored11:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores13
+	JNZ           otherStores17
 	VMOVUPS       Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVDQU8      80(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       320(SI)(AX*1), Z4
@@ -10082,10 +10562,10 @@ stored14:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores16
+	JNZ           otherStores21
 	VMOVUPS       Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVDQU8      96(R14), X2
 	VPTESTMB      X2, X2, K6
 	VMOVUPS       384(SI)(AX*1), Z0
@@ -10111,10 +10591,10 @@ stored17:
 	VMOVAPS       Z0, K2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	TESTQ         R12, R12
-	JNZ           otherStores19
+	JNZ           otherStores25
 	VMOVUPS       Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVDQU8      112(R14), X6
 	VPTESTMB      X6, X6, K5
 	VMOVUPS       448(SI)(AX*1), Z4
@@ -10140,10 +10620,10 @@ stored20:
 	VMOVAPS       Z4, K4, Z6
 	VMOVAPS.Z     Z6, K5, Z6
 	TESTQ         R12, R12
-	JNZ           otherStores22
+	JNZ           otherStores29
 	VMOVUPS       Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	ADDQ $0x00000200, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -10171,7 +10651,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail25:
+tail33:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
@@ -10206,17 +10686,17 @@ tail25:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient26
+	JZ            oneGradient34
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient26:
+oneGradient34:
 	ADDQ    $0x00000080, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x10, R14
 	SUBQ    $0x10, DI
-	JG      tail25
+	JG      tail33
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -10268,156 +10748,188 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return27
+	JZ    return35
 	SFENCE
 
-return27:
+return35:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPS Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPS   Z2, (R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPS  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPS Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPS   Z6, 64(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPS  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPS Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPS   Z2, 128(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPS  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPS Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPS   Z6, 192(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPS  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPS Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPS   Z2, 256(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPS  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPS Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPS   Z6, 320(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPS  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPS Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPS   Z2, 384(R8)(AX*1)
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVUPS   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPS  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORD    Z8, Z2, Z2
 	VMOVAPS.Z Z2, K6, Z2
 	VMOVNTPS  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPS Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPS   Z6, 448(R8)(AX*1)
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVUPS   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPS  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORD    Z8, Z6, Z6
 	VMOVAPS.Z Z6, K5, Z6
 	VMOVNTPS  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -10456,10 +10968,10 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient28
+	JZ            oneGradient36
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient28:
+oneGradient36:
 	JMP foldShort

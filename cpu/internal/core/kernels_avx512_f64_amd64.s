@@ -59,10 +59,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -84,15 +84,15 @@ stored5:
 	VMULPD     Z3, Z12, K1, Z2
 	VMULPD     Z7, Z12, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -101,7 +101,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -118,15 +118,15 @@ tail13:
 	VMOVUPD   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x08, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -134,17 +134,17 @@ otherStores1:
 	VMOVNTPD Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -203,10 +203,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -228,15 +228,15 @@ stored5:
 	VSUBPD     Z11, Z1, K1, Z2
 	VSUBPD     Z11, Z5, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -245,7 +245,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -262,15 +262,15 @@ tail13:
 	VMOVUPD   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x08, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -278,17 +278,17 @@ otherStores1:
 	VMOVNTPD Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func termsDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -347,10 +347,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -372,15 +372,15 @@ stored5:
 	VSUBPD     Z11, Z1, K1, Z2
 	VSUBPD     Z11, Z5, K3, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -389,7 +389,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
 	BZHIQ     DI, CX, CX
@@ -406,15 +406,15 @@ tail13:
 	VMOVUPD   Z2, K5, (R8)(AX*1)
 	ADDQ      $0x40, AX
 	SUBQ      $0x08, DI
-	JG        tail13
+	JG        tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return14
+	JZ    return18
 	SFENCE
 
-return14:
+return18:
 	VZEROUPPER
 	RET
 
@@ -422,17 +422,17 @@ otherStores1:
 	VMOVNTPD Z2, (R8)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1875,10 +1875,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -1900,15 +1900,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -1917,7 +1917,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -1933,88 +1933,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2081,10 +2097,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2110,15 +2126,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2127,7 +2143,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2145,88 +2161,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2287,10 +2319,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2314,15 +2346,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2331,7 +2363,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2348,88 +2380,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2491,10 +2539,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2520,15 +2568,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2537,7 +2585,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2556,88 +2604,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2705,10 +2769,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2736,15 +2800,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2753,7 +2817,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2773,88 +2837,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func backwardElementwiseDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2916,10 +2996,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -2945,15 +3025,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -2962,7 +3042,7 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail13:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -2981,88 +3061,104 @@ tail13:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient14
+	JZ         oneGradient18
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient14:
+oneGradient18:
 	ADDQ $0x40, AX
 	SUBQ $0x08, DI
-	JG   tail13
+	JG   tail17
 
 fold:
 done:
 	TESTQ $0x00000002, R12
-	JZ    return15
+	JZ    return19
 	SFENCE
 
-return15:
+return19:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
 // func forwardBackwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -3164,10 +3260,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -3201,15 +3297,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -3243,15 +3339,15 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -3285,15 +3381,15 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -3327,15 +3423,15 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -3369,15 +3465,15 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -3411,15 +3507,15 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -3453,15 +3549,15 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -3488,7 +3584,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -3511,15 +3607,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3571,268 +3667,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -3859,11 +4019,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func forwardBackwardMulF64AVX512(p *Params[float64])
@@ -3974,10 +4134,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -4015,15 +4175,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -4061,15 +4221,15 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -4107,15 +4267,15 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -4153,15 +4313,15 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -4199,15 +4359,15 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -4245,15 +4405,15 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -4291,15 +4451,15 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -4326,7 +4486,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -4351,15 +4511,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4411,268 +4571,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -4701,11 +4925,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func forwardBackwardDivF64AVX512(p *Params[float64])
@@ -4810,10 +5034,10 @@ stored2:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores4
+	JNZ        otherStores5
 	VMOVUPD    Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -4832,10 +5056,10 @@ stored5:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVUPD    192(SI)(AX*1), Z4
 	VSUBPD     192(DX)(AX*1), Z4, Z4
 	PREFETCHT0 192(R14)(AX*1)
@@ -4854,10 +5078,10 @@ stored8:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores10
+	JNZ        otherStores13
 	VMOVUPD    Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -4876,10 +5100,10 @@ stored11:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVUPD    320(SI)(AX*1), Z4
 	VSUBPD     320(DX)(AX*1), Z4, Z4
 	PREFETCHT0 320(R14)(AX*1)
@@ -4898,10 +5122,10 @@ stored14:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores16
+	JNZ        otherStores21
 	VMOVUPD    Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -4920,10 +5144,10 @@ stored17:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVUPD    448(SI)(AX*1), Z4
 	VSUBPD     448(DX)(AX*1), Z4, Z4
 	PREFETCHT0 448(R14)(AX*1)
@@ -4942,10 +5166,10 @@ stored20:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores22
+	JNZ        otherStores29
 	VMOVUPD    Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -4964,10 +5188,10 @@ stored23:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	VMOVUPD    576(SI)(AX*1), Z4
 	VSUBPD     576(DX)(AX*1), Z4, Z4
 	PREFETCHT0 576(R14)(AX*1)
@@ -4986,10 +5210,10 @@ stored26:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores28
+	JNZ        otherStores37
 	VMOVUPD    Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -5008,10 +5232,10 @@ stored29:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	VMOVUPD    704(SI)(AX*1), Z4
 	VSUBPD     704(DX)(AX*1), Z4, Z4
 	PREFETCHT0 704(R14)(AX*1)
@@ -5030,10 +5254,10 @@ stored32:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores34
+	JNZ        otherStores45
 	VMOVUPD    Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -5052,10 +5276,10 @@ stored35:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	VMOVUPD    832(SI)(AX*1), Z4
 	VSUBPD     832(DX)(AX*1), Z4, Z4
 	PREFETCHT0 832(R14)(AX*1)
@@ -5074,10 +5298,10 @@ stored38:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores40
+	JNZ        otherStores53
 	VMOVUPD    Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -5096,10 +5320,10 @@ stored41:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	VMOVUPD    960(SI)(AX*1), Z4
 	VSUBPD     960(DX)(AX*1), Z4, Z4
 	PREFETCHT0 960(R14)(AX*1)
@@ -5118,10 +5342,10 @@ stored44:
 	VPTERNLOGQ $0x6a, Z15, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores46
+	JNZ        otherStores61
 	VMOVUPD    Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -5148,7 +5372,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -5172,15 +5396,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5232,268 +5456,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -5521,11 +5809,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func forwardBackwardUnitF64AVX512(p *Params[float64])
@@ -5622,10 +5910,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -5655,15 +5943,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -5693,15 +5981,15 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -5731,15 +6019,15 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -5769,15 +6057,15 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -5807,15 +6095,15 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -5845,15 +6133,15 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -5883,15 +6171,15 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -5918,7 +6206,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -5939,15 +6227,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5999,268 +6287,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -6285,11 +6637,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedOneF64AVX512(p *Params[float64])
@@ -6395,10 +6747,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -6436,15 +6788,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -6482,15 +6834,15 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -6528,15 +6880,15 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -6574,15 +6926,15 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -6620,15 +6972,15 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -6666,15 +7018,15 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -6712,15 +7064,15 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -6747,7 +7099,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -6773,15 +7125,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6833,268 +7185,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7124,11 +7540,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedMulF64AVX512(p *Params[float64])
@@ -7240,10 +7656,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -7283,15 +7699,15 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -7331,15 +7747,15 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -7379,15 +7795,15 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -7427,15 +7843,15 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -7475,15 +7891,15 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -7523,15 +7939,15 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -7571,15 +7987,15 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -7606,7 +8022,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -7633,15 +8049,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7693,268 +8109,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -7985,11 +8465,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedDivF64AVX512(p *Params[float64])
@@ -8095,10 +8575,10 @@ stored2:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores4
+	JNZ        otherStores5
 	VMOVUPD    Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVUPD    128(SI)(AX*1), Z0
 	VSUBPD     128(DX)(AX*1), Z0, Z0
 	PREFETCHT0 128(R14)(AX*1)
@@ -8118,10 +8598,10 @@ stored5:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVUPD    192(SI)(AX*1), Z4
 	VSUBPD     192(DX)(AX*1), Z4, Z4
 	PREFETCHT0 192(R14)(AX*1)
@@ -8141,10 +8621,10 @@ stored8:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores10
+	JNZ        otherStores13
 	VMOVUPD    Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVUPD    256(SI)(AX*1), Z0
 	VSUBPD     256(DX)(AX*1), Z0, Z0
 	PREFETCHT0 256(R14)(AX*1)
@@ -8164,10 +8644,10 @@ stored11:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVUPD    320(SI)(AX*1), Z4
 	VSUBPD     320(DX)(AX*1), Z4, Z4
 	PREFETCHT0 320(R14)(AX*1)
@@ -8187,10 +8667,10 @@ stored14:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores16
+	JNZ        otherStores21
 	VMOVUPD    Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVUPD    384(SI)(AX*1), Z0
 	VSUBPD     384(DX)(AX*1), Z0, Z0
 	PREFETCHT0 384(R14)(AX*1)
@@ -8210,10 +8690,10 @@ stored17:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVUPD    448(SI)(AX*1), Z4
 	VSUBPD     448(DX)(AX*1), Z4, Z4
 	PREFETCHT0 448(R14)(AX*1)
@@ -8233,10 +8713,10 @@ stored20:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores22
+	JNZ        otherStores29
 	VMOVUPD    Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVUPD    512(SI)(AX*1), Z0
 	VSUBPD     512(DX)(AX*1), Z0, Z0
 	PREFETCHT0 512(R14)(AX*1)
@@ -8256,10 +8736,10 @@ stored23:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	VMOVUPD    576(SI)(AX*1), Z4
 	VSUBPD     576(DX)(AX*1), Z4, Z4
 	PREFETCHT0 576(R14)(AX*1)
@@ -8279,10 +8759,10 @@ stored26:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores28
+	JNZ        otherStores37
 	VMOVUPD    Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVUPD    640(SI)(AX*1), Z0
 	VSUBPD     640(DX)(AX*1), Z0, Z0
 	PREFETCHT0 640(R14)(AX*1)
@@ -8302,10 +8782,10 @@ stored29:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	VMOVUPD    704(SI)(AX*1), Z4
 	VSUBPD     704(DX)(AX*1), Z4, Z4
 	PREFETCHT0 704(R14)(AX*1)
@@ -8325,10 +8805,10 @@ stored32:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores34
+	JNZ        otherStores45
 	VMOVUPD    Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVUPD    768(SI)(AX*1), Z0
 	VSUBPD     768(DX)(AX*1), Z0, Z0
 	PREFETCHT0 768(R14)(AX*1)
@@ -8348,10 +8828,10 @@ stored35:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	VMOVUPD    832(SI)(AX*1), Z4
 	VSUBPD     832(DX)(AX*1), Z4, Z4
 	PREFETCHT0 832(R14)(AX*1)
@@ -8371,10 +8851,10 @@ stored38:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores40
+	JNZ        otherStores53
 	VMOVUPD    Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVUPD    896(SI)(AX*1), Z0
 	VSUBPD     896(DX)(AX*1), Z0, Z0
 	PREFETCHT0 896(R14)(AX*1)
@@ -8394,10 +8874,10 @@ stored41:
 	VPTERNLOGQ $0x6a, Z3, Z8, Z0
 	VMOVAPD    Z0, K2, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	VMOVUPD    960(SI)(AX*1), Z4
 	VSUBPD     960(DX)(AX*1), Z4, Z4
 	PREFETCHT0 960(R14)(AX*1)
@@ -8417,10 +8897,10 @@ stored44:
 	VPTERNLOGQ $0x6a, Z7, Z8, Z4
 	VMOVAPD    Z4, K4, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores46
+	JNZ        otherStores61
 	VMOVUPD    Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	DECQ CX
 	JNZ  row
@@ -8447,7 +8927,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -8473,15 +8953,15 @@ tail49:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8533,268 +9013,332 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming3
+	JNZ     streaming4
 	VMOVUPD Z2, (R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, (R9)(AX*1)
 	JMP     stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD Z2, (R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored2
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, (R9)(AX*1)
 	JMP      stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming6
+	JNZ     streaming8
 	VMOVUPD Z6, 64(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 64(R9)(AX*1)
-	JMP     stored5
+	JMP     stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD Z6, 64(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored5
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 64(R9)(AX*1)
-	JMP      stored5
+	JMP      stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming9
+	JNZ     streaming12
 	VMOVUPD Z2, 128(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 128(R9)(AX*1)
-	JMP     stored8
+	JMP     stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD Z2, 128(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored8
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 128(R9)(AX*1)
-	JMP      stored8
+	JMP      stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming12
+	JNZ     streaming16
 	VMOVUPD Z6, 192(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 192(R9)(AX*1)
-	JMP     stored11
+	JMP     stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD Z6, 192(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored11
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 192(R9)(AX*1)
-	JMP      stored11
+	JMP      stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming15
+	JNZ     streaming20
 	VMOVUPD Z2, 256(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 256(R9)(AX*1)
-	JMP     stored14
+	JMP     stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD Z2, 256(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored14
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 256(R9)(AX*1)
-	JMP      stored14
+	JMP      stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming18
+	JNZ     streaming24
 	VMOVUPD Z6, 320(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 320(R9)(AX*1)
-	JMP     stored17
+	JMP     stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD Z6, 320(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored17
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 320(R9)(AX*1)
-	JMP      stored17
+	JMP      stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming21
+	JNZ     streaming28
 	VMOVUPD Z2, 384(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 384(R9)(AX*1)
-	JMP     stored20
+	JMP     stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD Z2, 384(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored20
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 384(R9)(AX*1)
-	JMP      stored20
+	JMP      stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming24
+	JNZ     streaming32
 	VMOVUPD Z6, 448(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 448(R9)(AX*1)
-	JMP     stored23
+	JMP     stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD Z6, 448(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored23
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 448(R9)(AX*1)
-	JMP      stored23
+	JMP      stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming27
+	JNZ     streaming36
 	VMOVUPD Z2, 512(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 512(R9)(AX*1)
-	JMP     stored26
+	JMP     stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD Z2, 512(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored26
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 512(R9)(AX*1)
-	JMP      stored26
+	JMP      stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming30
+	JNZ     streaming40
 	VMOVUPD Z6, 576(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 576(R9)(AX*1)
-	JMP     stored29
+	JMP     stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD Z6, 576(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored29
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 576(R9)(AX*1)
-	JMP      stored29
+	JMP      stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming33
+	JNZ     streaming44
 	VMOVUPD Z2, 640(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 640(R9)(AX*1)
-	JMP     stored32
+	JMP     stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD Z2, 640(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored32
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 640(R9)(AX*1)
-	JMP      stored32
+	JMP      stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming36
+	JNZ     streaming48
 	VMOVUPD Z6, 704(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 704(R9)(AX*1)
-	JMP     stored35
+	JMP     stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD Z6, 704(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored35
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 704(R9)(AX*1)
-	JMP      stored35
+	JMP      stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming39
+	JNZ     streaming52
 	VMOVUPD Z2, 768(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 768(R9)(AX*1)
-	JMP     stored38
+	JMP     stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD Z2, 768(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored38
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 768(R9)(AX*1)
-	JMP      stored38
+	JMP      stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming42
+	JNZ     streaming56
 	VMOVUPD Z6, 832(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 832(R9)(AX*1)
-	JMP     stored41
+	JMP     stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD Z6, 832(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored41
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 832(R9)(AX*1)
-	JMP      stored41
+	JMP      stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming45
+	JNZ     streaming60
 	VMOVUPD Z2, 896(R8)(AX*1)
 	VPXORQ  Z8, Z2, Z2
 	VMOVUPD Z2, 896(R9)(AX*1)
-	JMP     stored44
+	JMP     stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD Z2, 896(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored44
 	VPXORQ   Z8, Z2, Z2
 	VMOVNTPD Z2, 896(R9)(AX*1)
-	JMP      stored44
+	JMP      stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ   $0x00000002, R12
-	JNZ     streaming48
+	JNZ     streaming64
 	VMOVUPD Z6, 960(R8)(AX*1)
 	VPXORQ  Z8, Z6, Z6
 	VMOVUPD Z6, 960(R9)(AX*1)
-	JMP     stored47
+	JMP     stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD Z6, 960(R8)(AX*1)
-	TESTQ    $0x00000001, R12
-	JZ       stored47
 	VPXORQ   Z8, Z6, Z6
 	VMOVNTPD Z6, 960(R9)(AX*1)
-	JMP      stored47
+	JMP      stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -8824,11 +9368,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func maskedOneF64AVX512(p *Params[float64])
@@ -8933,10 +9477,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      24(R14), X6
@@ -8974,15 +9518,15 @@ stored5:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      40(R14), X6
@@ -9020,15 +9564,15 @@ stored11:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      56(R14), X6
@@ -9066,15 +9610,15 @@ stored17:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      72(R14), X6
@@ -9112,15 +9656,15 @@ stored23:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      88(R14), X6
@@ -9158,15 +9702,15 @@ stored29:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      104(R14), X6
@@ -9204,15 +9748,15 @@ stored35:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      120(R14), X6
@@ -9250,15 +9794,15 @@ stored41:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -9286,7 +9830,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -9313,17 +9857,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9375,300 +9919,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -9699,12 +10307,12 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func maskedMulF64AVX512(p *Params[float64])
@@ -9817,10 +10425,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      24(R14), X6
@@ -9862,15 +10470,15 @@ stored5:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      40(R14), X6
@@ -9912,15 +10520,15 @@ stored11:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      56(R14), X6
@@ -9962,15 +10570,15 @@ stored17:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      72(R14), X6
@@ -10012,15 +10620,15 @@ stored23:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      88(R14), X6
@@ -10062,15 +10670,15 @@ stored29:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      104(R14), X6
@@ -10112,15 +10720,15 @@ stored35:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      120(R14), X6
@@ -10162,15 +10770,15 @@ stored41:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -10198,7 +10806,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -10227,17 +10835,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -10289,300 +10897,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -10615,12 +11287,12 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func maskedDivF64AVX512(p *Params[float64])
@@ -10727,10 +11399,10 @@ stored2:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores4
+	JNZ        otherStores5
 	VMOVUPD    Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    128(SI)(AX*1), Z0
@@ -10751,10 +11423,10 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVQ      24(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    192(SI)(AX*1), Z4
@@ -10775,10 +11447,10 @@ stored8:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores10
+	JNZ        otherStores13
 	VMOVUPD    Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    256(SI)(AX*1), Z0
@@ -10799,10 +11471,10 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVQ      40(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    320(SI)(AX*1), Z4
@@ -10823,10 +11495,10 @@ stored14:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores16
+	JNZ        otherStores21
 	VMOVUPD    Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    384(SI)(AX*1), Z0
@@ -10847,10 +11519,10 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVQ      56(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    448(SI)(AX*1), Z4
@@ -10871,10 +11543,10 @@ stored20:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores22
+	JNZ        otherStores29
 	VMOVUPD    Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    512(SI)(AX*1), Z0
@@ -10895,10 +11567,10 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	VMOVQ      72(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    576(SI)(AX*1), Z4
@@ -10919,10 +11591,10 @@ stored26:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores28
+	JNZ        otherStores37
 	VMOVUPD    Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    640(SI)(AX*1), Z0
@@ -10943,10 +11615,10 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	VMOVQ      88(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    704(SI)(AX*1), Z4
@@ -10967,10 +11639,10 @@ stored32:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores34
+	JNZ        otherStores45
 	VMOVUPD    Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    768(SI)(AX*1), Z0
@@ -10991,10 +11663,10 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	VMOVQ      104(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    832(SI)(AX*1), Z4
@@ -11015,10 +11687,10 @@ stored38:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores40
+	JNZ        otherStores53
 	VMOVUPD    Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    896(SI)(AX*1), Z0
@@ -11039,10 +11711,10 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	VMOVQ      120(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    960(SI)(AX*1), Z4
@@ -11063,10 +11735,10 @@ stored44:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores46
+	JNZ        otherStores61
 	VMOVUPD    Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -11094,7 +11766,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -11122,17 +11794,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -11184,300 +11856,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -11509,12 +12245,12 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedMaskedOneF64AVX512(p *Params[float64])
@@ -11622,10 +12358,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      24(R14), X6
@@ -11667,15 +12403,15 @@ stored5:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      40(R14), X6
@@ -11717,15 +12453,15 @@ stored11:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      56(R14), X6
@@ -11767,15 +12503,15 @@ stored17:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      72(R14), X6
@@ -11817,15 +12553,15 @@ stored23:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      88(R14), X6
@@ -11867,15 +12603,15 @@ stored29:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      104(R14), X6
@@ -11917,15 +12653,15 @@ stored35:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      120(R14), X6
@@ -11967,15 +12703,15 @@ stored41:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -12003,7 +12739,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -12033,17 +12769,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -12095,300 +12831,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -12422,12 +13222,12 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedMaskedMulF64AVX512(p *Params[float64])
@@ -12541,10 +13341,10 @@ row:
 
 stored2:
 	TESTQ   R12, R12
-	JNZ     otherStores4
+	JNZ     otherStores5
 	VMOVUPD Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      24(R14), X6
@@ -12588,15 +13388,15 @@ stored5:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	TESTQ   R12, R12
-	JNZ     otherStores10
+	JNZ     otherStores13
 	VMOVUPD Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      40(R14), X6
@@ -12640,15 +13440,15 @@ stored11:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	TESTQ   R12, R12
-	JNZ     otherStores16
+	JNZ     otherStores21
 	VMOVUPD Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      56(R14), X6
@@ -12692,15 +13492,15 @@ stored17:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	TESTQ   R12, R12
-	JNZ     otherStores22
+	JNZ     otherStores29
 	VMOVUPD Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      72(R14), X6
@@ -12744,15 +13544,15 @@ stored23:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	TESTQ   R12, R12
-	JNZ     otherStores28
+	JNZ     otherStores37
 	VMOVUPD Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      88(R14), X6
@@ -12796,15 +13596,15 @@ stored29:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	TESTQ   R12, R12
-	JNZ     otherStores34
+	JNZ     otherStores45
 	VMOVUPD Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      104(R14), X6
@@ -12848,15 +13648,15 @@ stored35:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	TESTQ   R12, R12
-	JNZ     otherStores40
+	JNZ     otherStores53
 	VMOVUPD Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVQ      120(R14), X6
@@ -12900,15 +13700,15 @@ stored41:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	TESTQ   R12, R12
-	JNZ     otherStores46
+	JNZ     otherStores61
 	VMOVUPD Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -12936,7 +13736,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -12967,17 +13767,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -13029,300 +13829,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -13357,12 +14221,12 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
 
 // func weighedMaskedDivF64AVX512(p *Params[float64])
@@ -13470,10 +14334,10 @@ stored2:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores4
+	JNZ        otherStores5
 	VMOVUPD    Z6, 64(R8)(AX*1)
 
-stored5:
+stored6:
 	VMOVQ      16(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    128(SI)(AX*1), Z0
@@ -13495,10 +14359,10 @@ stored5:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores7
+	JNZ        otherStores9
 	VMOVUPD    Z2, 128(R8)(AX*1)
 
-stored8:
+stored10:
 	VMOVQ      24(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    192(SI)(AX*1), Z4
@@ -13520,10 +14384,10 @@ stored8:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores10
+	JNZ        otherStores13
 	VMOVUPD    Z6, 192(R8)(AX*1)
 
-stored11:
+stored14:
 	VMOVQ      32(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    256(SI)(AX*1), Z0
@@ -13545,10 +14409,10 @@ stored11:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores13
+	JNZ        otherStores17
 	VMOVUPD    Z2, 256(R8)(AX*1)
 
-stored14:
+stored18:
 	VMOVQ      40(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    320(SI)(AX*1), Z4
@@ -13570,10 +14434,10 @@ stored14:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores16
+	JNZ        otherStores21
 	VMOVUPD    Z6, 320(R8)(AX*1)
 
-stored17:
+stored22:
 	VMOVQ      48(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    384(SI)(AX*1), Z0
@@ -13595,10 +14459,10 @@ stored17:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores19
+	JNZ        otherStores25
 	VMOVUPD    Z2, 384(R8)(AX*1)
 
-stored20:
+stored26:
 	VMOVQ      56(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    448(SI)(AX*1), Z4
@@ -13620,10 +14484,10 @@ stored20:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores22
+	JNZ        otherStores29
 	VMOVUPD    Z6, 448(R8)(AX*1)
 
-stored23:
+stored30:
 	VMOVQ      64(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    512(SI)(AX*1), Z0
@@ -13645,10 +14509,10 @@ stored23:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores25
+	JNZ        otherStores33
 	VMOVUPD    Z2, 512(R8)(AX*1)
 
-stored26:
+stored34:
 	VMOVQ      72(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    576(SI)(AX*1), Z4
@@ -13670,10 +14534,10 @@ stored26:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores28
+	JNZ        otherStores37
 	VMOVUPD    Z6, 576(R8)(AX*1)
 
-stored29:
+stored38:
 	VMOVQ      80(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    640(SI)(AX*1), Z0
@@ -13695,10 +14559,10 @@ stored29:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores31
+	JNZ        otherStores41
 	VMOVUPD    Z2, 640(R8)(AX*1)
 
-stored32:
+stored42:
 	VMOVQ      88(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    704(SI)(AX*1), Z4
@@ -13720,10 +14584,10 @@ stored32:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores34
+	JNZ        otherStores45
 	VMOVUPD    Z6, 704(R8)(AX*1)
 
-stored35:
+stored46:
 	VMOVQ      96(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    768(SI)(AX*1), Z0
@@ -13745,10 +14609,10 @@ stored35:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores37
+	JNZ        otherStores49
 	VMOVUPD    Z2, 768(R8)(AX*1)
 
-stored38:
+stored50:
 	VMOVQ      104(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    832(SI)(AX*1), Z4
@@ -13770,10 +14634,10 @@ stored38:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores40
+	JNZ        otherStores53
 	VMOVUPD    Z6, 832(R8)(AX*1)
 
-stored41:
+stored54:
 	VMOVQ      112(R14), X2
 	VPTESTMB   X2, X2, K6
 	VMOVUPD    896(SI)(AX*1), Z0
@@ -13795,10 +14659,10 @@ stored41:
 	VMOVAPD    Z0, K2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	TESTQ      R12, R12
-	JNZ        otherStores43
+	JNZ        otherStores57
 	VMOVUPD    Z2, 896(R8)(AX*1)
 
-stored44:
+stored58:
 	VMOVQ      120(R14), X6
 	VPTESTMB   X6, X6, K5
 	VMOVUPD    960(SI)(AX*1), Z4
@@ -13820,10 +14684,10 @@ stored44:
 	VMOVAPD    Z4, K4, Z6
 	VMOVAPD.Z  Z6, K5, Z6
 	TESTQ      R12, R12
-	JNZ        otherStores46
+	JNZ        otherStores61
 	VMOVUPD    Z6, 960(R8)(AX*1)
 
-stored47:
+stored62:
 	ADDQ $0x00000400, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -13851,7 +14715,7 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail49:
+tail65:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
 	BZHIQ      DI, CX, CX
@@ -13881,17 +14745,17 @@ tail49:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient50
+	JZ         oneGradient66
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient50:
+oneGradient66:
 	ADDQ    $0x00000040, R13
 	ADDQ    $0x40, AX
 	ADDQ    $0x08, R14
 	SUBQ    $0x08, DI
-	JG      tail49
+	JG      tail65
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -13943,300 +14807,364 @@ foldShort:
 
 done:
 	TESTQ $0x00000002, R12
-	JZ    return51
+	JZ    return67
 	SFENCE
 
-return51:
+return67:
 	VZEROUPPER
 	RET
 
 otherStores1:
+	TESTQ    $0x00000001, R12
+	JNZ      both3
+	VMOVNTPD Z2, (R8)(AX*1)
+	JMP      stored2
+
+both3:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming3
+	JNZ       streaming4
 	VMOVUPD   Z2, (R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, (R9)(AX*1)
 	JMP       stored2
 
-streaming3:
+streaming4:
 	VMOVNTPD  Z2, (R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored2
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, (R9)(AX*1)
 	JMP       stored2
 
-otherStores4:
+otherStores5:
+	TESTQ    $0x00000001, R12
+	JNZ      both7
+	VMOVNTPD Z6, 64(R8)(AX*1)
+	JMP      stored6
+
+both7:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming6
+	JNZ       streaming8
 	VMOVUPD   Z6, 64(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-streaming6:
+streaming8:
 	VMOVNTPD  Z6, 64(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored5
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 64(R9)(AX*1)
-	JMP       stored5
+	JMP       stored6
 
-otherStores7:
+otherStores9:
+	TESTQ    $0x00000001, R12
+	JNZ      both11
+	VMOVNTPD Z2, 128(R8)(AX*1)
+	JMP      stored10
+
+both11:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming9
+	JNZ       streaming12
 	VMOVUPD   Z2, 128(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-streaming9:
+streaming12:
 	VMOVNTPD  Z2, 128(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored8
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 128(R9)(AX*1)
-	JMP       stored8
+	JMP       stored10
 
-otherStores10:
+otherStores13:
+	TESTQ    $0x00000001, R12
+	JNZ      both15
+	VMOVNTPD Z6, 192(R8)(AX*1)
+	JMP      stored14
+
+both15:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming12
+	JNZ       streaming16
 	VMOVUPD   Z6, 192(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-streaming12:
+streaming16:
 	VMOVNTPD  Z6, 192(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored11
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 192(R9)(AX*1)
-	JMP       stored11
+	JMP       stored14
 
-otherStores13:
+otherStores17:
+	TESTQ    $0x00000001, R12
+	JNZ      both19
+	VMOVNTPD Z2, 256(R8)(AX*1)
+	JMP      stored18
+
+both19:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming15
+	JNZ       streaming20
 	VMOVUPD   Z2, 256(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-streaming15:
+streaming20:
 	VMOVNTPD  Z2, 256(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored14
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 256(R9)(AX*1)
-	JMP       stored14
+	JMP       stored18
 
-otherStores16:
+otherStores21:
+	TESTQ    $0x00000001, R12
+	JNZ      both23
+	VMOVNTPD Z6, 320(R8)(AX*1)
+	JMP      stored22
+
+both23:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming18
+	JNZ       streaming24
 	VMOVUPD   Z6, 320(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-streaming18:
+streaming24:
 	VMOVNTPD  Z6, 320(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored17
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 320(R9)(AX*1)
-	JMP       stored17
+	JMP       stored22
 
-otherStores19:
+otherStores25:
+	TESTQ    $0x00000001, R12
+	JNZ      both27
+	VMOVNTPD Z2, 384(R8)(AX*1)
+	JMP      stored26
+
+both27:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming21
+	JNZ       streaming28
 	VMOVUPD   Z2, 384(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-streaming21:
+streaming28:
 	VMOVNTPD  Z2, 384(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored20
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 384(R9)(AX*1)
-	JMP       stored20
+	JMP       stored26
 
-otherStores22:
+otherStores29:
+	TESTQ    $0x00000001, R12
+	JNZ      both31
+	VMOVNTPD Z6, 448(R8)(AX*1)
+	JMP      stored30
+
+both31:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming24
+	JNZ       streaming32
 	VMOVUPD   Z6, 448(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-streaming24:
+streaming32:
 	VMOVNTPD  Z6, 448(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored23
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 448(R9)(AX*1)
-	JMP       stored23
+	JMP       stored30
 
-otherStores25:
+otherStores33:
+	TESTQ    $0x00000001, R12
+	JNZ      both35
+	VMOVNTPD Z2, 512(R8)(AX*1)
+	JMP      stored34
+
+both35:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming27
+	JNZ       streaming36
 	VMOVUPD   Z2, 512(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-streaming27:
+streaming36:
 	VMOVNTPD  Z2, 512(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored26
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 512(R9)(AX*1)
-	JMP       stored26
+	JMP       stored34
 
-otherStores28:
+otherStores37:
+	TESTQ    $0x00000001, R12
+	JNZ      both39
+	VMOVNTPD Z6, 576(R8)(AX*1)
+	JMP      stored38
+
+both39:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming30
+	JNZ       streaming40
 	VMOVUPD   Z6, 576(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-streaming30:
+streaming40:
 	VMOVNTPD  Z6, 576(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored29
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 576(R9)(AX*1)
-	JMP       stored29
+	JMP       stored38
 
-otherStores31:
+otherStores41:
+	TESTQ    $0x00000001, R12
+	JNZ      both43
+	VMOVNTPD Z2, 640(R8)(AX*1)
+	JMP      stored42
+
+both43:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming33
+	JNZ       streaming44
 	VMOVUPD   Z2, 640(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-streaming33:
+streaming44:
 	VMOVNTPD  Z2, 640(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored32
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 640(R9)(AX*1)
-	JMP       stored32
+	JMP       stored42
 
-otherStores34:
+otherStores45:
+	TESTQ    $0x00000001, R12
+	JNZ      both47
+	VMOVNTPD Z6, 704(R8)(AX*1)
+	JMP      stored46
+
+both47:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming36
+	JNZ       streaming48
 	VMOVUPD   Z6, 704(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-streaming36:
+streaming48:
 	VMOVNTPD  Z6, 704(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored35
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 704(R9)(AX*1)
-	JMP       stored35
+	JMP       stored46
 
-otherStores37:
+otherStores49:
+	TESTQ    $0x00000001, R12
+	JNZ      both51
+	VMOVNTPD Z2, 768(R8)(AX*1)
+	JMP      stored50
+
+both51:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming39
+	JNZ       streaming52
 	VMOVUPD   Z2, 768(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-streaming39:
+streaming52:
 	VMOVNTPD  Z2, 768(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored38
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 768(R9)(AX*1)
-	JMP       stored38
+	JMP       stored50
 
-otherStores40:
+otherStores53:
+	TESTQ    $0x00000001, R12
+	JNZ      both55
+	VMOVNTPD Z6, 832(R8)(AX*1)
+	JMP      stored54
+
+both55:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming42
+	JNZ       streaming56
 	VMOVUPD   Z6, 832(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-streaming42:
+streaming56:
 	VMOVNTPD  Z6, 832(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored41
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 832(R9)(AX*1)
-	JMP       stored41
+	JMP       stored54
 
-otherStores43:
+otherStores57:
+	TESTQ    $0x00000001, R12
+	JNZ      both59
+	VMOVNTPD Z2, 896(R8)(AX*1)
+	JMP      stored58
+
+both59:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming45
+	JNZ       streaming60
 	VMOVUPD   Z2, 896(R8)(AX*1)
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVUPD   Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-streaming45:
+streaming60:
 	VMOVNTPD  Z2, 896(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored44
 	VPXORQ    Z8, Z2, Z2
 	VMOVAPD.Z Z2, K6, Z2
 	VMOVNTPD  Z2, 896(R9)(AX*1)
-	JMP       stored44
+	JMP       stored58
 
-otherStores46:
+otherStores61:
+	TESTQ    $0x00000001, R12
+	JNZ      both63
+	VMOVNTPD Z6, 960(R8)(AX*1)
+	JMP      stored62
+
+both63:
 	TESTQ     $0x00000002, R12
-	JNZ       streaming48
+	JNZ       streaming64
 	VMOVUPD   Z6, 960(R8)(AX*1)
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVUPD   Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
-streaming48:
+streaming64:
 	VMOVNTPD  Z6, 960(R8)(AX*1)
-	TESTQ     $0x00000001, R12
-	JZ        stored47
 	VPXORQ    Z8, Z6, Z6
 	VMOVAPD.Z Z6, K5, Z6
 	VMOVNTPD  Z6, 960(R9)(AX*1)
-	JMP       stored47
+	JMP       stored62
 
 	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
 short:
@@ -14270,10 +15198,10 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient52
+	JZ         oneGradient68
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient52:
+oneGradient68:
 	JMP foldShort
