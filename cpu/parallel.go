@@ -98,6 +98,9 @@ func newJob[T core.Float]() *job[T] {
 		start := first * Chunk
 		p := j.pass.part(start, min(chunks*Chunk, j.pass.N-start))
 		p.compute()
+		if p.Stores&core.StoreStreaming != 0 {
+			core.Fence()
+		}
 	})
 	return j
 }

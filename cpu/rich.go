@@ -264,6 +264,9 @@ func (x *rich[C]) pieces(first, count int) {
 			x.stages(&q, b)
 		}
 	}
+	if x.streaming {
+		core.Fence()
+	}
 	b.fused = stage.Fused[C]{}
 	b.params = core.Params[C]{}
 	free.put(b)

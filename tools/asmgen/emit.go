@@ -163,13 +163,6 @@ func (e *emitter) alignedFrame(bytes int) (load func()) {
 
 // end appends the return, and then the code in later.
 func (e *emitter) end() {
-	if e.terms || e.gradient {
-		done := e.label("return")
-		e.TESTQ(operand.U32(storeStreaming), stores)
-		e.JZ(ref(done))
-		e.SFENCE()
-		e.Label(done)
-	}
 	e.VZEROUPPER()
 	e.RET()
 	for _, f := range e.later {

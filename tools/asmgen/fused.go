@@ -61,11 +61,6 @@ func (f fused) emit(c *build.Context) {
 	c.ADDQ(operand.U32(unrolled*g.width()), g.index)
 	c.DECQ(rows)
 	c.JNZ(ref("row"))
-	done := "done"
-	c.TESTQ(operand.U32(storeStreaming), g.flags)
-	c.JZ(ref(done))
-	c.SFENCE()
-	c.Label(done)
 	c.VZEROUPPER()
 	c.RET()
 	for _, f := range g.later {

@@ -80,7 +80,6 @@ func (s stage) emit(c *build.Context, double bool, set string) {
 		g.bypass = true
 		g.prepare()
 		g.vectors(n, "Streaming")
-		c.SFENCE()
 		c.VZEROUPPER()
 		c.RET()
 	}

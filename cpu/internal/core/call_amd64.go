@@ -7,6 +7,12 @@ import "github.com/smoothl1/smoothl1/internal/isa"
 // HasKernels reports whether the instruction set in use has kernels for 16-bit storage, and with weights and a mask.
 func HasKernels() bool { return isa.Current() == isa.AVX512 }
 
+// Fence makes what streaming stores have written visible to those that the calling goroutine hands the arrays to. It takes the time to write
+// out what is still in the processor's buffers, so that kernels leave it to the caller, who may have several pieces to make.
+func Fence() { fence() }
+
+func fence()
+
 // Call runs the kernel with the instruction set in use.
 func Call[T Float](p *Params[T]) {
 	set := isa.Current()

@@ -157,11 +157,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -328,11 +323,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -499,11 +489,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -1763,11 +1748,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2047,11 +2027,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2309,11 +2284,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2576,11 +2546,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2865,11 +2830,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -3132,11 +3092,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -3585,11 +3540,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -4066,11 +4016,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -4525,11 +4470,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -4964,11 +4904,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 

@@ -157,11 +157,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -328,11 +323,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -499,11 +489,6 @@ partial:
 
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return21
-	SFENCE
-
-return21:
 	VZEROUPPER
 	RET
 
@@ -1643,11 +1628,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -1927,11 +1907,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2189,11 +2164,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2456,11 +2426,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -2745,11 +2710,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -3012,11 +2972,6 @@ partial:
 oneGradient21:
 whole:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -3435,11 +3390,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -3886,11 +3836,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -4315,11 +4260,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 
@@ -4724,11 +4664,6 @@ whole:
 	JNZ          chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return22
-	SFENCE
-
-return22:
 	VZEROUPPER
 	RET
 

@@ -197,11 +197,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -376,11 +371,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -555,11 +545,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -2033,11 +2018,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2341,11 +2321,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2640,11 +2615,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -3211,11 +3181,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -3496,7 +3461,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -3505,7 +3470,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardMulBF16AVX512(p *Params[float32])
@@ -3973,11 +3938,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -4260,7 +4220,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -4269,7 +4229,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardDivBF16AVX512(p *Params[float32])
@@ -4724,11 +4684,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -5010,7 +4965,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5019,7 +4974,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardUnitBF16AVX512(p *Params[float32])
@@ -5445,11 +5400,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -5728,7 +5678,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -5737,7 +5687,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedOneBF16AVX512(p *Params[float32])
@@ -6218,11 +6168,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -6507,7 +6452,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -6516,7 +6461,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMulBF16AVX512(p *Params[float32])
@@ -7010,11 +6955,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -7300,7 +7240,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -7309,7 +7249,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedDivBF16AVX512(p *Params[float32])
@@ -7790,11 +7730,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -8079,7 +8014,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
@@ -8088,11 +8023,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedOneBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -8563,11 +8498,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -8868,7 +8798,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -8878,11 +8808,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedMulBF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -9375,11 +9305,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -9682,7 +9607,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -9692,11 +9617,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedDivBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -10176,11 +10101,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -10482,7 +10402,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -10492,11 +10412,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedOneBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -11002,11 +10922,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -11311,7 +11226,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -11321,11 +11236,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedMulBF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -11844,11 +11759,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -12154,7 +12064,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12164,11 +12074,11 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedDivBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -12674,11 +12584,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -12983,7 +12888,7 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
@@ -12993,5 +12898,5 @@ short:
 	VPMOVDW       Z3, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort

@@ -127,11 +127,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -276,11 +271,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -425,11 +415,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -1789,11 +1774,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2031,11 +2011,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2264,11 +2239,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2745,11 +2715,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -2960,12 +2925,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardMulF16AVX512(p *Params[float32])
@@ -3375,11 +3340,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -3592,12 +3552,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardDivF16AVX512(p *Params[float32])
@@ -3994,11 +3954,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -4210,12 +4165,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardUnitF16AVX512(p *Params[float32])
@@ -4583,11 +4538,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -4796,12 +4746,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedOneF16AVX512(p *Params[float32])
@@ -5215,11 +5165,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -5433,12 +5378,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMulF16AVX512(p *Params[float32])
@@ -5865,11 +5810,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -6084,12 +6024,12 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedDivF16AVX512(p *Params[float32])
@@ -6503,11 +6443,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -6721,16 +6656,16 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedOneF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedOneF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -7143,11 +7078,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -7378,17 +7308,17 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedMulF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedMulF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -7823,11 +7753,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -8060,17 +7985,17 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedDivF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedDivF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -8492,11 +8417,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -8728,17 +8648,17 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedOneF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedOneF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -9177,11 +9097,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -9415,17 +9330,17 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedMulF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedMulF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -9877,11 +9792,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -10116,17 +10026,17 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedDivF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedDivF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -10565,11 +10475,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -10803,11 +10708,11 @@ short:
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VCVTPS2PH     $0x00, Z2, Y3
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort

@@ -122,11 +122,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -266,11 +261,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -410,11 +400,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -1768,11 +1753,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -1996,11 +1976,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2215,11 +2190,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2439,11 +2409,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2672,11 +2637,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2896,11 +2856,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -3359,11 +3314,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -3557,11 +3507,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardMulF32AVX512(p *Params[float32])
@@ -3961,11 +3911,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -4161,11 +4106,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardDivF32AVX512(p *Params[float32])
@@ -4552,11 +4497,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -4751,11 +4691,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func forwardBackwardUnitF32AVX512(p *Params[float32])
@@ -5113,11 +5053,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -5309,11 +5244,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedOneF32AVX512(p *Params[float32])
@@ -5709,11 +5644,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -5910,11 +5840,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMulF32AVX512(p *Params[float32])
@@ -6323,11 +6253,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -6525,11 +6450,11 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedDivF32AVX512(p *Params[float32])
@@ -6925,11 +6850,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -7126,15 +7046,15 @@ short:
 	VMOVAPS       Z0, K2, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedOneF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -7529,11 +7449,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -7747,16 +7662,16 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedMulF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedMulF32AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -8173,11 +8088,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -8393,16 +8303,16 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func maskedDivF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -8806,11 +8716,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -9025,16 +8930,16 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedOneF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedOneF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -9447,11 +9352,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -9668,16 +9568,16 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedMulF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedMulF32AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -10103,11 +10003,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -10325,16 +10220,16 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort
 
 // func weighedMaskedDivF32AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedDivF32AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -10747,11 +10642,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return35
-	SFENCE
-
-return35:
 	VZEROUPPER
 	RET
 
@@ -10968,10 +10858,10 @@ short:
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
+	JZ            oneGradient35
 	VPXORD        Z8, Z2, Z2
 	VMOVAPS.Z     Z2, K6, Z2
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
-oneGradient36:
+oneGradient35:
 	JMP foldShort

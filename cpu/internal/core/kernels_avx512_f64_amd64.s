@@ -122,11 +122,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -266,11 +261,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -410,11 +400,6 @@ tail17:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return18
-	SFENCE
-
-return18:
 	VZEROUPPER
 	RET
 
@@ -1944,11 +1929,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2172,11 +2152,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2391,11 +2366,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2615,11 +2585,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -2848,11 +2813,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -3072,11 +3032,6 @@ oneGradient18:
 
 fold:
 done:
-	TESTQ $0x00000002, R12
-	JZ    return19
-	SFENCE
-
-return19:
 	VZEROUPPER
 	RET
 
@@ -3666,11 +3621,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -4019,11 +3969,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func forwardBackwardMulF64AVX512(p *Params[float64])
@@ -4570,11 +4520,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -4925,11 +4870,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func forwardBackwardDivF64AVX512(p *Params[float64])
@@ -5455,11 +5400,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -5809,11 +5749,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func forwardBackwardUnitF64AVX512(p *Params[float64])
@@ -6286,11 +6226,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -6637,11 +6572,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedOneF64AVX512(p *Params[float64])
@@ -7184,11 +7119,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -7540,11 +7470,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedMulF64AVX512(p *Params[float64])
@@ -8108,11 +8038,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -8465,11 +8390,11 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedDivF64AVX512(p *Params[float64])
@@ -9012,11 +8937,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -9368,15 +9288,15 @@ short:
 	VMOVAPD    Z0, K2, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func maskedOneF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -9918,11 +9838,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -10307,16 +10222,16 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func maskedMulF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedMulF64AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -10896,11 +10811,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -11287,16 +11197,16 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func maskedDivF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·maskedDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -11855,11 +11765,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -12245,16 +12150,16 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedMaskedOneF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedOneF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -12830,11 +12735,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -13222,16 +13122,16 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedMaskedMulF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedMulF64AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -13828,11 +13728,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -14221,16 +14116,16 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort
 
 // func weighedMaskedDivF64AVX512(p *Params[float64])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
 TEXT ·weighedMaskedDivF64AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -14806,11 +14701,6 @@ foldShort:
 	JNZ           chunk
 
 done:
-	TESTQ $0x00000002, R12
-	JZ    return67
-	SFENCE
-
-return67:
 	VZEROUPPER
 	RET
 
@@ -15198,10 +15088,10 @@ short:
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R8)(AX*1)
 	TESTQ      $0x00000001, R12
-	JZ         oneGradient68
+	JZ         oneGradient67
 	VPXORQ     Z8, Z2, Z2
 	VMOVAPD.Z  Z2, K6, Z2
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
-oneGradient68:
+oneGradient67:
 	JMP foldShort

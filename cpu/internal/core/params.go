@@ -94,7 +94,7 @@ type Params[T Float] struct {
 // Flags of Params.Stores.
 const (
 	StoreNegated   = 1 << iota // also store to Negated
-	StoreStreaming             // bypass the caches; requires Out and Negated at multiples of Line bytes
+	StoreStreaming             // bypass the caches; requires Out and Negated at multiples of Line bytes, and Fence when all is written
 )
 
 // Line is the size in bytes of a cache line, and of the longest vector.

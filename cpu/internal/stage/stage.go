@@ -3,7 +3,8 @@
 // and assembly for whole vectors where that is worth it. Both produce the same bits.
 //
 // The destinations are at least as long as the first source, and may be one of the sources. The other arrays have the length of the destination.
-// A stage with a flag streaming can bypass the caches; the destination must then begin at a multiple of core.Line bytes.
+// A stage with a flag streaming can bypass the caches; the destination must then begin at a multiple of core.Line bytes, and the caller call
+// core.Fence when all is written.
 package stage
 
 import (

@@ -3,7 +3,7 @@
 //go:build !purego
 
 // func copyF32AVX2(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, MMX+
+// Requires: AVX
 TEXT ·copyF32AVX2(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -72,12 +72,11 @@ oneStreaming:
 	JNZ      oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func copyF64AVX2(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, MMX+
+// Requires: AVX
 TEXT ·copyF64AVX2(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -146,7 +145,6 @@ oneStreaming:
 	JNZ      oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
@@ -613,7 +611,7 @@ done:
 	RET
 
 // func chooseF32AVX2(dst *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·chooseF32AVX2(SB), $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -715,12 +713,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseF64AVX2(dst *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·chooseF64AVX2(SB), $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -822,12 +819,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseBothF32AVX2(dst *byte, neg *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·chooseBothF32AVX2(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         neg+8(FP), CX
@@ -966,12 +962,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseBothF64AVX2(dst *byte, neg *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·chooseBothF64AVX2(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         neg+8(FP), CX
@@ -1110,7 +1105,6 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
@@ -1396,7 +1390,7 @@ done:
 	RET
 
 // func narrowF16F32AVX2(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, F16C, MMX+
+// Requires: AVX, F16C
 TEXT ·narrowF16F32AVX2(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -1475,12 +1469,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func narrowBF16F32AVX2(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·narrowBF16F32AVX2(SB), $0-25
 	MOVQ         dst+0(FP), AX
 	MOVQ         x+8(FP), CX
@@ -1657,7 +1650,6 @@ oneStreaming:
 	JNZ          oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
@@ -3971,7 +3963,7 @@ loop:
 	RET
 
 // func fusedOneF32AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedOneF32AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -4182,14 +4174,9 @@ stored8:
 	VMOVUPS      Y7, 96(DI)(AX*4)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -4266,7 +4253,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedMulF32AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedMulF32AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -4488,14 +4475,9 @@ stored8:
 	VMOVUPS      Y8, 96(DI)(AX*4)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -4572,7 +4554,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedDivF32AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedDivF32AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -4783,14 +4765,9 @@ stored8:
 	VMOVUPS      Y7, 96(DI)(AX*4)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -4867,7 +4844,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedOneF64AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedOneF64AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -5058,14 +5035,9 @@ stored8:
 	VMOVUPD   Y7, 96(DI)(AX*8)
 
 stored11:
-	ADDQ  $0x00000010, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000010, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -5142,7 +5114,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedMulF64AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedMulF64AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -5344,14 +5316,9 @@ stored8:
 	VMOVUPD   Y8, 96(DI)(AX*8)
 
 stored11:
-	ADDQ  $0x00000010, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000010, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -5428,7 +5395,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedDivF64AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedDivF64AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -5619,14 +5586,9 @@ stored8:
 	VMOVUPD   Y7, 96(DI)(AX*8)
 
 stored11:
-	ADDQ  $0x00000010, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000010, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -5703,7 +5665,7 @@ streaming12:
 	JMP      stored11
 
 // func fusedOneF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedOneF16AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -5922,14 +5884,9 @@ stored8:
 	VMOVUPS      X4, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -6022,7 +5979,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedPlainOneF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedPlainOneF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -6207,14 +6164,9 @@ stored8:
 	VMOVUPS      X3, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -6299,7 +6251,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedMulF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedMulF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -6529,14 +6481,9 @@ stored8:
 	VMOVUPS      X5, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -6629,7 +6576,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedPlainMulF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedPlainMulF16AVX2(SB), $192-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -6829,14 +6776,9 @@ stored8:
 	VMOVUPS      X4, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -6921,7 +6863,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedDivF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedDivF16AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -7140,14 +7082,9 @@ stored8:
 	VMOVUPS      X4, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -7240,7 +7177,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedPlainDivF16AVX2(p *byte)
-// Requires: AVX, AVX2, F16C, MMX+
+// Requires: AVX, AVX2, F16C
 TEXT ·fusedPlainDivF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -7429,14 +7366,9 @@ stored8:
 	VMOVUPS      X3, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -7521,7 +7453,7 @@ streaming12:
 	JMP       stored11
 
 // func fusedOneBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedOneBF16AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -7782,14 +7714,9 @@ stored8:
 	VMOVUPS      X7, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -7978,7 +7905,7 @@ streaming12:
 	JMP          stored11
 
 // func fusedPlainOneBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedPlainOneBF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -8201,14 +8128,9 @@ stored8:
 	VMOVUPS      X6, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -8389,7 +8311,7 @@ streaming12:
 	JMP          stored11
 
 // func fusedMulBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedMulBF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -8661,14 +8583,9 @@ stored8:
 	VMOVUPS      X8, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -8857,7 +8774,7 @@ streaming12:
 	JMP          stored11
 
 // func fusedPlainMulBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedPlainMulBF16AVX2(SB), $192-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -9095,14 +9012,9 @@ stored8:
 	VMOVUPS      X7, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -9283,7 +9195,7 @@ streaming12:
 	JMP          stored11
 
 // func fusedDivBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedDivBF16AVX2(SB), $128-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -9544,14 +9456,9 @@ stored8:
 	VMOVUPS      X7, 48(DI)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R10
-	JNZ   row
-	TESTQ $0x00000002, R11
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R10
+	JNZ  row
 	VZEROUPPER
 	RET
 
@@ -9740,7 +9647,7 @@ streaming12:
 	JMP          stored11
 
 // func fusedPlainDivBF16AVX2(p *byte)
-// Requires: AVX, AVX2, MMX+
+// Requires: AVX, AVX2
 TEXT ·fusedPlainDivBF16AVX2(SB), $160-8
 	MOVQ         p+0(FP), AX
 	MOVQ         (AX), CX
@@ -9967,14 +9874,9 @@ stored8:
 	VMOVUPS      X6, 48(BX)(AX*2)
 
 stored11:
-	ADDQ  $0x00000020, AX
-	DECQ  R8
-	JNZ   row
-	TESTQ $0x00000002, R9
-	JZ    done
-	SFENCE
-
-done:
+	ADDQ $0x00000020, AX
+	DECQ R8
+	JNZ  row
 	VZEROUPPER
 	RET
 

@@ -43,7 +43,7 @@ DATA bf16<>+126(SB)/2, $0x003f
 GLOBL bf16<>(SB), RODATA|NOPTR, $128
 
 // func copyF32AVX512(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·copyF32AVX512(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -112,12 +112,11 @@ oneStreaming:
 	JNZ      oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func copyF64AVX512(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·copyF64AVX512(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -186,7 +185,6 @@ oneStreaming:
 	JNZ      oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
@@ -653,7 +651,7 @@ done:
 	RET
 
 // func chooseF32AVX512(dst *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·chooseF32AVX512(SB), $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -753,12 +751,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseF64AVX512(dst *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·chooseF64AVX512(SB), $0-33
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -858,12 +855,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseBothF32AVX512(dst *byte, neg *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·chooseBothF32AVX512(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         neg+8(FP), CX
@@ -1000,12 +996,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func chooseBothF64AVX512(dst *byte, neg *byte, x *byte, mask *byte, n int, streaming bool)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL
 TEXT ·chooseBothF64AVX512(SB), $0-41
 	MOVQ         dst+0(FP), AX
 	MOVQ         neg+8(FP), CX
@@ -1142,7 +1137,6 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
@@ -1428,7 +1422,7 @@ done:
 	RET
 
 // func narrowF16F32AVX512(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX512F, MMX+
+// Requires: AVX, AVX512F
 TEXT ·narrowF16F32AVX512(SB), $0-25
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -1507,12 +1501,11 @@ oneStreaming:
 	JNZ       oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
 // func narrowBF16F32AVX512(dst *byte, x *byte, n int, streaming bool)
-// Requires: AVX, AVX512BW, AVX512F, MMX+
+// Requires: AVX, AVX512BW, AVX512F
 TEXT ·narrowBF16F32AVX512(SB), $0-25
 	MOVQ      dst+0(FP), AX
 	MOVQ      x+8(FP), CX
@@ -1653,7 +1646,6 @@ oneStreaming:
 	JNZ           oneStreaming
 
 doneStreaming:
-	SFENCE
 	VZEROUPPER
 	RET
 
