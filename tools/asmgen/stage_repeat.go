@@ -25,19 +25,23 @@ func emitRepeat(g *stager) {
 	}
 	g.MOVBQZX(b.Addr, flag)
 	s := g.GP64()
-	g.MOVQ(first, s)
 	g.TESTQ(flag, flag)
 	g.JNZ(ref("bytes"))
+	// Going back to the first shuffle by a jump, which is predicted, is twice as fast as by CMOV, whose latency adds up.
 	loop := func(label string, vector func() reg.VecVirtual) {
 		g.Label(label)
+		g.MOVQ(first, s)
+		g.Label(label + "Next")
 		g.VMOVDQU(vector(), operand.Mem{Base: dst})
 		g.ADDQ(operand.Mem{Base: s, Disp: 32}, x)
 		g.ADDQ(operand.U8(32), dst)
 		g.ADDQ(operand.U8(size), s)
-		g.CMPQ(s, end)
-		g.CMOVQEQ(first, s)
 		g.DECQ(n)
-		g.JNZ(ref(label))
+		g.JZ(ref(label + "Done"))
+		g.CMPQ(s, end)
+		g.JNE(ref(label + "Next"))
+		g.JMP(ref(label))
+		g.Label(label + "Done")
 		g.VZEROUPPER()
 		g.RET()
 	}

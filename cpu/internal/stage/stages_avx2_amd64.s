@@ -10057,7 +10057,7 @@ streaming12:
 	JMP          stored11
 
 // func repeatAVX2(dst *byte, x *byte, shuffles *byte, count int, n int, bytes bool)
-// Requires: AVX, AVX2, CMOV
+// Requires: AVX, AVX2
 TEXT ·repeatAVX2(SB), $0-41
 	MOVQ    dst+0(FP), AX
 	MOVQ    x+8(FP), CX
@@ -10067,34 +10067,45 @@ TEXT ·repeatAVX2(SB), $0-41
 	IMUL3Q  $0x28, BX, BX
 	ADDQ    DX, BX
 	MOVBQZX bytes+40(FP), DI
-	MOVQ    DX, R8
 	TESTQ   DI, DI
 	JNZ     bytes
 
 words:
-	VMOVDQU (R8), Y0
+	MOVQ DX, DI
+
+wordsNext:
+	VMOVDQU (DI), Y0
 	VPERMD  (CX), Y0, Y0
 	VMOVDQU Y0, (AX)
-	ADDQ    32(R8), CX
+	ADDQ    32(DI), CX
 	ADDQ    $0x20, AX
-	ADDQ    $0x28, R8
-	CMPQ    R8, BX
-	CMOVQEQ DX, R8
+	ADDQ    $0x28, DI
 	DECQ    SI
-	JNZ     words
+	JZ      wordsDone
+	CMPQ    DI, BX
+	JNE     wordsNext
+	JMP     words
+
+wordsDone:
 	VZEROUPPER
 	RET
 
 bytes:
+	MOVQ DX, DI
+
+bytesNext:
 	VBROADCASTI128 (CX), Y0
-	VPSHUFB        (R8), Y0, Y0
+	VPSHUFB        (DI), Y0, Y0
 	VMOVDQU        Y0, (AX)
-	ADDQ           32(R8), CX
+	ADDQ           32(DI), CX
 	ADDQ           $0x20, AX
-	ADDQ           $0x28, R8
-	CMPQ           R8, BX
-	CMOVQEQ        DX, R8
+	ADDQ           $0x28, DI
 	DECQ           SI
-	JNZ            bytes
+	JZ             bytesDone
+	CMPQ           DI, BX
+	JNE            bytesNext
+	JMP            bytes
+
+bytesDone:
 	VZEROUPPER
 	RET
