@@ -136,8 +136,6 @@ func benchmarkRich[T smoothl1.Float](b *testing.B, from func(float64) T) {
 			a.Pred[i], a.Target[i] = from(r.NormFloat64()), from(r.NormFloat64())
 			weight[i], mask[i] = from(r.Float64()), uint8(r.IntN(2))
 			index[i] = int32(r.IntN(4))
-			index[i] = int32(r.IntN(4))
-			index[i] = int32(r.IntN(4))
 		}
 		size := smoothl1.DTypeOf[T]().Size()
 		for _, form := range []struct {
