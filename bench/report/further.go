@@ -102,6 +102,9 @@ var typeColours = map[smoothl1.DType]color.Color{
 	smoothl1.Float64:  color.RGBA{0xcc, 0x79, 0xa7, 0xff},
 }
 
+// lines breaks the names of operations into lines as long as the bars of one are wide.
+var lines = strings.NewReplacer(" ", "\n", "+", "+\n")
+
 // bars returns the plot of further operations and types: the share of the ceiling for the largest arrays.
 func bars(groups []*measure.Group) (*plot.Plot, error) {
 	largest := slices.MaxFunc(groups, func(a, b *measure.Group) int { return a.N - b.N }).N
@@ -151,7 +154,7 @@ func bars(groups []*measure.Group) (*plot.Plot, error) {
 	p.Add(grid)
 	labels := make([]string, len(ops))
 	for i, op := range ops {
-		labels[i] = name(op)
+		labels[i] = lines.Replace(name(op))
 	}
 	p.NominalX(labels...)
 	p.X.Min, p.X.Max = -0.5, float64(len(ops))-0.5

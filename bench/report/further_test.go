@@ -71,7 +71,7 @@ func TestBars(t *testing.T) {
 	require.NoError(t, paint(furtherSample(), dir))
 	picture, err := os.ReadFile(filepath.Join(dir, "cpu-operations.svg"))
 	require.NoError(t, err)
-	for _, text := range []string{"weighted", "forward+backward", "bfloat16", "2^24 elements"} {
+	for _, text := range []string{"weighted", "forward+<", ">backward<", "bfloat16", "2^24 elements"} {
 		assert.Contains(t, string(picture), text)
 	}
 	assert.NotContains(t, string(picture), "float64", "it was not measured")

@@ -39,7 +39,7 @@ func points(r *measure.Result, op, contender string, all bool) (xy plotter.XYs) 
 // drawing returns the plot: the share of the ceiling over the number of elements.
 func drawing(r *measure.Result) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text = "Share of the speed of memory (lines: smoothl1; crosses: PyTorch, preallocated)"
+	p.Title.Text = "Share of the speed of memory; crosses: PyTorch, preallocated"
 	p.X.Label.Text = "elements, float32"
 	p.Y.Label.Text = "share of the ceiling"
 	p.X.Scale = plot.LogScale{}
