@@ -251,6 +251,13 @@ func (x *rich[C]) pieces(first, count int) {
 		x.call(&place{first, start, min(count*piece, x.n-start), 0, 0}, b)
 		count = 0
 	}
+	if x.counting && x.by.Kept() && x.mask.dense() && !x.byRow { // whole numbers, whose sum does not depend on the order
+		start := first * piece
+		counts := x.counts[first : first+count]
+		clear(counts)
+		counts[0] = float64(stage.Kept(x.maskOf(&place{start: start, n: min(count*piece, x.n-start)}, b)))
+		count = 0
+	}
 	for i := first; i < first+count; i++ {
 		q := x.locate(i)
 		switch {
