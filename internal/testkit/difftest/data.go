@@ -29,9 +29,12 @@ const (
 	Single                // one difference in each chunk, so that the chunk sum equals its term
 	Sums                  // a difference in one chunk of 128, the first one large, so that adding any other chunk sum rounds and affects the loss
 	dataCount
+	// Ties are drawn for none of the fixed and random cases, but chosen by those that need them: terms and gradients which, in the computing
+	// type, are the least that is rounded up, to a number of 16 bits, so that such a number shows the last bit of what was computed.
+	Ties = dataCount
 )
 
-var dataNames = [dataCount]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums"}
+var dataNames = [...]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums", "ties"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -117,14 +120,21 @@ func generate(c Case) *generator {
 			pred[i], target[i] = g.sign(b*g.round([]float64{1, 16}[g.IntN(2)]*g.Float64())), 0
 		}
 	case Edges:
+		beta := formatOf(c.DType.Computing()).round(math.Abs(c.Loss.Beta)) // which may be a difference of two numbers without being one
 		for i := range pred {
-			d := g.sign(b)
+			d := g.sign(beta)
 			pred[i] = g.round(d)
 			target[i] = pred[i] - d
 		}
 	case Quadratic:
 		for i := range pred {
 			pred[i], target[i] = g.sign(g.round(g.Float64())*b), 0
+		}
+	case Ties:
+		pairs := ties(c)
+		for i := range pred {
+			p := pairs[g.IntN(len(pairs))]
+			pred[i], target[i] = p[0], p[1]
 		}
 	}
 	g.values[op.RolePred], g.values[op.RoleTarget] = pred, target
