@@ -143,7 +143,7 @@ func run(list string, update, verbose bool, draw func([]mutant) []mutant) (bool,
 	return ok, known.check(everything)
 }
 
-// draw picks n mutants at random, as evenly among the operators as their numbers allow.
+// draw picks n mutants at random, as evenly among the operators as their numbers allow, and leaves out those that are plainly the original.
 func draw(list []mutant, n int, seed uint64, only string, kernel *regexp.Regexp) []mutant {
 	r := rand.New(rand.NewPCG(seed, 0))
 	r.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
@@ -162,7 +162,7 @@ func draw(list []mutant, n int, seed uint64, only string, kernel *regexp.Regexp)
 			}
 		}
 		if len(drawn) == before {
-			return drawn
+			return slices.DeleteFunc(drawn, func(m mutant) bool { return m.same })
 		}
 	}
 }

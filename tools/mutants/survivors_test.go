@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/assert"
@@ -116,4 +117,25 @@ func TestTheListIsOfTheKernels(t *testing.T) {
 	got, err := os.ReadFile(file)
 	require.NoError(t, err)
 	require.Equal(t, string(want), string(got), "write it with -update")
+}
+
+// TestPlainly checks that mutants that do the same are not drawn.
+func TestPlainly(t *testing.T) {
+	drawn := func(text, operator string) (lines []int) {
+		for _, m := range draw(all(text), 0, 1, operator, regexp.MustCompile("")) {
+			lines = append(lines, m.line)
+		}
+		return lines
+	}
+	shuffle := "\tshfl.sync.bfly.b32 \t%r1|%p1, %r2, %r3, %r4, %r5;\n"
+	const distance = "change a shuffle's distance"
+	text := ".visible .entry one(\n\tmov.u32 \t%r3, 4;\n" + shuffle + "\tmov.u32 \t%r3, 2;\n" + shuffle + "\tmov.u32 \t%r3, 1;\n" + shuffle
+	assert.ElementsMatch(t, []int{3, 7}, drawn(text, distance))
+	text = ".visible .entry one(\n\tmov.u32 \t%r7, 2;\n" + shuffle + "\tmov.u32 \t%r3, 2;\n.visible .entry two(\n" + shuffle
+	assert.ElementsMatch(t, []int{3, 6}, drawn(text, distance), "of another register, and of another kernel")
+
+	division := ".visible .entry one(\n\tor.b64  \t%rd3, %rd1, %rd2;\n\tand.b64  \t%rd4, %rd3, -4294967296;\n\tsetp.eq.s64 \t%p1, %rd4, 0;\n\t@%p1 bra \t$L__BB0_1;\n"
+	assert.Empty(t, drawn(division, ""))
+	assert.NotEmpty(t, drawn(strings.ReplaceAll(division, "-4294967296", "-4294967295"), ""))
+	assert.Len(t, drawn(".visible .entry one(\n\tmov.u16 \t%rs1, 32767;\n", ""), 1, "one more is -0")
 }
