@@ -58,6 +58,27 @@ func shapes() []Case {
 	return cases
 }
 
+// manyActions returns cases for each kernel of gradients with about as many actions as a warp has threads, and more, with a row for each place
+// in a batch.
+func manyActions() []Case {
+	var cases []Case
+	for _, p := range []op.Pass{Backward, ForwardBackward} {
+		for _, t := range Types {
+			for _, beta := range []float64{1, 0.1} {
+				for _, actions := range []int{31, 32, 33, 70} {
+					for _, accumulate := range []Grads{0, GradPred} {
+						cases = append(cases, Case{
+							Op: p, DType: t, Loss: smoothl1.Loss{Beta: beta}, Rows: 300, Cols: 1, N: 300, Seed: uint64(len(cases)), Upstream: 1,
+							Grads: GradPred, Actions: actions, Accumulate: accumulate,
+						})
+					}
+				}
+			}
+		}
+	}
+	return cases
+}
+
 // roundings returns cases for each rich kernel, on aligned arrays and on others, in which the additions round: of terms to each of a thread's
 // lanes, and of weights, whose sums the losses of rows of a chunk show.
 func roundings() []Case {
