@@ -46,7 +46,7 @@ func trials(texts map[string]string) map[string]*trial {
 			small[v.Name()] = append(small[v.Name()], c)
 		}
 	}
-	for _, c := range slices.Concat(difftest.Corners(), difftest.Table()) {
+	for _, c := range slices.Concat(difftest.Corners(), difftest.Wild(), difftest.Table()) {
 		add(c)
 	}
 	for i := range 32000 { // a quarter of them for lean kernels of float32 and float64

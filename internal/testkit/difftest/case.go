@@ -38,6 +38,8 @@ type Case struct {
 	Rows, Cols int
 	// Actions is the number of columns of pred if there is an index, else 0. With an index, Cols is 1.
 	Actions int
+	// Wild makes the index of some rows one that pred does not have. Only a device computes such a case, and reports the index afterwards.
+	Wild bool
 	// Forms are the forms of the arrays. The operation decides which of pred, target, an upstream gradient and the gradients there are, and
 	// loss terms are absent only from other operations than ForwardTerms, or beside Abs; a direction there is with Second.
 	Forms       [op.Roles]Form
@@ -160,6 +162,9 @@ func (c Case) String() string {
 	if c.Actions != 0 {
 		put("actions", c.Actions)
 	}
+	if c.Wild {
+		put("wild", true)
+	}
 	for r, f := range c.Forms {
 		if f != Absent {
 			put(op.Role(r).String(), f)
@@ -243,6 +248,8 @@ func Parse(text string) (c Case, err error) {
 			c.Cols, err = strconv.Atoi(value)
 		case "actions":
 			c.Actions, err = strconv.Atoi(value)
+		case "wild":
+			c.Wild, err = strconv.ParseBool(value)
 		case "keep":
 			c.Keep, err = strconv.Atoi(value)
 		case "accumulate":
@@ -305,6 +312,8 @@ func (c Case) Check() error {
 		return fmt.Errorf("difftest: rows=%d, cols=%d, actions=%d: want at most %d elements", c.Rows, c.Cols, c.Actions, 1<<28)
 	case c.Actions > 0 && c.Cols != 1:
 		return fmt.Errorf("difftest: cols=%d: must be 1 with actions", c.Cols)
+	case c.Wild && (c.Actions == 0 || c.Op.Reduces() || c.Forms[op.RoleMask] != Absent):
+		return errors.New("difftest: wild=true: needs actions, an operation without a reduced loss, and no mask")
 	}
 	return c.Loss.Validate(c.DType)
 }

@@ -128,6 +128,9 @@ func RunAll(c Case, columns []Column, reference Column) []error {
 	if wantErr == nil {
 		want, wantErr = reference.compute(c, x)
 	}
+	if c.Wild && wantErr == nil {
+		x = c.stray(x, want.Arrays)
+	}
 	for i, column := range columns {
 		got, err := result{}, wantErr
 		if err == nil {

@@ -87,6 +87,23 @@ func TestRandom(t *testing.T) {
 	}
 }
 
+// TestWild runs the cases with an index out of range, which devices report afterwards.
+func TestWild(t *testing.T) {
+	all, _ := columns(t)
+	for _, c := range Wild() {
+		hold(t, c, onDevices(all))
+	}
+	c := Wild()[0]
+	c.Wild = false
+	for _, d := range onDevices(all) {
+		unreported := Column{d.Name, func(k Case, x *Arrays) (float64, error) {
+			k.Wild = true
+			return d.run(k, x)
+		}}
+		require.ErrorContains(t, Run(c, unreported, Reference()), "the index is not reported")
+	}
+}
+
 // TestLarge has barely enough elements for a third level of the canonical sum, as does TestContractOfLargeArrays.
 func TestLarge(t *testing.T) {
 	testkit.NeedsLong(t)
@@ -148,8 +165,11 @@ func TestOrdered(t *testing.T) {
 }
 
 func TestCaseIsReadBackFromItsText(t *testing.T) {
+	cases := Wild()
 	for i := range 200 {
-		c := Random(7, i, 1000)
+		cases = append(cases, Random(7, i, 1000))
+	}
+	for _, c := range cases {
 		if !c.Op.Differentiates() { // String omits what the operation does not use
 			c.Grads, c.Upstream, c.Elementwise = 0, 0, false
 		} else if c.Elementwise {

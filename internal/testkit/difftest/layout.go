@@ -75,7 +75,11 @@ func (c Case) arrays() (*Arrays, error) {
 		mask := elements[uint8](x.of[op.RoleMask])
 		x.each(op.RoleMask, func(i, row, col int) {
 			mask[i] = 0
-			if at := row*x.Cols + col; g.keep[at] {
+			switch at := row*x.Cols + col; {
+			case !g.keep[at]:
+			case at/64%2 == 0: // as a bool has it
+				mask[i] = 1
+			default:
 				mask[i] = uint8(1 + at%255)
 			}
 		})

@@ -79,6 +79,27 @@ func manyActions() []Case {
 	return cases
 }
 
+// boxes returns cases for each rich kernel, and for those of divisors, with a weight and a mask for each row of few columns, of which each wide
+// access takes one.
+func boxes() []Case {
+	var cases []Case
+	for _, p := range []op.Pass{Forward, ForwardBackward} {
+		for _, t := range Types {
+			for _, beta := range []float64{1, 0.1} {
+				for _, by := range []By{ByCount, ByKept, ByWeights} {
+					c := Case{
+						Op: p, DType: t, Loss: smoothl1.Loss{Beta: beta}, Rows: 1100, Cols: 4, N: 4400, Seed: uint64(len(cases)), Upstream: 1, Grads: GradPred,
+						Keep: 50, By: by,
+					}
+					c.Forms[op.RoleWeight], c.Forms[op.RoleMask] = PerRow, PerRow
+					cases = append(cases, c)
+				}
+			}
+		}
+	}
+	return cases
+}
+
 // roundings returns cases for each rich kernel, on aligned arrays and on others, in which the additions round: of terms to each of a thread's
 // lanes, and of weights, whose sums the losses of rows of a chunk show.
 func roundings() []Case {
