@@ -47,14 +47,14 @@ type tieKey struct {
 
 var tiePairs sync.Map // by tieKey: [][2]float64
 
-// ties returns pairs of pred and target for Ties, about half of them below beta: those of random pairs that show the last bit of what an
+// ties returns pairs of pred and target for Ties, some below beta and some above: those of random pairs that show the last bit of what an
 // operation writes, a gradient or a term.
 func ties(c Case) [][2]float64 {
 	key := tieKey{c.DType, c.Loss, c.Op.Differentiates(), c.Upstream, c.N}
 	if pairs, ok := tiePairs.Load(key); ok {
 		return pairs.([][2]float64)
 	}
-	const enough, tries = 32, 1 << 19 // one in 2^13 shows it in float16, one in 2^16 in bfloat16
+	const enough, tries = 16, 1 << 21 // of either; one in 2^13 shows it in float16, one in 2^16 in bfloat16
 	g := generator{Rand: rand.New(rand.NewPCG(uint64(c.N), 0x74696573)), format: formatOf(c.DType)}
 	beta, up := float32(c.Loss.Beta), float32(c.Upstream)
 	norm := float32(1 / op.Divisor(c.Loss.Reduction, smoothl1.Divisor{}, c.N))
@@ -66,14 +66,15 @@ func ties(c Case) [][2]float64 {
 		return g.round(float64(x)) != g.round(float64(math.Nextafter32(x, 0)))
 	}
 	pairs := [][2]float64{{g.round(c.Loss.Beta), 0}}
+	found := map[bool]int{} // by whether they are below beta
 	for range tries {
-		if len(pairs) == enough {
+		if found[true] == enough && found[false] == enough {
 			break
 		}
 		pred, target := g.round(g.normal()*c.Loss.Beta), g.round(math.Ldexp(g.normal()*c.Loss.Beta, -g.IntN(24)))
 		d := float32(pred) - float32(target)
 		a := float32(math.Abs(float64(d)))
-		if (a < beta) != (len(pairs)%2 == 0) {
+		if found[a < beta] == enough {
 			continue
 		}
 		written := outer * float32(a-float32(0.5*beta)) // the gradient does not depend on it
@@ -86,6 +87,7 @@ func ties(c Case) [][2]float64 {
 		}
 		if shows(written) {
 			pairs = append(pairs, [2]float64{pred, target})
+			found[a < beta]++
 		}
 	}
 	tiePairs.Store(key, pairs)
