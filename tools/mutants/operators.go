@@ -187,13 +187,14 @@ func plainly(lines []string) func(i int, to string) bool {
 		if m := shuffle.FindStringSubmatch(line); m != nil && value[m[1]] == "2" {
 			is2[i] = true
 		}
-		if upper.MatchString(line) && strings.HasPrefix(lines[i-1], "\tor.b64") && strings.HasPrefix(lines[i+1], "\tsetp.eq.s64") && strings.Contains(lines[i+2], "bra") {
+		if i > 0 && i+2 < len(lines) && upper.MatchString(line) && strings.HasPrefix(lines[i-1], "\tor.b64") && strings.HasPrefix(lines[i+1], "\tsetp.eq.s64") && strings.Contains(lines[i+2], "bra") {
 			for k := i - 1; k <= i+2; k++ {
 				choice[k] = true
 			}
 		}
 	}
 	return func(i int, to string) bool {
-		return choice[i] || is2[i] && strings.Contains(to, ", 2, ") || strings.HasPrefix(to, "\tmov.u16 ") && strings.HasSuffix(to, ", 32766;")
+		nan := strings.HasPrefix(to, "\tmov.u16 ") && strings.HasSuffix(lines[i], ", 32767;") && strings.HasSuffix(to, ", 32766;")
+		return choice[i] || is2[i] && strings.Contains(to, ", 2, ") || nan
 	}
 }

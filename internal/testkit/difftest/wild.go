@@ -37,8 +37,11 @@ func Wild() []Case {
 func (c Case) stray(x, want *Arrays) *Arrays {
 	wild := func(row int) bool { return row%3 == 1 }
 	x = x.clone()
-	for row, index := 1, elements[int32](x.of[op.RoleIndex]); row < len(index); row += 3 {
-		index[row] = []int32{-1, int32(c.Actions), math.MaxInt32, math.MinInt32}[row/3%4]
+	index := elements[int32](x.of[op.RoleIndex])
+	for row := range index {
+		if wild(row) {
+			index[row] = []int32{-1, int32(c.Actions), math.MaxInt32, math.MinInt32}[row/3%4]
+		}
 	}
 	for r, a := range want.of {
 		role := op.Role(r)
