@@ -14,12 +14,12 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if n == 0 && !o.pass.Reduces() {
 		return nil
 	}
-	need := needs{sums: op.Levels(cpu.Chunks(n))}
+	need := needsOf(1, cpu.Chunks(n))
 	if !o.lean {
 		if err := s.readyRich(); err != nil {
 			return err
 		}
-		need = s.needsOf(o)
+		need = o.needs()
 	}
 	if !o.pass.Reduces() && need.divisor == 0 && !need.fault {
 		return s.start(o, c)
@@ -59,18 +59,11 @@ func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	return nil
 }
 
-// needs is the scratch that a call needs.
-type needs struct {
-	sums    int  // chunk sums of the loss, of all levels
-	divisor int  // float64 for divisors and their chunk sums
-	fault   bool // a place for indices out of range
-}
-
 // prepare prepares the scratch for an operation on the stream.
 func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 	if s.scratch == nil { // the reduction is None
 		var err error
-		if s.scratch, err = newScratch(s.dev, 0); err != nil {
+		if s.scratch, err = newScratch(s.dev, needs{}); err != nil {
 			return err
 		}
 		hold(s.dev, s, s.scratch)
@@ -78,12 +71,12 @@ func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 	if o.pass.Reduces() {
 		s.hasValue = false
 	} else {
-		need.sums = 0
+		need.sums = 0 // but a divisor may need the tickets
 	}
 	if err := s.follow(on); err != nil {
 		return err
 	}
-	if err := s.scratch.grow(s.dev, need.sums, need.divisor); err != nil {
+	if err := s.scratch.grow(s.dev, need); err != nil {
 		return err
 	}
 	if need.fault && s.scratch.fault == nil {
@@ -137,10 +130,10 @@ func (s *SmoothL1[T]) pack(o *operands) {
 	if o.pass.Differentiates() {
 		p.Norm, p.G = op.Round(o.call.DType, 1/o.divisor), op.Round(o.call.DType, o.upstream)
 	}
-	p.Divisor, p.Sums, p.Value, p.Ticket = 0, 0, 0, 0
+	p.Divisor, p.Sums, p.Value, p.Tickets = 0, 0, 0, 0
 	if o.pass.Reduces() {
 		p.Divisor = o.divisor
-		p.Sums, p.Value, p.Ticket = uint64(s.scratch.sumsAt()), uint64(s.scratch.valueAt()), uint64(s.scratch.ticketAt())
+		p.Sums, p.Value, p.Tickets = uint64(s.scratch.sumsAt()), uint64(s.scratch.valueAt()), uint64(s.scratch.ticketsAt())
 	}
 }
 

@@ -51,20 +51,24 @@ func (o *operands) deviceDivisor() bool {
 	return o.pass != op.Terms && (d.Kept() || d.Weights())
 }
 
-// levels returns the number of chunk sums of all levels, and the number of sums that they yield.
-func (o *operands) levels() (sums, losses int) {
+// losses returns the number of losses of the operation.
+func (o *operands) losses() int {
 	if o.call.ByRow {
-		return o.call.Rows * op.Levels(cpu.Chunks(o.call.Cols)), o.call.Rows
+		return o.call.Rows
 	}
-	return op.Levels(cpu.Chunks(o.call.N)), 1
+	return 1
 }
 
-// needsOf returns the scratch that a call of a rich kernel needs.
-func (s *SmoothL1[T]) needsOf(o *operands) needs {
-	sums, losses := o.levels()
-	n := needs{sums: sums, fault: o.arrays[op.RoleIndex] != nil}
+// needs returns the scratch that the operation needs of a rich kernel.
+func (o *operands) needs() needs {
+	losses := o.losses()
+	n := needsOf(losses, cpu.Chunks(o.call.N))
+	if o.call.ByRow {
+		n = needsOf(losses, cpu.Chunks(o.call.Cols))
+	}
+	n.fault = o.arrays[op.RoleIndex] != nil
 	if o.deviceDivisor() {
-		n.divisor = max(1, losses+sums)
+		n.divisor = max(1, losses+n.sums)
 	}
 	return n
 }
@@ -144,10 +148,9 @@ func (s *SmoothL1[T]) packRich(o *operands) {
 		set(op.FlagWeights, d.Weights())
 		set(op.FlagAlong, !o.pass.Differentiates())
 		set(op.FlagDivisors, o.pass.Differentiates())
-		_, losses := o.levels()
 		p.Divisors = uint64(s.scratch.side.at)
-		p.DivisorSums = p.Divisors + 8*uint64(losses)
-		p.Ticket = uint64(s.scratch.ticketAt())
+		p.DivisorSums = p.Divisors + 8*uint64(o.losses())
+		p.Tickets = uint64(s.scratch.ticketsAt())
 	}
 	if o.call.ByRow && o.pass.Reduces() {
 		p.Value = o.address(op.RoleLosses)

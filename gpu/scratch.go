@@ -6,34 +6,48 @@ import (
 	"math"
 
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// scratch is the device memory of an op's reductions: the loss, the ticket that identifies the last block, and the chunk sums of
-// every level; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
+// scratch is the device memory of an op's reductions: the loss, the chunk sums of every level, and the tickets that identify the last warp
+// to hand in one of 2048 chunk sums; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
 // marks the end of the last use; uses of the scratch on other streams wait for it.
 type scratch struct {
-	memory  *heldMemory // the loss, the ticket and the sums; nil in a new scratch
+	memory  *heldMemory // the loss, the tickets and the sums; nil in a new scratch
 	side    *heldMemory // divisors, followed by their chunk sums, or nil
 	fault   *indexFault // or nil
 	done    driver.Event
-	sums    int // capacity of memory, in chunk sums of all levels
-	divisor int // capacity of side, in float64
+	size    needs // capacity
 }
 
-// The loss and the ticket precede the chunk sums, which begin at a sector of 32 bytes.
-const (
-	ticketOffset = 8
-	sumsOffset   = 32
-)
+// needs is the scratch that a call needs.
+type needs struct {
+	sums    int  // chunk sums of the loss, of all levels
+	tickets int  // one for each of them from the second level on
+	divisor int  // float64 for divisors and their chunk sums
+	fault   bool // a place for indices out of range
+}
 
-func (m *scratch) valueAt() driver.Ptr  { return m.memory.at }
-func (m *scratch) ticketAt() driver.Ptr { return m.memory.at + ticketOffset }
-func (m *scratch) sumsAt() driver.Ptr   { return m.memory.at + sumsOffset }
+// needsOf returns what a reduction of the given numbers of rows and of chunks of a row needs.
+func needsOf(rows, chunks int) needs {
+	levels := op.Levels(chunks)
+	return needs{sums: rows * levels, tickets: rows * (levels - chunks)}
+}
 
-// newScratch returns a scratch with room for the given number of chunk sums, of all levels.
-func newScratch(d *Device, sums int) (*scratch, error) {
+// The loss and the tickets precede the chunk sums, which begin at a sector of 32 bytes.
+const ticketsOffset = 8
+
+// headBytes is the size of what precedes the chunk sums, which is 0 in new memory.
+func (n needs) headBytes() int { return (ticketsOffset + 4*n.tickets + 31) &^ 31 }
+
+func (m *scratch) valueAt() driver.Ptr   { return m.memory.at }
+func (m *scratch) ticketsAt() driver.Ptr { return m.memory.at + ticketsOffset }
+func (m *scratch) sumsAt() driver.Ptr    { return m.memory.at + driver.Ptr(m.size.headBytes()) }
+
+// newScratch returns a scratch with room for n.
+func newScratch(d *Device, n needs) (*scratch, error) {
 	m := &scratch{}
-	if err := m.grow(d, sums, 0); err != nil {
+	if err := m.grow(d, n); err != nil {
 		return nil, err
 	}
 	var err error
@@ -43,19 +57,20 @@ func newScratch(d *Device, sums int) (*scratch, error) {
 	return m, nil
 }
 
-// grow makes room for the given number of chunk sums, of all levels, and of float64 for divisors. In new memory the ticket is 0.
-func (m *scratch) grow(d *Device, sums, divisor int) error {
-	if sums > m.sums || m.memory == nil {
-		if err := d.replace(&m.memory, sumsOffset+8*sums, sumsOffset); err != nil {
+// grow makes room for n. In new memory the tickets are 0.
+func (m *scratch) grow(d *Device, n needs) error {
+	if n.sums > m.size.sums || n.tickets > m.size.tickets || m.memory == nil {
+		n := needs{sums: max(n.sums, m.size.sums), tickets: max(n.tickets, m.size.tickets)}
+		if err := d.replace(&m.memory, n.headBytes()+8*n.sums, n.headBytes()); err != nil {
 			return err
 		}
-		m.sums = sums
+		m.size.sums, m.size.tickets = n.sums, n.tickets
 	}
-	if divisor > m.divisor {
-		if err := d.replace(&m.side, 8*divisor, 0); err != nil {
+	if n.divisor > m.size.divisor {
+		if err := d.replace(&m.side, 8*n.divisor, 0); err != nil {
 			return err
 		}
-		m.divisor = divisor
+		m.size.divisor = n.divisor
 	}
 	return nil
 }
@@ -83,9 +98,10 @@ func (d *Device) replace(memory **heldMemory, bytes, clear int) error {
 	return old.release(d)
 }
 
-// clear zeroes the loss and the ticket.
+// clear zeroes the loss and the tickets.
 func (m *scratch) clear(d *Device, on driver.Stream) error {
-	return opError("clear", "", sumsOffset, d.drv.Zero(m.memory.at, sumsOffset, on))
+	bytes := m.size.headBytes()
+	return opError("clear", "", bytes, d.drv.Zero(m.memory.at, uint64(bytes), on))
 }
 
 // release implements holding.

@@ -41,7 +41,7 @@ type SmoothL1[T smoothl1.Float] struct {
 	host     cpu.Args[T] // of the call in progress, on the CPU
 
 	last        *Stream // the stream on which the scratch may be used without waiting
-	ticketDirty bool    // a launch failed, or may have, and left a nonzero ticket
+	ticketDirty bool    // a launch failed, or may have, and left nonzero tickets
 }
 
 // NewSmoothL1 returns an op that computes l on d.
@@ -64,7 +64,7 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	}
 	if l.Reduction != smoothl1.None && d.drv != nil {
 		var err error
-		if s.scratch, err = newScratch(d, op.Levels(firstChunks)); err != nil {
+		if s.scratch, err = newScratch(d, needsOf(1, firstChunks)); err != nil {
 			return nil, err
 		}
 		hold(d, s, s.scratch)
@@ -248,7 +248,7 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 			break
 		}
 	}
-	if err := s.scratch.grow(s.dev, sums, rows+sums); err != nil {
+	if err := s.scratch.grow(s.dev, needs{sums: sums, tickets: sums - chunks, divisor: rows + sums}); err != nil {
 		return err
 	}
 	s.hasValue = false

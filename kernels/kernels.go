@@ -17,7 +17,7 @@
 //	 6 divisor      of the sum, a float64: for a mean the number of elements, or whatever the caller divides by; else 1
 //	 7 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
 //	 8 value        address of the reduced loss, a float64
-//	 9 ticket       address of 4 bytes, which must be 0; a successful launch leaves them 0
+//	 9 tickets      address of 4 bytes for each chunk sum from the second level on, which must be 0; a successful launch leaves them 0
 //	10 pred, 11 target, 12 upstream, 13 terms, 14 grad_pred, 15 grad_target    addresses of the arrays; one of the gradients may be 0
 //
 // The rich kernels take all words, but not n. Their arrays are views of matrices of rows × cols elements, and each but pred and target may
@@ -44,7 +44,7 @@
 // may be absent if a row has at most 128 columns.
 //
 // Words 1 to 5 are numbers of the computing type; a float32 is in the low half of its word. A kernel reads the words that its pass
-// needs and ignores the others: norm, g and the gradients are for Backward and ForwardBackward, divisor, sums, value and ticket for
+// needs and ignores the others: norm, g and the gradients are for Backward and ForwardBackward, divisor, sums, value and tickets for
 // reductions. A divisor kernel reads the mask and, with flag 512, the weight. For cuLaunchKernel the argument is the address of the first word.
 //
 // A grid has one dimension and at least one block; a block has 1 to MaxWarps full warps. The shape of the grid does not affect the

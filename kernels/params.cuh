@@ -31,7 +31,7 @@ struct Params {
   double divisor;    // of the sum; 1 unless the loss is a mean
   double* sums;      // the chunk sums, followed by those of each further level
   double* value;     // the reduced loss, or the losses of the rows
-  unsigned* ticket;  // 0 before and after a launch
+  unsigned* tickets;  // one for each chunk sum from the second level on, 0 before and after a launch
   const void* pred;
   const void* target;
   const void* upstream;

@@ -129,9 +129,9 @@ func TestParamsAreThoseOfThePTX(t *testing.T) {
 					_, err := fmt.Sscan(l[2], &offset)
 					require.NoError(t, err)
 				}
-				bits := l[1] == "u32" && types[offset] != "f64" || l[1] == "u64" && types[offset] == "f64" // such as the flags, or a number to be copied
+				bits := (l[1] == "u32" || l[1] == "u8") && types[offset&^7] != "f64" || l[1] == "u64" && types[offset] == "f64" // such as the flags, or a number to be copied
 				require.True(t, types[offset] == l[1] || bits, "%s loads %s at offset %d", name, l[1], offset)
-				read[s.dtype][offset] = true
+				read[s.dtype][offset&^7] = true
 			}
 		}
 	}

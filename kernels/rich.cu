@@ -44,37 +44,6 @@ __device__ inline void conclude(const RichParams<T>& p, u64 row, double sum, dou
   p.value[row] = divisor == 0 && p.flags & kZeroIfEmpty ? 0.0 : sum / divisor;
 }
 
-// Sums `count` chunk sums of each of `rows` rows level by level, storing each level after the previous one, and returns the last one.
-__device__ inline const double* sum_levels(double* sums, u64 rows, u64 count) {
-#pragma unroll 1
-  while (count > 1) {
-    double* next = sums + rows * count;
-    const u64 chunks = chunks_of(count);
-#pragma unroll 1
-    for (u64 job = warp_of_block(); job < rows * chunks; job += warps_of_block()) {
-      const u64 row = chunks == 1 ? job : job / chunks, chunk = chunks == 1 ? 0 : job % chunks;
-      const double sum = sum_chunk(sums + row * count, chunk * kChunk, count);
-      if (threadIdx.x % kWarp == 0) next[job] = sum;
-    }
-    __syncthreads();
-    sums = next;
-    count = chunks;
-  }
-  return sums;
-}
-
-// The last step of a reduction whose chunks were dealt to all warps: the last block to arrive sums the chunk sums.
-template <Pass P, typename T>
-__device__ inline void finish_rows(const RichParams<T>& p, u64 rows, u64 count) {
-  if (!last_block(p.ticket)) return;
-  const double* sums = sum_levels(p.sums, rows, count);
-  const bool summed = P == kForward && p.flags & kAlong;
-  const double* along = summed ? sum_levels(p.divisor_sums, rows, count) : nullptr;
-#pragma unroll 1
-  for (u64 row = threadIdx.x; row < rows; row += blockDim.x)
-    conclude<P>(p, row, count ? __ldcg(sums + row) : 0.0, summed && count ? __ldcg(along + row) : 0.0);
-}
-
 // Writes the sums of shared rows. The thread's first element is (r, c).
 template <Pass P, typename T>
 __device__ inline void conclude_shared(const RichParams<T>& p, const Sharing& s, u64 r, u64 c, Lanes& lanes) {
@@ -141,6 +110,8 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
   const u64 jobs = !by_row ? count : shared ? (p.rows + sharing.rows() - 1) / sharing.rows() : own ? p.rows : p.rows * count;
   T norm = p.norm.value;
   if (P == kForwardBackward && flags & kDivisors && !by_row) norm = norm_of<T>(__ldcg(p.divisors), flags);
+  const Levels levels = {p.sums, sums_along ? p.divisor_sums : nullptr, p.tickets, by_row ? p.rows : 1};
+  if (reduces && count == 0 && !shared && blockIdx.x == 0 && threadIdx.x == 0) conclude<P>(p, 0, 0.0, 0.0);
 
 #pragma unroll 1
   for (u64 job = u64(blockIdx.x) * warps_of_block() + warp_of_block(); job < jobs; job += warps) {
@@ -181,9 +152,11 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
         if (reduces) sum = fold<1>(lanes.sum);
         if (sums_along) along = fold<1>(lanes.along);
       }
-      if (reduces && t == 0) {
+      if (reduces && own && t == 0) {
         p.sums[row * count + chunk] = sum;
         if (sums_along) p.divisor_sums[row * count + chunk] = along;
+      } else if (reduces && !own && hand_in(levels, row, chunk, count, sum, along) && t == 0) {
+        conclude<P>(p, row, sum, along);
       }
     } while (own && ++chunk < count);
     if (own && reduces) {
@@ -195,7 +168,6 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
       if (t == 0) conclude<P>(p, row, sum, along);
     }
   }
-  if (reduces && !shared && !own) finish_rows<P>(p, by_row ? p.rows : 1, count);
 }
 
 }  // namespace rich

@@ -138,17 +138,19 @@ __device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[kOwn
   }
 }
 
-// Processes all chunks, distributing them over the warps of the grid.
+// Processes all chunks, distributing them over the warps of the grid, and for a reduction writes value = sum / divisor (0/0 for the mean of
+// an empty array).
 template <typename S, Pass P, bool Div, bool Elementwise>
-__device__ inline void walk(const Work<S>& w, double* sums) {
+__device__ inline void walk(const Work<S>& w, const Levels& levels, double divisor, double* value) {
   const bool whole = aligned<S>(w.pred) && aligned<S>(w.target) && aligned<S>(w.upstream) && aligned<S>(w.terms) &&
                      aligned<S>(w.grad_pred) && aligned<S>(w.grad_target);
-  const u64 warps = u64(gridDim.x) * warps_of_block();
+  const u64 warps = u64(gridDim.x) * warps_of_block(), chunks = chunks_of(w.n);
+  if (reduces(P) && chunks == 0 && blockIdx.x == 0 && threadIdx.x == 0) *value = 0 / divisor;
 #pragma unroll 1
-  for (u64 chunk = u64(blockIdx.x) * warps_of_block() + warp_of_block(); chunk < chunks_of(w.n); chunk += warps) {
+  for (u64 chunk = u64(blockIdx.x) * warps_of_block() + warp_of_block(); chunk < chunks; chunk += warps) {
     const u64 start = chunk * kChunk;
     double lane[kOwn] = {0, 0, 0, 0};
-    double sum;
+    double sum, none;
     if (whole && w.n - start >= kChunk) {
       chunk_of<true, S, P, Div, Elementwise>(w, start, lane);
       if (reduces(P)) sum = fold<S::kPer>(lane);
@@ -156,7 +158,7 @@ __device__ inline void walk(const Work<S>& w, double* sums) {
       chunk_of<false, S, P, Div, Elementwise>(w, start, lane);
       if (reduces(P)) sum = fold<1>(lane);
     }
-    if (reduces(P) && threadIdx.x % kWarp == 0) sums[chunk] = sum;
+    if (reduces(P) && hand_in(levels, 0, chunk, chunks, sum, none) && threadIdx.x % kWarp == 0) *value = sum / divisor;
   }
 }
 
@@ -180,8 +182,7 @@ __device__ inline void launch(const Params<typename S::Compute>& p) {
       gradient && !Elementwise ? p.g.value : T(1),
       p.n,
   };
-  walk<S, P, Div, Elementwise>(w, p.sums);
-  if (reduces(P)) finish(p.sums, chunks_of(p.n), p.divisor, p.value, p.ticket);
+  walk<S, P, Div, Elementwise>(w, {p.sums, nullptr, p.tickets, 1}, p.divisor, p.value);
 }
 
 // The kernels of one storage type, SMOOTHL1_STORAGE, each with both kinds of quotient. Package kernels lists them in Go.

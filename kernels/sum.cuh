@@ -73,35 +73,46 @@ __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
   return fold<1>(lane);
 }
 
-// Whether the block is the last one of the launch to arrive here, so that its threads see what all blocks have written. The ticket
-// is 0 before and after: the atomicInc of the last block wraps it.
-__device__ inline bool last_block(unsigned* ticket) {
-  __shared__ unsigned drawn;
-  __threadfence();  // release: this thread's chunk sums are visible to all blocks before the ticket is drawn
-  __syncthreads();
-  if (threadIdx.x == 0) drawn = atomicInc(ticket, gridDim.x - 1);
-  __syncthreads();
-  if (drawn != gridDim.x - 1) return false;
-  __threadfence();  // acquire: the sums are read after the ticket is drawn
+// Whether the warp is the last of `count` warps to arrive at a ticket, so that its threads see what all of them wrote before. Thread 0 has
+// written it. The ticket is 0 before and after: the atomicInc of the last warp wraps it.
+__device__ inline bool last_warp(unsigned* ticket, unsigned count) {
+  unsigned drawn = 0;
+  if (threadIdx.x % kWarp == 0) {
+    __threadfence();  // release: what this thread wrote is visible to all blocks before the ticket is drawn
+    drawn = atomicInc(ticket, count - 1);
+    __threadfence();  // acquire: what others wrote is read after the ticket is drawn
+  }
+  if (__shfl_sync(0xffffffffu, drawn, 0) != count - 1) return false;
+  __syncwarp();  // the other threads read after thread 0 has drawn
   return true;
 }
 
-// The last step of a reduction, in the same launch: the last block to finish sums the `count` chunk sums level by level, storing
-// each level after the previous one in `sums`, and writes value = sum / divisor (0/0 for the mean of an empty array).
-__device__ inline void finish(double* sums, u64 count, double divisor, double* value, unsigned* ticket) {
-  if (!last_block(ticket)) return;
-  u64 n = count;
+// The chunk sums of a sum or, interleaved by level, of several that have the same number of elements: `rows` of them. `sums` has the
+// first level of all rows, followed by the second one, and so on; `tickets` one for each sum from the second level on. A second sum
+// over the same elements, `along`, has no tickets of its own.
+struct Levels {
+  double* sums;
+  double* along;  // or null
+  unsigned* tickets;
+  u64 rows;
+};
+
+// Hands in the sum of chunk i of the n chunks of a row, which is in thread 0. The last warp to hand in one of 2048 chunk sums adds them up, and
+// hands in the result on the next level, while other warps are still at work. Returns whether the warp has handed in the last one of the
+// row: `sum` and `along` are then those of the row.
+__device__ inline bool hand_in(Levels levels, u64 row, u64 i, u64 n, double& sum, double& along) {
 #pragma unroll 1
-  while (n > 1) {
-    double* next = sums + n;
-#pragma unroll 1
-    for (u64 chunk = warp_of_block(); chunk < chunks_of(n); chunk += warps_of_block()) {
-      const double sum = sum_chunk(sums, chunk * kChunk, n);
-      if (threadIdx.x % kWarp == 0) next[chunk] = sum;
+  while (true) {
+    if (threadIdx.x % kWarp == 0) {
+      levels.sums[row * n + i] = sum;
+      if (levels.along) levels.along[row * n + i] = along;
     }
-    __syncthreads();
-    sums = next;
-    n = chunks_of(n);
+    if (n == 1) return true;
+    const u64 chunk = i / kChunk, chunks = chunks_of(n), left = n - chunk * kChunk;
+    if (!last_warp(levels.tickets + row * chunks + chunk, unsigned(min(left, u64(kChunk))))) return false;
+    sum = sum_chunk(levels.sums + row * n, chunk * kChunk, n);
+    if (levels.along) along = sum_chunk(levels.along + row * n, chunk * kChunk, n), levels.along += levels.rows * n;
+    levels.sums += levels.rows * n, levels.tickets += levels.rows * chunks;
+    i = chunk, n = chunks;
   }
-  if (threadIdx.x == 0) *value = (n ? __ldcg(sums) : 0.0) / divisor;
 }

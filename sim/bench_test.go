@@ -28,7 +28,7 @@ func forwardBackward(b *testing.B, d *sim.Device) {
 	value, ticket := room[float64](b, d, 1), upload(b, d, uint32(0))
 	one := op.NumberOf(float32(1))
 	p := op.Params{N: n, Threshold: one, Inverse: one, Outer: op.NumberOf(float32(0.5)), Norm: op.NumberOf(float32(1. / n)), G: one,
-		Divisor: n, Sums: sums, Value: value, Ticket: ticket, Pred: upload(b, d, pred), Target: upload(b, d, target), GradPred: grad}
+		Divisor: n, Sums: sums, Value: value, Tickets: ticket, Pred: upload(b, d, pred), Target: upload(b, d, target), GradPred: grad}
 	for b.Loop() {
 		launch(b, d, f, sim.Linear(16, 256), p.Words()...)
 		if err := d.Wait(0); err != nil {

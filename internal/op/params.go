@@ -18,7 +18,7 @@ type Params struct {
 	Divisor   float64 // of the sum: the divisor of a mean, else 1
 	Sums      uint64  // the chunk sums, followed by those of each further level
 	Value     uint64  // the reduced loss, or the losses of the rows
-	Ticket    uint64  // 4 bytes, 0 before and after a launch
+	Tickets   uint64  // 4 bytes for each chunk sum from the second level on, 0 before and after a launch
 
 	Pred       uint64
 	Target     uint64

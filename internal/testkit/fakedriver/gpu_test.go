@@ -89,7 +89,7 @@ func TestGPU(t *testing.T) {
 	var p op.Params
 	require.Len(t, launch.Args, len(p.Words()))
 	copy(p.Words(), launch.Args)
-	for _, address := range []*uint64{&p.Sums, &p.Value, &p.Ticket, &p.Pred, &p.Target, &p.GradPred} {
+	for _, address := range []*uint64{&p.Sums, &p.Value, &p.Tickets, &p.Pred, &p.Target, &p.GradPred} {
 		assert.NotZero(t, *address)
 		*address = 0
 	}
