@@ -114,7 +114,7 @@ __device__ inline void launch(const RichParams<typename S::Compute>& p) {
   if (reduces && count == 0 && !shared && blockIdx.x == 0 && threadIdx.x == 0) conclude<P>(p, 0, 0.0, 0.0);
 
 #pragma unroll 1
-  for (u64 job = u64(blockIdx.x) * warps_of_block() + warp_of_block(); job < jobs; job += warps) {
+  for (u64 job = warp_of_grid(); job < jobs; job += warps) {
     u64 row = 0, chunk = job;
     if (by_row) {
       row = own ? job : shared ? job * sharing.rows() : job / count;

@@ -147,7 +147,7 @@ __device__ inline void walk(const Work<S>& w, const Levels& levels, double divis
   const u64 warps = u64(gridDim.x) * warps_of_block(), chunks = chunks_of(w.n);
   if (reduces(P) && chunks == 0 && blockIdx.x == 0 && threadIdx.x == 0) *value = 0 / divisor;
 #pragma unroll 1
-  for (u64 chunk = u64(blockIdx.x) * warps_of_block() + warp_of_block(); chunk < chunks; chunk += warps) {
+  for (u64 chunk = warp_of_grid(); chunk < chunks; chunk += warps) {
     const u64 start = chunk * kChunk;
     double lane[kOwn] = {0, 0, 0, 0};
     double sum, none;

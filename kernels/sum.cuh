@@ -50,6 +50,10 @@ __device__ inline u64 chunks_of(u64 n) { return n / kChunk + (n % kChunk != 0); 
 __device__ inline unsigned warp_of_block() { return threadIdx.x / kWarp; }
 __device__ inline unsigned warps_of_block() { return blockDim.x / kWarp; }
 
+// The number of a warp in the grid: consecutive ones are in different blocks, so that a last round of few jobs is spread over the
+// multiprocessors.
+__device__ inline u64 warp_of_grid() { return u64(warp_of_block()) * gridDim.x + blockIdx.x; }
+
 // The sum of one chunk of an array of chunk sums. Other blocks wrote them, so they are read from L2: the L1 caches are not
 // coherent.
 __device__ inline double sum_chunk(const double* sums, u64 start, u64 n) {
