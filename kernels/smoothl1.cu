@@ -192,8 +192,10 @@ __device__ inline void launch(const Params<typename S::Compute>& p) {
 //   backward              grad_pred and/or grad_target for the upstream gradient g
 //   backward_elementwise  the same for the upstream gradient upstream[i]
 //   forward_backward      *value and the gradients in one pass
+//
+// Two blocks of the largest size fit on a multiprocessor, whichever compiler assigns the registers: package gpu launches as many.
 #define KERNEL(name, storage, quotient, ...)                                                                                \
-  extern "C" __global__ void __launch_bounds__(kMaxThreads, 1) smoothl1_##name##_##storage##_##quotient(const Params<storage::Compute> p) { \
+  extern "C" __global__ void __launch_bounds__(kMaxThreads, 2) smoothl1_##name##_##storage##_##quotient(const Params<storage::Compute> p) { \
     launch<storage, __VA_ARGS__>(p);                                                                                        \
   }
 #define KERNELS(storage, quotient, Div)                                            \
