@@ -52,7 +52,7 @@ func (s *SmoothL1[T]) start(o *operands, c *call) error {
 	n := o.call.N
 	elementwise := o.arrays[op.RoleUpstream] != nil
 	s.pack(o)
-	g := geometry(cpu.Chunks(n), kernels.MaxWarps, s.dev.info.Multiprocessors, c.maxBlocks)
+	g := geometry(cpu.Chunks(n), s.dev.info.Multiprocessors, c.maxBlocks)
 	if err := s.dev.drv.Launch(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words()); err != nil {
 		return opError("launch", s.variant(o.pass, elementwise).Name(), n, err)
 	}
@@ -150,16 +150,25 @@ func (o *operands) address(r op.Role) uint64 {
 	return at
 }
 
-// warpsPerMultiprocessor is the maximum at 128 registers per thread. It has not been tuned.
-const warpsPerMultiprocessor = 16
+const (
+	// warpsPerMultiprocessor is the number of warps that fit on a multiprocessor at 128 registers a thread, which is what the launch bounds
+	// of the kernels of plain arrays allow.
+	warpsPerMultiprocessor = 16
+	// sharingWarps is the number of warps that share a chunk in a block of that size, if there are no more chunks than blocks.
+	sharingWarps = 4
+)
 
-// geometry returns a grid with one warp per job, such as a chunk, up to a full device, where each warp takes several jobs in turn. A few
-// jobs are spread over all multiprocessors, in blocks of few warps, at most maxWarps.
-func geometry(jobs, maxWarps, multiprocessors, maxBlocks int) driver.Geometry {
-	return geometryOf(warpsPerMultiprocessor, jobs, maxWarps, multiprocessors, maxBlocks)
+// geometry returns the grid for a kernel of plain arrays. As long as a full device has four warps for each chunk, they share it, for then
+// all of it is loaded at once. Otherwise each warp has a chunk or takes several in turn.
+func geometry(chunks, multiprocessors, maxBlocks int) driver.Geometry {
+	if chunks <= max(1, multiprocessors)*warpsPerMultiprocessor/sharingWarps && (maxBlocks == 0 || chunks <= maxBlocks) {
+		return driver.Linear(uint32(max(1, chunks)), sharingWarps*kernels.WarpThreads)
+	}
+	return geometryOf(warpsPerMultiprocessor, chunks, kernels.MaxWarps, multiprocessors, maxBlocks)
 }
 
-// geometryOf is geometry for a kernel of which another number of warps is resident on a multiprocessor.
+// geometryOf returns a grid with one warp per job, such as a chunk, up to a full device, where each warp takes several jobs in turn:
+// `resident` warps fit on a multiprocessor. A few jobs are spread over all multiprocessors, in blocks of few warps, at most maxWarps.
 func geometryOf(resident, jobs, maxWarps, multiprocessors, maxBlocks int) driver.Geometry {
 	jobs = max(1, jobs)
 	multiprocessors = max(1, multiprocessors)

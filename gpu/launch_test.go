@@ -10,7 +10,6 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
-	"github.com/smoothl1/smoothl1/kernels"
 )
 
 // four are the buffers of an op.
@@ -98,18 +97,19 @@ func TestGeometry(t *testing.T) {
 		n, multiprocessors, limit int
 		blocks, threads           uint32
 	}{
-		{0, 132, 0, 1, 32}, // an empty reduction still writes its value
-		{1, 132, 0, 1, 32},
-		{2048, 132, 0, 1, 32},
-		{2049, 132, 0, 2, 32},
-		{132 * 2048, 132, 0, 132, 32}, // one warp on each multiprocessor
-		{133 * 2048, 132, 0, 67, 64},  // then two
-		{1 << 20, 132, 0, 128, 128},   // 512 chunks
-		{1 << 30, 132, 0, 264, 256},   // as many as fit at once; each warp takes several chunks
-		{1 << 30, 132, 3, 3, 256},     // or fewer
-		{1 << 30, 0, 0, 2, 256},       // a driver that does not report it
+		{0, 132, 0, 1, 128}, // an empty reduction still writes its value
+		{1, 132, 0, 1, 128}, // four warps share a chunk
+		{2048, 132, 0, 1, 128},
+		{2049, 132, 0, 2, 128},
+		{528 * 2048, 132, 0, 528, 128}, // as long as there are as many
+		{529 * 2048, 132, 0, 106, 160}, // then each warp has one
+		{100 * 2048, 132, 100, 100, 128},
+		{101 * 2048, 132, 100, 100, 32}, // as fewer blocks than chunks
+		{1 << 30, 132, 0, 264, 256},     // as many as fit at once; each warp takes several chunks
+		{1 << 30, 132, 3, 3, 256},       // or fewer
+		{1 << 30, 0, 0, 2, 256},         // a driver that does not report it
 	} {
-		assert.Equal(t, driver.Linear(c.blocks, c.threads), geometry(cpu.Chunks(c.n), kernels.MaxWarps, c.multiprocessors, c.limit), "n=%d limit=%d", c.n, c.limit)
+		assert.Equal(t, driver.Linear(c.blocks, c.threads), geometry(cpu.Chunks(c.n), c.multiprocessors, c.limit), "n=%d limit=%d", c.n, c.limit)
 	}
 }
 

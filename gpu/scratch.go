@@ -13,11 +13,11 @@ import (
 // to hand in one of 2048 chunk sums; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
 // marks the end of the last use; uses of the scratch on other streams wait for it.
 type scratch struct {
-	memory  *heldMemory // the loss, the tickets and the sums; nil in a new scratch
-	side    *heldMemory // divisors, followed by their chunk sums, or nil
-	fault   *indexFault // or nil
-	done    driver.Event
-	size    needs // capacity
+	memory *heldMemory // the loss, the tickets and the sums; nil in a new scratch
+	side   *heldMemory // divisors, followed by their chunk sums, or nil
+	fault  *indexFault // or nil
+	done   driver.Event
+	size   needs // capacity
 }
 
 // needs is the scratch that a call needs.

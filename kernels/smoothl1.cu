@@ -98,64 +98,82 @@ struct Work {
 };
 
 // Processes one chunk: writes loss terms or gradients and, for a reduction, adds the terms to this thread's lanes.
-template <bool Whole, typename S, Pass P, bool Div, bool Elementwise>
-__device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[kOwn]) {
+template <Deal D, typename S, Pass P, bool Div, bool Elementwise>
+__device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[owned(D)]) {
   typedef typename S::Compute T;
-  constexpr int batch = S::kBatch / (Whole ? 1 : 2) / (Elementwise ? 2 : 1);
+  constexpr int own = owned(D);
+  constexpr int batch = (D == kByWarp ? 2 * S::kBatch : D == kByPiece ? S::kBatch : S::kBatch / 2) / (Elementwise ? 2 : 1);
 #pragma unroll 1
-  for (int row = 0; row < kRows && (Whole || start + row * kLanes < w.n); row += batch) {
+  for (int row = 0; row < kRows && (D == kByPiece || start + row * kLanes < w.n); row += batch) {
     const u64 first = start + row * kLanes;
-    T pred[batch][kOwn], target[batch][kOwn], upstream[batch][kOwn];
+    T pred[batch][own], target[batch][own], upstream[batch][own];
 #pragma unroll
     for (int r = 0; r < batch; ++r) {
-      load_row<Whole, S>(pred[r], w.pred, first + r * kLanes, w.n);
-      load_row<Whole, S>(target[r], w.target, first + r * kLanes, w.n);
-      if (Elementwise) load_row<Whole, S>(upstream[r], w.upstream, first + r * kLanes, w.n);
+      load_row<D, S>(pred[r], w.pred, first + r * kLanes, w.n);
+      load_row<D, S>(target[r], w.target, first + r * kLanes, w.n);
+      if (Elementwise) load_row<D, S>(upstream[r], w.upstream, first + r * kLanes, w.n);
     }
 #pragma unroll
     for (int r = 0; r < batch; ++r) {
-      T out[kOwn];
+      T out[own];
       if (P == kForwardTerms || reduces(P)) {
 #pragma unroll
-        for (int k = 0; k < kOwn; ++k) {
+        for (int k = 0; k < own; ++k) {
           out[k] = w.formula.template term<Div>(pred[r][k] - target[r][k]);
           if (reduces(P)) lane[k] += double(out[k]);
         }
-        if (P == kForwardTerms) store_row<Whole, S>(w.terms, out, first + r * kLanes, w.n);
+        if (P == kForwardTerms) store_row<D, S>(w.terms, out, first + r * kLanes, w.n);
       }
       if (differentiates(P)) {
 #pragma unroll
-        for (int k = 0; k < kOwn; ++k)
+        for (int k = 0; k < own; ++k)
           out[k] = w.formula.template gradient<Div>(pred[r][k] - target[r][k], w.norm, Elementwise ? upstream[r][k] : w.g);
-        if (w.grad_pred) store_row<Whole, S>(w.grad_pred, out, first + r * kLanes, w.n);
+        if (w.grad_pred) store_row<D, S>(w.grad_pred, out, first + r * kLanes, w.n);
         if (w.grad_target) {
 #pragma unroll
-          for (int k = 0; k < kOwn; ++k) out[k] = -out[k];
-          store_row<Whole, S>(w.grad_target, out, first + r * kLanes, w.n);
+          for (int k = 0; k < own; ++k) out[k] = -out[k];
+          store_row<D, S>(w.grad_target, out, first + r * kLanes, w.n);
         }
       }
     }
   }
 }
 
-// Processes all chunks, distributing them over the warps of the grid, and for a reduction writes value = sum / divisor (0/0 for the mean of
-// an empty array).
+// The lanes of all four warps that share a chunk, as the first one owns them.
+__device__ inline void gather(const double (&own)[1], double (&lane)[kOwn]) {
+  __shared__ double lanes[kLanes];
+  if (warp_of_block() < kOwn) lanes[threadIdx.x] = own[0];
+  __syncthreads();
+#pragma unroll
+  for (int k = 0; k < kOwn; ++k) lane[k] = lanes[own_lane<1>(k)];
+}
+
+// Processes all chunks, and for a reduction writes value = sum / divisor. The chunks are distributed over the warps of the grid or, if there
+// are no more chunks than blocks, over the blocks: the first four warps of a block then share a chunk, and load all of it before the
+// first use.
 template <typename S, Pass P, bool Div, bool Elementwise>
 __device__ inline void walk(const Work<S>& w, const Levels& levels, double divisor, double* value) {
   const bool whole = aligned<S>(w.pred) && aligned<S>(w.target) && aligned<S>(w.upstream) && aligned<S>(w.terms) &&
                      aligned<S>(w.grad_pred) && aligned<S>(w.grad_target);
   const u64 warps = u64(gridDim.x) * warps_of_block(), chunks = chunks_of(w.n);
-  if (reduces(P) && chunks == 0 && blockIdx.x == 0 && threadIdx.x == 0) *value = 0 / divisor;
+  const bool shared = chunks <= gridDim.x && warps_of_block() >= kOwn;
+  if (reduces(P) && chunks == 0 && blockIdx.x == 0 && threadIdx.x == 0) *value = 0 / divisor;  // 0/0 for the mean of an empty array
 #pragma unroll 1
-  for (u64 chunk = warp_of_grid(); chunk < chunks; chunk += warps) {
+  for (u64 chunk = shared ? blockIdx.x : warp_of_grid(); chunk < chunks; chunk += warps) {
     const u64 start = chunk * kChunk;
     double lane[kOwn] = {0, 0, 0, 0};
     double sum, none;
-    if (whole && w.n - start >= kChunk) {
-      chunk_of<true, S, P, Div, Elementwise>(w, start, lane);
+    if (shared) {
+      double own[1] = {0};
+      if (warp_of_block() < kOwn) chunk_of<kByWarp, S, P, Div, Elementwise>(w, start, own);
+      if (reduces(P)) gather(own, lane);
+      if (warp_of_block() > 0) return;
+      if (reduces(P)) sum = fold<1>(lane);
+    } else if (whole && w.n - start >= kChunk) {
+      chunk_of<kByPiece, S, P, Div, Elementwise>(w, start, lane);
       if (reduces(P)) sum = fold<S::kPer>(lane);
     } else {
-      chunk_of<false, S, P, Div, Elementwise>(w, start, lane);
+      chunk_of<kByElement, S, P, Div, Elementwise>(w, start, lane);
       if (reduces(P)) sum = fold<1>(lane);
     }
     if (reduces(P) && hand_in(levels, 0, chunk, chunks, sum, none) && threadIdx.x % kWarp == 0) *value = sum / divisor;

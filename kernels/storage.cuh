@@ -98,37 +98,49 @@ __device__ inline u16 narrow_bf16(float x) {
 struct f16 : Half<widen_f16, narrow_f16> {};
 struct bf16 : Half<widen_bf16, narrow_bf16> {};
 
-// A short last chunk, or a chunk of arrays that are not aligned to 16 bytes, is accessed one element at a time. Thread t then
-// owns lanes t, t+32, t+64, t+96, so that the accesses of a warp are still contiguous.
+// How the lanes of a row are dealt to threads.
+enum Deal {
+  kByPiece,    // to the threads of a warp, in pieces
+  kByElement,  // to the threads of a warp: thread t owns lanes t, t+32, t+64 and t+96, so that the accesses of the warp are contiguous. For a
+               // short last chunk, and for arrays that are not aligned to pieces
+  kByWarp,     // to the first four warps of a block: thread t of warp w owns lane t+32w. For few chunks
+};
+
+__device__ constexpr int owned(Deal d) { return d == kByWarp ? 1 : kOwn; }  // lanes of a thread
+
+template <Deal D>
+__device__ inline int lane_of(int k) {
+  return D == kByWarp ? threadIdx.x : own_lane<1>(k);
+}
 
 // Loads and widens this thread's elements of the row that begins at element `start`; elements from n on are 0. The loads are
 // plain ones, not ld.global.nc, because an output may be the same array.
-template <bool Whole, typename S>
-__device__ inline void load_row(typename S::Compute (&x)[kOwn], const typename S::Element* base, u64 start, u64 n) {
+template <Deal D, typename S>
+__device__ inline void load_row(typename S::Compute (&x)[owned(D)], const typename S::Element* base, u64 start, u64 n) {
   static_assert(kOwn % S::kPer == 0, "a thread loads whole pieces");
-  if (Whole) {
+  if (D == kByPiece) {
 #pragma unroll
-    for (int k = 0; k < kOwn; k += S::kPer)
+    for (int k = 0; k < owned(D); k += S::kPer)
       S::widen(*reinterpret_cast<const typename S::Piece*>(base + start + own_lane<S::kPer>(k)), &x[k]);
   } else {
 #pragma unroll
-    for (int k = 0; k < kOwn; ++k) {
-      const u64 i = start + own_lane<1>(k);
+    for (int k = 0; k < owned(D); ++k) {
+      const u64 i = start + lane_of<D>(k);
       x[k] = i < n ? S::widen(base[i]) : typename S::Compute(0);
     }
   }
 }
 
-template <bool Whole, typename S>
-__device__ inline void store_row(typename S::Element* base, const typename S::Compute (&x)[kOwn], u64 start, u64 n) {
-  if (Whole) {
+template <Deal D, typename S>
+__device__ inline void store_row(typename S::Element* base, const typename S::Compute (&x)[owned(D)], u64 start, u64 n) {
+  if (D == kByPiece) {
 #pragma unroll
-    for (int k = 0; k < kOwn; k += S::kPer)
+    for (int k = 0; k < owned(D); k += S::kPer)
       *reinterpret_cast<typename S::Piece*>(base + start + own_lane<S::kPer>(k)) = S::narrow(&x[k]);
   } else {
 #pragma unroll
-    for (int k = 0; k < kOwn; ++k) {
-      const u64 i = start + own_lane<1>(k);
+    for (int k = 0; k < owned(D); ++k) {
+      const u64 i = start + lane_of<D>(k);
       if (i < n) base[i] = S::narrow(x[k]);
     }
   }
