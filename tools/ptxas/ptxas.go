@@ -19,28 +19,55 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
+// A File is a PTX file, by its name.
+type File struct{ Name, Text string }
+
+// Files returns the PTX files of the kernels.
+func Files() (files []File, err error) {
+	for _, t := range kernels.DTypes() {
+		for _, file := range []struct {
+			name, text func(smoothl1.DType) (string, error)
+		}{{kernels.File, kernels.PTX}, {kernels.RichFile, kernels.RichPTX}} {
+			name, err := file.name(t)
+			if err != nil {
+				return nil, err
+			}
+			text, err := file.text(t)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, File{name, text})
+		}
+	}
+	return files, nil
+}
+
 // Assemble assembles all PTX files for an architecture, such as "sm_90", and returns the output of "ptxas -v".
 func Assemble(arch string) (log string, err error) {
-	logs, err := each(arch, func(out, _ string) (string, error) { return out, nil })
+	files, err := Files()
+	if err != nil {
+		return "", err
+	}
+	logs, err := each(arch, files, func(out, _ string) (string, error) { return out, nil })
 	return strings.Join(logs, ""), err
 }
 
-// Code is like Assemble, and also returns the machine code of each kernel. (For architectures before sm_70 it has another form.)
-func Code(arch string) (log string, code map[string][]sass.Instruction, err error) {
-	type file struct {
+// Code assembles files, and also returns the machine code of each kernel. (For architectures before sm_70 it has another form.)
+func Code(arch string, files []File) (log string, code map[string][]sass.Instruction, err error) {
+	type assembled struct {
 		log     string
 		kernels map[string][]sass.Instruction
 	}
-	files, err := each(arch, func(out, cubin string) (file, error) {
+	all, err := each(arch, files, func(out, cubin string) (assembled, error) {
 		dump, err := exec.Command("cuobjdump", "-sass", cubin).Output()
 		if err != nil {
-			return file{}, fmt.Errorf("cuobjdump -sass: %w", err)
+			return assembled{}, fmt.Errorf("cuobjdump -sass: %w", err)
 		}
 		of, err := sass.Kernels(string(dump))
-		return file{out, of}, err
+		return assembled{out, of}, err
 	})
 	code = map[string][]sass.Instruction{}
-	for _, f := range files {
+	for _, f := range all {
 		log += f.log
 		maps.Copy(code, f.kernels)
 	}
@@ -48,38 +75,25 @@ func Code(arch string) (log string, code map[string][]sass.Instruction, err erro
 }
 
 // each assembles the files, as many at a time as there are processors, and returns what then makes of each, in their order.
-func each[T any](arch string, then func(log, cubin string) (T, error)) ([]T, error) {
+func each[T any](arch string, files []File, then func(log, cubin string) (T, error)) ([]T, error) {
 	dir, err := os.MkdirTemp("", "ptxas")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
-	types := kernels.DTypes()
-	results := make([]T, 2*len(types))
+	results := make([]T, len(files))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
-	for i, t := range types {
-		for j, file := range []struct {
-			name, text func(smoothl1.DType) (string, error)
-		}{{kernels.File, kernels.PTX}, {kernels.RichFile, kernels.RichPTX}} {
-			group.Go(func() error {
-				name, err := file.name(t)
-				if err != nil {
-					return err
-				}
-				text, err := file.text(t)
-				if err != nil {
-					return err
-				}
-				cubin := filepath.Join(dir, name+".cubin")
-				log, err := assemble(arch, filepath.Join(dir, name), text, cubin)
-				if err != nil {
-					return err
-				}
-				results[2*i+j], err = then(log, cubin)
+	for i, f := range files {
+		group.Go(func() error {
+			cubin := filepath.Join(dir, f.Name+".cubin")
+			log, err := assemble(arch, filepath.Join(dir, f.Name), f.Text, cubin)
+			if err != nil {
 				return err
-			})
-		}
+			}
+			results[i], err = then(log, cubin)
+			return err
+		})
 	}
 	return results, group.Wait()
 }

@@ -52,7 +52,11 @@ func run() error {
 			return err
 		}
 	}
-	log, code, err := ptxas.Code("sm_90")
+	files, err := ptxas.Files()
+	if err != nil {
+		return err
+	}
+	log, code, err := ptxas.Code("sm_90", files)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,11 @@
 // the simulated device, and its registers and loads in flight, from ptxas and the machine code.
 //
 // usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
+//
+//	roofline -predict [-ptx DIR] [-grouped] [-share W -fewer CHUNKS]
+//
+// With -predict it prints the predictions alone, for the PTX files of a directory if one is given, and for another structure of the launch
+// if its flags are.
 package main
 
 import (
@@ -39,15 +44,50 @@ func (a architecture) occupancy(registers int) int {
 
 func main() {
 	check := flag.Bool("check", false, "compare the file, do not write it")
+	only := flag.Bool("predict", false, "print the predictions alone")
+	dir := flag.String("ptx", "", "with -predict: read the PTX files of this directory")
+	s := built
+	flag.IntVar(&s.resident, "resident", s.resident, "with -predict: warps for each multiprocessor")
+	flag.IntVar(&s.share, "share", s.share, "with -predict: warps that share a chunk")
+	flag.IntVar(&s.fewer, "fewer", s.fewer, "with -predict: chunks up to which they do")
+	flag.BoolVar(&s.grouped, "grouped", s.grouped, "with -predict: a ticket for every 2048 chunks")
 	flag.Parse()
-	if flag.NArg() != 1 {
-		fmt.Fprintln(os.Stderr, "usage: roofline [-check] docs/roofline.md")
+	var err error
+	switch {
+	case *only && flag.NArg() == 0:
+		err = print(*dir, s)
+	case !*only && flag.NArg() == 1:
+		err = run(flag.Arg(0), *check)
+	default:
+		fmt.Fprintln(os.Stderr, "usage: roofline [-check] docs/roofline.md, or roofline -predict [-ptx DIR]")
 		os.Exit(2)
 	}
-	if err := run(flag.Arg(0), *check); err != nil {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "roofline:", err)
 		os.Exit(1)
 	}
+}
+
+// print prints the predictions for the files of a directory, or of the tree.
+func print(dir string, s structure) error {
+	files, err := plainFiles(dir)
+	if err != nil {
+		return err
+	}
+	code, err := assemble(files)
+	if err != nil {
+		return err
+	}
+	works, err := worksOf(code)
+	if err != nil {
+		return err
+	}
+	var b bytes.Buffer
+	writeCounts(&b, works)
+	writeTimes(&b, works, s)
+	writeParts(&b, works, s)
+	_, err = os.Stdout.Write(b.Bytes())
+	return err
 }
 
 func run(file string, check bool) error {
@@ -76,8 +116,24 @@ func write() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	files, err := ptxas.Files()
+	if err != nil {
+		return nil, err
+	}
+	machine, err := assemble(files)
+	if err != nil {
+		return nil, err
+	}
+	works, err := worksOf(machine)
+	if err != nil {
+		return nil, err
+	}
 	registers := map[string]map[string]int{} // by architecture and kernel
 	for _, a := range architectures {
+		if m, ok := machine[a.name]; ok {
+			registers[a.name] = m.registers
+			continue
+		}
 		log, err := ptxas.Assemble(a.name)
 		if err != nil {
 			return nil, err
@@ -87,10 +143,7 @@ func write() ([]byte, error) {
 			registers[a.name][e.Kernel] = e.Registers
 		}
 	}
-	_, code, err := ptxas.Code("sm_90")
-	if err != nil {
-		return nil, err
-	}
+	code := machine["sm_90"].kernels
 
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `# What the kernels ask of a GPU
@@ -144,6 +197,7 @@ Registers per thread, and resident warps per multiprocessor in blocks of %d thre
 		}
 		b.WriteString("\n")
 	}
+	writePredictions(&b, works, built)
 	return b.Bytes(), nil
 }
 
@@ -157,7 +211,7 @@ func loadsInFlight(code []sass.Instruction, piece int) (int, error) {
 		loads := 0
 		for _, i := range loop {
 			in := code[i]
-			if in.Op == load {
+			if strings.HasPrefix(in.Op, load) && !strings.Contains(in.Op, "STRONG") { // for sm_70 it ends in .SYS
 				m := regexp.MustCompile(`^R(\d+),`).FindStringSubmatch(in.Operands)
 				if m == nil {
 					return 0, fmt.Errorf("%s %s: not a load in cuobjdump's form", in.Op, in.Operands)

@@ -1,7 +1,24 @@
 package sass
 
-// Innermost returns the natural loops that contain no other loop, each as the indexes of its instructions.
-func Innermost(code []Instruction) [][]int {
+import (
+	"maps"
+	"slices"
+)
+
+// A Loop is a natural loop: the indexes of its instructions in order, and its head, which all paths into it pass.
+type Loop struct {
+	Head         int
+	Instructions []int
+}
+
+// Contains reports whether an instruction belongs to the loop.
+func (l Loop) Contains(i int) bool {
+	_, found := slices.BinarySearch(l.Instructions, i)
+	return found
+}
+
+// Loops returns the natural loops, by their heads.
+func Loops(code []Instruction) []Loop {
 	dominators := dominatorsOf(code)
 	before := make([][]int, len(code))
 	for i := range code {
@@ -29,26 +46,29 @@ func Innermost(code []Instruction) [][]int {
 			}
 		}
 	}
-	var loops [][]int
-	for head, loop := range members {
+	var loops []Loop
+	for _, head := range slices.Sorted(maps.Keys(members)) {
+		loops = append(loops, Loop{head, slices.Sorted(maps.Keys(members[head]))})
+	}
+	return loops
+}
+
+// Innermost returns the natural loops that contain no other loop, each as the indexes of its instructions.
+func Innermost(code []Instruction) [][]int {
+	loops := Loops(code)
+	var innermost [][]int
+	for _, l := range loops {
 		inner := true
-		for other := range members {
-			if other != head && loop[other] && !members[other][head] {
+		for _, other := range loops {
+			if other.Head != l.Head && l.Contains(other.Head) && !other.Contains(l.Head) {
 				inner = false // the other loop lies within this one
 			}
 		}
-		if !inner {
-			continue
+		if inner {
+			innermost = append(innermost, l.Instructions)
 		}
-		var indexes []int
-		for i := range code {
-			if loop[i] {
-				indexes = append(indexes, i)
-			}
-		}
-		loops = append(loops, indexes)
 	}
-	return loops
+	return innermost
 }
 
 // dominatorsOf returns the immediate dominator of each reachable instruction, −1 of others (Cooper, Harvey and Kennedy,

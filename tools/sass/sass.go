@@ -27,6 +27,7 @@ func Kernels(dump string) (map[string][]Instruction, error) {
 // Instruction is an instruction with the indexes of those that may follow it.
 type Instruction struct {
 	Address  uint64
+	Guard    string // the predicate that it depends on, P0 or !P0, or ""
 	Op       string // with its modifiers: LDG.E.128
 	Operands string
 	Next     []int
@@ -51,11 +52,16 @@ func Parse(body string) ([]Instruction, error) {
 		}
 		at[address] = len(code)
 		op, operands := string(m[3]), strings.TrimSpace(string(m[4]))
+		guard := strings.TrimPrefix(strings.TrimSpace(string(m[2])), "@")
 		target := ""
 		if strings.HasPrefix(op, "BRA") || strings.HasPrefix(op, "BRX") || strings.HasPrefix(op, "JMP") {
 			target = operands[strings.LastIndex(operands, " ")+1:]
 		}
-		code = append(code, Instruction{Address: address, Op: op, Operands: operands})
+		// A loop's end in code for sm_80: a call, if a condition holds, of what follows the jump back behind it. It does not return.
+		if strings.HasPrefix(op, "CALL.REL") && guard != "" {
+			target = operands
+		}
+		code = append(code, Instruction{Address: address, Guard: guard, Op: op, Operands: operands})
 		targets = append(targets, target)
 		conditional = append(conditional, len(m[2]) > 0 || strings.Contains(op, ".DIV") || strings.Contains(operands, "P"))
 	}
