@@ -35,16 +35,18 @@ var devices = []device{
 	{"V100", "sm_70", 80, 1.53, 900, 0.99, 0.92, 437, 215, 6e6, 667, 2300, 64, rates(64, 32),
 		"Tesla V100 SXM2 data sheet (80 SMs, 1.53 GHz, 900 GB/s); share: README of " + benches + ", dot 894 and triad 829 GB/s; latencies: " +
 			"cuda-latency/v100.txt; loaded: gpu-stream/v100.txt, read at 25 % occupancy; launch: gpu-small-kernels/v100.txt, not in a graph"},
-	{"A100", "sm_80", 108, 1.41, 2039, 0.92, 0.86, 571, 211, 40e6, 714, 1370, 64, rates(64, 32),
-		"A100 80 GB SXM data sheet (108 SMs, 1.41 GHz, 2039 GB/s); share: cuda-stream/a100_80.txt, init 1880 and triad 1759 GB/s; latencies: " +
+	{"A100", "sm_80", 108, 1.41, 2039, 0.87, 0.86, 571, 211, 40e6, 714, 1370, 64, rates(64, 32),
+		"A100 80 GB SXM data sheet (108 SMs, 1.41 GHz, 2039 GB/s); share: cuda-stream/a100_80.txt, read 1769 and triad 1759 GB/s, with one load or two a thread; latencies: " +
 			"cuda-latency/a100_80.txt; loaded: cuda-stream/a100_80.txt, read at 25 %; launch: gpu-small-kernels/a100_80_graph.txt"},
 	{"H100", "sm_90", 132, 1.83, 3350, 0.95, 0.92, 679, 280, 50e6, 578, 2260, 64, rates(128, 64),
-		"H100 SXM5 whitepaper and data sheet (132 SMs, 3350 GB/s; 1.83 GHz, the lower of its two boost clocks); share: CUB's reduction on an H100, " +
+		"H100 SXM5 whitepaper and data sheet (132 SMs, 3350 GB/s; 1.83 GHz, the lower of its two boost clocks); share: CUB's reduction on an H100 (NVIDIA/cccl), " +
 			"and its transform on an H200; latencies: gpu-latency/gh200.txt; loaded: gpu-stream/gh200.txt, read at 25 %; launch: " +
 			"gpu-small-kernels/h200_graph.txt"},
-	{"B200", "sm_90", 148, 1.965, 8000, 0.97, 0.92, 679, 280, 126e6, 578, 2260, 64, rates(128, 64),
-		"148 SMs, 126 MB of L2: Chips and Cheese, Nvidia's B200; 1.965 GHz: XLA's cuda_core_info_table.cc; 8 TB/s: HGX B200 data sheet; share: " +
-			"gpu-l2-cache/gb200.txt, 7770 GB/s read, and CUB's transform on a B200; latencies, loaded and launch: no measurement was found, H100's are taken"},
+	{"B200", "sm_90", 148, 1.965, 7672, 0.97, 0.93, 679, 280, 126e6, 578, 2000, 64, rates(128, 64),
+		"148 SMs and 126 MB of L2: Chips and Cheese, Nvidia's B200; 1.965 GHz: XLA's cuda_core_info_table.cc; 7672 GB/s, less than the data " +
+			"sheet's 8000: NVIDIA/cccl#7391, where 6705 GB/s are 87.39 %; share: gpu-l2-cache/gb200.txt, 7770 of 8000 GB/s read, and NVIDIA/cccl#9210, " +
+			"92.78 % for 2^32 elements; launch: NVIDIA/cccl#7391, 2^16 additions in a batch; latencies, also under load: no measurement was " +
+			"found, H100's are taken"},
 }
 
 // timing returns how long a lone warp of the device waits, for loads that take so many cycles. Results of FP32 and ALU come after 4 cycles

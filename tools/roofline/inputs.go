@@ -28,13 +28,13 @@ in the instruction caches. For B200 the code for sm_90 stands in, and H100's lat
 	if s.grouped {
 		finish = "the last warp of every 2048 chunks sums them, and the last of those their sums"
 	}
-	fmt.Fprintf(b, "Launches: %d warps for each multiprocessor, ", s.resident)
+	fmt.Fprintf(b, "Launches: %d warps for each multiprocessor,\n", s.resident)
 	if s.share > 1 {
 		fmt.Fprintf(b, "%d warps to a chunk up to %d chunks, else one, ", s.share, s.fewer)
 	} else {
 		b.WriteString("one warp to a chunk, few chunks spread in blocks of few warps, ")
 	}
-	fmt.Fprintf(b, "and a finish in which %s.\n\n", finish)
+	fmt.Fprintf(b, "and\na finish in which %s.\n\n", finish)
 	fmt.Fprintf(b, `| input | %s | %s | %s | %s |
 |---|---:|---:|---:|---:|
 `, devices[0].name, devices[1].name, devices[2].name, devices[3].name)
@@ -62,10 +62,10 @@ in the instruction caches. For B200 the code for sm_90 stands in, and H100's lat
 	}
 	fmt.Fprintf(b, `
 Results a cycle: CUDA C++ Programming Guide, throughput of native arithmetic instructions, for 7.0, 8.0 and 9.0; memory: 32 load and store
-units, of the whitepapers; B200 as H100. A lone warp waits 4 cycles for a result of FP32 or ALU (Jia and others, Dissecting the NVIDIA Volta GPU Architecture via
-Microbenchmarking, 2018), 8 of FP64 (README of gpu-benches), and, assumed, 20 of special, memory other than global, and shuffles, and %d for
+units, of the whitepapers; B200 as H100. "Special" are reciprocals, conversions and the checks before divisions. A lone warp waits 4 cycles
+for a result of FP32 or ALU (Jia and others, Dissecting the NVIDIA Volta GPU Architecture via Microbenchmarking, 2018), 8 of FP64 (README of gpu-benches), and, assumed, 20 of special, memory other than global, and shuffles, and %d for
 a fold over shared memory. gpu-benches is github.com/te42kyfo/gpu-benches and its fork xxrjun/gpu-benches, measurements by the computing
-centre in Erlangen and others. CUB's shares are those that NVIDIA's maintainers name in github.com/NVIDIA/cccl.
+centre in Erlangen and others; NVIDIA/cccl#7391 is an issue or pull request of github.com/NVIDIA/cccl.
 
 `, shared)
 	for _, d := range devices {

@@ -3,7 +3,7 @@
 //
 // usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
 //
-//	roofline -predict [-ptx DIR] [-grouped] [-share W -fewer CHUNKS]
+//	roofline -predict [-ptx DIR] [-resident WARPS] [-grouped] [-share W -fewer CHUNKS]
 //
 // With -predict it prints the predictions alone, for the PTX files of a directory if one is given, and for another structure of the launch
 // if its flags are.
@@ -55,7 +55,7 @@ func main() {
 	var err error
 	switch {
 	case *only && flag.NArg() == 0:
-		err = print(*dir, s)
+		err = printPredictions(*dir, s)
 	case !*only && flag.NArg() == 1:
 		err = run(flag.Arg(0), *check)
 	default:
@@ -68,8 +68,8 @@ func main() {
 	}
 }
 
-// print prints the predictions for the files of a directory, or of the tree.
-func print(dir string, s structure) error {
+// printPredictions prints the predictions for the files of a directory, or of the tree.
+func printPredictions(dir string, s structure) error {
 	files, err := plainFiles(dir)
 	if err != nil {
 		return err

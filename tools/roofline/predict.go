@@ -40,7 +40,7 @@ type machineCode struct {
 	kernels   map[string][]sass.Instruction
 }
 
-// works are the kernels of plain arrays of each architecture, by name.
+// worksOf returns the kernels of plain arrays of each architecture, by name.
 func worksOf(code map[string]machineCode) (map[string]map[string]*work, error) {
 	all := map[string]map[string]*work{}
 	for arch, c := range code {
