@@ -94,6 +94,7 @@ verify: ## the long differential test: all fixed cases and four random ones for 
 	$(GO) run ./cmd/smoothl1 verify
 	$(GO) run ./cmd/smoothl1 verify --device cpu
 	$(GO) test -count=1 ./cpu -run TestAllSignificands -exhaustive
+	$(GO) test -count=1 ./internal/testkit/difftest -run TestSignificands -long
 
 mutants: ## change the kernels' PTX in 300 places, one at a time, and check that the differential test catches each; N, SEED
 	cd tools && $(GO) run ./mutants -n $(or $(N),300) -seed $(or $(SEED),1)

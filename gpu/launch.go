@@ -126,9 +126,12 @@ func (s *SmoothL1[T]) pack(o *operands) {
 	p.N = uint64(o.call.N)
 	p.Pred, p.Target, p.Upstream = o.address(op.RolePred), o.address(op.RoleTarget), o.address(op.RoleUpstream)
 	p.Terms, p.GradPred, p.GradTarget = o.address(op.RoleTerms), o.address(op.RoleGradPred), o.address(op.RoleGradTarget)
-	p.Norm, p.G = 0, 0
+	p.Norm, p.G, p.Least = 0, 0, 0
 	if o.pass.Differentiates() {
 		p.Norm, p.G = op.Round(o.call.DType, 1/o.divisor), op.Round(o.call.DType, o.upstream)
+	}
+	if s.formula.Divides {
+		p.Least = s.formula.Least(o.pass, 1/o.divisor, o.upstream)
 	}
 	p.Divisor, p.Sums, p.Value, p.Tickets = 0, 0, 0, 0
 	if o.pass.Reduces() {

@@ -6,36 +6,38 @@
 // so that users need no CUDA toolkit; "make ptx-check" regenerates and compares them. They target compute_50; a driver compiles them just in
 // time for any newer architecture when it loads them.
 //
-// All kernels take one argument, a struct of 8-byte words passed by value. The kernels of plain arrays take words 0 to 15:
+// All kernels take one argument, a struct of 8-byte words passed by value. The kernels of plain arrays take words 0 to 16:
 //
 //	 0 n            elements
 //	 1 threshold    beta or delta; 0 for the L1 loss
-//	 2 inverse      1/beta for smooth L1 if that is a power of two and finite, else 1
+//	 2 inverse      1/beta for smooth L1 if that is a power of two and finite, else 1; for kernels that divide in float32, 1/beta rounded
 //	 3 outer        delta for Huber, else 1
 //	 4 norm         of the gradient: 1/divisor, divided in float64 and rounded
 //	 5 g            the upstream gradient, unless it is an array
-//	 6 divisor      of the sum, a float64: for a mean the number of elements, or whatever the caller divides by; else 1
-//	 7 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
-//	 8 value        address of the reduced loss, a float64
-//	 9 tickets      address of 4 bytes for each chunk sum from the second level on, which must be 0; a successful launch leaves them 0
-//	10 pred, 11 target, 12 upstream, 13 terms, 14 grad_pred, 15 grad_target    addresses of the arrays; one of the gradients may be 0
+//	 6 least        of the kernels that divide in float32: they correct the quotients of differences of at least this magnitude, and
+//	                divide others; +Inf is always right
+//	 7 divisor      of the sum, a float64: for a mean the number of elements, or whatever the caller divides by; else 1
+//	 8 sums         address of the chunk sums, float64: one per 2048 elements, followed by one per 2048 of those, and so on down to one
+//	 9 value        address of the reduced loss, a float64
+//	10 tickets      address of 4 bytes for each chunk sum from the second level on, which must be 0; a successful launch leaves them 0
+//	11 pred, 12 target, 13 upstream, 14 terms, 15 grad_pred, 16 grad_target    addresses of the arrays; one of the gradients may be 0
 //
 // The rich kernels take all words, but not n. Their arrays are views of matrices of rows × cols elements, and each but pred and target may
 // be absent, with address 0; an address is that of element (0, 0).
 //
-//	16 weight, 17 mask, 18 beta, 19 direction    addresses of further inputs; a mask is of bytes, and only kernels that divide have a beta
-//	20 index        address of an int32 for each row: the column of pred that is compared with the one column of the other arrays
-//	21 abs, 22 second    addresses of further outputs: |pred − target|, and the second derivative times direction
-//	23 divisors     address of the divisor, a float64, or of one for each row: the output of the divisor kernels, and read with flag 128
-//	24 divisor_sums    address as sums, of the divisor that is summed along with flag 256
-//	25 fault        address of 8 bytes, 0; if an index is out of range, then the complement of row << 32 | index of the lowest such row
-//	26 rows, 27 cols, 28 actions    cols is 1 with an index; actions is the number of columns of pred and grad_pred then
-//	29 flags        1: write the loss to value; 2: one for each row; 4: see below; 8: Huber, for a beta by element; 16: add to grad_pred;
+//	17 weight, 18 mask, 19 beta, 20 direction    addresses of further inputs; a mask is of bytes, and only kernels that divide have a beta
+//	21 index        address of an int32 for each row: the column of pred that is compared with the one column of the other arrays
+//	22 abs, 23 second    addresses of further outputs: |pred − target|, and the second derivative times direction
+//	24 divisors     address of the divisor, a float64, or of one for each row: the output of the divisor kernels, and read with flag 128
+//	25 divisor_sums    address as sums, of the divisor that is summed along with flag 256
+//	26 fault        address of 8 bytes, 0; if an index is out of range, then the complement of row << 32 | index of the lowest such row
+//	27 rows, 28 cols, 29 actions    cols is 1 with an index; actions is the number of columns of pred and grad_pred then
+//	30 flags        1: write the loss to value; 2: one for each row; 4: see below; 8: Huber, for a beta by element; 16: add to grad_pred;
 //	                32: add to grad_target; 64: a mean whose divisor is 0 is 0, and so is the norm; 128: take divisor and norm from
 //	                divisors; 256: a forward pass sums the divisor along; 512: it is the sum of the weights, else the number of
 //	                elements that the mask keeps
-//	30 pred_strides, 32 target_strides, 34 weight_strides, 36 mask_strides, 38 beta_strides, 40 upstream_strides, 42 direction_strides,
-//	44 terms_strides, 46 abs_strides, 48 grad_pred_strides, 50 grad_target_strides, 52 second_strides    of rows and columns, in elements
+//	31 pred_strides, 33 target_strides, 35 weight_strides, 37 mask_strides, 39 beta_strides, 41 upstream_strides, 43 direction_strides,
+//	45 terms_strides, 47 abs_strides, 49 grad_pred_strides, 51 grad_target_strides, 53 second_strides    of rows and columns, in elements
 //
 // Flag 4 allows accesses of 16 bytes, of 8 to elements of 16 bits: pieces of k elements. It requires that in each array the elements of a
 // row are side by side, with an address that is a multiple of the piece's size (of k for a mask) and a row stride that is a multiple of k,
@@ -43,7 +45,7 @@
 // multiple of k. With reduction by rows, the chunk sums of a row follow those of the row before; the next level follows the last row. They
 // may be absent if a row has at most 128 columns.
 //
-// Words 1 to 5 are numbers of the computing type; a float32 is in the low half of its word. A kernel reads the words that its pass
+// Words 1 to 6 are numbers of the computing type; a float32 is in the low half of its word. A kernel reads the words that its pass
 // needs and ignores the others: norm, g and the gradients are for Backward and ForwardBackward, divisor, sums, value and tickets for
 // reductions. A divisor kernel reads the mask and, with flag 512, the weight. For cuLaunchKernel the argument is the address of the first word.
 //

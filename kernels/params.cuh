@@ -28,6 +28,7 @@ struct Params {
   Number<T> outer;
   Number<T> norm;
   Number<T> g;       // the upstream gradient, unless it is an array
+  Number<T> least;   // see smoothl1.cu
   double divisor;    // of the sum; 1 unless the loss is a mean
   double* sums;      // the chunk sums, followed by those of each further level
   double* value;     // the reduced loss, or the losses of the rows

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
@@ -136,6 +137,9 @@ func TestParamsAreThoseOfThePTX(t *testing.T) {
 		}
 	}
 	for dtype, at := range read {
+		if dtype == smoothl1.Float64 {
+			at[int(unsafe.Offsetof(op.Params{}.Least))] = true // only for kernels that correct quotients
+		}
 		assert.Len(t, at, len(words(t)), "%v: every word is read by some kernel", dtype)
 	}
 }
@@ -147,7 +151,7 @@ var doc string
 func TestParamsAreDocumented(t *testing.T) {
 	_, list, ok := strings.Cut(doc, "\n// All kernels take")
 	require.True(t, ok)
-	list, _, ok = strings.Cut(list, "\n// Words 1 to 5")
+	list, _, ok = strings.Cut(list, "\n// Words 1 to 6")
 	require.True(t, ok)
 	var want, got []string
 	last := ""

@@ -20,6 +20,13 @@
 //
 // each kernel exists twice: _mul multiplies by `inverse`, _div divides by `threshold`.
 //
+// In float32, _div takes the quotient x/b without a division where that gives the same bits. With r = RN(1/b), `inverse`:
+//
+//   q = RN(x*r)    e = RN(q*b - x)    RN(x/b) = RN(q - e*r)    the last two by fused operations
+//
+// docs/contract.md has the proof. It asks for 2^-24 <= b < 2^24, and for an x that is 0 or of a magnitude from 2^-101 to 2^103, so that nothing
+// underflows or overflows; the host turns that into a bound on |d|, `least`. A row with a smaller d that is not 0 is divided.
+//
 // Special cases: a NaN in either input makes the loss and that element's gradient NaN (comparisons with NaN are false, and
 // the branch that is then taken computes with d). Inf - finite has loss Inf and gradient n*g. Inf - Inf is NaN. At |d| == beta the
 // gradient takes the middle branch and the loss the outer one, as in PyTorch.
@@ -39,33 +46,54 @@
 
 // ---------------------------------------------------------------------------------------------------------------- formula
 
+// How x/beta is computed.
+enum Quotient { kMultiplied, kDivided, kCorrected };
+
 // T is the computing type.
 template <typename T>
 struct Formula {
   T threshold;  // beta or delta; 0 for L1
-  T inverse;    // the factor by which the _mul kernels multiply instead of dividing by beta
+  T inverse;    // the factor by which the _mul kernels multiply instead of dividing by beta; 1/beta, rounded, for the _div kernels
   T outer;      // delta for Huber, else 1
+  T least;      // quotients of differences of at least this magnitude can be corrected
 
   // The quotient x/beta of the table above.
-  template <bool Div>
+  template <Quotient Q>
   __device__ T over_beta(T x) const {
-    return Div ? x / threshold : x * inverse;
+    if (Q == kDivided) return x / threshold;
+    const T q = x * inverse;
+    return Q == kMultiplied ? q : fma(-fma(q, threshold, -x), inverse, q);
   }
 
-  template <bool Div>
+  // Whether the quotients of all differences can be corrected.
+  template <int Count>
+  __device__ bool correctable(const T (&d)[Count]) const {
+    T smallest = fabs(d[0]);
+#pragma unroll
+    for (int k = 1; k < Count; ++k) smallest = fmin(smallest, fabs(d[k]));
+    bool all = !(smallest < least);
+    if (!all) {
+      all = true;
+#pragma unroll
+      for (int k = 0; k < Count; ++k) all = all && !(fabs(d[k]) < least && d[k] != 0);
+    }
+    return all;
+  }
+
+  template <Quotient Q>
   __device__ T term(T d) const {
     const T a = fabs(d);
-    const T inner = over_beta<Div>((T(0.5) * a) * a);
+    const T inner = over_beta<Q>((T(0.5) * a) * a);
     const T tail = a - T(0.5) * threshold;
-    return a < threshold ? inner : (Div ? tail : outer * tail);
+    return a < threshold ? inner : (Q == kMultiplied ? outer * tail : tail);
   }
 
   // Gradient with respect to pred for the upstream gradient g.
-  template <bool Div>
+  template <Quotient Q>
   __device__ T gradient(T d, T norm, T g) const {
-    const T side = Div ? norm * g : (norm * g) * outer;
-    T middle = over_beta<Div>((norm * d) * g);
-    if (!Div) {  // L1: +0 at d = 0, for every g. For the other losses flat is NaN, which compares equal to nothing
+    const T side = Q == kMultiplied ? (norm * g) * outer : norm * g;
+    T middle = over_beta<Q>((norm * d) * g);
+    if (Q == kMultiplied) {  // L1: +0 at d = 0, for every g. For the other losses flat is NaN, which compares equal to nothing
       const T flat = threshold == T(0) ? T(0) : T(__int_as_float(0x7fffffff));
       if (d == flat) middle = T(0);
     }
@@ -97,12 +125,29 @@ struct Work {
   u64 n;
 };
 
+// What a thread computes of a row.
+template <typename T, int Own>
+struct Results {
+  T term[Own], gradient[Own];
+};
+
+template <Quotient Q, Pass P, bool Elementwise, typename S, int Own>
+__device__ inline void row_of(const Work<S>& w, const typename S::Compute (&d)[Own], const typename S::Compute (&upstream)[Own],
+                              Results<typename S::Compute, Own>& to) {
+#pragma unroll
+  for (int k = 0; k < Own; ++k) {
+    if (P != kBackward) to.term[k] = w.formula.template term<Q>(d[k]);
+    if (differentiates(P)) to.gradient[k] = w.formula.template gradient<Q>(d[k], w.norm, Elementwise ? upstream[k] : w.g);
+  }
+}
+
 // Processes one chunk: writes loss terms or gradients and, for a reduction, adds the terms to this thread's lanes.
 template <Deal D, typename S, Pass P, bool Div, bool Elementwise>
 __device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[owned(D)]) {
   typedef typename S::Compute T;
   constexpr int own = owned(D);
   constexpr int batch = (D == kByWarp ? 2 * S::kBatch : D == kByPiece ? S::kBatch : S::kBatch / 2) / (Elementwise ? 2 : 1);
+  constexpr bool corrects = Div && !Elementwise && sizeof(T) == sizeof(float);
 #pragma unroll 1
   for (int row = 0; row < kRows && (D == kByPiece || start + row * kLanes < w.n); row += batch) {
     const u64 first = start + row * kLanes;
@@ -115,24 +160,25 @@ __device__ inline void chunk_of(const Work<S>& w, u64 start, double (&lane)[owne
     }
 #pragma unroll
     for (int r = 0; r < batch; ++r) {
-      T out[own];
-      if (P == kForwardTerms || reduces(P)) {
+      T d[own];
 #pragma unroll
-        for (int k = 0; k < own; ++k) {
-          out[k] = w.formula.template term<Div>(pred[r][k] - target[r][k]);
-          if (reduces(P)) lane[k] += double(out[k]);
-        }
-        if (P == kForwardTerms) store_row<D, S>(w.terms, out, first + r * kLanes, w.n);
+      for (int k = 0; k < own; ++k) d[k] = pred[r][k] - target[r][k];
+      Results<T, own> to;
+      if (corrects && w.formula.correctable(d))
+        row_of<kCorrected, P, Elementwise>(w, d, upstream[r], to);
+      else
+        row_of<Div ? kDivided : kMultiplied, P, Elementwise>(w, d, upstream[r], to);
+      if (reduces(P)) {
+#pragma unroll
+        for (int k = 0; k < own; ++k) lane[k] += double(to.term[k]);
       }
+      if (P == kForwardTerms) store_row<D, S>(w.terms, to.term, first + r * kLanes, w.n);
       if (differentiates(P)) {
-#pragma unroll
-        for (int k = 0; k < own; ++k)
-          out[k] = w.formula.template gradient<Div>(pred[r][k] - target[r][k], w.norm, Elementwise ? upstream[r][k] : w.g);
-        if (w.grad_pred) store_row<D, S>(w.grad_pred, out, first + r * kLanes, w.n);
+        if (w.grad_pred) store_row<D, S>(w.grad_pred, to.gradient, first + r * kLanes, w.n);
         if (w.grad_target) {
 #pragma unroll
-          for (int k = 0; k < own; ++k) out[k] = -out[k];
-          store_row<D, S>(w.grad_target, out, first + r * kLanes, w.n);
+          for (int k = 0; k < own; ++k) to.gradient[k] = -to.gradient[k];
+          store_row<D, S>(w.grad_target, to.gradient, first + r * kLanes, w.n);
         }
       }
     }
@@ -189,7 +235,7 @@ __device__ inline void launch(const Params<typename S::Compute>& p) {
   typedef typename S::Element E;
   constexpr bool gradient = differentiates(P);
   const Work<S> w = {
-      {p.threshold.value, p.inverse.value, p.outer.value},
+      {p.threshold.value, p.inverse.value, p.outer.value, p.least.value},
       static_cast<const E*>(p.pred),
       static_cast<const E*>(p.target),
       Elementwise ? static_cast<const E*>(p.upstream) : nullptr,

@@ -58,6 +58,8 @@ func largest[T Computing]() T {
 type Formula struct {
 	Threshold, Inverse, Outer Number
 	Divides                   bool
+	// Corrects reports whether a kernel that divides may take quotients by the reciprocal, which is then Inverse, and correct them.
+	Corrects bool
 }
 
 // FormulaOf returns the constants of a valid loss for elements of type t.
@@ -65,11 +67,38 @@ func FormulaOf(t smoothl1.DType, l smoothl1.Loss) Formula {
 	if t.Computing() == smoothl1.Float64 {
 		return formula(Of[float64](l))
 	}
-	return formula(Of[float32](l))
+	c := Of[float32](l)
+	f := formula(c)
+	if f.Divides && c.Divisor >= 0x1p-24 && c.Divisor < 0x1p24 {
+		f.Corrects, f.Inverse = true, NumberOf(1/c.Divisor)
+	}
+	return f
 }
 
 func formula[T Computing](c Constants[T]) Formula {
-	return Formula{NumberOf(c.Threshold), NumberOf(c.Inverse), NumberOf(c.Outer), c.Divides()}
+	return Formula{Threshold: NumberOf(c.Threshold), Inverse: NumberOf(c.Inverse), Outer: NumberOf(c.Outer), Divides: c.Divides()}
+}
+
+// Least returns the least magnitude from which on a kernel may correct the quotients of differences d, in a float32; +Inf if none. The numbers x that
+// are divided by beta must be 0 or of a magnitude from 2^-101 to 2^103, and as d*norm must not overflow: see kernels/smoothl1.cu. They are
+// (0.5*d)*d for a loss term, and (norm*d)*g for a gradient, for |d| <= beta < 2^24.
+func (f Formula) Least(pass Pass, norm, g float64) Number {
+	least := 0.0
+	if pass != Backward {
+		least = 0x1p-50
+	}
+	if pass.Differentiates() {
+		switch scale := math.Abs(norm) * math.Abs(g); {
+		case !(math.Abs(norm) <= 0x1p79 && scale <= 0x1p79):
+			least = math.Inf(1)
+		case scale > 0: // half of norm*d may be lost when it is subnormal
+			least = max(least, 0x1p-99/scale)
+		}
+	}
+	if !f.Corrects {
+		least = math.Inf(1)
+	}
+	return NumberOf(float32(least))
 }
 
 // Round returns x, rounded to the computing type of t.

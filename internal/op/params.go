@@ -15,6 +15,7 @@ type Params struct {
 	Outer     Number
 	Norm      Number
 	G         Number  // the upstream gradient, unless it is an array
+	Least     Number  // see Formula.Least
 	Divisor   float64 // of the sum: the divisor of a mean, else 1
 	Sums      uint64  // the chunk sums, followed by those of each further level
 	Value     uint64  // the reduced loss, or the losses of the rows

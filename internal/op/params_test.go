@@ -12,7 +12,7 @@ import (
 func TestParams(t *testing.T) {
 	p := Params{N: 1, Threshold: NumberOf(float32(-2)), Inverse: NumberOf(-2.0), Divisor: 3, GradTarget: 4}
 	words := p.Words()
-	require.Len(t, words, 16)
+	require.Len(t, words, 17)
 	require.Len(t, p.RichWords(), int(unsafe.Sizeof(p))/8)
 	assert.Same(t, &words[0], &p.RichWords()[0])
 	assert.Equal(t, []uint64{1, uint64(math.Float32bits(-2)), math.Float64bits(-2)}, words[:3])

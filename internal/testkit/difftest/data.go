@@ -31,10 +31,13 @@ const (
 	dataCount
 	// Ties are drawn for none of the fixed and random cases, but chosen by those that need them: terms and gradients which, in the computing
 	// type, are the least that is rounded up, to a number of 16 bits, so that such a number shows the last bit of what was computed.
-	Ties = dataCount
+	Ties = iota - 1
+	// Quotients and Significands are chosen by some of the fixed cases too: see quotientCases and significandCases.
+	Quotients
+	Significands
 )
 
-var dataNames = [...]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums", "ties"}
+var dataNames = [...]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums", "ties", "quotients", "significands"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -129,6 +132,19 @@ func generate(c Case) *generator {
 	case Quadratic:
 		for i := range pred {
 			pred[i], target[i] = g.sign(g.round(g.Float64())*b), 0
+		}
+	case Quotients:
+		hard := hardest(float32(c.Loss.Beta))
+		for i := range pred { // mostly below beta; a few are 0, or too small to be corrected
+			x := math.Ldexp(hard[g.IntN(len(hard))], exponent(b)-24+g.IntN(2))
+			if g.IntN(16) == 0 {
+				x *= []float64{0, 0x1p-20, 0x1p-70}[g.IntN(3)]
+			}
+			pred[i], target[i] = g.sign(g.round(x)), 0
+		}
+	case Significands:
+		for i := range pred {
+			pred[i], target[i] = significand(c.Loss.Beta, i), 0
 		}
 	case Ties:
 		pairs := ties(c)

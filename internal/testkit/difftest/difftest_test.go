@@ -104,6 +104,15 @@ func TestWild(t *testing.T) {
 	}
 }
 
+// TestSignificands divides all significands of float32 by some values of beta.
+func TestSignificands(t *testing.T) {
+	testkit.NeedsLong(t)
+	all, _ := columns(t)
+	for _, c := range significandCases() {
+		hold(t, c, onDevices(all))
+	}
+}
+
 // TestLarge has barely enough elements for a third level of the canonical sum, as does TestContractOfLargeArrays.
 func TestLarge(t *testing.T) {
 	testkit.NeedsLong(t)

@@ -105,7 +105,7 @@ func mixed(ordered []Case) []Case {
 
 // Corners returns cases for every corner case of the code and of the numbers, and shapes.
 func Corners() []Case {
-	return slices.Concat(paths(), numbers(), tieCases(), ends(), shapes(), manyActions(), boxes(), roundings(), richNumbers())
+	return slices.Concat(paths(), numbers(), tieCases(), quotientCases(), ends(), shapes(), manyActions(), boxes(), roundings(), richNumbers())
 }
 
 // numbers returns cases, on every path, for properties that only few numbers reveal: the branch that beta itself takes, which shows if the
