@@ -17,24 +17,14 @@ What follows is predicted, not measured. The time of a launch is launch + stream
   multiprocessor, by issue slots and by the results per cycle of each class; and latency, the time of a warp that takes its chunks one
   after another, in order and waiting for each operand, or bytes / bytes in flight × the latency under load. Arrays are read from memory,
   small ones too.
-- finish: what the last block, or the last warps, do alone: two trips to the L2 cache for the ticket, and the sums of chunk sums, each by
-  a warp along the path of its machine code. Chunk sums come from memory if the launch moves more bytes than the L2 cache holds.
+- finish: what the last warp does alone on each level of the sum: two trips to the L2 cache for the ticket, and the sum of up to 2048 chunk
+  sums from that cache, along the path of its machine code.
 
 It knows nothing of: refresh and row misses of the memory beyond the measured share, clocks under load, the second gradient, and conflicts
 in the instruction caches. For B200 the code for sm_90 stands in, and H100's latencies.
 
 `)
-	finish := "the last block sums all chunk sums, level by level"
-	if s.grouped {
-		finish = "the last warp of every 2048 chunks sums them, and the last of those their sums"
-	}
-	fmt.Fprintf(b, "Launches: %d warps for each multiprocessor,\n", s.resident)
-	if s.share > 1 {
-		fmt.Fprintf(b, "%d warps to a chunk up to %d chunks, else one, ", s.share, s.fewer)
-	} else {
-		b.WriteString("one warp to a chunk, few chunks spread in blocks of few warps, ")
-	}
-	fmt.Fprintf(b, "and\na finish in which %s.\n\n", finish)
+	fmt.Fprintf(b, "Launches: %d warps for each multiprocessor, and %d to a chunk while that many fit.\n\n", s.resident, s.share)
 	fmt.Fprintf(b, `| input | %s | %s | %s | %s |
 |---|---:|---:|---:|---:|
 `, devices[0].name, devices[1].name, devices[2].name, devices[3].name)

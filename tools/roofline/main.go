@@ -3,7 +3,7 @@
 //
 // usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
 //
-//	roofline -predict [-ptx DIR] [-resident WARPS] [-grouped] [-share W -fewer CHUNKS]
+//	roofline -predict [-ptx DIR] [-resident WARPS] [-share WARPS]
 //
 // With -predict it prints the predictions alone, for the PTX files of a directory if one is given, and for another structure of the launch
 // if its flags are.
@@ -49,8 +49,6 @@ func main() {
 	s := built
 	flag.IntVar(&s.resident, "resident", s.resident, "with -predict: warps for each multiprocessor")
 	flag.IntVar(&s.share, "share", s.share, "with -predict: warps that share a chunk")
-	flag.IntVar(&s.fewer, "fewer", s.fewer, "with -predict: chunks up to which they do")
-	flag.BoolVar(&s.grouped, "grouped", s.grouped, "with -predict: a ticket for every 2048 chunks")
 	flag.Parse()
 	var err error
 	switch {

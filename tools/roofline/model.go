@@ -9,14 +9,12 @@ import (
 
 // structure is how a launch is built: what package gpu deals out, and how the sum is finished.
 type structure struct {
-	resident int  // warps for each multiprocessor in a large launch: warpsPerMultiprocessor of package gpu
-	share    int  // warps that share a chunk, at least 1
-	fewer    int  // chunks up to which they share it
-	grouped  bool // the last warp of every 2048 chunks sums them, and the last of those the rest; else the last block sums all, level by level
+	resident int // warps for each multiprocessor in a large launch: warpsPerMultiprocessor of package gpu
+	share    int // warps that share a chunk while a full device has as many for each; 1: none do
 }
 
 // built is the structure of the kernels.
-var built = structure{resident: 16, share: 1}
+var built = structure{resident: 16, share: 4}
 
 // A prediction is in nanoseconds.
 type prediction struct {
@@ -35,11 +33,14 @@ type grid struct {
 // deal is geometry of package gpu, with several warps to a chunk, and with blocks that wait where registers do not suffice.
 func (s structure) deal(d device, chunks, registers int) grid {
 	g := grid{share: 1}
-	if s.share > 1 && chunks <= s.fewer {
-		g.share = s.share
+	jobs := max(1, chunks)
+	g.block = min(ceil(jobs, d.multiprocessors), kernels.MaxWarps)
+	if jobs*s.share <= d.multiprocessors*s.resident {
+		g.share, jobs = s.share, jobs*s.share
+		if s.share > 1 {
+			g.block = s.share
+		}
 	}
-	jobs := max(1, chunks*g.share)
-	g.block = min(max(ceil(jobs, d.multiprocessors), g.share), kernels.MaxWarps)
 	blocks := min(ceil(jobs, g.block), d.multiprocessors*s.resident/g.block)
 	fit := max(1, architecture{warps: d.warps}.occupancy(registers)/g.block)
 	each := ceil(blocks, d.multiprocessors)
@@ -84,7 +85,7 @@ func predict(d device, w *work, s structure, n int) (p prediction) {
 	if g.share > 1 && reduces {
 		chain += shared
 	}
-	if s.grouped && reduces {
+	if reduces {
 		chain += 2 * d.l2 // each chunk's sum is written, then a ticket is drawn
 	}
 	p.latency = float64(g.rounds) * chain / d.clock
@@ -101,7 +102,7 @@ func predict(d device, w *work, s structure, n int) (p prediction) {
 		p.stream, p.bound = p.latency, "latency"
 	}
 	if reduces {
-		p.finish = s.finish(d, w, g, chunks, bytes)
+		p.finish = finish(d, w, chunks)
 	}
 	p.total = p.launch + p.stream + p.finish
 	return p
@@ -110,37 +111,16 @@ func predict(d device, w *work, s structure, n int) (p prediction) {
 // shared is assumed for the fold of a chunk's warps over shared memory: a store, a barrier, a load, and additions, in cycles.
 const shared = 100
 
-// finish returns the time from the last chunk to the value, during which nothing else runs.
-func (s structure) finish(d device, w *work, g grid, chunks int, bytes float64) float64 {
+// finish returns the time from the last chunk to the value, during which nothing else runs: on each level the last warp draws a ticket and
+// sums up to 2048 chunk sums.
+func finish(d device, w *work, chunks int) float64 {
 	ticket := 2 * d.l2 // the sums are visible, then the ticket is drawn
-	sums := d.l2       // latency of the chunk sums
-	if !s.grouped && bytes > d.l2Bytes {
-		sums = d.dram // other traffic has evicted them
-	}
-	fold := func(n int, latency float64) float64 {
-		iterations := ceil(min(n, chunkElements), chunkElements/max(1, w.fold.iterations))
-		return w.fold.cycles(d.timing(latency), iterations)
-	}
-	cycles := ticket
-	if s.grouped {
-		for n := chunks; ; n = ceil(n, chunkElements) {
-			cycles += fold(n, d.l2)
-			if n <= chunkElements {
-				break
-			}
-			cycles += ticket
-		}
-		return (cycles + d.l2) / d.clock
-	}
+	cycles := d.l2     // the value is written
 	for n := chunks; n > 1; n = ceil(n, chunkElements) {
-		jobs := ceil(n, chunkElements)
-		each := float64(ceil(jobs, g.block)) // one after another, by the warps of a block
-		rows := ceil(min(n, chunkElements), chunkElements/max(1, w.fold.iterations)) * min(jobs, g.block)
-		busy, _ := d.cycles(sass.Mix{}.Plus(sass.Count(w.fold.code, w.fold.inner), float64(rows)))
-		cycles += each*max(fold(n, sums), busy) + d.l2
-		sums = d.l2
+		iterations := ceil(min(n, chunkElements), chunkElements/max(1, w.fold.iterations))
+		cycles += ticket + w.fold.cycles(d.timing(d.l2), iterations)
 	}
-	return (cycles + d.l2) / d.clock
+	return cycles / d.clock
 }
 
 // microseconds rounds to three digits.

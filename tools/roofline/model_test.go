@@ -53,9 +53,10 @@ func TestDeal(t *testing.T) {
 	assert.Equal(t, grid{block: 3, warps: 3, busy: 10, rounds: 1, share: 1}, one.deal(toy, 28, 128))
 	assert.Equal(t, grid{block: 8, warps: 16, busy: 10, rounds: 7, share: 1}, one.deal(toy, 1000, 128), "160 warps with 6.25 chunks each")
 	assert.Equal(t, grid{block: 8, warps: 8, busy: 10, rounds: 14, share: 1}, one.deal(toy, 1000, 129), "one block at a time, for want of registers")
-	four := structure{resident: 16, share: 4, fewer: 28}
+	four := structure{resident: 16, share: 4}
 	assert.Equal(t, grid{block: 4, warps: 4, busy: 4, rounds: 1, share: 4}, four.deal(toy, 4, 128))
-	assert.Equal(t, 1, four.deal(toy, 29, 128).share)
+	assert.Equal(t, grid{block: 4, warps: 16, busy: 10, rounds: 1, share: 4}, four.deal(toy, 40, 128), "10 multiprocessors with 16 warps")
+	assert.Equal(t, 1, four.deal(toy, 41, 128).share)
 }
 
 func TestCycles(t *testing.T) {
@@ -85,7 +86,7 @@ func TestPredict(t *testing.T) {
 	p = predict(slow, &starved, s, n)
 	assert.Equal(t, "latency", p.bound)
 	assert.InDelta(t, (8*float64(n)+8*8192)/(8192/2000.0*10), p.stream, 1e-6, "8,192 bytes in flight, of the 20,000 needed")
-	slow.clock, slow.dram = 1e-3, 1
+	slow.clock, slow.dram, slow.l2 = 1e-3, 1, 0
 	assert.Equal(t, "memory", predict(slow, w, s, n).bound, "16 warps execute loads more slowly than one waits for them")
 	slow.mixed = 0.1
 	assert.Greater(t, predict(slow, w, s, n).total, predict(toy, w, s, n).total)
@@ -97,24 +98,18 @@ func TestLatencyOfOneChunk(t *testing.T) {
 	quick := toy
 	quick.loaded = 1
 	alone := predict(quick, w, structure{resident: 16, share: 1}, chunkElements)
-	assert.InDelta(t, 2*(500+64), alone.latency, 100, "16 loads that take 4 cycles each, and the latency, twice")
-	together := predict(quick, w, structure{resident: 16, share: 4, fewer: 1}, chunkElements)
-	assert.InDelta(t, 500+64+shared, together.latency, 100)
+	assert.InDelta(t, 2*(500+64)+2*toy.l2, alone.latency, 100, "16 loads that take 4 cycles each, and the latency, twice")
+	together := predict(quick, w, structure{resident: 16, share: 4}, chunkElements)
+	assert.InDelta(t, 500+64+shared+2*toy.l2, together.latency, 100)
 }
 
 func TestFinish(t *testing.T) {
 	w := forward(t)
-	block := predict(toy, w, structure{resident: 16, share: 1}, 1<<30).finish
-	grouped := predict(toy, w, structure{resident: 16, share: 1, grouped: true}, 1<<30).finish
-	fold := w.fold.cycles(toy.timing(toy.dram), 32)
-	assert.Greater(t, block, 32*fold, "256 sums of 2048 chunk sums from memory, by 8 warps")
-	assert.Less(t, block, 33*fold)
-	assert.InDelta(t, 4*toy.l2+w.fold.cycles(toy.timing(toy.l2), 32)+w.fold.cycles(toy.timing(toy.l2), 4)+toy.l2, grouped, 1e-6, "two tickets, 2048 sums, 256 sums, the value")
+	assert.InDelta(t, 4*toy.l2+w.fold.cycles(toy.timing(toy.l2), 32)+w.fold.cycles(toy.timing(toy.l2), 4)+toy.l2, predict(toy, w, built, 1<<30).finish, 1e-6, "two tickets, 2048 sums, 256 sums, the value")
 	terms := *w
 	terms.variant.Pass = kernels.ForwardTerms
 	assert.Zero(t, predict(toy, &terms, built, 1<<20).finish)
-	small := predict(toy, w, structure{resident: 16, share: 1}, chunkElements).finish
-	assert.InDelta(t, 3*toy.l2, small, 1e-6, "one chunk sum is the value")
+	assert.InDelta(t, toy.l2, predict(toy, w, built, chunkElements).finish, 1e-6, "one chunk sum is the value")
 }
 
 func TestMicroseconds(t *testing.T) {
