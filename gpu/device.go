@@ -132,10 +132,12 @@ func openCPU(reason string) (*Device, error) {
 }
 
 func openDriver(drv driver.Device) (*Device, error) {
-	if err := probe(drv); err != nil {
+	target, err := probe(drv)
+	if err != nil {
 		return nil, errors.Join(err, drv.Close())
 	}
-	return &Device{drv: drv, info: drv.Info(), holdings: holdings{held: map[holding]struct{}{}}, ops: map[*turns]struct{}{}}, nil
+	return &Device{drv: drv, info: drv.Info(), modules: modules{target: target}, holdings: holdings{held: map[holding]struct{}{}},
+		ops: map[*turns]struct{}{}}, nil
 }
 
 // String describes the device and, for the CPU, says why it was chosen.
@@ -149,9 +151,9 @@ func (d *Device) String() string {
 	i := d.info
 	s := fmt.Sprintf("%s device %d: %s (sm_%d%d, %d multiprocessors", i.Backend, i.Ordinal, i.Name, i.Major, i.Minor, i.Multiprocessors)
 	if i.DriverVersion != 0 {
-		s += fmt.Sprintf(", driver for CUDA %d.%d", i.DriverVersion/1000, i.DriverVersion%1000/10)
+		s += ", driver for CUDA " + cudaVersion(i.DriverVersion)
 	}
-	return s + ")"
+	return s + ", kernels for " + d.modules.target.String() + ")"
 }
 
 // Backend returns "cpu", "cuda" or "sim", or "" for a device not returned by Open.

@@ -246,17 +246,6 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	s.faults.Mend()
 }
 
-func TestOpenReleasesWhatItCannotUse(t *testing.T) {
-	s := newStub()
-	s.faults.Before("Load", 0, func(string) error {
-		return &driver.Error{Call: "cuModuleLoadDataEx", Code: driver.CodeUnsupportedPTX, Name: "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", Detail: "it takes a newer driver"}
-	})
-	_, err := Open(On(s.faults))
-	require.EqualError(t, err, "gpu: load a probe: CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222) from cuModuleLoadDataEx: it takes a newer driver")
-	assert.Equal(t, nothingAlive, s.alive())
-	assert.Equal(t, 1, s.closes)
-}
-
 func TestOpenOptionsAreRefused(t *testing.T) {
 	_, err := Open(On(nil))
 	refused(t, err, smoothl1.ErrNil, "Open", "device", "nil")

@@ -37,7 +37,7 @@ func ExampleDevice_Info() {
 	fmt.Println(dev)
 	// Output:
 	// sim 8 0 108
-	// sim device 0: smoothl1 simulated device (sm_80, 108 multiprocessors)
+	// sim device 0: smoothl1 simulated device (sm_80, 108 multiprocessors, kernels for sm_75)
 }
 
 // A DeviceError has the driver's code and its name. A program can detect that memory has run out, and try a smaller batch.

@@ -13,6 +13,7 @@ import (
 // modules are the PTX files loaded on a device. The file of an element type's kernels of plain arrays is loaded when the first op of that
 // type is created, that of its rich kernels by the first call that needs one.
 type modules struct {
+	target kernels.Target // that the driver takes: see probe
 	mu     sync.Mutex
 	loaded map[moduleKey]*module
 }
@@ -64,7 +65,7 @@ func (d *Device) module(k moduleKey) (*module, error) {
 		return nil, opError("load", file, 0, err)
 	}
 	m := &module{functions: map[kernels.Variant]driver.Function{}}
-	if m.handle, err = d.drv.Load(text); err != nil {
+	if m.handle, err = d.drv.Load(d.modules.target.Text(text)); err != nil {
 		return nil, opError("load", file, 0, err)
 	}
 	for _, v := range k.variants() {
@@ -92,18 +93,32 @@ func (d *Device) unloadAll() error {
 	return errors.Join(errs...)
 }
 
-// probe loads an empty kernel with the PTX version and target of the real ones, which all files share. A driver that is too old, or
-// cannot compile PTX, thus fails when the device is opened rather than when the first op is created.
-func probe(drv driver.Device) error {
+// probe loads an empty kernel with the PTX version of the real ones, for one target after the other, the newest that the device can run
+// first, and returns the first target that the driver takes. A driver that is too old, or cannot compile PTX, thus fails when the device is
+// opened rather than when the first op is created, and the files are loaded for a target that is known to work.
+func probe(drv driver.Device) (kernels.Target, error) {
 	text, err := kernels.PTX(smoothl1.Float32)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	m, err := drv.Load(header(text) + "\n.visible .entry smoothl1_probe()\n{\n\tret;\n}\n")
-	if err != nil {
-		return opError("load a probe", "", 0, err)
+	text = header(text) + "\n.visible .entry smoothl1_probe()\n{\n\tret;\n}\n"
+	info, targets := drv.Info(), kernels.Targets()
+	var refusals []refusal
+	for i, target := range targets {
+		// A device that can run none is offered the oldest: the driver knows best.
+		if !target.RunsOn(info.Major, info.Minor) && i < len(targets)-1 {
+			continue
+		}
+		m, err := drv.Load(target.Text(text))
+		switch {
+		case err == nil:
+			return target, opError("unload the probe", "", 0, drv.Unload(m))
+		case !refusesText(err):
+			return 0, opError("load a probe", "", 0, err)
+		}
+		refusals = append(refusals, refusal{target, err})
 	}
-	return opError("unload the probe", "", 0, drv.Unload(m))
+	return 0, opError("load the kernels", "", 0, &textsError{info.DriverVersion, refusals})
 }
 
 // header returns the directives at the beginning of a PTX text.

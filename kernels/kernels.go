@@ -3,8 +3,9 @@
 //
 // There are two PTX files for each element type, one with the kernels that process plain arrays, and one with the rich kernels, which
 // process views and optional arrays; Of lists them. The files are generated from smoothl1.cu and rich.cu by "make ptx" and committed,
-// so that users need no CUDA toolkit; "make ptx-check" regenerates and compares them. They target compute_50; a driver compiles them just in
-// time for any newer architecture when it loads them.
+// so that users need no CUDA toolkit; "make ptx-check" regenerates and compares them. They target sm_50; a driver compiles them just in
+// time for any newer architecture when it loads them. For a driver that takes sm_50 no longer, Target.Text names another target; package
+// gpu loads the text for the first of Targets that the device can run and the driver takes.
 //
 // All kernels take one argument, a struct of 8-byte words passed by value. The kernels of plain arrays take words 0 to 16:
 //

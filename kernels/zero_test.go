@@ -9,5 +9,5 @@ import (
 
 func TestNilAndZeroValues(t *testing.T) {
 	testkit.Zero(t, ".", new(kernels.Variant), new(kernels.Pass), kernels.All, kernels.DTypes, kernels.File, kernels.Of, kernels.PTX,
-		kernels.RichFile, kernels.RichOf, kernels.RichPTX)
+		kernels.RichFile, kernels.RichOf, kernels.RichPTX, new(kernels.Target), kernels.Targets)
 }

@@ -4,12 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"runtime"
 
 	"github.com/spf13/cobra"
 
-	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/kernels"
@@ -37,6 +35,7 @@ type cudaDevice struct {
 	Ordinal         int    `json:"ordinal"`
 	Name            string `json:"name,omitempty"`
 	Architecture    string `json:"architecture,omitempty"` // "sm_90"
+	Target          string `json:"ptx_target,omitempty"`   // of the kernels that the driver was given, "sm_75"
 	Multiprocessors int    `json:"multiprocessors,omitempty"`
 	MemoryBytes     uint64 `json:"memory_bytes,omitempty"`
 	L2Bytes         uint64 `json:"l2_bytes,omitempty"`
@@ -49,9 +48,10 @@ type cpuDevice struct {
 }
 
 type kernelsBuild struct {
-	ISA    string `json:"ptx_isa"`    // the version of PTX
-	Target string `json:"ptx_target"` // the lowest architecture
-	Driver string `json:"driver,omitempty"`
+	ISA     string   `json:"ptx_isa"`     // the version of PTX
+	Target  string   `json:"ptx_target"`  // the lowest architecture
+	Targets []string `json:"ptx_targets"` // all, in the order in which a driver is offered them
+	Driver  string   `json:"driver"`      // the oldest that takes this version
 }
 
 func newDevices() *cobra.Command {
@@ -60,7 +60,7 @@ func newDevices() *cobra.Command {
 		Use:   "devices",
 		Short: "List the devices, and the one that is used by default",
 		Long: `devices lists the CUDA devices and their driver, and opens each of them, which checks that the driver accepts the kernels' version
-of PTX. If there is no CUDA device, it says why. It also says which device is used by default: CUDA device 0, or else the CPU.`,
+of PTX, and for which target. If there is no CUDA device, it says why. It also says which device is used by default: CUDA device 0, or else the CPU.`,
 		Example:           "  smoothl1 devices\n  smoothl1 devices --json",
 		Args:              usage(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
@@ -80,7 +80,7 @@ func takeInventory() *inventory {
 	found := &inventory{
 		CUDA:    takeCUDA(),
 		CPU:     cpuDevice{runtime.GOARCH, runtime.GOMAXPROCS(0)},
-		Kernels: readKernels(),
+		Kernels: describeKernels(),
 	}
 	simulated := sim.New()
 	if err := errors.Join(simulated.Wait(0), simulated.Close()); err != nil { // fails if SMOOTHL1_SIM_SEED is invalid
@@ -119,7 +119,7 @@ func takeDevice(ordinal int) cudaDevice {
 		return cudaDevice{Ordinal: ordinal, Error: err.Error()}
 	}
 	i := dev.Info()
-	d := cudaDevice{ordinal, i.Name, fmt.Sprintf("sm_%d%d", i.Major, i.Minor), i.Multiprocessors, i.MemoryBytes, i.L2Bytes, ""}
+	d := cudaDevice{ordinal, i.Name, fmt.Sprintf("sm_%d%d", i.Major, i.Minor), dev.Target(), i.Multiprocessors, i.MemoryBytes, i.L2Bytes, ""}
 	if err := closeDevice(dev); err != nil {
 		d.Error = err.Error()
 	}
@@ -134,21 +134,12 @@ func cudaVersion(v int) string {
 	return fmt.Sprintf("%d.%d", v/1000, v%1000/10)
 }
 
-// readKernels reads the head of the kernels' PTX, which is the same for all element types.
-func readKernels() (k kernelsBuild) {
-	ptx, err := kernels.PTX(smoothl1.Float32)
-	if err != nil {
-		return k
+func describeKernels() kernelsBuild {
+	k := kernelsBuild{ISA: kernels.ISA, Driver: fmt.Sprintf("CUDA %s (%s) or newer", cudaVersion(kernels.MinDriver), kernels.MinDriverBranch)}
+	for _, t := range kernels.Targets() {
+		k.Target = t.String()
+		k.Targets = append(k.Targets, k.Target)
 	}
-	find := func(pattern string) string {
-		if m := regexp.MustCompile(pattern).FindStringSubmatch(ptx); m != nil {
-			return m[1]
-		}
-		return ""
-	}
-	k.ISA, k.Target = find(`(?m)^\.version (\S+)`), find(`(?m)^\.target (\w+)`)
-	// From the PTX manual's release history.
-	k.Driver = map[string]string{"7.8": "CUDA 11.8 (R520) or newer"}[k.ISA]
 	return k
 }
 
@@ -174,8 +165,8 @@ func (v *inventory) print(out io.Writer) error {
 		name := fmt.Sprintf("cuda:%d", d.Ordinal)
 		w.printf("%-10s ", name)
 		if d.Name != "" {
-			w.printf("%s (%s), %d multiprocessors, %.1f GiB, L2 cache of %.1f MiB", d.Name, d.Architecture, d.Multiprocessors,
-				float64(d.MemoryBytes)/(1<<30), float64(d.L2Bytes)/(1<<20))
+			w.printf("%s (%s), %d multiprocessors, %.1f GiB, L2 cache of %.1f MiB, kernels for %s", d.Name, d.Architecture, d.Multiprocessors,
+				float64(d.MemoryBytes)/(1<<30), float64(d.L2Bytes)/(1<<20), d.Target)
 		}
 		if d.Error != "" {
 			w.printf("cannot be used: %s", oneLine(d.Error))
@@ -187,11 +178,7 @@ func (v *inventory) print(out io.Writer) error {
 	if v.SimError != "" {
 		w.printf("           cannot be used: %s\n", v.SimError)
 	}
-	w.printf("kernels    PTX ISA %s for %s and newer", v.Kernels.ISA, v.Kernels.Target)
-	if v.Kernels.Driver != "" {
-		w.printf("; needs a driver for %s", v.Kernels.Driver)
-	}
-	w.printf("\n")
+	w.printf("kernels    PTX ISA %s for %s and newer; needs a driver for %s\n", v.Kernels.ISA, v.Kernels.Target, v.Kernels.Driver)
 	if v.AutoError != "" {
 		w.printf("default    cannot be opened: %s\n", oneLine(v.AutoError))
 	}

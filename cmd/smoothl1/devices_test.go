@@ -35,17 +35,17 @@ func TestDevices(t *testing.T) {
 
 // TestDevicesOfACUDAHost prints a made-up inventory of two CUDA devices, the second one broken.
 func TestDevicesOfACUDAHost(t *testing.T) {
-	v := inventory{Auto: "cuda:0", CPU: cpuDevice{"amd64", 16}, Kernels: kernelsBuild{"8.4", "sm_90", ""},
+	v := inventory{Auto: "cuda:0", CPU: cpuDevice{"amd64", 16}, Kernels: kernelsBuild{"8.4", "sm_90", []string{"sm_90"}, "CUDA 12.4 (R550) or newer"},
 		CUDA: cudaDevices{Library: "/usr/lib/libcuda.so.1", Version: cudaVersion(12040), Devices: []cudaDevice{
-			{0, "NVIDIA H100", "sm_90", 132, 80 << 30, 50 << 20, ""}, {Ordinal: 1, Error: "gpu: load the kernels: no\n\tlog"}}}}
+			{0, "NVIDIA H100", "sm_90", "sm_75", 132, 80 << 30, 50 << 20, ""}, {Ordinal: 1, Error: "gpu: load the kernels: no\n\tlog"}}}}
 	var out bytes.Buffer
 	require.NoError(t, v.print(&out))
 	assert.Equal(t, `driver     /usr/lib/libcuda.so.1, for CUDA 12.4
-cuda:0     NVIDIA H100 (sm_90), 132 multiprocessors, 80.0 GiB, L2 cache of 50.0 MiB; used by default
+cuda:0     NVIDIA H100 (sm_90), 132 multiprocessors, 80.0 GiB, L2 cache of 50.0 MiB, kernels for sm_75; used by default
 cuda:1     cannot be used: gpu: load the kernels: no; log
 cpu        amd64, 16 threads
 sim        a simulated CUDA device, which executes the kernels' PTX
-kernels    PTX ISA 8.4 for sm_90 and newer
+kernels    PTX ISA 8.4 for sm_90 and newer; needs a driver for CUDA 12.4 (R550) or newer
 `, out.String())
 
 	out.Reset()

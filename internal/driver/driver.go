@@ -81,8 +81,11 @@ const (
 	CodeNoDevice       = 100
 	CodeInvalidDevice  = 101
 	CodeInvalidContext = 201
+	CodeNoBinaryForGPU = 209
 	CodeInvalidPTX     = 218
+	CodeNoJITCompiler  = 221
 	CodeUnsupportedPTX = 222
+	CodeJITDisabled    = 223
 	CodeInvalidHandle  = 400
 	CodeNotFound       = 500
 	CodeIllegalAddress = 700

@@ -2,16 +2,19 @@
 //
 //   - every float add, sub, mul and fma has a rounding modifier, without which ptxas may fuse it;
 //   - ptxas assembles it for every architecture without spills or local memory;
+//   - it gives a kernel as many registers in the text for each target of kernels.Targets, and from sm_80 on makes the same cubin;
 //   - in the code for sm_90, the body loop of every float32 kernel accesses global memory only 16 bytes at a time.
 //
-// usage: ptxcheck        with ptxas and cuobjdump on the PATH
+// usage: ptxcheck [sm_NN ...]        with ptxas and cuobjdump on the PATH; other architectures than those that ptxas 11.8 knows
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -21,17 +24,17 @@ import (
 	"github.com/smoothl1/smoothl1/tools/sass"
 )
 
-// The architectures besides sm_90.
-var architectures = []string{"sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89"}
+// The architectures unless others are chosen.
+var architectures = []string{"sm_50", "sm_52", "sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_87", "sm_89", "sm_90"}
 
 func main() {
-	if err := run(); err != nil {
+	if err := run(os.Args[1:]); err != nil {
 		fmt.Fprintln(os.Stderr, "ptxcheck:", err)
 		os.Exit(1)
 	}
 }
 
-func run() error {
+func run(chosen []string) error {
 	for _, t := range kernels.DTypes() {
 		for _, of := range []func(smoothl1.DType) (string, error){kernels.PTX, kernels.RichPTX} {
 			text, err := of(t)
@@ -43,12 +46,11 @@ func run() error {
 			}
 		}
 	}
-	for _, arch := range architectures {
-		log, err := ptxas.Assemble(arch)
-		if err != nil {
-			return err
-		}
-		if err := checkResources(arch, log); err != nil {
+	if len(chosen) == 0 {
+		chosen = architectures
+	}
+	for _, arch := range chosen {
+		if err := checkArchitecture(arch); err != nil {
 			return err
 		}
 	}
@@ -56,14 +58,48 @@ func run() error {
 	if err != nil {
 		return err
 	}
-	log, code, err := ptxas.Code("sm_90", files)
+	_, code, err := ptxas.Code("sm_90", files)
 	if err != nil {
 		return err
 	}
-	if err := checkResources("sm_90", log); err != nil {
-		return err
-	}
 	return checkLoops(code)
+}
+
+// checkArchitecture assembles the texts for an architecture, for every target that it can run.
+func checkArchitecture(arch string) error {
+	var capability int
+	if _, err := fmt.Sscanf(arch, "sm_%d", &capability); err != nil {
+		return fmt.Errorf("%q is no architecture: %w", arch, err)
+	}
+	var first [][]byte
+	registers := map[string]int{}
+	for _, target := range kernels.Targets() {
+		if !target.RunsOn(capability/10, capability%10) {
+			continue
+		}
+		log, cubins, err := ptxas.Cubins(arch, target)
+		if err != nil {
+			return err
+		}
+		if err := checkResources(fmt.Sprintf("%s, text for %v", arch, target), log); err != nil {
+			return err
+		}
+		const unit = 8 // in which registers are allocated to a thread
+		for _, e := range ptxas.Entries(log) {
+			if n, ok := registers[e.Kernel]; ok && (n+unit-1)/unit != (e.Registers+unit-1)/unit {
+				return fmt.Errorf("%s: %s has %d registers in the text for %v, and %d in that for another target", arch, e.Kernel, e.Registers, target, n)
+			}
+			registers[e.Kernel] = e.Registers
+		}
+		if first == nil {
+			first = cubins
+		}
+		// For sm_7x, text for less than sm_70 is compiled with the scheduling of older architectures.
+		if capability >= 80 && !slices.EqualFunc(first, cubins, bytes.Equal) {
+			return fmt.Errorf("%s: ptxas makes another cubin of the text for %v than of that for another target", arch, target)
+		}
+	}
+	return nil
 }
 
 // The rounding modifier is the second word of an instruction: mul.rn.f32, fma.rn.f64.

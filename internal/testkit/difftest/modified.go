@@ -7,7 +7,8 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// Modified is a device that loads other PTX in place of that of package kernels, or reports another number of multiprocessors.
+// Modified is a device that loads other PTX in place of that of package kernels, for whatever target, or reports another number of
+// multiprocessors.
 type Modified struct {
 	driver.Device
 	PTX             map[string]string // replacements, by the texts of package kernels
@@ -16,7 +17,8 @@ type Modified struct {
 
 // Load implements driver.Device.
 func (m Modified) Load(ptx string) (driver.Module, error) {
-	if other, ok := m.PTX[ptx]; ok {
+	targets := kernels.Targets()
+	if other, ok := m.PTX[targets[len(targets)-1].Text(ptx)]; ok {
 		ptx = other
 	}
 	return m.Device.Load(ptx)

@@ -29,6 +29,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"unsafe"
 )
 
@@ -105,7 +106,7 @@ func integer(name string, arg int) int {
 	return int(C.call_i(n, C.int(arg)))
 }
 
-// Reset resets the counts of calls and cancels a planned failure.
+// Reset resets the counts of calls, and cancels a planned failure and Driver.
 func Reset() { integer("fake_reset", 0) }
 
 // Fail makes the nth call of the function from now on fail with code, 1 being the next; the function "" is any function. A call that
@@ -115,6 +116,14 @@ func Fail(function string, nth, code int) {
 	defer C.free(unsafe.Pointer(n))
 	defer C.free(unsafe.Pointer(f))
 	C.call_sii(n, f, C.int(nth), C.int(code))
+}
+
+// Driver makes the library one of another CUDA version, such as 13000, that fails with code to load PTX for some targets, until Reset.
+func Driver(version, code int, refused ...string) {
+	n, r := C.CString("fake_driver"), C.CString(strings.Join(refused, " "))
+	defer C.free(unsafe.Pointer(n))
+	defer C.free(unsafe.Pointer(r))
+	C.call_sii(n, r, C.int(version), C.int(code))
 }
 
 // Calls returns the number of calls of the function since Reset, or of all functions if it is "".

@@ -163,3 +163,39 @@ func TestShippedPTX(t *testing.T) {
 		}
 	}
 }
+
+// A driver that refuses the oldest target, as one after CUDA 13 might, takes a newer one, and one that is too old says so.
+func TestTargets(t *testing.T) {
+	clean(t)
+	loss := smoothl1.Loss{Beta: 1}
+	for refused, want := range map[string]string{"": "sm_75", "sm_50": "sm_75", "sm_75": "sm_50"} {
+		fakedriver.Driver(13000, driver.CodeUnsupportedPTX, refused)
+		before := fakedriver.Calls("cuModuleLoadDataEx")
+		dev, err := gpu.Open(gpu.CUDA(0))
+		require.NoError(t, err)
+		assert.Equal(t, want, dev.Target())
+		assert.Contains(t, dev.String(), ", driver for CUDA 13.0, kernels for "+want+")")
+		crit, err := gpu.NewSmoothL1[float64](dev, loss)
+		require.NoError(t, err)
+		require.NoError(t, crit.Close())
+		loads := 2
+		if refused == "sm_75" {
+			loads = 3
+		}
+		assert.Equal(t, loads, fakedriver.Calls("cuModuleLoadDataEx")-before)
+		require.NoError(t, dev.Close())
+	}
+	fakedriver.Driver(11040, driver.CodeUnsupportedPTX, "sm_50", "sm_75")
+	_, err := gpu.Open(gpu.CUDA(0))
+	for _, part := range []string{
+		"for sm_75: CUDA_ERROR_UNSUPPORTED_PTX_VERSION (222) from cuModuleLoadDataEx: the PTX requires a newer driver; for sm_50: CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+		"; they are of PTX ISA 7.8, which needs a driver for CUDA 11.8 (R520) or newer, and this one is for CUDA 11.4",
+	} {
+		assert.ErrorContains(t, err, part)
+	}
+	_, err = gpu.Open()
+	require.ErrorContains(t, err, "this one is for CUDA 11.4", "no fallback to the CPU")
+	fakedriver.Driver(13000, driver.CodeOutOfMemory, "sm_75")
+	_, err = gpu.Open(gpu.CUDA(0))
+	require.ErrorContains(t, err, "gpu: load a probe: CUDA_ERROR_OUT_OF_MEMORY (2) from cuModuleLoadDataEx")
+}

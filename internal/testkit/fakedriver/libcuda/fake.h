@@ -17,7 +17,8 @@ struct fake_launch {
 	uint64_t args[128]; // 4-byte parameters in the low half; of a struct passed by value, its words
 };
 
-void fake_reset(void);                                  // forgets calls and planned failures
+void fake_reset(void);                                  // forgets calls, planned failures and what fake_driver said
+void fake_driver(const char *refused, int version, int code); // a driver of a version, and the code for PTX with one of the targets
 void fake_fail(const char *call, int nth, int code);    // the nth call from now (1: the next) fails; "": whatever it is
 int fake_calls(const char *call);                       // calls since fake_reset; "": all
 int fake_live(int kind);                                // things that exist
@@ -66,6 +67,7 @@ void fake_drain(object *stream);
 void fake_drain_to(object *stream, unsigned long pieces);
 void fake_drain_all(void);
 int fake_is_memory(const void *p, size_t n);
+CUresult fake_refuses(const char *ptx);
 void fake_sticky(CUresult code);
 void fake_count(int kind, int by);
 void fake_misused(void);

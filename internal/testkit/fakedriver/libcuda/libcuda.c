@@ -79,7 +79,18 @@ CUresult cuInit(unsigned flags) {
 	return leave(r);
 }
 
-CUresult cuDriverGetVersion(int *v) { enter("cuDriverGetVersion"); *v = 12020; return leave(CUDA_SUCCESS); }
+enum { VERSION = 12020 };
+static struct { int version; char refused[64]; CUresult code; } driver = {.version = VERSION};
+
+CUresult cuDriverGetVersion(int *v) { enter("cuDriverGetVersion"); *v = driver.version; return leave(CUDA_SUCCESS); }
+
+// fake_refuses returns the code for PTX with a target that fake_driver names, or CUDA_SUCCESS.
+CUresult fake_refuses(const char *ptx) {
+	char target[32];
+	const char *p = strstr(ptx, "\n.target ");
+	if (p == NULL || sscanf(p, "\n.target %31s", target) != 1 || strstr(driver.refused, target) == NULL) return CUDA_SUCCESS;
+	return driver.code;
+}
 
 // Like a real driver, it does not know codes newer than itself, such as 222.
 static const struct { CUresult code; const char *name, *text; } errors[] = {
@@ -222,6 +233,16 @@ void fake_reset(void) {
 	memset(calls, 0, sizeof calls);
 	memset(&plan, 0, sizeof plan);
 	misuse = 0;
+	driver.version = VERSION;
+	driver.refused[0] = 0;
+	pthread_mutex_unlock(&mu);
+}
+
+void fake_driver(const char *refused, int version, int code) {
+	pthread_mutex_lock(&mu);
+	driver.version = version;
+	snprintf(driver.refused, sizeof driver.refused, "%s", refused);
+	driver.code = (CUresult)code;
 	pthread_mutex_unlock(&mu);
 }
 

@@ -97,11 +97,12 @@ CUresult cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
 	return leave(r);
 }
 
-// Accepts any text except that with the error in devicetest's, which it reports like ptxas.
+// Accepts any text except those that fake_driver names, and that with the error in devicetest's, which it reports like ptxas.
 CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
 	CUresult r = in_context("cuModuleLoadDataEx");
 	if (r != 0) return leave(r);
 	const char *text = image;
+	if ((r = fake_refuses(text)) != 0) return leave(r);
 	if (strstr(text, "nosuch") != NULL) {
 		char *log = NULL;
 		size_t size = 0;
