@@ -14,8 +14,8 @@ ptx: ## compile kernels/smoothl1.cu to kernels/ptx, one file for each element ty
 ptx-check: ## compile the kernels again and fail if kernels/ptx differs (needs nvcc V11.8.89)
 	scripts/ptx-check.sh
 
-ptxas-check: ## check for spills on all architectures, explicit rounding, and 16-byte accesses in the loops (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./ptxcheck
+ptxas-check: ## check for spills on all architectures, explicit rounding, and 16-byte accesses in the loops (needs ptxas, cuobjdump); ARCHS="sm_75 sm_100" for a newer ptxas
+	cd tools && $(GO) run ./ptxcheck $(ARCHS)
 
 ptx-archs: ## the differential test of the kernels compiled for compute_70, 80 and 90, on the simulated device (needs nvcc)
 	scripts/ptx-archs.sh
@@ -46,6 +46,9 @@ race-cuda: ## the CUDA side under the race detector, on the stand-in (needs the 
 cuda-symbols-check: ## fail if the stand-ins for libcuda functions are not those that cu imports (needs the CUDA headers)
 	scripts/cuda-symbols.sh --check
 
+cuda13-check: ## build the CUDA side with a stand-in for the headers of CUDA 13 (needs the CUDA headers)
+	scripts/cuda13-check.sh
+
 test-cpu-sets: ## the CPU code with each instruction set of this processor forced in turn
 	scripts/cpu-sets.sh
 
@@ -54,6 +57,9 @@ test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse mul
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+
+# With the headers of CUDA 13, cu needs this one before them. With those of CUDA 11.8 and 12 it changes nothing.
+test-cuda race-cuda cuda-symbols-check bundle bundle-check fallback-check bench-gpu: export CGO_CPPFLAGS += -I$(CURDIR)/internal/cuda/cuda13
 
 # By default every process that a test starts sleeps for a second when it exits.
 race: export GORACE = atexit_sleep_ms=0

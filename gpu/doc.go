@@ -12,8 +12,8 @@
 // unless their comments say otherwise. The other methods are shorthands for Run.
 //
 // Build with -tags cuda on linux/amd64 to use a GPU. Its driver must be for CUDA 11.8 (branch R520) or newer; it compiles the kernels
-// when they are first needed, for the target that Device.Target names. On a machine without one the same binary uses the CPU: Device.String says which
-// device was opened and why.
+// when they are first needed, for the target that Device.Target names. On a machine without a GPU the same binary uses the CPU:
+// Device.String says which device was opened and why.
 //
 // # What to close
 //

@@ -19,6 +19,7 @@ step 600 "PTX and machine code" make ptxas-check
 step 420 "roofline" make roofline-check
 step 600 "PTX for newer architectures" make ptx-archs
 step 240 "stand-ins for libcuda" make cuda-symbols-check
+step 240 "the headers of CUDA 13" make cuda13-check
 step 900 "with -tags cuda" make test-cuda LONG=
 step 900 "with -tags cuda, race" make race-cuda
 step 360 "assembly is what its generator writes" make asm-check

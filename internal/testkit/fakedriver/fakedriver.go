@@ -79,7 +79,7 @@ func Run(m interface{ Run() int }) int {
 //go:embed libcuda/*
 var sources embed.FS
 
-// compile builds libcuda.so.1 in dir with cgo's C compiler.
+// compile builds libcuda.so.1 in dir with cgo's C compiler, and its flags for headers.
 func compile(dir string) error {
 	if err := os.CopyFS(dir, sources); err != nil {
 		return fmt.Errorf("fakedriver: write the sources: %w", err)
@@ -92,8 +92,9 @@ func compile(dir string) error {
 	if cc == "" {
 		cc = "gcc"
 	}
-	args := append([]string{"-std=gnu11", "-Wall", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-Wl,-Bsymbolic",
-		"-I/usr/local/cuda/include", "-I/opt/cuda/include", "-o", filepath.Join(dir, "libcuda.so.1")}, files...)
+	args := append(strings.Fields(os.Getenv("CGO_CPPFLAGS")), "-std=gnu11", "-Wall", "-Werror", "-O1", "-g", "-shared", "-fPIC", "-Wl,-Bsymbolic",
+		"-I/usr/local/cuda/include", "-I/opt/cuda/include", "-o", filepath.Join(dir, "libcuda.so.1"))
+	args = append(args, files...)
 	if text, err := exec.Command(cc, args...).CombinedOutput(); err != nil {
 		return fmt.Errorf("fakedriver: %s: %w\n%s", cc, err, text)
 	}
