@@ -16,6 +16,9 @@ type Stream uint64
 // An Event is a handle of an event of one device; 0 is invalid.
 type Event uint64
 
+// A Graph is a handle of captured work that is ready to be launched; 0 is invalid.
+type Graph uint64
+
 // A Module is a handle of a loaded PTX text on one device; 0 is invalid.
 type Module uint64
 

@@ -8,6 +8,6 @@ import (
 )
 
 func TestNilAndZeroValues(t *testing.T) {
-	testkit.Zero(t, ".", new(device.Ptr), new(device.Stream), new(device.Event), new(device.Module), new(device.Function), new(device.Info),
+	testkit.Zero(t, ".", new(device.Ptr), new(device.Stream), new(device.Event), new(device.Graph), new(device.Module), new(device.Function), new(device.Info),
 		new(device.Geometry), new(device.Error), device.Linear)
 }

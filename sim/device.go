@@ -50,6 +50,8 @@ type Device struct {
 	streams  map[Stream]*stream
 	inOrder  []*stream // in order of creation
 	events   map[Event]*event
+	graphs   map[Graph]*graph
+	captures int // streams being captured
 	modules  map[Module]*module
 	kernels  map[Function]*kernel
 	covered  map[string]map[string]*covered // by text and kernel
@@ -65,15 +67,18 @@ type stream struct {
 	next   int    // index in queue of the first item not yet done
 	queued uint64 // work items enqueued so far
 	done   uint64 // work items done so far
+
+	capture *capture // or nil
 }
 
 type event struct{ mark *mark } // nil: never recorded
 
 // mark is a point in a stream's work.
 type mark struct {
-	on  *stream
-	end uint64    // number of the stream's work items up to and including the mark's own
-	at  time.Time // zero until they are done
+	on       *stream
+	end      uint64    // number of the stream's work items up to and including the mark's own
+	at       time.Time // zero until they are done
+	captured *capture  // the capture that the mark belongs to, or nil
 }
 
 type module struct {
@@ -90,7 +95,7 @@ type kernel struct {
 // New opens a simulated device. Option values out of range are replaced by the nearest valid ones.
 func New(opts ...Option) *Device {
 	d := &Device{isMade: true, opts: defaults(), memory: &vm.Memory{}, nextAddr: firstAddress, handles: firstHandle,
-		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, modules: map[Module]*module{},
+		streams: map[Stream]*stream{0: {}}, events: map[Event]*event{}, graphs: map[Graph]*graph{}, modules: map[Module]*module{},
 		kernels: map[Function]*kernel{}, covered: map[string]map[string]*covered{}}
 	for _, o := range opts {
 		if o != nil {
@@ -138,7 +143,7 @@ func (d *Device) Close() error {
 	d.drainAll()
 	d.closed, d.leaked = true, d.held()
 	d.memory = &vm.Memory{}
-	d.streams, d.inOrder, d.events, d.modules, d.kernels = nil, nil, nil, nil, nil
+	d.streams, d.inOrder, d.events, d.graphs, d.modules, d.kernels = nil, nil, nil, nil, nil, nil
 	if d.fault != nil && !d.reported {
 		d.reported = true
 		return d.faultFrom("cuCtxDestroy")
@@ -164,7 +169,13 @@ func (d *Device) usable(call string, kind CallKind) error {
 		d.reported = true
 		return d.faultFrom(call)
 	}
-	return d.failing(call, kind)
+	if err := d.failing(call, kind); err != nil {
+		return err
+	}
+	if d.captures > 0 && waits[kind] {
+		return d.refuseCapture(call, "a call that waits, allocates or frees")
+	}
+	return nil
 }
 
 func (d *Device) unlock() {
@@ -197,10 +208,13 @@ var names = map[int]string{
 	driver.CodeInvalidValue: "CUDA_ERROR_INVALID_VALUE", driver.CodeOutOfMemory: "CUDA_ERROR_OUT_OF_MEMORY",
 	driver.CodeInvalidContext: "CUDA_ERROR_INVALID_CONTEXT", driver.CodeInvalidPTX: "CUDA_ERROR_INVALID_PTX",
 	driver.CodeUnsupportedPTX: "CUDA_ERROR_UNSUPPORTED_PTX_VERSION", driver.CodeInvalidHandle: "CUDA_ERROR_INVALID_HANDLE",
-	driver.CodeNotFound: "CUDA_ERROR_NOT_FOUND", driver.CodeIllegalAddress: "CUDA_ERROR_ILLEGAL_ADDRESS",
+	driver.CodeIllegalState: "CUDA_ERROR_ILLEGAL_STATE",
+	driver.CodeNotFound:     "CUDA_ERROR_NOT_FOUND", driver.CodeIllegalAddress: "CUDA_ERROR_ILLEGAL_ADDRESS",
 	driver.CodeOutOfResources: "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", driver.CodeLaunchTimeout: "CUDA_ERROR_LAUNCH_TIMEOUT",
 	driver.CodeIllegalInstr: "CUDA_ERROR_ILLEGAL_INSTRUCTION", driver.CodeMisaligned: "CUDA_ERROR_MISALIGNED_ADDRESS",
 	driver.CodeLaunchFailed: "CUDA_ERROR_LAUNCH_FAILED", driver.CodeUnknown: "CUDA_ERROR_UNKNOWN",
+	driver.CodeCaptureUnsupported: "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", driver.CodeCaptureInvalidated: "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
+	driver.CodeCaptureIsolation: "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", driver.CodeCapturedEvent: "CUDA_ERROR_CAPTURED_EVENT",
 }
 
 func nameOf(code int) string { return names[code] }

@@ -56,6 +56,13 @@
 // after acquiring the lock and before releasing it. To run the volatile form as it is, use LatestLoads: strong loads then see the
 // latest value, and everything else stays checked. The plain form needs Fast, which disables the checks.
 //
+// # Graphs
+//
+// BeginCapture records the work of a stream instead of doing it, EndCapture makes a graph of it, and LaunchGraph queues all of it, as often as
+// wanted. As with CUDA, a call that waits, allocates or frees during a capture fails and invalidates the capture. A graph that uses
+// memory that has been freed since, or a kernel whose module was unloaded, faults when it runs. A capture of two streams, joined by
+// events, is refused.
+//
 // # What is counted
 //
 // Coverage reports which instructions ran and which branches went both ways. Stats counts instructions by kind, the bytes that

@@ -15,6 +15,7 @@ const (
 	WaitCall                   // Wait, Elapsed
 	StreamCall                 // NewStream, CloseStream
 	EventCall                  // NewEvent, CloseEvent, Record, WaitEvent
+	GraphCall                  // BeginCapture, EndCapture, LaunchGraph, CloseGraph
 	callKinds
 )
 
@@ -23,6 +24,7 @@ var failCodes = [callKinds]int{
 	AllocCall: driver.CodeOutOfMemory, FreeCall: driver.CodeUnknown, CopyCall: driver.CodeUnknown, LoadCall: driver.CodeOutOfMemory,
 	UnloadCall: driver.CodeUnknown, LaunchCall: driver.CodeOutOfResources, WaitCall: driver.CodeLaunchFailed,
 	StreamCall: driver.CodeOutOfMemory, EventCall: driver.CodeOutOfMemory,
+	GraphCall: driver.CodeOutOfMemory,
 }
 
 // planned is an injected failure that has not happened yet.
@@ -33,9 +35,9 @@ type planned struct {
 }
 
 // FailNext makes the n-th future call of a kind fail; n = 1 is the next one. The call fails with the error that CUDA returns when
-// resources run out, or with CUDA_ERROR_UNKNOWN, and has no effect: a Free or Unload that fails releases nothing. If sticky, the
-// failure becomes a fault of the device, as after an illegal address: every later call fails with it too. Failures accumulate; if
-// n ≤ 0, FailNext does nothing.
+// resources run out, or with CUDA_ERROR_UNKNOWN, and has no effect: a Free or Unload that fails releases nothing, but an EndCapture ends the
+// capture. If sticky, the failure becomes a fault of the device, as after an illegal address: every later call fails with it too. Failures
+// accumulate; if n ≤ 0, FailNext does nothing.
 func (d *Device) FailNext(kind CallKind, n int, sticky bool) {
 	if !d.made() {
 		return
@@ -89,6 +91,7 @@ type Held struct {
 	Streams     int
 	Events      int
 	Modules     int
+	Graphs      int
 }
 
 // Held counts the resources in use. After Close it counts those that were still in use when the device was closed: the leaks.
@@ -105,7 +108,7 @@ func (d *Device) Held() Held {
 }
 
 func (d *Device) held() Held {
-	h := Held{Streams: len(d.streams) - 1, Events: len(d.events), Modules: len(d.modules)}
+	h := Held{Streams: len(d.streams) - 1, Events: len(d.events), Modules: len(d.modules), Graphs: len(d.graphs)}
 	d.memory.Each(func(name string, bytes uint64) {
 		if name == "" { // not a module's variable
 			h.Allocations++

@@ -28,6 +28,9 @@ func (d *Device) Load(text string) (Module, error) {
 	if err != nil {
 		return 0, err
 	}
+	if d.captures > 0 {
+		return 0, d.refuseCapture(call, "a load")
+	}
 	var placed []*vm.Region
 	parsed, code, err := compile(text, d.opts.approximate, func(m *ptx.Module) error {
 		if !m.RunsOn(d.info.Major, d.info.Minor) {
@@ -171,7 +174,13 @@ func (d *Device) Launch(f Function, g Geometry, on Stream, args []uint64) error 
 	if err != nil {
 		return err
 	}
-	d.enqueue(s, func() *Error { return d.execute(k, g, params) })
+	d.submit(s, new(uint64), func() *Error {
+		if d.kernels[f] != k { // of a graph
+			return &Error{Code: driver.CodeIllegalAddress, Name: nameOf(driver.CodeIllegalAddress),
+				Detail: fmt.Sprintf("a graph launches kernel %s, whose module has been unloaded", k.prog.Name)}
+		}
+		return d.execute(k, g, params)
+	})
 	return nil
 }
 

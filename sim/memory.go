@@ -136,6 +136,9 @@ func (d *Device) CopyIn(dst Ptr, src []byte, on Stream) error {
 	if err != nil {
 		return err
 	}
+	if d.captures > 0 {
+		return d.refuseCapture(call, "a copy from the host")
+	}
 	d.stats.CopiesIn++
 	d.stats.BytesIn += uint64(len(src))
 	if len(src) <= small && d.draws.Below(2) == 0 {
@@ -172,6 +175,9 @@ func (d *Device) CopyOut(dst []byte, src Ptr, on Stream) error {
 	if err != nil {
 		return err
 	}
+	if d.captures > 0 {
+		return d.refuseCapture(call, "a copy to the host")
+	}
 	d.drain(s)
 	if err := d.after(call); err != nil {
 		return err
@@ -202,14 +208,13 @@ func (d *Device) Copy(dst, src Ptr, bytes uint64, on Stream) error {
 	if err != nil {
 		return err
 	}
-	d.stats.DeviceCopies++
-	d.enqueue(s, func() *Error {
+	d.submit(s, &d.stats.DeviceCopies, func() *Error {
 		copy(to.data, from.data)
 		if bytes > 0 && to.region.Shadow != nil {
 			to.region.Shadow.Copied(to.at, from.region.Shadow, from.at, bytes)
 		}
 		return nil
-	})
+	}, to, from)
 	return nil
 }
 
@@ -229,11 +234,10 @@ func (d *Device) Zero(dst Ptr, bytes uint64, on Stream) error {
 	if err != nil {
 		return err
 	}
-	d.stats.Clears++
-	d.enqueue(s, func() *Error {
+	d.submit(s, &d.stats.Clears, func() *Error {
 		clear(to.data)
 		to.written()
 		return nil
-	})
+	}, to)
 	return nil
 }

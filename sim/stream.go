@@ -102,8 +102,11 @@ func (d *Device) CloseStream(s Stream) error {
 	if err != nil {
 		return err
 	}
-	if s == 0 || s == legacyStream {
+	switch {
+	case s == 0 || s == legacyStream:
 		return fail(call, driver.CodeInvalidHandle, "the default stream cannot be closed")
+	case st.capture != nil:
+		return d.refuseCapture(call, "the stream itself")
 	}
 	d.drain(st)
 	delete(d.streams, s)
@@ -156,33 +159,56 @@ func (d *Device) CloseEvent(e Event) error {
 
 // Record records an event after the stream's earlier work.
 func (d *Device) Record(e Event, on Stream) error {
-	return d.onEvent("cuEventRecord", e, on, func(ev *event, s *stream) {
+	return d.onEvent("cuEventRecord", e, on, func(ev *event, s *stream) error {
+		if s.capture != nil {
+			ev.mark = &mark{on: s, captured: s.capture}
+			return nil
+		}
 		m := &mark{on: s, end: s.queued + 1}
 		ev.mark = m
 		d.enqueue(s, func() *Error {
 			m.at = time.Now()
 			return nil
 		})
+		return nil
 	})
 }
 
 // WaitEvent makes the stream's later work wait for the work that the event was last recorded after. It has no effect if the event was
 // never recorded.
 func (d *Device) WaitEvent(e Event, on Stream) error {
-	return d.onEvent("cuStreamWaitEvent", e, on, func(ev *event, s *stream) {
+	const call = "cuStreamWaitEvent"
+	return d.onEvent(call, e, on, func(ev *event, s *stream) error {
 		m := ev.mark // recording the event again replaces ev.mark, not m
-		if m == nil || m.on == s {
-			return
+		switch {
+		case m == nil:
+		case m.captured != nil:
+			if m.captured != s.capture {
+				return fail(call, driver.CodeCapturedEvent, "event %d belongs to the capture of another stream, or to one that has ended", e)
+			}
+		case s.capture != nil:
+			s.capture.invalid = true
+			return fail(call, driver.CodeCaptureIsolation, "event %d was recorded outside the capture of the stream", e)
+		default:
+			d.waitFor(s, m)
 		}
-		d.enqueue(s, func() *Error {
-			d.drainTo(m.on, m.end)
-			return nil
-		})
+		return nil
+	})
+}
+
+// waitFor makes the stream's later work wait for a mark, which may be nil.
+func (d *Device) waitFor(s *stream, m *mark) {
+	if m == nil || m.on == s {
+		return
+	}
+	d.enqueue(s, func() *Error {
+		d.drainTo(m.on, m.end)
+		return nil
 	})
 }
 
 // onEvent validates a call on an event and a stream, and runs do.
-func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *stream)) error {
+func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *stream) error) error {
 	err := d.usable(call, EventCall)
 	defer d.unlock()
 	if err != nil {
@@ -196,8 +222,7 @@ func (d *Device) onEvent(call string, e Event, on Stream, do func(*event, *strea
 	if ev == nil {
 		return fail(call, driver.CodeInvalidHandle, "no event %d", e)
 	}
-	do(ev, s)
-	return nil
+	return do(ev, s)
 }
 
 // Elapsed waits for both events and returns the milliseconds between them, by the host's clock.
@@ -216,6 +241,9 @@ func (d *Device) Elapsed(start, end Event) (float32, error) {
 		}
 		if ev.mark == nil {
 			return 0, fail(call, driver.CodeInvalidHandle, "event %d was not recorded", e)
+		}
+		if ev.mark.captured != nil {
+			return 0, fail(call, driver.CodeCapturedEvent, "event %d was last recorded in a capture", e)
 		}
 		d.drainTo(ev.mark.on, ev.mark.end)
 		if err := d.after(call); err != nil {

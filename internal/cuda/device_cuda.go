@@ -36,6 +36,8 @@ type device struct {
 	events    table[cu.Event]
 	modules   table[*module]
 	functions table[function]
+	graphs    table[graph]
+	captures  captures
 }
 
 // Count returns the number of CUDA devices.
@@ -174,6 +176,7 @@ func (d *device) Close() (err error) {
 	if e := d.push(); e != nil {
 		note(e)
 	} else {
+		d.endCaptures(note)
 		note(failed("cuCtxSynchronize", cu.Synchronize()))
 		for _, s := range d.streams.drain() {
 			note(failed("cuStreamDestroy", s.Destroy()))

@@ -21,6 +21,7 @@ import (
 var names = map[int][2]string{
 	driver.CodeStubLibrary:    {"CUDA_ERROR_STUB_LIBRARY", "the libcuda.so.1 that was loaded is the CUDA toolkit's stub for linking, not a driver"},
 	driver.CodeUnsupportedPTX: {"CUDA_ERROR_UNSUPPORTED_PTX_VERSION", "the PTX requires a newer driver"},
+	driver.CodeNotSupported:   {"CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
 }
 
 // newError returns the error of a call that failed with code, with the code's name and description.

@@ -69,8 +69,10 @@ static const char *const needed[] = {
 	"cuEventCreate", "cuEventDestroy_v2", "cuEventElapsedTime", "cuEventRecord", "cuEventSynchronize",
 };
 
+static void *lib;
+
 static void load(void) {
-	void *lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+	lib = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
 	if (lib == NULL) {
 		const char *text = dlerror();
 		snprintf(why, sizeof why, "%s", text != NULL ? text : "dlopen libcuda.so.1 failed");
@@ -119,4 +121,5 @@ HIDDEN int smoothl1_cuda_settle(void) {
 }
 
 HIDDEN const char *smoothl1_cuda_why(void) { return why; }
+HIDDEN void *smoothl1_cuda_find(const char *name) { return lib != NULL ? dlsym(lib, name) : NULL; }
 HIDDEN const char *smoothl1_cuda_path(void) { return path; }

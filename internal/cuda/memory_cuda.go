@@ -45,11 +45,14 @@ func (d *device) Free(p driver.Ptr) (err error) {
 		return err
 	}
 	defer d.leave(&err)
+	waited := failed("cuCtxSynchronize", cu.Synchronize())
+	if whileCapturing(waited) {
+		return waited
+	}
 	mem, ok := d.memory.take(uint64(p))
 	if !ok {
 		return refused(call, driver.CodeInvalidValue, "0x%x is not the start of memory that this device allocated and has not freed yet", uint64(p))
 	}
-	waited := failed("cuCtxSynchronize", cu.Synchronize())
 	if err := failed(call, cu.MemFree(mem)); err != nil && waited == nil {
 		return err
 	}

@@ -63,6 +63,10 @@ func (d *device) Unload(h driver.Module) (err error) {
 		return err
 	}
 	defer d.leave(&err)
+	waited := failed("cuCtxSynchronize", cu.Synchronize())
+	if whileCapturing(waited) {
+		return waited
+	}
 	m, ok := d.modules.take(uint64(h))
 	if !ok {
 		return refused(call, driver.CodeInvalidHandle, "module %#x is not loaded on this device", uint64(h))
@@ -70,7 +74,6 @@ func (d *device) Unload(h driver.Module) (err error) {
 	for _, f := range m.functions {
 		d.functions.take(uint64(f))
 	}
-	waited := failed("cuCtxSynchronize", cu.Synchronize())
 	if err := failed(call, m.mod.Unload()); err != nil && waited == nil {
 		return err
 	}

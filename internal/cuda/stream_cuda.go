@@ -23,7 +23,7 @@ func (d *device) enterStream(call string, on driver.Stream) (stream, error) {
 		return stream{}, err
 	}
 	if on&ours == 0 {
-		return stream{Stream: *(*cu.Stream)(unsafe.Pointer(&on))}, nil // a struct with one pointer
+		return foreign(on), nil
 	}
 	e := d.streams.get(uint64(on))
 	if e == nil {
@@ -32,6 +32,11 @@ func (d *device) enterStream(call string, on driver.Stream) (stream, error) {
 		return stream{}, err
 	}
 	return stream{Stream: e.value, entry: e}, nil
+}
+
+// foreign returns a stream that was created elsewhere.
+func foreign(on driver.Stream) stream {
+	return stream{Stream: *(*cu.Stream)(unsafe.Pointer(&on))} // a struct with one pointer
 }
 
 func (d *device) leaveStream(s stream, err *error) {
@@ -62,6 +67,10 @@ func (d *device) CloseStream(h driver.Stream) (err error) {
 		return err
 	}
 	defer d.leave(&err)
+	if d.captures.has(h) {
+		_ = cu.Synchronize() // invalidates the capture
+		return refused(call, driver.CodeCaptureUnsupported, "stream %#x is being captured", uint64(h))
+	}
 	s, ok := d.streams.take(uint64(h))
 	if !ok {
 		return refused(call, driver.CodeInvalidHandle, "stream %#x is not open on this device", uint64(h))

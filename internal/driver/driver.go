@@ -12,6 +12,7 @@ type (
 	Ptr      = device.Ptr
 	Stream   = device.Stream
 	Event    = device.Event
+	Graph    = device.Graph
 	Module   = device.Module
 	Function = device.Function
 	Info     = device.Info
@@ -87,6 +88,7 @@ const (
 	CodeUnsupportedPTX = 222
 	CodeJITDisabled    = 223
 	CodeInvalidHandle  = 400
+	CodeIllegalState   = 401
 	CodeNotFound       = 500
 	CodeIllegalAddress = 700
 	CodeOutOfResources = 701
@@ -94,5 +96,6 @@ const (
 	CodeIllegalInstr   = 715
 	CodeMisaligned     = 716
 	CodeLaunchFailed   = 719
+	CodeNotSupported   = 801
 	CodeUnknown        = 999
 )

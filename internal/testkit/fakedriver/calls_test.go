@@ -98,11 +98,21 @@ func TestCloseFrees(t *testing.T) {
 		require.NoError(t, err)
 	}
 	second := open(t, 0)
-	require.Equal(t, fakedriver.Live{Memory: 3, Streams: 3, Events: 3, Modules: 1, Contexts: 2}, fakedriver.Alive())
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	c := d.(driver.Capturer)
+	require.NoError(t, c.BeginCapture(s))
+	_, err = c.EndCapture(s)
+	require.NoError(t, err)
+	require.Equal(t, fakedriver.Live{Memory: 3, Streams: 4, Events: 3, Modules: 1, Contexts: 2, Graphs: 1}, fakedriver.Alive())
+	require.NoError(t, c.BeginCapture(s), "and ends what is being captured")
 	require.NoError(t, d.Close())
 	require.Equal(t, fakedriver.Live{Contexts: 1}, fakedriver.Alive(), "somebody else keeps the context alive: its memory must go all the same")
 	require.NoError(t, d.Close())
 	require.NoError(t, second.Close())
+	_, err = c.EndCapture(s)
+	require.Error(t, err)
+	mustBeFree(t, "EndCapture after Close")
 }
 
 // useAll calls every method, and returns the first error.
@@ -128,7 +138,14 @@ func useAll(d driver.Device) error {
 		return err
 	}
 	buf := make([]byte, 64)
+	var g driver.Graph
+	c := d.(driver.Capturer)
 	for _, step := range []func() error{
+		func() error { return c.BeginCapture(s) },
+		func() error { return d.Zero(p, 64, s) },
+		func() (err error) { g, err = c.EndCapture(s); return err },
+		func() error { return c.LaunchGraph(g, s) },
+		func() error { return c.CloseGraph(g) },
 		func() error { return d.Zero(p, 64, s) },
 		func() error { return d.CopyIn(p, buf, s) },
 		func() error { return d.Copy(p, p+32, 32, s) },
@@ -144,6 +161,7 @@ func useAll(d driver.Device) error {
 		func() error { return d.Free(p) },
 	} {
 		if err := step(); err != nil {
+			_, _ = c.EndCapture(s) // if it is still open
 			return err
 		}
 	}
@@ -270,6 +288,11 @@ func TestAllocs(t *testing.T) {
 	require.NoError(t, err)
 	args := []uint64{uint64(p), 2, 3, 4, 5}
 	buf := make([]byte, 64)
+	c := d.(driver.Capturer)
+	require.NoError(t, c.BeginCapture(s))
+	require.NoError(t, d.Launch(echo, driver.Linear(1, 32), s, args))
+	g, err := c.EndCapture(s)
+	require.NoError(t, err)
 	for name, call := range map[string]func() error{
 		"Launch":  func() error { return d.Launch(echo, driver.Linear(1, 32), s, args) },
 		"Wait":    func() error { return d.Wait(s) },
@@ -278,6 +301,7 @@ func TestAllocs(t *testing.T) {
 		"Copy":    func() error { return d.Copy(p, p+32, 32, s) },
 		"Zero":    func() error { return d.Zero(p, 64, s) },
 		"Record":  func() error { return d.Record(e, s) },
+		"Graph":   func() error { return c.LaunchGraph(g, s) },
 	} {
 		n := testing.AllocsPerRun(200, func() {
 			if err := call(); err != nil {

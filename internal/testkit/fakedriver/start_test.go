@@ -46,7 +46,17 @@ func report() {
 		fmt.Println("gpu:", d, err)
 		_, err = gpu.Open(gpu.CUDA(0))
 		fmt.Println("CUDA(0):", err, errors.Is(err, smoothl1.ErrNoCUDA))
+		return
 	}
+	d, err := cuda.Open(0)
+	fmt.Println("device:", err)
+	s, err := d.NewStream()
+	fmt.Println("stream:", err)
+	capturer := d.(driver.Capturer)
+	if err = capturer.BeginCapture(s); err == nil {
+		_, err = capturer.EndCapture(s)
+	}
+	fmt.Println("graph:", err, d.Wait(s), d.Close())
 }
 
 // start runs report with the given environment and returns the lines of its output.
@@ -111,27 +121,74 @@ func TestStart(t *testing.T) {
 	assert.Equal(t, []string{"available: <nil>", "unavailable: false driver's: false", "library: libcuda.so.1 12020 <nil>", "count: 0 <nil>", "", "cuInit: 0", "cu: <nil>"}, lines[:7])
 }
 
-// TestMissingNeeded uses libraries that lack one function that package cuda calls. They are copies of the fake one, each with one
-// function renamed.
-func TestMissingNeeded(t *testing.T) {
-	library := filepath.Join(os.Getenv("LD_LIBRARY_PATH"), "libcuda.so.1")
-	whole, err := os.ReadFile(library)
+// library returns the fake library and its symbols.
+func library(t *testing.T) ([]byte, []elf.Symbol) {
+	t.Helper()
+	whole, err := os.ReadFile(filepath.Join(os.Getenv("LD_LIBRARY_PATH"), "libcuda.so.1"))
 	require.NoError(t, err)
 	file, err := elf.NewFile(bytes.NewReader(whole))
 	require.NoError(t, err)
 	symbols, err := file.DynamicSymbols()
 	require.NoError(t, err)
+	return whole, symbols
+}
+
+// without returns the path of a copy of a library in which functions have other names.
+func without(t *testing.T, whole []byte, functions ...string) string {
+	t.Helper()
+	for _, name := range functions {
+		whole = bytes.ReplaceAll(whole, []byte("\x00"+name+"\x00"), []byte("\x00xx"+name[2:]+"\x00"))
+	}
+	path := filepath.Join(t.TempDir(), "libcuda.so.1")
+	require.NoError(t, os.WriteFile(path, whole, 0o755))
+	return path
+}
+
+// TestMissingForGraphs uses libraries that lack a function for graphs: all else works. Of the two functions that instantiate, one is enough.
+func TestMissingForGraphs(t *testing.T) {
+	whole, symbols := library(t)
+	report := func(functions ...string) (path string, lines []string) {
+		path = without(t, whole, functions...)
+		lines = start(t, "LD_LIBRARY_PATH="+filepath.Dir(path))
+		require.Len(t, lines, 10)
+		assert.Equal(t, []string{"available: <nil>", "device: <nil>", "stream: <nil>"}, []string{lines[0], lines[7], lines[8]})
+		return path, lines
+	}
+	const with, plain = "cuGraphInstantiateWithFlags", "cuGraphInstantiate"
+	lacking := [][]string{{with, plain}}
+	for _, s := range symbols {
+		if (strings.Contains(s.Name, "Graph") || strings.Contains(s.Name, "Captur")) && strings.HasPrefix(s.Name, "cu") && s.Name != with && s.Name != plain {
+			lacking = append(lacking, []string{s.Name})
+		}
+	}
+	require.Len(t, lacking, 7)
+	for _, functions := range lacking {
+		path, lines := report(functions...)
+		assert.Equal(t, fmt.Sprintf("graph: CUDA_ERROR_NOT_SUPPORTED (801) from cuStreamBeginCapture: the driver %s has no function %s, which graphs need <nil> <nil>",
+			path, functions[len(functions)-1]), lines[9])
+	}
+	for _, function := range []string{with, plain} {
+		_, lines := report(function)
+		assert.Equal(t, "graph: <nil> <nil> <nil>", lines[9], function)
+	}
+}
+
+// TestMissingNeeded uses libraries that lack one function that package cuda calls. They are copies of the fake one, each with one
+// function renamed.
+func TestMissingNeeded(t *testing.T) {
+	whole, symbols := library(t)
 	seen := 0
 	for _, s := range symbols {
 		switch {
 		case s.Section == elf.SHN_UNDEF || !strings.HasPrefix(s.Name, "cu"):
 			continue
+		case strings.Contains(s.Name, "Graph") || strings.Contains(s.Name, "Captur"): // see TestMissingForGraphs
+			continue
 		case s.Name == "cuCtxGetCurrent" || s.Name == "cuCtxSetCurrent": // tests call these, as another library would
 			continue
 		}
 		seen++
-		lacking := filepath.Join(t.TempDir(), "libcuda.so.1")
-		require.NoError(t, os.WriteFile(lacking, bytes.ReplaceAll(whole, []byte("\x00"+s.Name+"\x00"), []byte("\x00xx"+s.Name[2:]+"\x00")), 0o755))
+		lacking := without(t, whole, s.Name)
 		lines := start(t, "LD_LIBRARY_PATH="+filepath.Dir(lacking))
 		reason := "cannot load the CUDA driver: " + lacking + " has no function " + s.Name
 		require.Len(t, lines, 9, s.Name)

@@ -113,3 +113,46 @@ func TestFirstErrorIsKept(t *testing.T) {
 	}
 	fakedriver.Reset()
 }
+
+// A capture belongs to a thread, to which the goroutine is locked until the capture ends. Other threads may allocate meanwhile, but not end it.
+func TestCaptureIsOfAThread(t *testing.T) {
+	clean(t)
+	d := open(t, 0)
+	c := d.(driver.Capturer)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	elsewhere := func(f func() error) error {
+		done := make(chan error)
+		go func() { done <- f() }()
+		return <-done
+	}
+	require.NoError(t, c.BeginCapture(s))
+	require.True(t, lockedToThread())
+	var p driver.Ptr
+	require.NoError(t, elsewhere(func() (err error) { p, err = d.Alloc(64); return err }))
+	var e *driver.Error
+	require.ErrorAs(t, elsewhere(func() error { _, err := c.EndCapture(s); return err }), &e)
+	assert.Equal(t, driver.CodeCaptureThread, e.Code)
+	g, err := c.EndCapture(s)
+	require.NoError(t, err)
+	mustBeFree(t, "EndCapture")
+	require.NoError(t, c.CloseGraph(g))
+
+	// Free waits for the whole device.
+	require.NoError(t, c.BeginCapture(s))
+	require.ErrorAs(t, elsewhere(func() error { return d.Free(p) }), &e)
+	assert.Equal(t, driver.CodeCaptureUnsupported, e.Code)
+	_, err = c.EndCapture(s)
+	require.ErrorAs(t, err, &e)
+	assert.Equal(t, driver.CodeCaptureInvalidated, e.Code)
+	mustBeFree(t, "EndCapture")
+	require.NoError(t, d.Free(p), "the memory has not been lost")
+
+	// Other code of the process may be capturing the stream.
+	require.NoError(t, c.BeginCapture(s))
+	require.ErrorAs(t, elsewhere(func() error { return c.BeginCapture(s) }), &e)
+	assert.Equal(t, driver.CodeIllegalState, e.Code)
+	g, err = c.EndCapture(s)
+	require.NoError(t, err)
+	require.NoError(t, c.CloseGraph(g))
+}

@@ -1,5 +1,5 @@
 // Package faults injects errors and other actions before a device's calls, and counts the objects that are alive on the device. It
-// wraps any driver.Device. To inject errors below that interface, use fakedriver.Fail for libcuda, and FailNext of a simulated device
+// wraps any driver.Device that is a driver.Capturer too. To inject errors below that interface, use fakedriver.Fail for libcuda, and FailNext of a simulated device
 // for the simulation.
 package faults
 
@@ -231,6 +231,33 @@ func (d *Device) Launch(k driver.Function, g driver.Geometry, on driver.Stream, 
 		return err
 	}
 	return d.Device.Launch(k, g, on, args)
+}
+
+func (d *Device) BeginCapture(on driver.Stream) error {
+	if err := d.before("BeginCapture"); err != nil {
+		return err
+	}
+	return d.Device.(driver.Capturer).BeginCapture(on)
+}
+
+func (d *Device) EndCapture(on driver.Stream) (g driver.Graph, err error) {
+	planned := d.before("EndCapture")
+	g, err = d.Device.(driver.Capturer).EndCapture(on)
+	if planned != nil && err == nil {
+		return 0, errors.Join(planned, d.Device.(driver.Capturer).CloseGraph(g))
+	}
+	return g, d.account("graphs", 1, err)
+}
+
+func (d *Device) LaunchGraph(g driver.Graph, on driver.Stream) error {
+	if err := d.before("LaunchGraph"); err != nil {
+		return err
+	}
+	return d.Device.(driver.Capturer).LaunchGraph(g, on)
+}
+
+func (d *Device) CloseGraph(g driver.Graph) error {
+	return errors.Join(d.before("CloseGraph"), d.account("graphs", -1, d.Device.(driver.Capturer).CloseGraph(g)))
 }
 
 func (d *Device) Close() error { return errors.Join(d.before("Close"), d.Device.Close()) }

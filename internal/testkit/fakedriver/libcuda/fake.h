@@ -4,10 +4,11 @@
 #define FAKE_H
 
 #include <cuda.h>
+#include <pthread.h>
 #include <stdint.h>
 
 // The number of objects of each kind that exist. All must be 0 after everything is closed.
-enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_KINDS };
+enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_GRAPH, FAKE_KINDS };
 
 struct fake_launch {
 	char name[128];
@@ -26,7 +27,7 @@ int fake_depth(void);                                   // contexts on this thre
 int fake_misuse(void);                                  // calls with a handle or address that does not exist
 void fake_last_launch(struct fake_launch *last);        // as the kernel received it
 
-// Internal to the three files.
+// Internal to the files of this library.
 typedef struct object object;
 typedef struct op op;
 
@@ -45,24 +46,29 @@ struct op {
 	struct fake_launch launch;
 };
 
-// A stream, event, module or function. It is never freed, in order to detect uses after it is closed.
+// A stream, event, module, function, captured graph or executable graph. It is never freed, in order to detect uses after it is closed.
 struct object {
 	object *next;
-	char kind; // 's', 'e', 'm', 'f'
+	char kind; // 's', 'e', 'm', 'f', 'c', 'g'
 	char open;
-	op *first, **last; // of a stream: the work not yet done
-	unsigned long pushed, done; // of a stream: pieces of work; of an event: pushed, where in its stream it was recorded last
+	op *first, **last; // of a stream: the work not yet done; of a graph: its work
+	unsigned long pushed, done; // of a stream: pieces of work; of an event: pushed, where in its stream it was recorded last; of a graph: done, the end of its last launch
 	unsigned flags;
-	object *stream;   // of an event: where it was recorded last
+	object *stream;   // of an event: where it was recorded last; of a graph: where it was launched last
 	double at;        // of an event: when it happened; 0: not yet
 	const char *text; // of a module: its PTX; of a function: where its parameters begin
 	object *module;   // of a function
+	enum { CAPTURE_NONE, CAPTURE_VALID, CAPTURE_INVALID } capture; // of a stream
+	pthread_t thread;      // of a stream being captured: the thread that does so
+	object *graph;         // of a stream being captured: the graph; of an event: the one in which it was recorded last, or NULL
+	object *next_capture;
 	char name[128];
 };
 
 object *fake_object(void *handle, char kind);
 object *fake_new(char kind);
 op *fake_push(object *stream, int kind);
+void fake_copy(object *to, const op *o); // adds a copy of o to the work of a stream or graph
 void fake_drain(object *stream);
 void fake_drain_to(object *stream, unsigned long pieces);
 void fake_drain_all(void);
@@ -74,6 +80,7 @@ void fake_misused(void);
 
 CUresult enter(const char *call);      // the start of each call; holds the lock until leave
 CUresult in_context(const char *call); // enter for a call that needs a current context
+CUresult fake_waiting(const char *call, int whole); // in_context for a call that waits, for the whole context or less, or that allocates or frees
 CUresult leave(CUresult r);
 CUresult sticky(void);              // the fault of the current context
 object *stream_of(CUstream s);      // NULL: no such stream

@@ -104,6 +104,12 @@ static const struct { CUresult code; const char *name, *text; } errors[] = {
 	{CUDA_ERROR_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
 	{CUDA_ERROR_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS", "an illegal memory access was encountered"},
 	{CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES, "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES", "too many resources requested for launch"},
+	{CUDA_ERROR_ILLEGAL_STATE, "CUDA_ERROR_ILLEGAL_STATE", "the operation cannot be performed in the present state"},
+	{CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED, "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED", "operation not permitted when stream is capturing"},
+	{CUDA_ERROR_STREAM_CAPTURE_INVALIDATED, "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED", "operation failed due to a previous error during capture"},
+	{CUDA_ERROR_STREAM_CAPTURE_ISOLATION, "CUDA_ERROR_STREAM_CAPTURE_ISOLATION", "dependency created on uncaptured work in another stream"},
+	{CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD, "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD", "attempt to terminate a thread-local capture sequence from another thread"},
+	{CUDA_ERROR_CAPTURED_EVENT, "CUDA_ERROR_CAPTURED_EVENT", "operation not permitted on an event last recorded in a capturing stream"},
 	{CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"},
 };
 
@@ -167,10 +173,10 @@ CUresult cuCtxPopCurrent(CUcontext *c) {
 
 CUresult cuCtxSetCurrent(CUcontext c) { CUresult r = enter("cuCtxSetCurrent"); if (r == 0) { if (depth == 0) depth = 1; stack[depth - 1] = c; if (c == NULL) depth--; } return leave(r); }
 CUresult cuCtxGetCurrent(CUcontext *c) { CUresult r = enter("cuCtxGetCurrent"); if (r == 0) *c = depth > 0 ? stack[depth - 1] : NULL; return leave(r); }
-CUresult cuCtxSynchronize(void) { CUresult r = in_context("cuCtxSynchronize"); if (r == 0) { fake_drain_all(); r = sticky(); } return leave(r); }
+CUresult cuCtxSynchronize(void) { CUresult r = fake_waiting("cuCtxSynchronize", 1); if (r == 0) { fake_drain_all(); r = sticky(); } return leave(r); }
 
 CUresult cuMemAlloc(CUdeviceptr *p, size_t n) {
-	CUresult r = in_context("cuMemAlloc");
+	CUresult r = fake_waiting("cuMemAlloc", 0);
 	if (r == 0 && n == 0) r = CUDA_ERROR_INVALID_VALUE;
 	if (r == 0 && (n > TOTAL_MEMORY || allocated + n > TOTAL_MEMORY)) r = CUDA_ERROR_OUT_OF_MEMORY;
 	if (r != 0) return leave(r);
@@ -185,8 +191,8 @@ CUresult cuMemAlloc(CUdeviceptr *p, size_t n) {
 }
 
 CUresult cuMemFree(CUdeviceptr p) {
-	CUresult r = in_context("cuMemFree");
-	if (r == CUDA_ERROR_INVALID_CONTEXT) return leave(r);
+	CUresult r = fake_waiting("cuMemFree", 0);
+	if (r == CUDA_ERROR_INVALID_CONTEXT || r == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED) return leave(r);
 	for (struct memory *m = memories; m != NULL; m = m->next)
 		if (m->open && (CUdeviceptr)(uintptr_t)m->p == p) {
 			m->open = 0;

@@ -25,13 +25,24 @@ object *fake_object(void *handle, char kind) {
 	return NULL;
 }
 
+static void append(object *to, op *o) {
+	o->next = NULL;
+	*to->last = o;
+	to->last = &o->next;
+	to->pushed++;
+}
+
 op *fake_push(object *stream, int kind) {
 	op *o = calloc(1, sizeof *o);
 	o->kind = kind;
-	*stream->last = o;
-	stream->last = &o->next;
-	stream->pushed++;
+	append(stream->capture == CAPTURE_NONE ? stream : stream->graph, o);
 	return o;
+}
+
+void fake_copy(object *to, const op *o) {
+	op *copy = malloc(sizeof *copy);
+	*copy = *o;
+	append(to, copy);
 }
 
 static double now(void) {

@@ -27,10 +27,14 @@ CUresult cuStreamDestroy(CUstream s) {
 }
 
 CUresult cuStreamSynchronize(CUstream s) {
-	CUresult r = in_context("cuStreamSynchronize");
+	CUresult r = fake_waiting("cuStreamSynchronize", 0);
 	if (r != 0) return leave(r);
 	object *o = stream_of(s);
 	if (o == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (o->capture != CAPTURE_NONE) { // by another thread
+		o->capture = CAPTURE_INVALID;
+		return leave(CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+	}
 	fake_drain(o);
 	return leave(sticky());
 }
@@ -59,6 +63,8 @@ CUresult cuEventRecord(CUevent e, CUstream s) {
 	if (r != 0) return leave(r);
 	object *o = fake_object(e, 'e'), *st = stream_of(s);
 	if (o == NULL || st == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	o->graph = st->capture != CAPTURE_NONE ? st->graph : NULL;
+	if (o->graph != NULL) return leave(r);
 	o->stream = st;
 	o->at = 0;
 	fake_push(st, OP_RECORD)->event = o;
@@ -71,6 +77,11 @@ CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned flags) {
 	if (r != 0) return leave(r);
 	object *o = fake_object(e, 'e'), *st = stream_of(s);
 	if (o == NULL || st == NULL || flags != 0) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (o->graph != NULL) return leave(st->capture != CAPTURE_NONE && o->graph == st->graph ? r : CUDA_ERROR_CAPTURED_EVENT);
+	if (o->stream != NULL && st->capture != CAPTURE_NONE) {
+		st->capture = CAPTURE_INVALID;
+		return leave(CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
+	}
 	if (o->stream == NULL || o->stream == st) return leave(r);
 	op *wait = fake_push(st, OP_WAIT);
 	wait->stream = o->stream;
@@ -79,10 +90,11 @@ CUresult cuStreamWaitEvent(CUstream s, CUevent e, unsigned flags) {
 }
 
 CUresult cuEventSynchronize(CUevent e) {
-	CUresult r = in_context("cuEventSynchronize");
+	CUresult r = fake_waiting("cuEventSynchronize", 0);
 	if (r != 0) return leave(r);
 	object *o = fake_object(e, 'e');
 	if (o == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
+	if (o->graph != NULL) return leave(CUDA_ERROR_CAPTURED_EVENT);
 	if (o->stream != NULL) fake_drain(o->stream);
 	return leave(sticky());
 }
@@ -99,7 +111,7 @@ CUresult cuEventElapsedTime(float *ms, CUevent a, CUevent b) {
 
 // Accepts any text except those that fake_driver names, and that with the error in devicetest's, which it reports like ptxas.
 CUresult cuModuleLoadDataEx(CUmodule *m, const void *image, unsigned n, CUjit_option *options, void **values) {
-	CUresult r = in_context("cuModuleLoadDataEx");
+	CUresult r = fake_waiting("cuModuleLoadDataEx", 0);
 	if (r != 0) return leave(r);
 	const char *text = image;
 	if ((r = fake_refuses(text)) != 0) return leave(r);
