@@ -15,7 +15,7 @@ file=internal/cuda/symbols.h
 # cuda.h of CUDA 12 maps these names to NAME_v2, that of CUDA 11 to NAME; a binary has one or the other.
 renamed="cuGraphAddKernelNode cuStreamWaitValue32 cuStreamWriteValue32"
 # Called by internal/cuda, but not by cu.
-own="cuGetErrorName cuGetErrorString"
+own="cuGetErrorName cuGetErrorString cuMemHostAlloc cuMemHostGetDevicePointer_v2"
 
 # The package in the build cache: an archive with one object for each C or cgo file.
 archive=$(CGO_ENABLED=1 go list -tags cuda -export -f '{{.Export}}' gorgonia.org/cu)

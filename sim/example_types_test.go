@@ -69,7 +69,7 @@ func ExampleCoverage() {
 func ExampleHeld() {
 	dev := launched(1024)
 	fmt.Printf("%+v\n", dev.Held())
-	// Output: {Allocations:2 Bytes:8192 Streams:0 Events:0 Modules:1 Graphs:0}
+	// Output: {Allocations:2 Bytes:8192 Pinned:0 PinnedBytes:0 Streams:0 Events:0 Modules:1 Graphs:0}
 }
 
 // FailNext makes a call fail, to test how a program reacts.

@@ -1,6 +1,9 @@
 package sim
 
-import "github.com/smoothl1/smoothl1/internal/driver"
+import (
+	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim/internal/vm"
+)
 
 // CallKind is a kind of device call that can be made to fail.
 type CallKind uint8
@@ -8,14 +11,16 @@ type CallKind uint8
 const (
 	AllocCall  CallKind = iota // Alloc
 	FreeCall                   // Free
-	CopyCall                   // CopyIn, CopyOut, Copy, Zero
+	CopyCall                   // CopyIn, CopyOut, Copy, Zero, CopyInAsync, CopyOutAsync
 	LoadCall                   // Load, Function
 	UnloadCall                 // Unload
 	LaunchCall                 // Launch
-	WaitCall                   // Wait, Elapsed
+	WaitCall                   // Wait, Elapsed, Await
 	StreamCall                 // NewStream, CloseStream
 	EventCall                  // NewEvent, CloseEvent, Record, WaitEvent
 	GraphCall                  // BeginCapture, EndCapture, LaunchGraph, CloseGraph
+	PinnedCall                 // AllocPinned, FreePinned
+	InfoCall                   // MemoryInfo
 	callKinds
 )
 
@@ -23,7 +28,7 @@ const (
 var failCodes = [callKinds]int{
 	AllocCall: driver.CodeOutOfMemory, FreeCall: driver.CodeUnknown, CopyCall: driver.CodeUnknown, LoadCall: driver.CodeOutOfMemory,
 	UnloadCall: driver.CodeUnknown, LaunchCall: driver.CodeOutOfResources, WaitCall: driver.CodeLaunchFailed,
-	StreamCall: driver.CodeOutOfMemory, EventCall: driver.CodeOutOfMemory,
+	StreamCall: driver.CodeOutOfMemory, EventCall: driver.CodeOutOfMemory, PinnedCall: driver.CodeOutOfMemory, InfoCall: driver.CodeUnknown,
 	GraphCall: driver.CodeOutOfMemory,
 }
 
@@ -88,6 +93,8 @@ func (d *Device) Calls(kind CallKind) uint64 {
 type Held struct {
 	Allocations int
 	Bytes       uint64 // of the allocations
+	Pinned      int    // allocations of page-locked host memory
+	PinnedBytes uint64 // of these allocations
 	Streams     int
 	Events      int
 	Modules     int
@@ -109,8 +116,12 @@ func (d *Device) Held() Held {
 
 func (d *Device) held() Held {
 	h := Held{Streams: len(d.streams) - 1, Events: len(d.events), Modules: len(d.modules), Graphs: len(d.graphs)}
-	d.memory.Each(func(name string, bytes uint64) {
-		if name == "" { // not a module's variable
+	d.memory.Each(func(r *vm.Region) {
+		switch bytes := uint64(len(r.Data)); {
+		case r.Pinned:
+			h.Pinned++
+			h.PinnedBytes += bytes
+		case r.Name == "": // not a module's variable
 			h.Allocations++
 			h.Bytes += bytes
 		}

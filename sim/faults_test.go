@@ -23,6 +23,8 @@ func TestFailNext(t *testing.T) {
 	require.NoError(t, err)
 	e, err := d.NewEvent()
 	require.NoError(t, err)
+	_, host, err := d.AllocPinned(64)
+	require.NoError(t, err)
 	buf := make([]byte, 64)
 	alloc := func() error {
 		q, err := d.Alloc(16)
@@ -61,6 +63,17 @@ func TestFailNext(t *testing.T) {
 			return err
 		}},
 		{"record", sim.EventCall, 2, func() error { return d.Record(e, s) }},
+		{"await", sim.WaitCall, 719, func() error { return d.Await(e) }},
+		{"copy in async", sim.CopyCall, 999, func() error { return d.CopyInAsync(p, host, 64, s) }},
+		{"copy out async", sim.CopyCall, 999, func() error { return d.CopyOutAsync(host, p, 64, s) }},
+		{"pinned", sim.PinnedCall, 2, func() error {
+			_, q, err := d.AllocPinned(16)
+			if err == nil {
+				require.NoError(t, d.FreePinned(q))
+			}
+			return err
+		}},
+		{"info", sim.InfoCall, 999, func() error { _, _, err := d.MemoryInfo(); return err }},
 		{"elapsed", sim.WaitCall, 719, func() error { _, err := d.Elapsed(e, e); return err }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -125,7 +125,7 @@ func (d *Device) CloseGraph(g Graph) error {
 }
 
 // waits are the kinds of calls that wait, allocate or free, all of them.
-var waits = [callKinds]bool{AllocCall: true, FreeCall: true, UnloadCall: true, WaitCall: true}
+var waits = [callKinds]bool{AllocCall: true, FreeCall: true, UnloadCall: true, WaitCall: true, PinnedCall: true}
 
 // refuseCapture invalidates all captures and returns the error of the call that does so.
 func (d *Device) refuseCapture(call, what string) error {

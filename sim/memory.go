@@ -80,7 +80,7 @@ func (d *Device) Free(p Ptr) error {
 	if err := d.after(call); err != nil {
 		return err
 	}
-	if r := d.memory.Find(uint64(p)); r == nil || r.Name != "" || !d.release(uint64(p)) {
+	if r := d.memory.Find(uint64(p)); r == nil || r.Name != "" || r.Pinned || !d.release(uint64(p)) {
 		return fail(call, driver.CodeInvalidValue, "%#x is not the beginning of an allocation", uint64(p))
 	}
 	return nil

@@ -32,6 +32,7 @@ type device struct {
 	closed bool
 
 	memory    table[cu.DevicePtr]
+	pinned    table[pinned]
 	streams   table[cu.Stream]
 	events    table[cu.Event]
 	modules   table[*module]
@@ -189,6 +190,9 @@ func (d *device) Close() (err error) {
 		}
 		for _, p := range d.memory.drain() {
 			note(failed("cuMemFree", cu.MemFree(p)))
+		}
+		for _, p := range d.pinned.drain() {
+			note(p.free())
 		}
 		d.functions.drain()
 		d.pop(&err)

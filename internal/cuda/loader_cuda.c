@@ -18,6 +18,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
+#include <string.h>
 #include "loader_cuda.h"
 
 #define HIDDEN __attribute__((visibility("hidden")))
@@ -57,7 +58,7 @@ static CUresult (*real_init)(unsigned int);
 static char why[1024]; // why the library cannot be used: dlerror's text, or the missing function
 static char path[512]; // the file that was loaded
 
-// The functions that package cuda calls, directly or through cu. A library that lacks one is not used: otherwise operations would fail
+// The functions that package cuda cannot do without, called directly or through cu. A library that lacks one is not used: otherwise operations would fail
 // half way, with only an error number.
 static const char *const needed[] = {
 	"cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString",
@@ -118,6 +119,14 @@ HIDDEN CUresult cuInit(unsigned int flags) {
 HIDDEN int smoothl1_cuda_settle(void) {
 	atomic_store(&settled, 1);
 	return atomic_load(&first);
+}
+
+HIDDEN int smoothl1_cuda_has(const char *name) {
+	for (size_t i = 0; i < sizeof symbols / sizeof symbols[0]; i++)
+		if (strcmp(symbols[i].name, name) == 0)
+			return *symbols[i].slot != (void *)smoothl1_cuda_unloaded && *symbols[i].slot != (void *)missing_library &&
+			       *symbols[i].slot != (void *)missing_function;
+	return 0;
 }
 
 HIDDEN const char *smoothl1_cuda_why(void) { return why; }

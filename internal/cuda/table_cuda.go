@@ -53,6 +53,20 @@ func (t *table[T]) get(h uint64) *entry[T] {
 	return e
 }
 
+// find returns the entry of an object that ok accepts, for use, or nil if there is none. It visits all of them. The caller must call
+// users.Done after use.
+func (t *table[T]) find(ok func(T) bool) *entry[T] {
+	t.mu.RLock()
+	defer t.mu.RUnlock()
+	for _, e := range t.m {
+		if ok(e.value) {
+			e.users.Add(1)
+			return e
+		}
+	}
+	return nil
+}
+
 // take removes h, waits until no call uses it, and returns its value.
 func (t *table[T]) take(h uint64) (value T, ok bool) {
 	t.mu.Lock()

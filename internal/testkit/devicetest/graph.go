@@ -63,6 +63,23 @@ func testCapture(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, err)
 	require.NoError(t, c.LaunchGraph(empty, s))
 	require.NoError(t, d.Wait(s))
+
+	// Copies from and to page-locked memory are captured.
+	pinned := driver.PinnedOf(d)
+	require.NotNil(t, pinned)
+	mem, host, err := pinned.AllocPinned(128)
+	require.NoError(t, err)
+	require.NoError(t, c.BeginCapture(s))
+	require.NoError(t, pinned.CopyInAsync(p, host, 64, s))
+	require.NoError(t, pinned.CopyOutAsync(host+64, p, 64, s))
+	g, err = c.EndCapture(s)
+	require.NoError(t, err)
+	for i := range byte(2) {
+		copy(mem, pattern(64, 7+i))
+		require.NoError(t, c.LaunchGraph(g, s))
+		require.NoError(t, d.Wait(s))
+		assert.Equal(t, pattern(64, 7+i), mem[64:])
+	}
 }
 
 // testCaptureRefuses checks that a call that is not allowed fails, has no effect, and invalidates the capture, and nothing else.
@@ -72,7 +89,17 @@ func testCaptureRefuses(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.CopyIn(p, pattern(64, 1), s))
 	require.NoError(t, d.Wait(s))
 	out := pattern(64, 2)
+	pinned := driver.PinnedOf(d)
+	require.NotNil(t, pinned)
+	_, host, err := pinned.AllocPinned(64)
+	require.NoError(t, err)
+	e, err := d.NewEvent()
+	require.NoError(t, err)
 	for name, call := range map[string]func() error{
+		"AllocPinned": func() error { _, _, err := pinned.AllocPinned(64); return err },
+		"FreePinned":  func() error { return pinned.FreePinned(host) },
+		"Await":       func() error { return pinned.Await(e) },
+
 		"Alloc":   func() error { _, err := d.Alloc(64); return err },
 		"Free":    func() error { return d.Free(p) },
 		"CopyIn":  func() error { return d.CopyIn(p, pattern(64, 3), s) },
@@ -91,6 +118,7 @@ func testCaptureRefuses(t *testing.T, fresh func(*testing.T) driver.Device) {
 		assert.Equal(t, pattern(64, 2), out, name)
 	}
 	require.NoError(t, d.Free(p))
+	require.NoError(t, pinned.FreePinned(host))
 }
 
 func testCaptureEvents(t *testing.T, fresh func(*testing.T) driver.Device) {

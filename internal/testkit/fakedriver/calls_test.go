@@ -96,6 +96,8 @@ func TestCloseFrees(t *testing.T) {
 		require.NoError(t, err)
 		_, err = d.NewEvent()
 		require.NoError(t, err)
+		_, _, err = driver.PinnedOf(d).AllocPinned(1000)
+		require.NoError(t, err)
 	}
 	second := open(t, 0)
 	s, err := d.NewStream()
@@ -104,7 +106,7 @@ func TestCloseFrees(t *testing.T) {
 	require.NoError(t, c.BeginCapture(s))
 	_, err = c.EndCapture(s)
 	require.NoError(t, err)
-	require.Equal(t, fakedriver.Live{Memory: 3, Streams: 4, Events: 3, Modules: 1, Contexts: 2, Graphs: 1}, fakedriver.Alive())
+	require.Equal(t, fakedriver.Live{Memory: 3, Streams: 4, Events: 3, Modules: 1, Contexts: 2, Graphs: 1, Pinned: 3}, fakedriver.Alive())
 	require.NoError(t, c.BeginCapture(s), "and ends what is being captured")
 	require.NoError(t, d.Close())
 	require.Equal(t, fakedriver.Live{Contexts: 1}, fakedriver.Alive(), "somebody else keeps the context alive: its memory must go all the same")
@@ -137,6 +139,11 @@ func useAll(d driver.Device) error {
 	if err != nil {
 		return err
 	}
+	pinned := driver.PinnedOf(d)
+	_, host, err := pinned.AllocPinned(64)
+	if err != nil {
+		return err
+	}
 	buf := make([]byte, 64)
 	var g driver.Graph
 	c := d.(driver.Capturer)
@@ -154,7 +161,13 @@ func useAll(d driver.Device) error {
 		func() error { return d.Launch(f, driver.Linear(1, 1), s, []uint64{uint64(p)}) },
 		func() error { return d.CopyOut(buf, p, s) },
 		func() error { return d.Wait(s) },
+		func() error { return pinned.CopyInAsync(p, host, 64, s) },
+		func() error { return pinned.CopyOutAsync(host, p, 64, s) },
+		func() error { return d.Record(a, s) },
+		func() error { return pinned.Await(a) },
+		func() error { _, _, err := d.(driver.MemoryReporter).MemoryInfo(); return err },
 		func() error { _, err := d.Elapsed(a, a); return err },
+		func() error { return pinned.FreePinned(host) },
 		func() error { return d.CloseEvent(a) },
 		func() error { return d.CloseStream(s) },
 		func() error { return d.Unload(m) },
@@ -293,6 +306,9 @@ func TestAllocs(t *testing.T) {
 	require.NoError(t, d.Launch(echo, driver.Linear(1, 32), s, args))
 	g, err := c.EndCapture(s)
 	require.NoError(t, err)
+	pinned := driver.PinnedOf(d)
+	_, host, err := pinned.AllocPinned(64)
+	require.NoError(t, err)
 	for name, call := range map[string]func() error{
 		"Launch":  func() error { return d.Launch(echo, driver.Linear(1, 32), s, args) },
 		"Wait":    func() error { return d.Wait(s) },
@@ -302,6 +318,10 @@ func TestAllocs(t *testing.T) {
 		"Zero":    func() error { return d.Zero(p, 64, s) },
 		"Record":  func() error { return d.Record(e, s) },
 		"Graph":   func() error { return c.LaunchGraph(g, s) },
+		"Await":   func() error { return pinned.Await(e) },
+
+		"CopyInAsync":  func() error { return pinned.CopyInAsync(p, host+8, 56, s) },
+		"CopyOutAsync": func() error { return pinned.CopyOutAsync(host, p, 64, s) },
 	} {
 		n := testing.AllocsPerRun(200, func() {
 			if err := call(); err != nil {

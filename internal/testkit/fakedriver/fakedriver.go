@@ -136,12 +136,12 @@ func Calls(function string) int {
 }
 
 // Live counts the objects that exist in the driver.
-type Live struct{ Memory, Streams, Events, Modules, Contexts, Graphs int }
+type Live struct{ Memory, Streams, Events, Modules, Contexts, Pinned, Graphs int }
 
 // Alive returns the current counts.
 func Alive() Live {
 	n := func(kind int) int { return integer("fake_live", kind) }
-	return Live{Memory: n(0), Streams: n(1), Events: n(2), Modules: n(3), Contexts: n(4), Graphs: n(5)}
+	return Live{Memory: n(0), Streams: n(1), Events: n(2), Modules: n(3), Contexts: n(4), Pinned: n(5), Graphs: n(6)}
 }
 
 // Depth returns the depth of this thread's context stack.

@@ -36,7 +36,7 @@ func report() {
 	fmt.Println("library:", filepath.Base(lib.Path), lib.Version, err)
 	n, err := cuda.Count()
 	fmt.Println("count:", n, err)
-	_, err = cuda.Open(0)
+	opened, err := cuda.Open(0)
 	fmt.Printf("open: %v, unavailable: %v\n", err, errors.Is(err, cuda.ErrUnavailable))
 	fmt.Println("cuInit:", fakedriver.Init())
 	_, err = cu.NumDevices()
@@ -48,15 +48,14 @@ func report() {
 		fmt.Println("CUDA(0):", err, errors.Is(err, smoothl1.ErrNoCUDA))
 		return
 	}
-	d, err := cuda.Open(0)
-	fmt.Println("device:", err)
-	s, err := d.NewStream()
-	fmt.Println("stream:", err)
-	capturer := d.(driver.Capturer)
-	if err = capturer.BeginCapture(s); err == nil {
-		_, err = capturer.EndCapture(s)
+	fmt.Println("pinned:", driver.PinnedOf(opened) != nil)
+	s, err := opened.NewStream()
+	if err == nil {
+		if err = opened.(driver.Capturer).BeginCapture(s); err == nil {
+			_, err = opened.(driver.Capturer).EndCapture(s)
+		}
 	}
-	fmt.Println("graph:", err, d.Wait(s), d.Close())
+	fmt.Println("graph:", err, opened.Wait(s), opened.Close())
 }
 
 // start runs report with the given environment and returns the lines of its output.
@@ -150,8 +149,8 @@ func TestMissingForGraphs(t *testing.T) {
 	report := func(functions ...string) (path string, lines []string) {
 		path = without(t, whole, functions...)
 		lines = start(t, "LD_LIBRARY_PATH="+filepath.Dir(path))
-		require.Len(t, lines, 10)
-		assert.Equal(t, []string{"available: <nil>", "device: <nil>", "stream: <nil>"}, []string{lines[0], lines[7], lines[8]})
+		require.Len(t, lines, 9)
+		assert.Equal(t, []string{"available: <nil>", "pinned: true"}, []string{lines[0], lines[7]})
 		return path, lines
 	}
 	const with, plain = "cuGraphInstantiateWithFlags", "cuGraphInstantiate"
@@ -165,19 +164,22 @@ func TestMissingForGraphs(t *testing.T) {
 	for _, functions := range lacking {
 		path, lines := report(functions...)
 		assert.Equal(t, fmt.Sprintf("graph: CUDA_ERROR_NOT_SUPPORTED (801) from cuStreamBeginCapture: the driver %s has no function %s, which graphs need <nil> <nil>",
-			path, functions[len(functions)-1]), lines[9])
+			path, functions[len(functions)-1]), lines[8])
 	}
 	for _, function := range []string{with, plain} {
 		_, lines := report(function)
-		assert.Equal(t, "graph: <nil> <nil> <nil>", lines[9], function)
+		assert.Equal(t, "graph: <nil> <nil> <nil>", lines[8], function)
 	}
 }
+
+// abilities are the functions that a driver library may lack, and whether it then still has page-locked memory.
+var abilities = map[string]bool{"cuMemHostAlloc": false, "cuMemHostGetDevicePointer_v2": false, "cuMemFreeHost": false, "cuMemGetInfo_v2": true}
 
 // TestMissingNeeded uses libraries that lack one function that package cuda calls. They are copies of the fake one, each with one
 // function renamed.
 func TestMissingNeeded(t *testing.T) {
 	whole, symbols := library(t)
-	seen := 0
+	seen, optional := 0, 0
 	for _, s := range symbols {
 		switch {
 		case s.Section == elf.SHN_UNDEF || !strings.HasPrefix(s.Name, "cu"):
@@ -187,9 +189,15 @@ func TestMissingNeeded(t *testing.T) {
 		case s.Name == "cuCtxGetCurrent" || s.Name == "cuCtxSetCurrent": // tests call these, as another library would
 			continue
 		}
-		seen++
 		lacking := without(t, whole, s.Name)
 		lines := start(t, "LD_LIBRARY_PATH="+filepath.Dir(lacking))
+		if pinned, ok := abilities[s.Name]; ok {
+			optional++
+			assert.Equal(t, []string{"available: <nil>", "unavailable: false driver's: false"}, lines[:2], s.Name)
+			assert.Equal(t, fmt.Sprint("pinned: ", pinned), lines[7], s.Name)
+			continue
+		}
+		seen++
 		reason := "cannot load the CUDA driver: " + lacking + " has no function " + s.Name
 		require.Len(t, lines, 9, s.Name)
 		assert.Equal(t, []string{"available: " + reason, "unavailable: true driver's: false"}, lines[:2], s.Name)
@@ -199,6 +207,7 @@ func TestMissingNeeded(t *testing.T) {
 		assert.Equal(t, "CUDA(0): gpu: Open: CUDA device 0: CUDA is not available: "+reason+" true", lines[8])
 	}
 	require.Greater(t, seen, 20)
+	require.Equal(t, len(abilities), optional)
 }
 
 // TestMissingFunction uses a driver that lacks a function that only cu refers to.

@@ -260,4 +260,63 @@ func (d *Device) CloseGraph(g driver.Graph) error {
 	return errors.Join(d.before("CloseGraph"), d.account("graphs", -1, d.Device.(driver.Capturer).CloseGraph(g)))
 }
 
+// pinned is the page-locked memory of a device with faults.
+type pinned struct {
+	driver.Pinned
+	of *Device
+}
+
+// Pinned returns the device's page-locked memory, with faults, or nil if the device has none.
+func (d *Device) Pinned() driver.Pinned {
+	if p := driver.PinnedOf(d.Device); p != nil {
+		return pinned{p, d}
+	}
+	return nil
+}
+
+func (p pinned) AllocPinned(bytes uint64) (host []byte, at driver.Ptr, err error) {
+	if err = p.of.before("AllocPinned"); err == nil {
+		host, at, err = p.Pinned.AllocPinned(bytes)
+		err = p.of.account("pinned", 1, err)
+	}
+	return host, at, err
+}
+
+func (p pinned) FreePinned(at driver.Ptr) error {
+	return errors.Join(p.of.before("FreePinned"), p.of.account("pinned", -1, p.Pinned.FreePinned(at)))
+}
+
+func (p pinned) CopyInAsync(dst, src driver.Ptr, bytes uint64, on driver.Stream) error {
+	if err := p.of.before("CopyInAsync"); err != nil {
+		return err
+	}
+	return p.Pinned.CopyInAsync(dst, src, bytes, on)
+}
+
+func (p pinned) CopyOutAsync(dst, src driver.Ptr, bytes uint64, on driver.Stream) error {
+	if err := p.of.before("CopyOutAsync"); err != nil {
+		return err
+	}
+	return p.Pinned.CopyOutAsync(dst, src, bytes, on)
+}
+
+func (p pinned) Await(e driver.Event) error {
+	if err := p.of.before("Await"); err != nil {
+		return err
+	}
+	return p.Pinned.Await(e)
+}
+
+// MemoryInfo returns the free and the total memory of the device, or an error if the device does not know it.
+func (d *Device) MemoryInfo() (free, total uint64, err error) {
+	if err := d.before("MemoryInfo"); err != nil {
+		return 0, 0, err
+	}
+	m, ok := d.Device.(driver.MemoryReporter)
+	if !ok {
+		return 0, 0, errors.New("faults: the device does not know its free memory")
+	}
+	return m.MemoryInfo()
+}
+
 func (d *Device) Close() error { return errors.Join(d.before("Close"), d.Device.Close()) }

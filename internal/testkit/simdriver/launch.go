@@ -41,9 +41,6 @@ func cuStreamDestroy_v2(s C.handle) C.CUresult { return code(device.CloseStream(
 //export cuStreamSynchronize
 func cuStreamSynchronize(s C.handle) C.CUresult { return code(device.Wait(driver.Stream(s))) }
 
-// recorded maps each event to the stream on which it was last recorded.
-var recorded sync.Map
-
 //export cuEventCreate
 func cuEventCreate(e *C.handle, _ C.uint) C.CUresult {
 	made, err := device.NewEvent()
@@ -52,23 +49,16 @@ func cuEventCreate(e *C.handle, _ C.uint) C.CUresult {
 
 //export cuEventDestroy_v2
 func cuEventDestroy_v2(e C.handle) C.CUresult {
-	recorded.Delete(e)
 	return code(device.CloseEvent(driver.Event(e)))
 }
 
 //export cuEventRecord
 func cuEventRecord(e, on C.handle) C.CUresult {
-	recorded.Store(e, on)
 	return code(device.Record(driver.Event(e), driver.Stream(on)))
 }
 
-// waitFor waits for an event. One that was never recorded is complete.
 func waitFor(e C.handle) C.CUresult {
-	if _, ok := recorded.Load(e); ok {
-		_, err := device.Elapsed(driver.Event(e), driver.Event(e))
-		return code(err)
-	}
-	return 0
+	return code(device.Await(driver.Event(e)))
 }
 
 //export cuEventSynchronize

@@ -122,11 +122,17 @@ func cuMemFree_v2(p C.handle) C.CUresult { return code(device.Free(driver.Ptr(p)
 
 //export cuMemcpyHtoDAsync_v2
 func cuMemcpyHtoDAsync_v2(to C.handle, from *byte, n C.size_t, on C.handle) C.CUresult {
+	if at := pinnedAt(unsafe.Pointer(from)); at != 0 {
+		return code(device.CopyInAsync(driver.Ptr(to), at, uint64(n), driver.Stream(on)))
+	}
 	return code(device.CopyIn(driver.Ptr(to), unsafe.Slice(from, n), driver.Stream(on)))
 }
 
 //export cuMemcpyDtoHAsync_v2
 func cuMemcpyDtoHAsync_v2(to *byte, from C.handle, n C.size_t, on C.handle) C.CUresult {
+	if at := pinnedAt(unsafe.Pointer(to)); at != 0 {
+		return code(device.CopyOutAsync(at, driver.Ptr(from), uint64(n), driver.Stream(on)))
+	}
 	return code(device.CopyOut(unsafe.Slice(to, n), driver.Ptr(from), driver.Stream(on)))
 }
 

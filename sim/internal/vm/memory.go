@@ -11,6 +11,8 @@ type Region struct {
 	Base uint64
 	Data []byte
 	Name string // of a variable; empty for an allocation
+	// Pinned is set for page-locked host memory.
+	Pinned bool
 	// Shadow is the strict mode's metadata; nil on a fast device.
 	Shadow *Shadow
 }
@@ -70,10 +72,10 @@ func (m *Memory) tidy() {
 }
 
 // Each calls f for every region.
-func (m *Memory) Each(f func(name string, bytes uint64)) {
+func (m *Memory) Each(f func(r *Region)) {
 	for _, r := range m.regions {
 		if len(r.Data) > 0 {
-			f(r.Name, uint64(len(r.Data)))
+			f(r)
 		}
 	}
 }

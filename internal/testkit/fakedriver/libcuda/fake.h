@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 // The number of objects of each kind that exist. All must be 0 after everything is closed.
-enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_GRAPH, FAKE_KINDS };
+enum { FAKE_MEMORY, FAKE_STREAM, FAKE_EVENT, FAKE_MODULE, FAKE_CONTEXT, FAKE_PINNED, FAKE_GRAPH, FAKE_KINDS };
 
 struct fake_launch {
 	char name[128];
@@ -27,7 +27,7 @@ int fake_depth(void);                                   // contexts on this thre
 int fake_misuse(void);                                  // calls with a handle or address that does not exist
 void fake_last_launch(struct fake_launch *last);        // as the kernel received it
 
-// Internal to the files of this library.
+// Internal to the files.
 typedef struct object object;
 typedef struct op op;
 
@@ -39,6 +39,7 @@ struct op {
 	size_t n;
 	int value;
 	int dst_here, src_here; // of a copy: which end is device memory
+	const void *pinned; // of a copy: the end that is page-locked, or NULL
 	object *event;
 	object *stream;      // of a wait: where the event was recorded
 	unsigned long until; // and after how much of that stream's work
@@ -72,7 +73,10 @@ void fake_copy(object *to, const op *o); // adds a copy of o to the work of a st
 void fake_drain(object *stream);
 void fake_drain_to(object *stream, unsigned long pieces);
 void fake_drain_all(void);
-int fake_is_memory(const void *p, size_t n);
+int fake_is_memory(const void *p, size_t n); // memory that kernels can use: the device's, or page-locked
+int fake_is_device(const void *p, size_t n);
+int fake_is_mapped(const void *p, size_t n); // page-locked memory, by its address for kernels
+int fake_is_pinned(const void *host, size_t n); // page-locked memory, by its address on the host
 CUresult fake_refuses(const char *ptx);
 void fake_sticky(CUresult code);
 void fake_count(int kind, int by);

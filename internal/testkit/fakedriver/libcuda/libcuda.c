@@ -29,11 +29,13 @@ void fake_count(int kind, int by) { live[kind] += by; }
 void fake_misused(void) { misuse++; }
 void fake_sticky(CUresult code) { for (int i = 0; i < MAX_DEVICES; i++) if (contexts[i].retained) contexts[i].sticky = code; }
 
-int fake_is_memory(const void *p, size_t n) {
+int fake_is_device(const void *p, size_t n) {
 	for (struct memory *m = memories; m != NULL; m = m->next)
 		if (m->open && (const unsigned char *)p >= m->p && (const unsigned char *)p + n <= m->p + m->n) return 1;
 	return 0;
 }
+
+int fake_is_memory(const void *p, size_t n) { return fake_is_device(p, n) || fake_is_mapped(p, n); }
 
 static int devices(void) { const char *s = getenv("FAKE_CUDA_DEVICES"); return s != NULL ? atoi(s) : 2; }
 
@@ -212,8 +214,14 @@ static CUresult copy(const char *call, void *dst, const void *src, size_t n, CUs
 	object *s = stream_of(stream);
 	if (s == NULL) return leave(CUDA_ERROR_INVALID_HANDLE);
 	if ((dst_here && !fake_is_memory(dst, n)) || (src_here && !fake_is_memory(src, n))) return leave(CUDA_ERROR_INVALID_VALUE);
+	const void *host = !dst_here ? dst : !src_here ? src : NULL;
+	if (host != NULL && fake_is_memory(host, n)) { // an address for kernels
+		fake_misused();
+		return leave(CUDA_ERROR_INVALID_VALUE);
+	}
 	op *o = fake_push(s, OP_COPY);
 	o->dst = dst, o->src = src, o->n = n, o->dst_here = dst_here, o->src_here = src_here;
+	o->pinned = host != NULL && fake_is_pinned(host, n) ? host : NULL;
 	return leave(r);
 }
 
@@ -229,6 +237,12 @@ CUresult cuMemsetD8Async(CUdeviceptr d, unsigned char value, size_t n, CUstream 
 	if (!fake_is_memory((void *)(uintptr_t)d, n)) return leave(CUDA_ERROR_INVALID_VALUE);
 	op *o = fake_push(s, OP_SET);
 	o->dst = (void *)(uintptr_t)d, o->value = value, o->n = n;
+	return leave(r);
+}
+
+CUresult cuMemGetInfo(size_t *free, size_t *total) {
+	CUresult r = in_context("cuMemGetInfo");
+	if (r == 0) *free = TOTAL_MEMORY - allocated, *total = TOTAL_MEMORY;
 	return leave(r);
 }
 

@@ -78,6 +78,10 @@ static void run(const op *o) {
 	switch (o->kind) {
 	case OP_COPY:
 		if ((o->dst_here && lost(o->dst, o->n)) || (o->src_here && lost(o->src, o->n))) return;
+		if (o->pinned != NULL && !fake_is_pinned(o->pinned, o->n)) { // freed too early
+			fake_misused();
+			return fake_sticky(CUDA_ERROR_ILLEGAL_ADDRESS);
+		}
 		memmove(o->dst, o->src, o->n);
 		break;
 	case OP_SET:
