@@ -28,6 +28,8 @@ var (
 	ErrOrdinal     = errors.New("not the ordinal of a device")
 	ErrHandle      = errors.New("not a valid handle or address")
 	ErrBusy        = errors.New("is in use by another call")
+	ErrCapture     = errors.New("not possible while a stream is being captured")
+	ErrGraph       = errors.New("is used by a graph, which has to be closed first")
 	ErrNotRecorded = errors.New("has not been recorded")
 	ErrNoValue     = errors.New("no loss has been computed")
 	ErrMemory      = errors.New("out of memory")

@@ -3,6 +3,7 @@ package gpu
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
@@ -24,7 +25,8 @@ type array struct {
 	host   unsafe.Pointer // the first element on the CPU
 	held   *heldMemory    // the allocation that begins at ptr; nil if the buffer does not own its memory
 	guard  guard
-	parent *array // the buffer that this one is a slice of, or nil
+	parent *array       // the buffer that this one is a slice of, or nil
+	graphs atomic.Int32 // the graphs that use the buffer or a slice of it
 }
 
 // Alloc returns a buffer of n ≥ 0 elements, whose contents are undefined. If the device or the process has too little memory left,
@@ -45,6 +47,10 @@ func alloc[T smoothl1.Element](d *Device, op string, n int) (*Buffer[T], error) 
 	if err != nil {
 		return nil, err
 	}
+	if !d.quiet() {
+		return nil, whileCapturing(op, "n", n)
+	}
+	defer d.loud()
 	switch {
 	case n == 0:
 	case d.drv != nil:
@@ -99,9 +105,13 @@ func Upload[T smoothl1.Element](d *Device, x []T) (*Buffer[T], error) {
 	if err != nil {
 		return nil, err
 	}
-	err = b.copyIn(x, 0)
-	if err == nil {
-		err = d.wait(0)
+	if d.quiet() {
+		if err = b.copyIn(x, 0); err == nil {
+			err = d.wait(0)
+		}
+		d.loud()
+	} else {
+		err = whileCapturing(op, "len(x)", len(x))
 	}
 	if err != nil {
 		_ = b.giveBack() // report the first error
@@ -153,7 +163,8 @@ func (b *Buffer[T]) String() string {
 func (b *array) String() string { return fmt.Sprintf("%v[%d]", b.dtype, b.n) }
 
 // Close waits for the calls and the queued work that use the buffer, and frees it; memory passed to Wrap or WrapHost is not freed. A
-// second Close does nothing. An unreachable buffer is freed eventually without Close: see the package documentation.
+// second Close does nothing. An unreachable buffer is freed eventually without Close: see the package documentation. If a graph uses the
+// buffer, Close fails with an error wrapping smoothl1.ErrGraph.
 func (b *Buffer[T]) Close() error {
 	const op = "Buffer.Close"
 	if b == nil || b.dev == nil || b.guard.closed() {
@@ -163,6 +174,13 @@ func (b *Buffer[T]) Close() error {
 		return nil // the device has released it
 	}
 	defer b.dev.leave()
+	if !b.dev.quiet() {
+		return whileCapturing(op, "buffer", b)
+	}
+	defer b.dev.loud()
+	if b.graphs.Load() > 0 {
+		return smoothl1.NewArgError(op, "buffer", b, smoothl1.ErrGraph)
+	}
 	if !b.guard.closeAfter() {
 		return nil
 	}

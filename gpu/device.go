@@ -27,6 +27,9 @@ type Device struct {
 	closing sync.RWMutex
 	closed  atomic.Bool
 
+	capturing atomic.Bool  // a stream is being captured
+	captures  sync.RWMutex // held for writing by a capture, for reading by calls that wait, allocate or free: see quiet
+
 	holdings
 	indexFaults
 	ops map[*turns]struct{} // turns of the open ops; nil before Open and after Close
@@ -177,10 +180,16 @@ func (d *Device) Reason() string {
 
 // Close waits for the calls in progress and for queued work, and releases everything that belongs to the device: buffers, streams,
 // events, ops. Calls on them or the device then return errors wrapping smoothl1.ErrClosed. A second Close does nothing.
+//
+// While a stream is being captured, Close fails with an error wrapping smoothl1.ErrCapture.
 func (d *Device) Close() error {
 	if !d.made() {
 		return nil
 	}
+	if !d.quiet() {
+		return whileCapturing("Device.Close", "device", d)
+	}
+	defer d.loud()
 	d.closing.Lock()
 	defer d.closing.Unlock()
 	if d.closed.Swap(true) {

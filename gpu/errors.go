@@ -65,7 +65,12 @@ func (e *DeviceError) Unwrap() error {
 	return e.err
 }
 
-// Is reports whether target is smoothl1.ErrMemory and the device was out of memory.
+// Is reports whether target is smoothl1.ErrMemory and the device was out of memory, or target is smoothl1.ErrCapture and a capture
+// forbids the operation or has become invalid.
 func (e *DeviceError) Is(target error) bool {
-	return e != nil && target == smoothl1.ErrMemory && e.Code == driver.CodeOutOfMemory
+	if e == nil {
+		return false
+	}
+	return target == smoothl1.ErrMemory && e.Code == driver.CodeOutOfMemory ||
+		target == smoothl1.ErrCapture && e.Code >= driver.CodeCaptureUnsupported && e.Code <= driver.CodeCaptureThread
 }

@@ -37,6 +37,10 @@ func (d *Device) NewEvent() (*Event, error) {
 		return nil, err
 	}
 	defer d.leave()
+	if !d.quiet() {
+		return nil, whileCapturing("NewEvent", "device", d)
+	}
+	defer d.loud()
 	e := &Event{dev: d, id: d.ids.Add(1)}
 	if d.drv == nil {
 		return e, nil
@@ -65,6 +69,9 @@ func (e *Event) Record(options ...Option) error {
 		return err
 	}
 	defer c.end()
+	if c.capture() != nil {
+		return smoothl1.NewArgError(op, "stream", c.stream, fmt.Errorf("%w: record events before and after the launches of the graph", smoothl1.ErrCapture))
+	}
 	if e.dev.drv == nil {
 		e.at = time.Now()
 	} else if err := e.dev.drv.Record(e.e, c.stream.handle()); err != nil {
@@ -103,6 +110,10 @@ func (e *Event) Since(start *Event) (time.Duration, error) {
 	case e.marks == 0:
 		return 0, smoothl1.NewArgError(op, "event", e, smoothl1.ErrNotRecorded)
 	}
+	if !e.dev.quiet() {
+		return 0, whileCapturing(op, "event", e)
+	}
+	defer e.dev.loud()
 	if e.dev.drv == nil {
 		return e.at.Sub(start.at), nil
 	}

@@ -29,6 +29,13 @@ type indexedCall struct {
 	actions int // number of columns of pred, or −1 if the calls differ in it
 }
 
+func (c *indexedCall) add(name string, actions int) {
+	if c.name != "" && c.actions != actions {
+		actions = -1
+	}
+	c.name, c.actions = name, actions
+}
+
 const faultBytes = 16
 
 // cellOf returns the cell of a call.
@@ -68,11 +75,7 @@ func (d *Device) expect(f *indexFault, name string, actions int, reduces bool, o
 	if _, unread := d.pending[f]; !unread {
 		f.calls, f.streams = [2]indexedCall{}, f.streams[:0]
 	}
-	c := &f.calls[cellOf(reduces)]
-	if c.name != "" && c.actions != actions {
-		actions = -1
-	}
-	c.name, c.actions = name, actions
+	f.calls[cellOf(reduces)].add(name, actions)
 	f.streams = append(slices.DeleteFunc(f.streams, func(s driver.Stream) bool { return s == on }), on)
 	f.turn = beingQueued
 	if reduces {

@@ -86,6 +86,14 @@ func readOptions(op string, dev *Device, options []Option, allowed optKind) (c c
 	return c, err
 }
 
+// capture returns the capture of the call's stream, or nil.
+func (c *call) capture() *capture {
+	if c.stream == nil {
+		return nil
+	}
+	return c.stream.capture.Load()
+}
+
 // end releases the call's stream.
 func (c *call) end() {
 	if c.stream != nil {

@@ -23,7 +23,14 @@ func (s *SmoothL1[T]) readyRich() error {
 	if s.rich.ready {
 		return nil
 	}
-	m, err := s.dev.module(moduleKey{smoothl1.DTypeOf[T](), true})
+	key := moduleKey{smoothl1.DTypeOf[T](), true}
+	if !s.dev.modules.has(key) { // and has to be loaded
+		if !s.dev.quiet() {
+			return whileCapturing("load", "kernels", "of "+smoothl1.DTypeOf[T]().String())
+		}
+		defer s.dev.loud()
+	}
+	m, err := s.dev.module(key)
 	if err != nil {
 		return err
 	}

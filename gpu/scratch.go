@@ -57,6 +57,16 @@ func newScratch(d *Device, n needs) (*scratch, error) {
 	return m, nil
 }
 
+// holds reports whether there is room for n.
+func (m *scratch) holds(n needs) bool {
+	return n.sums <= m.size.sums && n.tickets <= m.size.tickets && n.divisor <= m.size.divisor
+}
+
+// moves reports whether memory that is in use has to move to make room for n.
+func (m *scratch) moves(n needs) bool {
+	return n.sums > m.size.sums || n.tickets > m.size.tickets || n.divisor > m.size.divisor && m.side != nil
+}
+
 // grow makes room for n. In new memory the tickets are 0.
 func (m *scratch) grow(d *Device, n needs) error {
 	if n.sums > m.size.sums || n.tickets > m.size.tickets || m.memory == nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -40,6 +41,8 @@ type SmoothL1[T smoothl1.Float] struct {
 	sums     []float64   // the chunk sums, on the CPU
 	host     cpu.Args[T] // of the call in progress, on the CPU
 
+	graphs atomic.Int32 // the graphs that use the op
+
 	last        *Stream // the stream on which the scratch may be used without waiting
 	ticketDirty bool    // a launch failed, or may have, and left nonzero tickets
 }
@@ -56,6 +59,10 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 	if err := l.Validate(smoothl1.DTypeOf[T]()); err != nil {
 		return nil, err
 	}
+	if !d.quiet() {
+		return nil, whileCapturing("NewSmoothL1", "loss", l)
+	}
+	defer d.loud()
 	s := &SmoothL1[T]{dev: d, loss: l, formula: op.FormulaOf(smoothl1.DTypeOf[T](), l), turns: new(turns)}
 	if d.drv != nil {
 		if err := s.ready(); err != nil {
@@ -143,6 +150,9 @@ func (s *SmoothL1[T]) doTaken(name string, p op.Pass, a *Args[T], c *call, optio
 	if err := s.check(o, name, p, a); err != nil {
 		return err
 	}
+	if k := c.capture(); k != nil {
+		return s.capture(k, a, c)
+	}
 	if s.dev.drv == nil {
 		return s.compute(o, a)
 	}
@@ -212,7 +222,7 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 // Reserve allocates the scratch memory for reductions of up to the given number of elements to up to the given number of losses, 1 unless
 // Args.ByRow is set, so that none of them has to allocate or wait for the device, except that the first call on a GPU with more than
 // plain arrays loads the kernels for that, and the first one with an index allocates a few bytes. Reserve discards the loss: Value fails
-// until the next reduction.
+// until the next reduction. If it had to move the memory of an op that a graph uses, it fails with an error wrapping smoothl1.ErrGraph.
 func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	const name = "Reserve"
 	if err := s.take(name); err != nil {
@@ -229,6 +239,10 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 	case s.loss.Reduction == smoothl1.None:
 		return nil
 	}
+	if !s.dev.quiet() {
+		return whileCapturing(name, "elements", elements)
+	}
+	defer s.dev.loud()
 	chunks := cpu.Chunks(elements)
 	if s.dev.drv == nil {
 		if err := s.reserveSums(chunks + rows - 1); err != nil {
@@ -248,7 +262,11 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 			break
 		}
 	}
-	if err := s.scratch.grow(s.dev, needs{sums: sums, tickets: sums - chunks, divisor: rows + sums}); err != nil {
+	need := needs{sums: sums, tickets: sums - chunks, divisor: rows + sums}
+	if s.scratch.moves(need) && s.graphs.Load() > 0 {
+		return smoothl1.NewArgError(name, "op", s.loss, smoothl1.ErrGraph)
+	}
+	if err := s.scratch.grow(s.dev, need); err != nil {
 		return err
 	}
 	s.hasValue = false
@@ -256,7 +274,7 @@ func (s *SmoothL1[T]) Reserve(elements, rows int) error {
 }
 
 // Close waits for the op's work and releases its memory. A second Close does nothing. While a call is in progress, Close fails with an
-// error wrapping smoothl1.ErrBusy.
+// error wrapping smoothl1.ErrBusy, and if a graph uses the op, with one wrapping smoothl1.ErrGraph.
 func (s *SmoothL1[T]) Close() error {
 	const op = "SmoothL1.Close"
 	if s == nil || s.dev == nil || s.turns.closed() {
@@ -266,6 +284,13 @@ func (s *SmoothL1[T]) Close() error {
 		return nil // the device has released it
 	}
 	defer s.dev.leave()
+	if !s.dev.quiet() {
+		return whileCapturing(op, "op", s.loss)
+	}
+	defer s.dev.loud()
+	if s.graphs.Load() > 0 {
+		return smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrGraph)
+	}
 	first, err := s.turns.close()
 	if err != nil {
 		return smoothl1.NewArgError(op, "op", s.loss, err)

@@ -3,6 +3,7 @@ package gpu
 import (
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -17,6 +18,8 @@ type Stream struct {
 	s     driver.Stream
 	held  *heldStream // nil on the CPU and if the stream is wrapped
 	guard guard
+
+	capture atomic.Pointer[capture] // or nil
 }
 
 // String returns the stream's name, as used in errors.
@@ -38,6 +41,10 @@ func (d *Device) NewStream() (*Stream, error) {
 		return nil, err
 	}
 	defer d.leave()
+	if !d.quiet() {
+		return nil, whileCapturing("NewStream", "device", d)
+	}
+	defer d.loud()
 	s := &Stream{dev: d, id: d.ids.Add(1)}
 	if d.drv == nil {
 		return s, nil
@@ -95,15 +102,24 @@ func (s *Stream) Wait() error {
 		return smoothl1.NewArgError(op, "stream", s, err)
 	}
 	defer s.guard.release()
+	if !s.dev.quiet() {
+		return whileCapturing(op, "stream", s)
+	}
+	defer s.dev.loud()
 	return errors.Join(s.dev.waitAndReport(s.s), s.dev.sweep())
 }
 
 // Wait waits for all work of the default stream, and returns its error if any failed.
 func (d *Device) Wait() error {
-	if err := d.enter("Device.Wait"); err != nil {
+	const op = "Device.Wait"
+	if err := d.enter(op); err != nil {
 		return err
 	}
 	defer d.leave()
+	if !d.quiet() {
+		return whileCapturing(op, "device", d)
+	}
+	defer d.loud()
 	return errors.Join(d.waitAndReport(0), d.sweep())
 }
 
@@ -134,6 +150,10 @@ func (s *Stream) Close() error {
 		return nil // the device has released it
 	}
 	defer s.dev.leave()
+	if !s.dev.quiet() {
+		return whileCapturing(op, "stream", s)
+	}
+	defer s.dev.loud()
 	first, err := s.guard.close()
 	if err != nil {
 		return smoothl1.NewArgError(op, "stream", s, err)

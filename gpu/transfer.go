@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"fmt"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -50,16 +51,22 @@ func (b *Buffer[T]) CopyFrom(src *Buffer[T], options ...Option) error {
 		return err
 	}
 	defer c.end()
+	if k := c.capture(); k != nil {
+		return k.copy(op, &b.array, &src.array)
+	}
+	return b.array.copyFrom(&src.array, c.stream.handle())
+}
+
+// copyFrom queues a copy of src, which has the same length.
+func (b *array) copyFrom(src *array, on driver.Stream) error {
 	switch {
 	case b.n == 0:
+		return nil
 	case b.dev.drv == nil:
-		copy(b.slice(), src.slice())
-	default:
-		if err := b.dev.drv.Copy(b.ptr, src.ptr, uint64(b.bytes()), c.stream.handle()); err != nil {
-			return opError("copy on the device", "", b.bytes(), err)
-		}
+		copy(unsafe.Slice((*byte)(b.host), b.bytes()), unsafe.Slice((*byte)(src.host), b.bytes()))
+		return nil
 	}
-	return nil
+	return opError("copy on the device", "", b.bytes(), b.dev.drv.Copy(b.ptr, src.ptr, uint64(b.bytes()), on))
 }
 
 func (b *Buffer[T]) transfer(op string, x []T, options []Option, copy func([]T, driver.Stream) error) error {
@@ -75,6 +82,10 @@ func (b *Buffer[T]) transfer(op string, x []T, options []Option, copy func([]T, 
 		return err
 	}
 	defer c.end()
+	if !b.dev.quiet() {
+		return whileCapturing(op, "buffer", b)
+	}
+	defer b.dev.loud()
 	return copy(x, c.stream.handle())
 }
 

@@ -22,6 +22,10 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	if !s.hasValue {
 		return 0, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}
+	if !s.dev.quiet() {
+		return 0, whileCapturing(op, "op", s.loss)
+	}
+	defer s.dev.loud()
 	if s.dev.drv == nil {
 		return s.value, nil
 	}
@@ -42,6 +46,10 @@ func (s *SmoothL1[T]) ChunkSums(dst []float64) ([]float64, error) {
 	if !s.hasValue {
 		return dst, smoothl1.NewArgError(op, "op", s.loss, smoothl1.ErrNoValue)
 	}
+	if !s.dev.quiet() {
+		return dst, whileCapturing(op, "op", s.loss)
+	}
+	defer s.dev.loud()
 	if s.dev.drv == nil {
 		return append(dst, s.sums...), nil
 	}
