@@ -32,8 +32,9 @@ type Device struct {
 
 	holdings
 	indexFaults
-	ops map[*turns]struct{} // turns of the open ops; nil before Open and after Close
-	ids atomic.Int64        // last number given to a stream or event, for its name
+	values cells
+	ops    map[*turns]struct{} // turns of the open ops; nil before Open and after Close
+	ids    atomic.Int64        // last number given to a stream or event, for its name
 }
 
 // An OpenOption chooses the device that Open opens.
@@ -140,10 +141,11 @@ func openDriver(drv driver.Device) (*Device, error) {
 		return nil, errors.Join(err, drv.Close())
 	}
 	return &Device{drv: drv, info: drv.Info(), modules: modules{target: target}, holdings: holdings{held: map[holding]struct{}{}},
-		ops: map[*turns]struct{}{}}, nil
+		ops: map[*turns]struct{}{}, values: cells{pinned: driver.PinnedOf(drv)}}, nil
 }
 
-// String describes the device and, for the CPU, says why it was chosen.
+// String describes the device and, for the CPU, says why it was chosen. If the device has refused page-locked host memory, in which kernels
+// write their losses, it says so: Value then copies the loss, which takes longer.
 func (d *Device) String() string {
 	if !d.made() {
 		return "no device"
@@ -156,7 +158,11 @@ func (d *Device) String() string {
 	if i.DriverVersion != 0 {
 		s += ", driver for CUDA " + cudaVersion(i.DriverVersion)
 	}
-	return s + ", kernels for " + d.modules.target.String() + ")"
+	s += ", kernels for " + d.modules.target.String()
+	if refused := d.values.reason(); refused != "" {
+		s += ", losses are copied, as there is no page-locked memory: " + refused
+	}
+	return s + ")"
 }
 
 // Backend returns "cpu", "cuda" or "sim", or "" for a device not returned by Open.
@@ -198,7 +204,7 @@ func (d *Device) Close() error {
 	d.waitForTurns()
 	errs := []error{d.releaseAll()}
 	if d.drv != nil {
-		errs = append(errs, d.unloadAll(), d.drv.Close())
+		errs = append(errs, d.values.release(), d.unloadAll(), d.drv.Close())
 	}
 	if err := errors.Join(errs...); err != nil {
 		return opError("close", "", 0, err)

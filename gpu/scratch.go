@@ -13,6 +13,7 @@ import (
 // to hand in one of 2048 chunk sums; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
 // marks the end of the last use; uses of the scratch on other streams wait for it.
 type scratch struct {
+	cell   cell        // the loss, unless in memory
 	memory *heldMemory // the loss, the tickets and the sums; nil in a new scratch
 	side   *heldMemory // divisors, followed by their chunk sums, or nil
 	fault  *indexFault // or nil
@@ -40,7 +41,12 @@ const ticketsOffset = 8
 // headBytes is the size of what precedes the chunk sums, which is 0 in new memory.
 func (n needs) headBytes() int { return (ticketsOffset + 4*n.tickets + 31) &^ 31 }
 
-func (m *scratch) valueAt() driver.Ptr   { return m.memory.at }
+func (m *scratch) valueAt() driver.Ptr {
+	if m.cell.at != 0 {
+		return m.cell.at
+	}
+	return m.memory.at
+}
 func (m *scratch) ticketsAt() driver.Ptr { return m.memory.at + ticketsOffset }
 func (m *scratch) sumsAt() driver.Ptr    { return m.memory.at + driver.Ptr(m.size.headBytes()) }
 
@@ -54,6 +60,7 @@ func newScratch(d *Device, n needs) (*scratch, error) {
 	if m.done, err = d.drv.NewEvent(); err != nil {
 		return nil, errors.Join(opError("create an event", "", 0, err), m.memory.release(d))
 	}
+	m.cell = d.values.get()
 	return m, nil
 }
 
@@ -125,9 +132,10 @@ func (m *scratch) release(d *Device) error {
 		errs = append(errs, m.side.release(d))
 	}
 	errs = append(errs, m.memory.release(d), opError("destroy an event", "", 0, d.drv.CloseEvent(m.done)))
+	d.values.put(m.cell) // releasing the memory has waited for the work
 	return errors.Join(errs...)
 }
 
-func float64FromDevice(cell [8]byte) float64 {
-	return math.Float64frombits(binary.LittleEndian.Uint64(cell[:]))
+func float64FromDevice(cell []byte) float64 {
+	return math.Float64frombits(binary.LittleEndian.Uint64(cell))
 }

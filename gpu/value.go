@@ -29,10 +29,16 @@ func (s *SmoothL1[T]) Value() (float64, error) {
 	if s.dev.drv == nil {
 		return s.value, nil
 	}
-	if err := s.read(s.cell[:], s.scratch.valueAt()); err != nil {
+	if s.scratch.cell.at == 0 {
+		if err := s.read(s.cell[:], s.scratch.valueAt()); err != nil {
+			return 0, err
+		}
+		return float64FromDevice(s.cell[:]), nil
+	}
+	if err := s.await(); err != nil {
 		return 0, err
 	}
-	return float64FromDevice(s.cell), nil
+	return float64FromDevice(s.scratch.cell.host), nil
 }
 
 // ChunkSums waits for the chunk sums of the last loss, cpu.Chunks(n) of them for n elements, or after a call with ByRow those of each row
@@ -81,6 +87,16 @@ func (s *SmoothL1[T]) read(dst []byte, src driver.Ptr) error {
 	if err == nil {
 		err = opError("read the loss", "", len(dst), s.dev.drv.CopyOut(dst, src, on.handle()))
 	}
+	return s.done(err)
+}
+
+// await waits for the last reduction, on whatever stream it was.
+func (s *SmoothL1[T]) await() error {
+	return s.done(opError("wait for the loss", "", 0, s.dev.values.pinned.Await(s.scratch.done)))
+}
+
+// done reports on the last reduction, which is done unless waiting for it has failed with err.
+func (s *SmoothL1[T]) done(err error) error {
 	s.ticketDirty = s.ticketDirty || err != nil
 	if err == nil && s.scratch.fault != nil {
 		err = s.dev.reportIndex(s.scratch.fault)
