@@ -68,6 +68,7 @@ var table = map[string]struct{ ours, others string }{
 	"examples/diffusion":          {forGPU + " gpu", binding},
 	"examples/dqn":                {forGPU + " gpu", binding},
 	"examples/goroutines":         {forGPU + " gpu", binding},
+	"examples/graph":              {forGPU + " gpu", binding},
 	"examples/hostslices":         {forGPU + " gpu", binding},
 	"examples/mixed":              {forGPU + " gpu", binding},
 	"examples/robustfit":          {forGPU + " gpu", anything},

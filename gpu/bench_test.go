@@ -1,14 +1,17 @@
 package gpu
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
 // The benchmarks run on the device that Open returns. They check the result first, and report GB/s, computed from the bytes that the
@@ -117,21 +120,92 @@ func benchmarkOne[T smoothl1.Float](b *testing.B, d *Device, beta float64, n, ar
 }
 
 // BenchmarkCall measures the overhead of a call: forward and backward for few elements on the CPU, without reading the clock for each call
-// as the other benchmarks do.
+// as the other benchmarks do, and what this package adds to the driver's calls on a device that does nothing.
 func BenchmarkCall(b *testing.B) {
-	d, err := Open(CPU())
-	require.NoError(b, err)
-	defer d.Close()
 	for _, n := range []int{1, 32, 1024} {
-		b.Run(fmt.Sprintf("n=%d", n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("device=cpu/n=%d", n), func(b *testing.B) {
+			d, err := Open(CPU())
+			require.NoError(b, err)
+			defer d.Close()
 			f := newFour[float32](b, d, n)
 			op := newOp[float32](b, d, smoothl1.Loss{Beta: 1})
-			b.ReportAllocs()
-			for b.Loop() {
-				if err := op.ForwardBackward(f.pred, f.target, f.grad); err != nil {
-					b.Fatal(err)
-				}
-			}
+			benchmarkCall(b, func() error { return op.ForwardBackward(f.pred, f.target, f.grad) })
 		})
+	}
+	const n = 128 * 4096
+	d, err := Open(On(&idle{Device: newStub()}))
+	require.NoError(b, err)
+	defer d.Close()
+	f := newFour[float32](b, d, n)
+	op := newOp[float32](b, d, smoothl1.Loss{Beta: 1})
+	s, err := d.NewStream()
+	require.NoError(b, err)
+	on := OnStream(s)
+	weighted := &Args[float32]{Pred: f.pred, Target: f.target, Weight: f.gradTarget, GradPred: f.grad}
+	require.NoError(b, op.Run(weighted))
+	g, err := s.Capture(func() error { return op.ForwardBackward(f.pred, f.target, f.grad, on) })
+	require.NoError(b, err)
+	for _, c := range []struct {
+		name string
+		call func() error
+	}{
+		{"ForwardBackward", func() error { return op.ForwardBackward(f.pred, f.target, f.grad) }},
+		{"ForwardBackward,OnStream", func() error { return op.ForwardBackward(f.pred, f.target, f.grad, on) }},
+		{"Backward", func() error { return op.Backward(f.pred, f.target, f.grad) }},
+		{"Run,Weight", func() error { return op.Run(weighted) }},
+		{"Graph.Launch", func() error { return g.Launch(on) }},
+		{"Value", func() error { _, err := op.Value(); return err }},
+	} {
+		b.Run("device=idle/call="+c.name, func(b *testing.B) { benchmarkCall(b, c.call) })
+	}
+}
+
+func benchmarkCall(b *testing.B, call func() error) {
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := call(); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// idle is a device whose calls of a training step do nothing.
+type idle struct{ driver.Device }
+
+func (*idle) Launch(driver.Function, driver.Geometry, driver.Stream, []uint64) error { return nil }
+func (*idle) Record(driver.Event, driver.Stream) error                               { return nil }
+func (*idle) WaitEvent(driver.Event, driver.Stream) error                            { return nil }
+func (*idle) BeginCapture(driver.Stream) error                                       { return nil }
+func (*idle) EndCapture(driver.Stream) (driver.Graph, error)                         { return 1, nil }
+func (*idle) LaunchGraph(driver.Graph, driver.Stream) error                          { return nil }
+func (*idle) CloseGraph(driver.Graph) error                                          { return nil }
+func (*idle) AllocPinned(bytes uint64) ([]byte, driver.Ptr, error) {
+	return make([]byte, bytes), 1 << 40, nil
+}
+func (*idle) FreePinned(driver.Ptr) error                                            { return nil }
+func (*idle) CopyInAsync(dst, src driver.Ptr, bytes uint64, on driver.Stream) error  { return nil }
+func (*idle) CopyOutAsync(dst, src driver.Ptr, bytes uint64, on driver.Stream) error { return nil }
+func (*idle) Await(driver.Event) error                                               { return nil }
+
+// TestNothingIsAllocatedByAGraph checks the launches of a graph, and values in page-locked memory.
+func TestNothingIsAllocatedByAGraph(t *testing.T) {
+	d, err := Open(On(&idle{Device: newStub()}))
+	require.NoError(t, err)
+	defer d.Close()
+	f := newFour[float32](t, d, 100)
+	op, second := newOp[float32](t, d, smoothl1.Loss{Beta: 1}), newOp[float32](t, d, smoothl1.Loss{Beta: 2})
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	g, err := s.Capture(func() error {
+		return errors.Join(op.ForwardBackward(f.pred, f.target, f.grad, OnStream(s)), second.Forward(f.pred, f.target, OnStream(s)))
+	})
+	require.NoError(t, err)
+	for name, call := range map[string]func() error{
+		"Launch":   func() error { return g.Launch() },
+		"OnStream": func() error { return g.Launch(OnStream(s)) },
+		"Value":    func() error { _, err := op.Value(); return err },
+	} {
+		require.NoError(t, g.Launch())
+		assert.Zero(t, testing.AllocsPerRun(100, func() { _ = call() }), name)
 	}
 }

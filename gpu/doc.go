@@ -15,6 +15,20 @@
 // when they are first needed, for the target that Device.Target names. On a machine without a GPU the same binary uses the CPU:
 // Device.String says which device was opened and why.
 //
+// # Graphs
+//
+// For small arrays, queuing a call takes longer than its work. Stream.Capture captures the calls of a function in a Graph (a CUDA graph, on a
+// GPU), and Graph.Launch queues all of them at once:
+//
+//	g, err := stream.Capture(func() error { return crit.ForwardBackward(pred, target, grad, gpu.OnStream(stream)) })
+//	for range steps {
+//		err = g.Launch(gpu.OnStream(stream))
+//	}
+//	loss, err := crit.Value() // of the last launch
+//
+// During a capture nothing may allocate, free or wait: make the calls once before it, or use Reserve. Errors that wrap smoothl1.ErrCapture
+// say what could not be done. On the CPU a Graph makes its calls one by one, so that the same program runs without a GPU.
+//
 // # What to close
 //
 // Close a Device when the program is done with it or when other programs need the GPU; this releases everything that belongs to it.
@@ -27,7 +41,7 @@
 // way.
 //
 // A slice of a buffer keeps the buffer reachable. Wrap and WrapStream do not own the memory or stream that they are passed: it must
-// exist until the wrapper is closed and the work is done.
+// exist until the wrapper is closed and the work is done. A Graph keeps the buffers and ops that it uses; they cannot be closed before it.
 //
 // # Errors
 //
