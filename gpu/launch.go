@@ -1,8 +1,6 @@
 package gpu
 
 import (
-	"fmt"
-
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
@@ -85,36 +83,6 @@ func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 		return s.scratch.clear(s.dev, on.handle())
 	}
 	return nil
-}
-
-// firstScratch allocates the scratch of an op whose reduction is None.
-func (s *SmoothL1[T]) firstScratch(o *operands) (err error) {
-	if !s.dev.quiet() {
-		return whileCapturing(o.name, "op", s.loss)
-	}
-	defer s.dev.loud()
-	if s.scratch, err = newScratch(s.dev, needs{}); err == nil {
-		hold(s.dev, s, s.scratch)
-	}
-	return err
-}
-
-// enlarge makes the scratch large enough, for which it allocates and waits.
-func (s *SmoothL1[T]) enlarge(o *operands, need needs) (err error) {
-	if !s.dev.quiet() {
-		return whileCapturing(o.name, "op", s.loss)
-	}
-	defer s.dev.loud()
-	if s.scratch.moves(need) && s.graphs.Load() > 0 {
-		return smoothl1.NewArgError(o.name, "op", s.loss, fmt.Errorf("%w: these arrays need more scratch memory", smoothl1.ErrGraph))
-	}
-	if err := s.scratch.grow(s.dev, need); err != nil {
-		return err
-	}
-	if need.fault && s.scratch.fault == nil {
-		s.scratch.fault, err = newIndexFault(s.dev)
-	}
-	return err
 }
 
 // functions are the kernels for an op's element type and quotient, by pass, followed by the one for an elementwise upstream gradient.

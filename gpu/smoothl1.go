@@ -3,7 +3,6 @@ package gpu
 import (
 	"errors"
 	"fmt"
-	"math"
 	"runtime"
 	"sync/atomic"
 
@@ -216,60 +215,6 @@ func (s *SmoothL1[T]) reserveSums(chunks int) error {
 		s.sums = sums
 	}
 	s.sums = s.sums[:chunks]
-	return nil
-}
-
-// Reserve allocates the scratch memory for reductions of up to the given number of elements to up to the given number of losses, 1 unless
-// Args.ByRow is set, so that none of them has to allocate or wait for the device, except that the first call on a GPU with more than
-// plain arrays loads the kernels for that, and the first one with an index allocates a few bytes. Reserve discards the loss: Value fails
-// until the next reduction. If it had to move the memory of an op that a graph uses, it fails with an error wrapping smoothl1.ErrGraph.
-func (s *SmoothL1[T]) Reserve(elements, rows int) error {
-	const name = "Reserve"
-	if err := s.take(name); err != nil {
-		return err
-	}
-	defer s.end()
-	switch {
-	case elements < 0:
-		return smoothl1.NewArgError(name, "elements", elements, smoothl1.ErrCount)
-	case rows < 1:
-		return smoothl1.NewArgError(name, "rows", rows, fmt.Errorf("%w: must be positive", smoothl1.ErrCount))
-	case rows > math.MaxInt/64-elements/op.Chunk:
-		return smoothl1.NewArgError(name, "rows", rows, smoothl1.ErrTooLarge)
-	case s.loss.Reduction == smoothl1.None:
-		return nil
-	}
-	if !s.dev.quiet() {
-		return whileCapturing(name, "elements", elements)
-	}
-	defer s.dev.loud()
-	chunks := cpu.Chunks(elements)
-	if s.dev.drv == nil {
-		if err := s.reserveSums(chunks + rows - 1); err != nil {
-			return smoothl1.NewArgError(name, "elements", elements, err)
-		}
-		s.hasValue = false
-		return nil
-	}
-	if err := s.follow(nil); err != nil {
-		return err
-	}
-	// Each level has, for each row, a chunk for what is left over.
-	sums := op.Levels(chunks)
-	for n := chunks; n > 0 && rows > 1; n = cpu.Chunks(n) {
-		sums += rows
-		if n == 1 {
-			break
-		}
-	}
-	need := needs{sums: sums, tickets: sums - chunks, divisor: rows + sums}
-	if s.scratch.moves(need) && s.graphs.Load() > 0 {
-		return smoothl1.NewArgError(name, "op", s.loss, smoothl1.ErrGraph)
-	}
-	if err := s.scratch.grow(s.dev, need); err != nil {
-		return err
-	}
-	s.hasValue = false
 	return nil
 }
 

@@ -22,7 +22,8 @@ func (p *Params) views(size uint64) [12]view {
 // elements or 8 of elements of 16 bits, can be read and written at once: where its elements lie in one row, and in each array side by side and
 // aligned, or are one and the same.
 func (p *Params) Arrange(size int) {
-	views := p.views(uint64(size))
+	all := p.views(uint64(size))
+	views := all[:]
 	joined := p.Flags&FlagByRow == 0 && p.Index == 0
 	for _, v := range views {
 		joined = joined && (*v.at == 0 || p.Rows <= 1 || p.Cols <= 1 || v.strides.Row == int64(p.Cols)*v.strides.Col)
@@ -38,13 +39,16 @@ func (p *Params) Arrange(size int) {
 	}
 	piece := max(uint64(size), min(16, 4*uint64(size))) / uint64(size) // elements
 	p.Flags &^= FlagWide
-	if p.Index != 0 || p.Flags&FlagByRow == 0 && p.Rows > 1 && p.Cols%piece != 0 {
+	if p.Index != 0 || p.Flags&FlagByRow == 0 && p.Rows > 1 && p.Cols&(piece-1) != 0 {
 		return
 	}
 	for _, v := range views {
-		s := *v.strides
-		aligned := s.Col == 1 && *v.at%(piece*v.size) == 0 && (p.Rows <= 1 || uint64(s.Row)%piece == 0)
-		if *v.at != 0 && !aligned && (v.output || s.Col != 0) {
+		if *v.at == 0 {
+			continue
+		}
+		s := *v.strides // piece and the sizes are powers of two
+		aligned := s.Col == 1 && *v.at&(piece*v.size-1) == 0 && (p.Rows <= 1 || uint64(s.Row)&(piece-1) == 0)
+		if !aligned && (v.output || s.Col != 0) {
 			return
 		}
 	}
