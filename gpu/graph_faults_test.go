@@ -93,3 +93,41 @@ func TestCaptureOfADeviceThatCannot(t *testing.T) {
 	}
 	require.NoError(t, d.Close())
 }
+
+// A call of two kernels of which one was captured makes the capture fail, even if the function ignores the error.
+func TestCaptureOfHalfACall(t *testing.T) {
+	drv := faults.Wrap(sim.New())
+	d := must(gpu.Open(gpu.On(drv)))(t)
+	a, grad := must(gpu.Upload(d, wave(100, 0)))(t), must(gpu.Alloc[float32](d, 100))(t)
+	crit := must(gpu.NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1}))(t)
+	args := &gpu.Args[float32]{Pred: a, Target: a, Weight: a, GradPred: grad, Divisor: smoothl1.DivideByWeights()}
+	s := must(d.NewStream())(t)
+	require.NoError(t, errors.Join(crit.Run(args), d.Wait()))
+	drv.Fail("Launch", 2, driver.CodeUnknown, "CUDA_ERROR_UNKNOWN")
+	g, err := s.Capture(func() error { _ = crit.Run(args, gpu.OnStream(s)); return nil })
+	require.ErrorContains(t, err, "CUDA_ERROR_UNKNOWN")
+	assert.Nil(t, g)
+	require.NoError(t, d.Close())
+}
+
+// After a launch that failed, the next one clears the ticket, which the failed one may have left.
+func TestTicketAfterAFailedLaunch(t *testing.T) {
+	drv := faults.Wrap(sim.New())
+	d := must(gpu.Open(gpu.On(drv)))(t)
+	a := must(gpu.Upload(d, wave(100, 0)))(t)
+	crit := must(gpu.NewSmoothL1[float32](d, smoothl1.Loss{Beta: 1}))(t)
+	s := must(d.NewStream())(t)
+	g, err := s.Capture(func() error { return crit.Forward(a, a, gpu.OnStream(s)) })
+	require.NoError(t, err)
+	before := drv.Calls()["Zero"]
+	require.NoError(t, g.Launch())
+	assert.Equal(t, before, drv.Calls()["Zero"])
+	drv.Fail("LaunchGraph", 1, driver.CodeUnknown, "CUDA_ERROR_UNKNOWN")
+	require.Error(t, g.Launch())
+	require.NoError(t, g.Launch())
+	assert.Equal(t, before+1, drv.Calls()["Zero"])
+	require.NoError(t, g.Launch())
+	assert.Equal(t, before+1, drv.Calls()["Zero"])
+	assert.Zero(t, must(crit.Value())(t))
+	require.NoError(t, d.Close())
+}
