@@ -32,6 +32,7 @@ type Device struct {
 
 	holdings
 	indexFaults
+	stagings
 	values cells
 	ops    map[*turns]struct{} // turns of the open ops; nil before Open and after Close
 	ids    atomic.Int64        // last number given to a stream or event, for its name
@@ -141,11 +142,11 @@ func openDriver(drv driver.Device) (*Device, error) {
 		return nil, errors.Join(err, drv.Close())
 	}
 	return &Device{drv: drv, info: drv.Info(), modules: modules{target: target}, holdings: holdings{held: map[holding]struct{}{}},
-		ops: map[*turns]struct{}{}, values: cells{pinned: driver.PinnedOf(drv)}}, nil
+		stagings: newStagings(), ops: map[*turns]struct{}{}, values: cells{pinned: driver.PinnedOf(drv)}}, nil
 }
 
-// String describes the device and, for the CPU, says why it was chosen. If the device has refused page-locked host memory, in which kernels
-// write their losses, it says so: Value then copies the loss, which takes longer.
+// String describes the device. For the CPU it says why it was chosen; for another device whether it has refused page-locked host memory: in
+// it kernels write their losses, which Value copies otherwise, and through it Compute passes host arrays: see Pageable.
 func (d *Device) String() string {
 	if !d.made() {
 		return "no device"
@@ -162,7 +163,11 @@ func (d *Device) String() string {
 	if refused := d.values.reason(); refused != "" {
 		s += ", losses are copied, as there is no page-locked memory: " + refused
 	}
-	return s + ")"
+	s += ")"
+	if why := d.Pageable(); why != "" {
+		s += "; host arrays through pageable memory: " + why
+	}
+	return s
 }
 
 // Backend returns "cpu", "cuda" or "sim", or "" for a device not returned by Open.

@@ -193,7 +193,7 @@ func TestCloseReleasesEverything(t *testing.T) {
 	_, err = d.NewEvent()
 	require.NoError(t, err)
 	newOp[float64](t, d, smoothl1.Loss{Beta: 1})
-	assert.Equal(t, "5 allocations, 1 streams, 2 events, 1 modules", s.alive())
+	assert.Equal(t, "6 allocations, 1 streams, 2 events, 1 modules", s.alive(), "with page-locked memory for losses")
 	require.NoError(t, d.Close())
 	assert.Equal(t, nothingAlive, s.alive())
 	assert.Equal(t, 1, s.closes)
@@ -221,8 +221,8 @@ func TestDriverErrorsAreNamed(t *testing.T) {
 	assert.Equal(t, zeroed+1, s.zeroed, "once")
 
 	s.failing("CopyOut", driver.CodeIllegalAddress, "CUDA_ERROR_ILLEGAL_ADDRESS")
-	_, err = op.Value()
-	require.EqualError(t, err, "gpu: read the loss (8 bytes): CUDA_ERROR_ILLEGAL_ADDRESS (700) from CopyOut")
+	_, err = op.ChunkSums(nil)
+	require.EqualError(t, err, "gpu: read the loss (16 bytes): CUDA_ERROR_ILLEGAL_ADDRESS (700) from CopyOut")
 	s.faults.Mend()
 
 	_, err = Alloc[float64](d, 1<<27+1)

@@ -2,6 +2,7 @@ package gpu
 
 import (
 	"errors"
+	"fmt"
 	"runtime"
 	"sync"
 	"time"
@@ -32,7 +33,7 @@ type holdings struct {
 
 // Usage counts the driver's resources that a program holds. On the CPU all fields are 0.
 type Usage struct {
-	Objects   int    // buffers, streams, events and ops that hold driver resources
+	Objects   int    // buffers, streams, events, ops and stagings of Compute that hold driver resources
 	Bytes     uint64 // device memory that they hold
 	Collected uint64 // objects so far that were released because they became unreachable without Close
 }
@@ -138,7 +139,7 @@ func (d *Device) allocate(bytes int) (*heldMemory, error) {
 func (d *Device) request(bytes int) (*heldMemory, error) {
 	at, err := d.drv.Alloc(uint64(bytes))
 	if err != nil {
-		return nil, opError("allocate", "", bytes, err)
+		return nil, opError("allocate", "", bytes, d.withFree(err))
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,12 +148,31 @@ func (d *Device) request(bytes int) (*heldMemory, error) {
 	return &heldMemory{at, bytes}, nil
 }
 
+// withFree adds to the error of a device that is out of memory how much of it is free.
+func (d *Device) withFree(err error) error {
+	e, ok := err.(*driver.Error)
+	m, reports := d.drv.(driver.MemoryReporter)
+	if !ok || !reports || e.Code != driver.CodeOutOfMemory {
+		return err
+	}
+	free, total, unknown := m.MemoryInfo()
+	if unknown != nil {
+		return err
+	}
+	told := *e
+	told.Detail = fmt.Sprintf("%d of %d bytes are free", free, total)
+	return &told
+}
+
 // makeRoom is allocate for a device that has no memory left. The memory may be held by garbage: its objects are so small on the Go
 // heap that they do not trigger a collection. makeRoom retries as long as anything is released or allocated, since other calls
 // may take the memory it frees, and drop it during a collection that still sees it as reachable.
 func (d *Device) makeRoom(bytes int) (h *heldMemory, err error) {
 	d.short.Lock()
 	defer d.short.Unlock()
+	if err := d.dropIdle(); err != nil {
+		return nil, err
+	}
 	for before, now := uint64(0), d.changes()+1; before != now; now = d.changes() {
 		before = d.changes()
 		runtime.GC()

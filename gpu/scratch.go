@@ -50,7 +50,7 @@ func (m *scratch) valueAt() driver.Ptr {
 func (m *scratch) ticketsAt() driver.Ptr { return m.memory.at + ticketsOffset }
 func (m *scratch) sumsAt() driver.Ptr    { return m.memory.at + driver.Ptr(m.size.headBytes()) }
 
-// newScratch returns a scratch with room for n.
+// newScratch returns a scratch with room for n, whose loss is in memory.
 func newScratch(d *Device, n needs) (*scratch, error) {
 	m := &scratch{}
 	if err := m.grow(d, n); err != nil {
@@ -60,7 +60,6 @@ func newScratch(d *Device, n needs) (*scratch, error) {
 	if m.done, err = d.drv.NewEvent(); err != nil {
 		return nil, errors.Join(opError("create an event", "", 0, err), m.memory.release(d))
 	}
-	m.cell = d.values.get()
 	return m, nil
 }
 

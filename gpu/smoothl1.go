@@ -62,21 +62,30 @@ func NewSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], er
 		return nil, whileCapturing("NewSmoothL1", "loss", l)
 	}
 	defer d.loud()
+	s, err := newSmoothL1[T](d, l)
+	if err != nil {
+		return nil, err
+	}
+	if l.Reduction != smoothl1.None && d.drv != nil {
+		if s.scratch, err = newScratch(d, needsOf(1, firstChunks)); err != nil {
+			return nil, err
+		}
+		s.scratch.cell = d.values.get()
+		hold(d, s, s.scratch)
+	}
+	d.addOp(s.turns)
+	runtime.AddCleanup(s, d.removeOp, s.turns)
+	return s, nil
+}
+
+// newSmoothL1 returns an op that computes a valid loss, without scratch, and unknown to the device. The caller has called quiet.
+func newSmoothL1[T smoothl1.Float](d *Device, l smoothl1.Loss) (*SmoothL1[T], error) {
 	s := &SmoothL1[T]{dev: d, loss: l, formula: op.FormulaOf(smoothl1.DTypeOf[T](), l), turns: new(turns)}
 	if d.drv != nil {
 		if err := s.ready(); err != nil {
 			return nil, err
 		}
 	}
-	if l.Reduction != smoothl1.None && d.drv != nil {
-		var err error
-		if s.scratch, err = newScratch(d, needsOf(1, firstChunks)); err != nil {
-			return nil, err
-		}
-		hold(d, s, s.scratch)
-	}
-	d.addOp(s.turns)
-	runtime.AddCleanup(s, d.removeOp, s.turns)
 	return s, nil
 }
 
