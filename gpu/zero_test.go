@@ -17,7 +17,7 @@ func TestNilAndZeroValues(t *testing.T) {
 	testkit.Zero(t, ".", new(gpu.Device), new(gpu.Buffer[float32]), new(gpu.Buffer[float64]), new(gpu.Buffer[half]), new(gpu.Buffer[uint8]),
 		new(gpu.Buffer[int32]), new(gpu.SmoothL1[float32]), new(gpu.SmoothL1[float64]), new(gpu.SmoothL1[half]), new(gpu.Stream), new(gpu.Event), new(gpu.Graph), new(gpu.DeviceError), new(gpu.Option), new(gpu.OpenOption), new(gpu.Usage),
 		gpu.Open, gpu.CPU, gpu.CUDA, gpu.On, gpu.Alloc[float32], gpu.Upload[float32], gpu.Wrap[float64, uintptr], gpu.WrapHost[float32],
-		gpu.Alloc[half], gpu.Upload[uint8], gpu.Wrap[int32, uint64], gpu.Wrap[uint8, uintptr], gpu.WrapHost[smoothl1.BF16],
+		gpu.Alloc[half], gpu.AllocHost[float32], gpu.AllocHost[int32], new(gpu.HostBuffer[float32]), new(gpu.HostBuffer[uint8]), gpu.Upload[uint8], gpu.Wrap[int32, uint64], gpu.Wrap[uint8, uintptr], gpu.WrapHost[smoothl1.BF16],
 		gpu.NewSmoothL1[float64], gpu.NewSmoothL1[half], gpu.Compute[float32], gpu.Compute[half], gpu.Number[float32], gpu.Elements[float64],
 		new(gpu.Args[float32]), new(gpu.Args[half]), new(gpu.Upstream[float64]), new(gpu.Info), gpu.Devices, gpu.OnStream, gpu.MaxBlocks)
 }

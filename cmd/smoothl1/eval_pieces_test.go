@@ -14,12 +14,12 @@ import (
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
-// TestEvalManyDimensions evaluates arrays of several dimensions, with operands that are repeated along any of them, in pieces of a
+// TestEvalManyDimensions evaluates arrays, on the CPU or a simulated device, of several dimensions, with operands that are repeated along any of them, in pieces of a
 // chunk, and compares with one call of the reference on arrays that hold every element.
 func TestEvalManyDimensions(t *testing.T) {
-	old := piece
-	t.Cleanup(func() { piece = old })
-	piece = cpu.Chunk
+	old, oldSim := piece, simPiece
+	t.Cleanup(func() { piece, simPiece = old, oldSim })
+	piece, simPiece = cpu.Chunk, cpu.Chunk
 	for seed := range uint64(12) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			t.Parallel()
@@ -199,7 +199,8 @@ func (m *many[T]) compare(l smoothl1.Loss, a cpu.Args[T], pred, target string, t
 		a.GradPred, a.AccumulatePred = old, true
 		m.flag("accumulate-pred", path)
 	}
-	arguments := append([]string{"eval", pred, target, "--device=cpu", "--json"}, m.arguments...)
+	device := []string{"cpu", "sim"}[m.rng.IntN(2)]
+	arguments := append([]string{"eval", pred, target, "--device=" + device, "--json"}, m.arguments...)
 	stdout, stderr, code := call(arguments...)
 	require.Zero(t, code, "%v: %s", arguments, stderr)
 	require.Empty(t, stderr)

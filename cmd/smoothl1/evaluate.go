@@ -169,28 +169,30 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 	if err := e.checkNumbers(p); err != nil {
 		return nil, nil, err
 	}
-	crit, err := gpu.NewSmoothL1[T](dev, e.loss)
+	w := &work[T]{ctx: ctx, e: e, p: p, bar: bar, elements: pieceOf(dev)}
+	w.lanes, err = newLanes[T](dev, e, p, w.elements)
+	defer w.lanes.close()
 	if err != nil {
 		return nil, nil, err
 	}
-	defer crit.Close()
-	out, err := e.create(ctx, p, stdout)
-	defer out.close()
+	w.out, err = e.create(ctx, p, stdout)
+	defer w.out.close()
 	if err != nil {
 		return nil, nil, err
 	}
-	w := &work[T]{ctx: ctx, e: e, p: p, crit: crit, out: out, bar: bar, elements: pieceOf(dev)}
 	w.cut = !e.rows || p.cols > w.elements
 	step := 1
 	if !w.cut {
 		step = min(p.rows, w.elements/max(1, p.cols))
 	}
-	w.stages, err = newStages[T](dev, e, p, in, out, step, min(step*p.cols, w.elements))
-	defer w.stages.close()
-	if err != nil {
+	if err := w.lanes.stage(dev, e, p, in, w.out, step, min(step*p.cols, w.elements)); err != nil {
 		return nil, nil, err
 	}
-	if err := say(stderr, p.notes(in)); err != nil {
+	notes := p.notes(in)
+	if why := dev.Pageable(); why != "" {
+		notes = append(notes, "arrays are copied through pageable memory, which takes longer: "+why)
+	}
+	if err := say(stderr, notes); err != nil {
 		return nil, nil, err
 	}
 	w.start()
@@ -199,11 +201,14 @@ func evaluate[T smoothl1.Float](ctx context.Context, e *evaluation, p *plan, dev
 			return nil, nil, err
 		}
 	}
+	if err := w.lanes.settle(); err != nil {
+		return nil, nil, err
+	}
 	bar.end()
 	if err := say(stderr, p.losses(in)); err != nil {
 		return nil, nil, err
 	}
-	return w.losses, w.divisors, npy.Commit(out.all()...)
+	return w.losses, w.divisors, npy.Commit(w.out.all()...)
 }
 
 // say prints lines.

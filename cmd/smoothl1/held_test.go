@@ -105,7 +105,7 @@ func TestDevicesAreLeftEmpty(t *testing.T) {
 // TestDevicesAreLeftEmptyAfterErrors has each of the calls of a device fail in turn.
 func TestDevicesAreLeftEmptyAfterErrors(t *testing.T) {
 	tinyPieces(t)
-	kinds := map[string]sim.CallKind{"alloc": sim.AllocCall, "copy": sim.CopyCall, "load": sim.LoadCall, "launch": sim.LaunchCall, "wait": sim.WaitCall, "event": sim.EventCall}
+	kinds := map[string]sim.CallKind{"alloc": sim.AllocCall, "copy": sim.CopyCall, "load": sim.LoadCall, "launch": sim.LaunchCall, "wait": sim.WaitCall, "event": sim.EventCall, "stream": sim.StreamCall}
 	w := watch(t)
 	dir := t.TempDir()
 	all := onDevices(t, dir)
@@ -154,5 +154,35 @@ func TestBadFilesLeaveDevicesEmpty(t *testing.T) {
 		_, stderr, code := w.call(append([]string{"eval", "--device", "sim"}, arguments...)...)
 		require.NotZero(t, code, "%v: %s", arguments, stderr)
 		require.Equal(t, before, names(t, dir))
+	}
+}
+
+// TestEvalThroughPageableMemory refuses page-locked memory: a line says so, and the results are the same.
+func TestEvalThroughPageableMemory(t *testing.T) {
+	tinyPieces(t)
+	w := watch(t)
+	dir := t.TempDir()
+	x := make([]float32, 3*simPiece+5)
+	for i := range x {
+		x[i] = float32(i % 13)
+	}
+	p, q := save(t, dir, "p.npy", x, len(x)), save(t, dir, "t.npy", make([]float32, len(x)), len(x))
+	grad := filepath.Join(dir, "g.npy")
+	var want []float32
+	for _, refused := range []bool{false, true} {
+		w.plan = nil
+		if refused {
+			w.plan = func(d *sim.Device) { d.FailNext(sim.PinnedCall, 3, false) }
+		}
+		_, stderr, code := w.call("eval", p, q, "--device", "sim", "--grad-pred", grad)
+		require.Zero(t, code, stderr)
+		got := load[float32](t, grad, len(x))
+		if !refused {
+			require.Empty(t, stderr)
+			want = got
+			continue
+		}
+		require.Regexp(t, `^smoothl1: arrays are copied through pageable memory, which takes longer: gpu: allocate page-locked memory \(\d+ bytes\): CUDA_ERROR_OUT_OF_MEMORY \(2\) from cuMemHostAlloc[^\n]*\n$`, stderr)
+		require.NoError(t, same(want, got))
 	}
 }

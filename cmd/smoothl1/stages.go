@@ -16,16 +16,17 @@ type stages[T smoothl1.Float] struct {
 	index  *chosen
 	all    []staged // one element for each of the piece
 	factor float64  // of the upstream gradient
+	how    []gpu.Option
 }
 
-// newStages makes stages for pieces of at most the given number of rows and elements.
-func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *opened, out *created, rows, elements int) (*stages[T], error) {
-	s := &stages[T]{factor: 1}
+// newStages makes stages for pieces of at most the given number of rows and elements, which are copied in the given way.
+func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *opened, out *created, rows, elements int, how []gpu.Option) (*stages[T], error) {
+	s := &stages[T]{factor: 1, how: how}
 	if a := in.arrays[inIndex]; a != nil {
 		s.index = &chosen{name: a.Name(), from: repeated(whole(a), p.in[inIndex], a.Len()), unsigned: a.Header().DType == npy.Uint64, actions: p.actions}
 	}
 	if a := in.arrays[inMask]; a != nil {
-		mask, err := addStage[uint8](dev, elements, &s.all)
+		mask, err := addStage[uint8](dev, elements, s.how, &s.all)
 		if err != nil {
 			return s, err
 		}
@@ -36,7 +37,7 @@ func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *op
 		if w == nil || output(o) == outLoss && e.loss.Reduction != smoothl1.None {
 			continue
 		}
-		to, err := addStage[T](dev, elements, &s.all)
+		to, err := addStage[T](dev, elements, s.how, &s.all)
 		if err != nil {
 			return s, err
 		}
@@ -50,18 +51,16 @@ func newStages[T smoothl1.Float](dev *gpu.Device, e *evaluation, p *plan, in *op
 	}
 	if e.rows {
 		var err error
-		s.losses, err = newStage[float64](dev, rows)
+		s.losses, err = newStage[float64](dev, rows, how)
 		return s, err
 	}
 	return s, nil
 }
 
 // addStage makes a stage and adds it to all.
-func addStage[E smoothl1.Element](dev *gpu.Device, n int, all *[]staged) (*stage[E], error) {
-	s, err := newStage[E](dev, n)
-	if err == nil {
-		*all = append(*all, s)
-	}
+func addStage[E smoothl1.Element](dev *gpu.Device, n int, how []gpu.Option, all *[]staged) (*stage[E], error) {
+	s, err := newStage[E](dev, n, how)
+	*all = append(*all, s) // to be closed, whatever the error
 	return s, err
 }
 
@@ -86,7 +85,7 @@ func (s *stages[T]) addInputs(dev *gpu.Device, p *plan, in *opened, elements int
 		if input(i) == inOldPred || input(i) == inOldTarget {
 			continue
 		}
-		to, err := addStage[T](dev, elements, &s.all)
+		to, err := addStage[T](dev, elements, s.how, &s.all)
 		if err != nil {
 			return err
 		}
@@ -141,7 +140,7 @@ func (s *stages[T]) close() {
 	}
 }
 
-// load reads a piece of n elements, beginning with first, and copies it to the device.
+// load reads a piece of n elements, beginning with first, and queues its copy to the device.
 func (s *stages[T]) load(first, n int) error {
 	if s.index != nil {
 		if err := s.index.load(first, n); err != nil {
@@ -162,7 +161,17 @@ func (s *stages[T]) load(first, n int) error {
 	return nil
 }
 
-// save writes the pieces of the outputs.
+// download queues the copies of the outputs from the device.
+func (s *stages[T]) download() error {
+	for _, x := range s.all {
+		if err := x.download(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// save writes the pieces of the outputs, which are on the host.
 func (s *stages[T]) save() error {
 	for _, x := range s.all {
 		if err := x.save(); err != nil {

@@ -7,7 +7,6 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
-	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
 // work is an evaluation in progress.
@@ -15,9 +14,8 @@ type work[T smoothl1.Float] struct {
 	ctx      context.Context
 	e        *evaluation
 	p        *plan
-	crit     *gpu.SmoothL1[T]
 	out      *created
-	stages   *stages[T]
+	lanes    *lanes[T]
 	bar      *progress
 	elements int       // most elements of a piece
 	cut      bool      // rows are cut into pieces
@@ -37,62 +35,53 @@ func (w *work[T]) start() {
 	w.bar.start(n)
 }
 
-// compute computes rows.
-func (w *work[T]) compute(row, rows int) error {
-	var losses []float64
-	var err error
+// compute computes rows, or queues them. If that fails, the pieces queued before are finished, so that whoever reads a pipe gets them.
+func (w *work[T]) compute(row, rows int) (err error) {
 	if w.cut {
-		losses, err = w.row(row * w.p.cols)
+		err = w.row(row * w.p.cols)
 	} else {
-		losses, err = w.together(row, rows)
+		err = w.together(row, rows)
 	}
-	if err != nil || w.e.loss.Reduction == smoothl1.None {
-		return err
+	if err != nil {
+		_ = w.lanes.settle() // report the first error
 	}
-	if w.e.keeps {
-		w.losses = append(w.losses, losses...)
-	}
-	if to := w.out.writers[outLoss]; to != nil {
-		return npy.Append(to, losses)
-	}
-	return nil
+	return err
 }
 
-// together computes whole rows in one call.
-func (w *work[T]) together(row, rows int) ([]float64, error) {
-	s, n := w.stages, rows*w.p.cols
-	if err := w.load(row*w.p.cols, n); err != nil {
-		return nil, err
+// together queues whole rows, in one call.
+func (w *work[T]) together(row, rows int) error {
+	l, err := w.load(row*w.p.cols, rows*w.p.cols)
+	if err != nil {
+		return err
 	}
+	s := l.stages
 	if err := s.losses.cut(rows); err != nil {
-		return nil, err
+		return err
 	}
 	a := s.arguments(w.e, w.p.scale)
 	a.ByRow, a.Losses, a.Divisor, a.Shape = true, s.losses.buffer(), w.e.divides(), &smoothl1.Shape{Rows: rows, Cols: w.p.cols}
-	if err := w.crit.Run(&a); err != nil {
-		return nil, err
+	if err := l.crit.Run(&a, s.how...); err != nil {
+		return err
 	}
-	var losses []float64
-	s.losses.to = func(x []float64) error {
-		losses = x
-		return nil
+	s.losses.to = w.keep
+	if err := s.losses.download(); err != nil {
+		return err
 	}
-	if err := s.losses.save(); err != nil {
-		return nil, err
-	}
-	if err := w.divided(rows); err != nil {
-		return nil, err
-	}
-	return losses, w.save(n)
+	return w.queued(l, rows*w.p.cols, func() error {
+		if err := w.divided(s, rows); err != nil {
+			return err
+		}
+		return s.losses.save()
+	})
 }
 
-// divided keeps what the losses of rows of the loaded piece were divided by.
-func (w *work[T]) divided(rows int) error {
+// divided keeps what the losses of rows of a piece were divided by.
+func (w *work[T]) divided(s *stages[T], rows int) error {
 	switch e := w.e; {
 	case !e.counted:
 		return nil
 	case e.counts():
-		counts, err := w.stages.countRows(rows, w.p.cols, e.divisor.Weights())
+		counts, err := s.countRows(rows, w.p.cols, e.divisor.Weights())
 		w.divisors = append(w.divisors, counts...)
 		return err
 	}
@@ -110,9 +99,9 @@ func (w *work[T]) given() float64 {
 	return float64(w.p.cols)
 }
 
-// row computes a row, piece by piece, of which base is the first element. It returns its loss, if it is reduced.
-func (w *work[T]) row(base int) ([]float64, error) {
-	e, s, n := w.e, w.stages, w.p.cols
+// row computes a row, piece by piece, of which base is the first element.
+func (w *work[T]) row(base int) error {
+	e, n := w.e, w.p.cols
 	divisor, sums, counts := smoothl1.Divisor{}, []float64(nil), []float64(nil)
 	if e.loss.Reduction == smoothl1.Mean {
 		divisor = smoothl1.DivideBy(float64(max(1, n)))
@@ -122,23 +111,29 @@ func (w *work[T]) row(base int) ([]float64, error) {
 	}
 	if e.countsAhead() {
 		err := w.pieces(func(first, n int) (err error) {
-			counts, err = s.countAhead(base+first, n, e.divisor.Weights(), counts)
+			counts, err = w.lanes.all[0].stages.countAhead(base+first, n, e.divisor.Weights(), counts)
 			w.bar.add(n)
 			return err
 		})
 		if err != nil {
-			return nil, err
+			return err
 		}
 		counted, err := total(counts, n)
 		if err != nil {
-			return nil, err
-		}
-		divisor, s.factor = handOver(w.p.dtype, counted, e.zeroIfEmpty)
-	}
-	err := w.pieces(func(first, n int) (err error) {
-		if err := w.load(base+first, n); err != nil {
 			return err
 		}
+		var factor float64
+		divisor, factor = handOver(w.p.dtype, counted, e.zeroIfEmpty)
+		for _, l := range w.lanes.all {
+			l.stages.factor = factor
+		}
+	}
+	err := w.pieces(func(first, n int) error {
+		l, err := w.load(base+first, n)
+		if err != nil {
+			return err
+		}
+		s := l.stages
 		if e.counts() && !e.countsAhead() {
 			if counts, err = s.count(n, e.divisor.Weights(), counts); err != nil {
 				return err
@@ -146,16 +141,27 @@ func (w *work[T]) row(base int) ([]float64, error) {
 		}
 		a := s.arguments(e, w.p.scale)
 		a.Divisor = divisor
-		if sums, err = w.call(&a, sums); err != nil {
+		if err := w.call(l, &a); err != nil {
 			return err
 		}
-		return w.save(n)
+		return w.queued(l, n, func() (err error) {
+			if e.loss.Reduction != smoothl1.None {
+				sums, err = l.crit.ChunkSums(sums)
+			}
+			return err
+		})
 	})
+	if err == nil {
+		err = w.lanes.settle()
+	}
 	if err != nil || e.loss.Reduction == smoothl1.None {
-		return nil, err
+		return err
 	}
 	loss, err := w.finish(sums, counts)
-	return []float64{loss}, err
+	if err != nil {
+		return err
+	}
+	return w.keep([]float64{loss})
 }
 
 // pieces calls do for each piece of a row.
@@ -171,45 +177,63 @@ func (w *work[T]) pieces(do func(first, n int) error) error {
 	return nil
 }
 
-func (w *work[T]) load(first, n int) error {
-	if err := w.ctx.Err(); err != nil {
-		return err
+// load returns the lane for the next piece, with the piece of n elements that begins with first.
+func (w *work[T]) load(first, n int) (*lane[T], error) {
+	l, err := w.lanes.turn()
+	if err == nil {
+		err = w.ctx.Err()
 	}
-	return w.stages.load(first, n)
+	if err != nil {
+		return nil, err
+	}
+	return l, l.stages.load(first, n)
 }
 
-func (w *work[T]) save(n int) error {
-	if err := w.stages.save(); err != nil {
+// queued queues the copies of the results of a piece of n elements. Once it is done, take takes those that are not written to files.
+func (w *work[T]) queued(l *lane[T], n int, take func() error) error {
+	if err := l.stages.download(); err != nil {
 		return err
 	}
-	w.bar.add(n)
+	l.finish = func() error {
+		if err := w.ctx.Err(); err != nil {
+			return err
+		}
+		if err := l.wait(); err != nil {
+			return err
+		}
+		if err := take(); err != nil {
+			return err
+		}
+		if err := l.stages.save(); err != nil {
+			return err
+		}
+		w.bar.add(n)
+		return nil
+	}
 	return nil
 }
 
-// call computes a piece, and appends its chunk sums to sums.
+// call queues a piece.
 //
 // What lean kernels compute in two calls is computed in two: the loss of each element beside anything else, and the reduced loss beside
 // gradients of an elementwise upstream gradient.
-func (w *work[T]) call(a *gpu.Args[T], sums []float64) ([]float64, error) {
+func (w *work[T]) call(l *lane[T], a *gpu.Args[T]) error {
 	reduced := w.e.loss.Reduction != smoothl1.None
 	gradients := a.GradPred != nil || a.GradTarget != nil
 	rich := a.Weight != nil || a.Mask != nil || a.Beta != nil || a.Abs != nil || a.Second != nil || a.AccumulatePred || a.AccumulateTarget
 	if !rich && a.Terms != nil && (gradients || reduced) {
-		if err := w.crit.ForwardTerms(a.Pred, a.Target, a.Terms); err != nil {
-			return sums, err
+		if err := l.crit.ForwardTerms(a.Pred, a.Target, a.Terms, l.stages.how...); err != nil {
+			return err
 		}
 		a.Terms = nil
 	}
-	if !rich && reduced && gradients && w.stages.in[inUpstream] != nil {
-		if err := w.crit.Forward(a.Pred, a.Target); err != nil {
-			return sums, err
+	if !rich && reduced && gradients && l.stages.in[inUpstream] != nil {
+		if err := l.crit.Forward(a.Pred, a.Target, l.stages.how...); err != nil {
+			return err
 		}
 		a.NoLoss = true
 	}
-	if err := w.crit.Run(a); err != nil || !reduced {
-		return sums, err
-	}
-	return w.crit.ChunkSums(sums)
+	return l.crit.Run(a, l.stages.how...)
 }
 
 // total returns the canonical sum of n numbers from its chunk sums.
