@@ -38,7 +38,9 @@ converted, and a line says so; one at the end says how many have become infinite
 float32, and results rounded once when they are written.
 
 Files may be larger than memory: they are read, computed and written in pieces, and the result has the same bits as if computed
-at once. (Files in Fortran order are read into memory.) The output files appear together, when everything has been computed.
+at once. (Files in Fortran order are read into memory.) The output files appear together, when everything has been computed: a run that
+fails or is interrupted leaves those that were there, and what has gone to a pipe. On a device two pieces are under way at a time, so that
+reading and writing overlap with its copies and kernels.
 
 PRED, TARGET and the files of flags may be pipes, /dev/fd/N, or - for standard input or output. These are read and written
 piece by piece; but what a pipe delivers is kept in memory if it is repeated or needed twice, as a mask is for gradients with --divisor

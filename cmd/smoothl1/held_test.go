@@ -186,3 +186,26 @@ func TestEvalThroughPageableMemory(t *testing.T) {
 		require.NoError(t, same(want, got))
 	}
 }
+
+// TestEvalFactorsOfAllPieces hands over a norm as a factor of the upstream gradient, which the pieces of both lanes must have.
+func TestEvalFactorsOfAllPieces(t *testing.T) {
+	tinyPieces(t)
+	dir := t.TempDir()
+	n := 3*simPiece + 5
+	x, weights := make([]float32, n), make([]float32, n)
+	for i := range x {
+		x[i], weights[i] = float32(i%13), -1
+	}
+	p, q, u := save(t, dir, "p.npy", x, n), save(t, dir, "t.npy", make([]float32, n), n), save(t, dir, "w.npy", weights, n)
+	var want []float32
+	for _, device := range []string{"cpu", "sim"} {
+		grad := filepath.Join(dir, device+".npy")
+		_, stderr, code := call("eval", p, q, "--device", device, "--weight", u, "--divisor", "weights", "--grad-pred", grad)
+		require.Zero(t, code, stderr)
+		got := load[float32](t, grad, n)
+		if want == nil {
+			want = got
+		}
+		require.NoError(t, same(want, got), device)
+	}
+}
