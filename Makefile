@@ -8,8 +8,9 @@ GO ?= go
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-ptx: ## compile kernels/smoothl1.cu to kernels/ptx, one file for each element type (needs nvcc)
+ptx: ## compile kernels/smoothl1.cu to kernels/ptx, one file for each element type, and the benchmarks' ceilings (needs nvcc)
 	scripts/ptx.sh kernels/ptx
+	scripts/ptx-ceiling.sh internal/measure/ceiling/ceiling.ptx
 
 ptx-check: ## compile the kernels again and fail if kernels/ptx differs (needs nvcc V11.8.89)
 	scripts/ptx-check.sh

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles kernels/ptx again and fails if it differs. Different versions of nvcc generate different text, so this needs the version
+# Compiles kernels/ptx and the PTX of the benchmarks' ceilings again and fails if they differ. Different versions of nvcc generate different text, so this needs the version
 # that the committed files name. Also fails if a host compiler finds a conversion in them that may lose bits.
 #
 # usage: scripts/ptx-check.sh
@@ -20,3 +20,6 @@ for file in kernels/ptx/smoothl1_*.ptx; do
     -include scripts/cuda-host.h -x c++ "kernels/$source.cu"
 done
 echo "ptx-check: no conversion in the sources loses bits"
+scripts/ptx-ceiling.sh "$made/ceiling.ptx"
+cmp "$made/ceiling.ptx" internal/measure/ceiling/ceiling.ptx || { echo "ptx-check: ceiling.ptx is not what ceiling.cu compiles to; run make ptx" >&2; exit 1; }
+echo "ptx-check: ceiling.ptx is what nvcc makes of ceiling.cu"

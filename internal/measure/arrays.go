@@ -9,6 +9,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/memory"
 )
 
@@ -60,6 +61,8 @@ type rotation[T smoothl1.Float] struct {
 	weight   *gpu.Buffer[T]
 	mask     *gpu.Buffer[uint8]
 	index    *gpu.Buffer[int32]
+	drv      driver.Device  // that the arrays are allocated on; nil: the device's own, whose addresses are hidden
+	base     []driver.Ptr   // the arrays allocated there, in the order of whole
 	shared   *shared        // the memory of the arrays on the CPU, nil if it is not shared
 	places   map[string]int // where in it they begin, in bytes
 	taken    int            // bytes of it
@@ -71,7 +74,12 @@ const aligned = 64
 
 // newRotation makes and fills as many sets as take more than the given bytes.
 func newRotation[T smoothl1.Float](ctx context.Context, dev *gpu.Device, l layout, bytes uint64) (_ *rotation[T], err error) {
-	r := &rotation[T]{layout: l, dev: dev, places: map[string]int{}}
+	return newRotationOn[T](ctx, dev, nil, l, bytes)
+}
+
+// newRotationOn is newRotation with pred, target and out allocated on the driver's device, unless it is nil.
+func newRotationOn[T smoothl1.Float](ctx context.Context, dev *gpu.Device, drv driver.Device, l layout, bytes uint64) (_ *rotation[T], err error) {
+	r := &rotation[T]{layout: l, dev: dev, drv: drv, places: map[string]int{}}
 	r.sets, r.stride = setsFor(l.n, uint64(l.dtype.Size()), bytes)
 	defer func() {
 		if err != nil {
@@ -129,6 +137,14 @@ func (r *rotation[T]) further(ctx context.Context) (err error) {
 func place[E smoothl1.Element, T smoothl1.Float](r *rotation[T], name string) (b *gpu.Buffer[E], host []E, err error) {
 	n := r.sets * r.stride
 	switch {
+	case r.drv != nil && len(r.base) < len(r.whole):
+		at, err := r.drv.Alloc(uint64(n * smoothl1.DTypeOf[E]().Size()))
+		if err != nil {
+			return nil, nil, memoryError(err)
+		}
+		r.base = append(r.base, at)
+		b, err = gpu.Wrap[E](r.dev, at, n)
+		return b, nil, err
 	case r.dev.Backend() != "cpu":
 		b, err = gpu.Alloc[E](r.dev, n)
 		return b, nil, err
@@ -143,6 +159,19 @@ func place[E smoothl1.Element, T smoothl1.Float](r *rotation[T], name string) (b
 	}
 	b, err = gpu.WrapHost(r.dev, host)
 	return b, host, err
+}
+
+// memoryError returns the error of an allocation, which wraps smoothl1.ErrMemory if there was too little.
+func memoryError(err error) error {
+	if e := (*driver.Error)(nil); errors.As(err, &e) && e.Code == driver.CodeOutOfMemory {
+		return fmt.Errorf("%w: %w", smoothl1.ErrMemory, err)
+	}
+	return err
+}
+
+// address returns the device address of an array of a set: 0, 1 and 2 stand for pred, target and out. The arrays are allocated on drv.
+func (r *rotation[T]) address(array int, s set[T]) uint64 {
+	return uint64(r.base[array]) + uint64(s.first*r.dtype.Size())
 }
 
 // setsFor returns how many sets of n elements exceed the given bytes, counting only the two arrays that every operation reads, and the
@@ -164,6 +193,9 @@ func (r *rotation[T]) close() error {
 		errs = append(errs, w.Close())
 	}
 	errs = append(errs, r.mask.Close(), r.index.Close())
+	for _, p := range r.base {
+		errs = append(errs, r.drv.Free(p))
+	}
 	if r.shared != nil {
 		errs = append(errs, r.shared.close())
 	}

@@ -24,6 +24,8 @@ const (
 	Copy    = "copy"
 	Read    = "read"    // of two arrays
 	Combine = "combine" // two arrays to a third
+
+	Atomic = "atomic sum" // the forward pass with a sum in no particular order
 )
 
 // A form is what an operation has beside pred and target.

@@ -159,6 +159,25 @@ func (g *Group) Ceiling(op string) (speed float64, name string) {
 	return speed, name
 }
 
+// OwnCeiling returns an entry's speed as a share of that of the kernel which only moves memory as it does: for a forward pass with
+// reduction one that reads two arrays, for the others one that reads two and writes a third. It is NaN if that was not measured.
+func (g *Group) OwnCeiling(e Entry) float64 {
+	op := Combine
+	if e.Op == ForwardReduced || e.Op == Atomic {
+		op = Read
+	}
+	speed := 0.0
+	for _, k := range g.Entries {
+		if k.Op == op {
+			speed = max(speed, k.GBs())
+		}
+	}
+	if speed == 0 || moves[e.Op] != 0 {
+		return math.NaN()
+	}
+	return e.GBs() / speed
+}
+
 // Peer returns a peer that took part, or nil.
 func (r *Result) Peer(contender string) *Peer {
 	if p := r.peer(contender); p != nil && p.Absent == "" {

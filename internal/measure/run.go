@@ -10,11 +10,15 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
 // Config says what a run measures.
 type Config struct {
-	Device    *gpu.Device
+	Device *gpu.Device
+	// Driver is the driver under Device, with which the ceilings of a GPU are launched. It may be nil for a CUDA device, which is then
+	// opened once more; others have no ceilings then.
+	Driver    driver.Device
 	Workloads []Workload
 	Samples   int
 	Locals    []func(Workload) []Call // other contenders in this process, on the CPU
@@ -44,7 +48,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 	return r, err
 }
 
-func run(ctx context.Context, c Config) (*Result, error) {
+func run(ctx context.Context, c Config) (_ *Result, failed error) {
 	begin := time.Now()
 	r := &Result{Device: describe(c.Device), Commit: c.Commit, Date: begin.UTC().Format(time.RFC3339), Go: runtime.Version(),
 		Samples: c.Samples, Rotating: c.Rotate}
@@ -59,6 +63,8 @@ func run(ctx context.Context, c Config) (*Result, error) {
 		}
 		defer clock.close()
 	}
+	ceilings := r.loadCeilings(&c)
+	defer func() { failed = errors.Join(failed, ceilings.close()) }()
 	var until time.Time
 	if c.For > 0 {
 		until = begin.Add(c.For)
@@ -108,13 +114,13 @@ func run(ctx context.Context, c Config) (*Result, error) {
 		var err error
 		switch t := c.Workloads[i].DType; t {
 		case smoothl1.Float32:
-			err = measure[float32](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+			err = measure[float32](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
 		case smoothl1.Float64:
-			err = measure[float64](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+			err = measure[float64](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
 		case smoothl1.Float16:
-			err = measure[smoothl1.F16](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+			err = measure[smoothl1.F16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
 		case smoothl1.BFloat16:
-			err = measure[smoothl1.BF16](ctx, &c, r, clock, peers, until, c.Workloads[i:same])
+			err = measure[smoothl1.BF16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
 		default:
 			err = fmt.Errorf("measure: elements of type %v are not measured", t)
 		}
@@ -136,6 +142,19 @@ func (c *Config) report(line string) {
 	}
 }
 
+// loadCeilings returns the ceilings of a GPU, nil if there are none.
+func (r *Result) loadCeilings(c *Config) *ceilings {
+	if len(c.Workloads) == 0 || c.Driver == nil && c.Device.Backend() != "cuda" {
+		return nil
+	}
+	k, err := newCeilings(c)
+	if err != nil {
+		r.leave(c, "the ceilings: %s", oneLine(err))
+		return nil
+	}
+	return k
+}
+
 // leave records and reports something that is not measured.
 func (r *Result) leave(c *Config, format string, a ...any) {
 	line := fmt.Sprintf(format, a...)
@@ -144,7 +163,7 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 }
 
 // measure measures workloads on the same arrays.
-func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, same []Workload) (err error) {
+func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilings, peers []*peer, until time.Time, same []Workload) (err error) {
 	layout := same[0].layout()
 	what := fmt.Sprintf("%d elements of %v", layout.n, layout.dtype)
 	if past(until) {
@@ -159,7 +178,11 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
 		return nil
 	}
-	arrays, err := newRotation[T](ctx, c.Device, layout, r.Rotating)
+	var drv driver.Device
+	if ceilings != nil {
+		drv = ceilings.drv
+	}
+	arrays, err := newRotationOn[T](ctx, c.Device, drv, layout, r.Rotating)
 	if errors.Is(err, smoothl1.ErrMemory) {
 		r.leave(c, "%s: %v", what, err)
 		return nil
@@ -168,8 +191,9 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 		return err
 	}
 	defer func() { err = errors.Join(err, arrays.close()) }()
+	on := &ceilingsOn[T]{ceilings: ceilings, arrays: arrays, grids: map[string]driver.Geometry{}}
 	for _, w := range same {
-		if err := measureOne(ctx, c, r, clock, peers, until, arrays, w); err != nil {
+		if err := measureOne(ctx, c, r, clock, on, peers, until, arrays, w); err != nil {
 			return err
 		}
 	}
@@ -177,8 +201,8 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 }
 
 // measureOne measures a workload on existing arrays.
-func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, peers []*peer, until time.Time, arrays *rotation[T],
-	w Workload) (err error) {
+func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilingsOn[T], peers []*peer, until time.Time,
+	arrays *rotation[T], w Workload) (err error) {
 	if w.Threads > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
 	}
@@ -195,6 +219,16 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 	}
 	what := fmt.Sprintf("%d elements of %v", g.N, w.DType)
 	all := append(ours(arrays, w, crit, clock), locals(c, arrays, w, clock)...)
+	if ceilings.ceilings != nil {
+		loops, err := ceilings.contenders(ctx, w, clock, expected[form{}])
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil:
+			r.leave(c, "the ceilings on %s: %s", what, oneLine(err))
+		}
+		all = append(all, loops...)
+	}
 	for _, p := range peers {
 		if p.gone {
 			continue

@@ -3,6 +3,7 @@ package measure
 import (
 	"fmt"
 	"io"
+	"math"
 	"strconv"
 	"strings"
 	"text/tabwriter"
@@ -49,14 +50,17 @@ func (r *Result) Print(out io.Writer) error {
 func (g *Group) print(b *strings.Builder) {
 	fmt.Fprintf(b, "\n%s\n", g.Name())
 	t := tabwriter.NewWriter(b, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "operation\tby\ton the device, µs\tp10–p90\tGB/s\tof a copy\tone call, µs\tp10–p90\t\n")
+	fmt.Fprint(t, "operation\tby\ton the device, µs\tp10–p90\tGB/s\tof a copy\tof its ceiling\tone call, µs\tp10–p90\t\n")
 	for _, e := range g.Entries {
-		share := "–"
+		share, own := "–", "–"
 		if e.Op != Copy {
 			share = fmt.Sprintf("%.2f", g.Share(e))
 		}
-		fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f–%.2f\t%.1f\t%s\t%.2f\t%.2f–%.2f\t\n", e.Op, e.Contender, e.DeviceNS.Median/1e3, e.DeviceNS.P10/1e3, e.DeviceNS.P90/1e3,
-			e.GBs(), share, e.NS.Median/1e3, e.NS.P10/1e3, e.NS.P90/1e3)
+		if of := g.OwnCeiling(e); !math.IsNaN(of) {
+			own = fmt.Sprintf("%.3f", of)
+		}
+		fmt.Fprintf(t, "%s\t%s\t%.2f\t%.2f–%.2f\t%.1f\t%s\t%s\t%.2f\t%.2f–%.2f\t\n", e.Op, e.Contender, e.DeviceNS.Median/1e3, e.DeviceNS.P10/1e3, e.DeviceNS.P90/1e3,
+			e.GBs(), share, own, e.NS.Median/1e3, e.NS.P10/1e3, e.NS.P90/1e3)
 	}
 	t.Flush()
 }
@@ -68,6 +72,9 @@ func (g *Group) String() string {
 		e = g.Entries[0]
 	}
 	s := fmt.Sprintf("%s: %s %.1f µs, %.1f GB/s, %.2f of a copy", g.Name(), e.Op, e.DeviceNS.Median/1e3, e.GBs(), g.Share(e))
+	if of := g.OwnCeiling(e); !math.IsNaN(of) {
+		s += fmt.Sprintf(", %.3f of its ceiling", of)
+	}
 	for _, theirs := range g.Entries {
 		if theirs.Op == e.Op && theirs.Contender != e.Contender {
 			s += fmt.Sprintf("; %s %.2f times as long", theirs.Contender, theirs.DeviceNS.Median/e.DeviceNS.Median)
