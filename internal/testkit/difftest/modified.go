@@ -7,12 +7,13 @@ import (
 	"github.com/smoothl1/smoothl1/kernels"
 )
 
-// Modified is a device that loads other PTX in place of that of package kernels, for whatever target, or reports another number of
-// multiprocessors.
+// Modified is a device that loads other PTX in place of that of package kernels, for whatever target, reports another number of
+// multiprocessors, or launches kernels on another grid.
 type Modified struct {
 	driver.Device
 	PTX             map[string]string // replacements, by the texts of package kernels
 	Multiprocessors int               // 0: unchanged
+	Geometry        *Geometry         // of the next launches; nil: unchanged
 }
 
 // Load implements driver.Device.
@@ -31,6 +32,14 @@ func (m Modified) Info() driver.Info {
 		info.Multiprocessors = m.Multiprocessors
 	}
 	return info
+}
+
+// Launch implements driver.Device.
+func (m Modified) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	if m.Geometry != nil {
+		g = m.Geometry.On(m.Info().Multiprocessors, g)
+	}
+	return m.Device.Launch(f, g, on, args)
 }
 
 // Variants returns the kernels that the case launches on a device: that which computes its outputs, and before it that of divisors, if the

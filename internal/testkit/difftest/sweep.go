@@ -46,12 +46,14 @@ type opened struct {
 	sim     *sim.Device // nil unless simulated
 }
 
-// OnSim returns a target that runs each block on a new simulated device, with various numbers of multiprocessors, and as many blocks in
-// parallel as there are cores.
+// OnSim returns a target that runs each block on a new simulated device, with various numbers of multiprocessors and, in every second
+// round of those, various geometries, and as many blocks in parallel as there are cores.
 func OnSim() Target {
 	return Target{Name: "sim", Limit: 200_000, workers: runtime.GOMAXPROCS(0), open: func(seed uint64, block int) (*opened, error) {
 		d := sim.New(sim.Serial(), sim.Seed(seed+uint64(block)))
-		o, err := onOpened("sim", gpu.On(Modified{Device: d, Multiprocessors: Multiprocessors[block%len(Multiprocessors)]}))
+		m := Modified{Device: d}
+		m.Multiprocessors, m.Geometry = shapeOf(block)
+		o, err := onOpened("sim", gpu.On(m))
 		if err == nil {
 			o.sim = d
 		}
@@ -62,6 +64,17 @@ func OnSim() Target {
 // Multiprocessors are the numbers of multiprocessors that simulated devices report. They determine the geometry of a launch: a low number
 // leads to blocks of many warps, some without a chunk, and a high one to blocks of one warp even for large arrays.
 var Multiprocessors = [4]int{4, 2, 64, 4096}
+
+// shapeOf returns the number of multiprocessors and the geometry of a block. In every second round of Multiprocessors package gpu chooses
+// the geometry, in the others Geometries take turns, on few multiprocessors, because the simulation of thousands of idle warps takes long.
+func shapeOf(block int) (multiprocessors int, g *Geometry) {
+	round, place := block/len(Multiprocessors), block%len(Multiprocessors)
+	if round%2 == 0 {
+		return Multiprocessors[place], nil
+	}
+	all := Geometries()
+	return min(Multiprocessors[place], 64), &all[(round/2*len(Multiprocessors)+place)%len(all)]
+}
 
 // OnCUDA returns a target that runs the cases on a CUDA device.
 func OnCUDA(ordinal int) Target {
