@@ -10,7 +10,7 @@ func Merge(parts ...*Result) *Result {
 		if all.Device == (Device{}) {
 			left := all.Left
 			*all = *r
-			all.Groups, all.Left, all.Bits, all.Seconds, all.Peers = nil, left, nil, 0, nil
+			all.Groups, all.Sweeps, all.Left, all.Bits, all.Seconds, all.Peers = nil, nil, left, nil, 0, nil
 		}
 		for _, g := range r.Groups {
 			if !seen[g.Name()] {
@@ -31,6 +31,7 @@ func Merge(parts ...*Result) *Result {
 			}
 		}
 		all.Bits = append(all.Bits, r.Bits...)
+		all.Sweeps = append(all.Sweeps, r.Sweeps...)
 		all.Seconds += r.Seconds
 	}
 	if len(all.Peers) > 0 {

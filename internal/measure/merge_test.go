@@ -14,10 +14,10 @@ func TestMerge(t *testing.T) {
 	got := Merge(
 		&Result{Device: device, Commit: "abc", Seconds: 1, NoPeers: "no answer", Left: []string{"a"}},
 		&Result{Device: device, Seconds: 2, Peers: []Peer{{Contender: Eager, Version: "2.11"}}, Groups: []Group{group(1, 10), group(2, 20)}, Left: []string{"b"}},
-		&Result{Device: device, Seconds: 4, Groups: []Group{group(2, 30), group(3, 40)}, Bits: []BitsRow{{What: "terms"}}, Left: []string{"b", "c"}},
+		&Result{Device: device, Seconds: 4, Groups: []Group{group(2, 30), group(3, 40)}, Bits: []BitsRow{{What: "terms"}}, Sweeps: []Sweep{{N: 5}}, Left: []string{"b", "c"}},
 	)
 	assert.Equal(t, &Result{Device: device, Commit: "abc", Seconds: 7, Peers: []Peer{{Contender: Eager, Version: "2.11"}}, Groups: []Group{group(1, 10), group(2, 20), group(3, 40)},
-		Bits: []BitsRow{{What: "terms"}}, Left: []string{"a", "b", "c"}}, got)
+		Bits: []BitsRow{{What: "terms"}}, Sweeps: []Sweep{{N: 5}}, Left: []string{"a", "b", "c"}}, got)
 }
 
 func TestDisputed(t *testing.T) {

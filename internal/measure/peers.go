@@ -4,9 +4,12 @@ import (
 	"context"
 	"embed"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/smoothl1/smoothl1"
 )
 
 //go:embed protocol.py
@@ -96,3 +99,42 @@ func (r *Result) met(c *Config, s *starting) *peer {
 }
 
 func oneLine(err error) string { return strings.ReplaceAll(err.Error(), "\n", "; ") }
+
+// invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders. Operations that it
+// cannot do, or does wrong, are reported to lost.
+func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload, expected expectations[T],
+	lost func(*operation, error)) (guests []*contender, err error) {
+	memory, most := "", 50
+	if arrays.shared != nil {
+		memory = arrays.shared.path()
+	}
+	if arrays.sets == 1 && memory != "" {
+		most = 1 << 15
+	}
+	ops := slices.DeleteFunc(w.operations(), func(o operation) bool { return !p.has(o.name) })
+	if len(ops) == 0 {
+		return nil, nil
+	}
+	if err := p.prepare(w, arrays.sets, arrays.stride, memory, arrays.places); err != nil {
+		return nil, err
+	}
+	for _, o := range ops {
+		if memory != "" {
+			err := checkPeer(ctx, p, arrays, &o, expected[o.form])
+			if p.gone || ctx.Err() != nil {
+				return nil, err
+			}
+			if err != nil {
+				lost(&o, err)
+				continue
+			}
+		}
+		g := p.contender(&o, w, most)
+		g.every = c.GuestsEvery
+		if c.Device.Backend() == "cpu" && runtime.GOMAXPROCS(0) > 1 {
+			g.rest = 5 * time.Millisecond
+		}
+		guests = append(guests, g)
+	}
+	return guests, nil
+}

@@ -20,6 +20,7 @@ type Result struct {
 	Samples  int       `json:"samples"`               // of each time, unless a group or an entry has its own
 	One      *One      `json:"one_element,omitempty"` // nil: not measured
 	Groups   []Group   `json:"groups"`
+	Sweeps   []Sweep   `json:"sweeps,omitempty"`   // of geometries
 	Left     []string  `json:"left_out,omitempty"` // what was not measured, and why
 	Peers    []Peer    `json:"peers,omitempty"`    // contenders in Python
 	NoPeers  string    `json:"no_peers,omitempty"` // why there are none

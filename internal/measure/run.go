@@ -5,12 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
-	"slices"
 	"time"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
 )
 
 // Config says what a run measures.
@@ -20,11 +20,15 @@ type Config struct {
 	// opened once more; others have no ceilings then.
 	Driver    driver.Device
 	Workloads []Workload
-	Samples   int
-	Locals    []func(Workload) []Call // other contenders in this process, on the CPU
-	Python    string                  // the python3 that has the contenders' libraries; "": no contenders in Python
-	BitsSize  int                     // elements of the arrays on which peers' bits are compared with ours; 0: no comparison
-	Commit    string
+	// Sweeps are sizes whose time is measured on several geometries. Geometry imposes one on Device, which was opened on a difftest.Modified
+	// with this pointer.
+	Sweeps   []int
+	Geometry *difftest.Geometry
+	Samples  int
+	Locals   []func(Workload) []Call // other contenders in this process, on the CPU
+	Python   string                  // the python3 that has the contenders' libraries; "": no contenders in Python
+	BitsSize int                     // elements of the arrays on which peers' bits are compared with ours; 0: no comparison
+	Commit   string
 	// Rotate is the least memory, in bytes, that buffers rotate through; 0: more than four times the device's cache.
 	Rotate uint64
 	// GuestsEvery is n to measure peers, which are slow, only in every nth round; 0: in each.
@@ -56,7 +60,7 @@ func run(ctx context.Context, c Config) (_ *Result, failed error) {
 		r.Rotating = 4*r.Device.CacheBytes + 1
 	}
 	var clock *clock
-	if len(c.Workloads) > 0 {
+	if len(c.Workloads)+len(c.Sweeps) > 0 {
 		var err error
 		if clock, err = newClock(c.Device); err != nil {
 			return nil, err
@@ -132,6 +136,14 @@ func run(ctx context.Context, c Config) (_ *Result, failed error) {
 		}
 		i = same
 	}
+	for _, n := range c.Sweeps {
+		if err := r.sweep(ctx, &c, clock, until, n); err != nil {
+			return nil, err
+		}
+		if err := save(); err != nil {
+			return nil, err
+		}
+	}
 	r.Device.LoadAfter = load()
 	return r, save()
 }
@@ -162,20 +174,28 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 	c.report("left out: " + line)
 }
 
+// has reports whether there are time and memory left to measure something on arrays of a layout. If not, it records that.
+func (r *Result) has(c *Config, l layout, until time.Time, what string) bool {
+	if past(until) {
+		r.leave(c, "%s: time was up", what)
+		return false
+	}
+	need, have := l.bytes(r.Rotating), roomOn(c.Device)
+	if c.Device.Backend() == "cpu" {
+		need += 2 * uint64(l.n*l.dtype.Size()) // for the reference's results
+	}
+	if need > have {
+		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
+		return false
+	}
+	return true
+}
+
 // measure measures workloads on the same arrays.
 func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilings, peers []*peer, until time.Time, same []Workload) (err error) {
 	layout := same[0].layout()
 	what := fmt.Sprintf("%d elements of %v", layout.n, layout.dtype)
-	if past(until) {
-		r.leave(c, "%s: time was up", what)
-		return nil
-	}
-	need, have := layout.bytes(r.Rotating), roomOn(c.Device)
-	if c.Device.Backend() == "cpu" {
-		need += 2 * uint64(layout.n*layout.dtype.Size()) // for the reference's results
-	}
-	if need > have {
-		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
+	if !r.has(c, layout, until, what) {
 		return nil
 	}
 	var drv driver.Device
@@ -258,43 +278,4 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 	r.Groups = append(r.Groups, g)
 	c.report(g.String())
 	return nil
-}
-
-// invite has a peer prepare a workload, checks its results if the memory is shared, and returns its contenders. Operations that it
-// cannot do, or does wrong, are reported to lost.
-func invite[T smoothl1.Float](ctx context.Context, c *Config, p *peer, arrays *rotation[T], w Workload, expected expectations[T],
-	lost func(*operation, error)) (guests []*contender, err error) {
-	memory, most := "", 50
-	if arrays.shared != nil {
-		memory = arrays.shared.path()
-	}
-	if arrays.sets == 1 && memory != "" {
-		most = 1 << 15
-	}
-	ops := slices.DeleteFunc(w.operations(), func(o operation) bool { return !p.has(o.name) })
-	if len(ops) == 0 {
-		return nil, nil
-	}
-	if err := p.prepare(w, arrays.sets, arrays.stride, memory, arrays.places); err != nil {
-		return nil, err
-	}
-	for _, o := range ops {
-		if memory != "" {
-			err := checkPeer(ctx, p, arrays, &o, expected[o.form])
-			if p.gone || ctx.Err() != nil {
-				return nil, err
-			}
-			if err != nil {
-				lost(&o, err)
-				continue
-			}
-		}
-		g := p.contender(&o, w, most)
-		g.every = c.GuestsEvery
-		if c.Device.Backend() == "cpu" && runtime.GOMAXPROCS(0) > 1 {
-			g.rest = 5 * time.Millisecond
-		}
-		guests = append(guests, g)
-	}
-	return guests, nil
 }

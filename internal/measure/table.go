@@ -29,6 +29,7 @@ func (r *Result) Print(out io.Writer) error {
 	for i := range r.Groups {
 		r.Groups[i].print(&b)
 	}
+	printSweeps(&b, r.Sweeps)
 	if len(r.Bits) > 0 {
 		fmt.Fprintf(&b, "\n%s\n", BitsSummary(r.Bits))
 	}
