@@ -98,7 +98,7 @@ func TestWithoutPyTorch(t *testing.T) {
 // TestPeersOn checks the lists of contenders by device.
 func TestPeersOn(t *testing.T) {
 	assert.Equal(t, []string{Eager, Compiled, Preallocated}, PeersOn("cpu"))
-	assert.Equal(t, []string{Eager, Compiled}, PeersOn("cuda"))
+	assert.Equal(t, []string{Eager, Compiled, Whole, Graphed}, PeersOn("cuda"))
 	files, err := os.ReadDir("peers")
 	require.NoError(t, err)
 	for _, f := range files {

@@ -90,6 +90,8 @@ const (
 	Direct       = "smoothl1, package cpu" // without package gpu
 	Eager        = "pytorch"
 	Compiled     = "pytorch, compiled"
+	Whole        = "pytorch, compiled whole" // loss and gradient in one function
+	Graphed      = "pytorch, CUDA graph"     // of eager PyTorch
 	Preallocated = "pytorch, preallocated"
 )
 

@@ -1,10 +1,11 @@
-"""PyTorch as users call it; compiled; and with all its memory allocated beforehand, which no training loop does. It uses
-only what PyTorch 1.13 to 2.11 have in common, and does not need NumPy.
+"""PyTorch as users call it; compiled; compiled whole, that is with loss and gradient in one function; as a CUDA graph of what users call;
+and with all its memory allocated beforehand, which no training loop does. It uses only what PyTorch 1.13 to 2.11 have in common, but
+for compilation, and does not need NumPy.
 
 Types of 16 bits are widened to float32, as autocast does for this loss: computed in 16 bits, the gradient of a large mean would vanish.
 Preallocated, they are not, because PyTorch has no such operation.
 """
-# on cuda: pytorch; pytorch, compiled
+# on cuda: pytorch; pytorch, compiled; pytorch, compiled whole; pytorch, CUDA graph
 # on cpu: pytorch; pytorch, compiled; pytorch, preallocated
 import ctypes
 
@@ -15,6 +16,13 @@ except Exception as e:  # it may be installed and fail to load
     torch, why = None, e
 
 REDUCTIONS = {"none": 0, "mean": 1, "sum": 2}  # at::Reduction
+MOST_GRAPHS = 32  # of an operation: their arrays exceed the caches, unless they are small, when the time is not that of memory
+GRAPH_ELEMENTS = 1 << 24  # the most for which a graph is captured
+
+
+class Leaf:
+    """Holds a gradient, as a tensor does."""
+    grad = None
 
 
 class Contender(Clock):
@@ -24,7 +32,8 @@ class Contender(Clock):
         if where == "cuda" and not torch.cuda.is_available():
             raise Missing("PyTorch %s has no CUDA device (it was built %s)" % (
                 torch.__version__, "for CUDA " + torch.version.cuda if torch.version.cuda else "without CUDA"))
-        self.where, self.compiled, self.preallocated = torch.device(where), variant == "compiled", variant == "preallocated"
+        self.where, self.compiled, self.preallocated = torch.device(where), variant.startswith("compiled"), variant == "preallocated"
+        self.whole, self.graph = variant == "compiled whole", variant == "CUDA graph"
         self.dtypes = {"float32": torch.float32, "float64": torch.float64, "float16": torch.float16, "bfloat16": torch.bfloat16}
         self.version, self.cuda = str(torch.__version__), torch.version.cuda or ""
         self.device = torch.cuda.get_device_name() if where == "cuda" else "CPU"
@@ -32,15 +41,28 @@ class Contender(Clock):
         if self.preallocated:
             self.bits = None  # the same as eager PyTorch's
             self.operations = ["forward none", "forward", "backward", "forward+backward"]
+        if self.whole:
+            self.bits = None  # those of the compiled variant
+            self.operations = ["forward+backward", "weighted", "masked", "weighted, masked", "boxes", "DQN step"]
         if self.compiled:
             self.try_to_compile()
+        if self.graph:
+            self.bits = None  # eager PyTorch's
+            if where != "cuda" or not hasattr(torch.cuda, "graph"):
+                raise Missing("PyTorch %s has no CUDA graphs on the device %s" % (torch.__version__, where))
+            self.side = torch.cuda.Stream()
 
     def try_to_compile(self):
         if not hasattr(torch, "compile"):
             raise Missing("PyTorch %s has no torch.compile" % torch.__version__)
+        if self.whole and not hasattr(torch, "func"):
+            raise Missing("PyTorch %s has no torch.func" % torch.__version__)
         try:
-            x = torch.ones(64, device=self.where, requires_grad=True)
-            self.as_asked(self.loss_of("smooth_l1", 1.0, "mean"))(x, torch.zeros(64, device=self.where)).backward()
+            function = self.as_asked(self.loss_of("smooth_l1", 1.0, "mean"))
+            x = torch.ones(64, device=self.where, requires_grad=not self.whole)
+            outcome = function(x, torch.zeros(64, device=self.where))
+            if not self.whole:
+                outcome.backward()
         except Exception as e:
             raise Missing("torch.compile failed: " + first_line(e))
 
@@ -50,7 +72,9 @@ class Contender(Clock):
         return lambda p, t: F.smooth_l1_loss(p, t, reduction=reduction, beta=beta)
 
     def as_asked(self, function):
-        """Returns the function, compiled if this is the compiled variant."""
+        """Returns the function, compiled if this is a compiled variant; compiled whole it returns gradient and loss."""
+        if self.whole:
+            return torch.compile(torch.func.grad_and_value(function), dynamic=False, fullgraph=True)
         return torch.compile(function, dynamic=False) if self.compiled else function
 
     def forget(self):
@@ -62,6 +86,9 @@ class Contender(Clock):
 
     def prepare(self, rows, columns, dtype, kind, beta, reduction, weight, mask, index, count, memory, places, threads):
         self.pred = self.target = self.out = self.weight = self.mask = self.index = None  # free the last workload's memory first
+        self.graphs, self.turn = {}, 0  # captured when they are first used
+        if self.graph and rows * columns > GRAPH_ELEMENTS:
+            raise ValueError("arrays of more than %d elements gain nothing by a graph" % GRAPH_ELEMENTS)
         if self.where.type == "cuda":
             torch.cuda.empty_cache()
         if threads:
@@ -130,6 +157,37 @@ class Contender(Clock):
         }.get(op, (reduced, ()))
 
     def call(self, op, first):
+        if not self.graph:
+            return self.plain(op, first)
+        made = self.graphs.setdefault(op, {})
+        if first not in made and len(made) < MOST_GRAPHS:
+            made[first] = self.captured(op, first)
+        if first in made:
+            return made[first]
+        self.turn += 1
+        return list(made.values())[self.turn % len(made)]
+
+    def captured(self, op, first):
+        """Returns the replay of a call. As PyTorch's documentation asks, inputs and outputs stay where they are, and a side stream warms
+        up; the autograd graph of a backward pass alone is made there too, because its work runs on the stream that made it."""
+        self.side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(self.side):
+            call = self.plain(op, first)
+            for _ in range(3):
+                call()
+        torch.cuda.current_stream().wait_stream(self.side)
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph, stream=self.side):
+            outcome = call()
+
+        def replay():
+            graph.replay()
+            return outcome
+        if hasattr(call, "leaf"):
+            replay.leaf = call.leaf
+        return replay
+
+    def plain(self, op, first):
         if op not in self.functions:
             function, beside = self.composition(op)
             self.functions[op] = self.as_asked(function), beside
@@ -147,6 +205,12 @@ class Contender(Clock):
             others = [x[:rows].view(rows, 1) for x in others]
         if op in ("forward none", "forward"):
             return lambda: function(p, t)
+        if self.whole:
+            def whole():
+                whole.leaf.grad, loss = function(p, t, *others)
+                return loss
+            whole.leaf = Leaf()
+            return whole
         leaf = p.detach().requires_grad_()  # the same memory
         if op == "backward":
             graph = function(leaf, t)
