@@ -40,10 +40,12 @@ func newBench() *cobra.Command {
 		Short: "Measure the loss on a device, against a copy in the same run",
 		Long: `bench measures every operation: its time on the device by the device's own events, GB/s counting the bytes that it must move, its
 share of the speed of a copy in the same run, and the time of one call until its result is there. It first checks every result,
-bit for bit. Buffers rotate through more than four times the device's cache.
+bit for bit. Buffers rotate through more than four times the device's cache. On a CUDA device it also measures kernels that only read two
+arrays, or read two and write a third, as the ceilings of the others, and a forward pass with a sum in no particular order.
 
-With --torch, PyTorch does the same work, interleaved with ours: eagerly, compiled, and on the CPU also with its memory allocated
-beforehand. PyTorch's loss terms and gradients are compared with ours bit for bit.`,
+With --torch, PyTorch does the same work, interleaved with ours: eagerly and compiled; on a CUDA device also with loss and gradient
+compiled as one function, and as a CUDA graph; on the CPU also with its memory allocated beforehand. PyTorch's loss terms and gradients are
+compared with ours bit for bit.`,
 		Example: `  smoothl1 bench
   smoothl1 bench --device cuda --sizes 1048576,268435456 --dtype float32,float64 --beta 1,0.1
   smoothl1 bench --device cuda --full --torch python3 -o results.json`,
@@ -129,6 +131,9 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	defer func() { err = errors.Join(err, closeDevice(dev)) }()
 	if dev.Backend() == "sim" && !b.full && !c.Flags().Changed("sizes") {
 		workloads = slices.DeleteFunc(workloads, func(w measure.Workload) bool { return w.N() > 1<<16 })
+	}
+	if dev.Backend() == "cuda" && b.full {
+		workloads = append(workloads, measure.Large()...)
 	}
 	result, err := b.measure(c.Context(), dev, workloads, func(line string) { fmt.Fprintln(c.ErrOrStderr(), line) })
 	if err != nil {

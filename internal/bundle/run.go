@@ -90,6 +90,7 @@ const (
 	Differential = "differential test"
 	Bits         = "PyTorch's bits"
 	Main         = "main benchmarks"
+	Geometry     = "geometry sweep"
 	Sanitizers   = "compute-sanitizer " // followed by the tool
 	Vectors      = "vectors"
 	Verify       = "verify"

@@ -2,6 +2,7 @@ package measure
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"runtime"
@@ -56,6 +57,19 @@ func TestFurther(t *testing.T) {
 	forms := all[4].forms()
 	require.Len(t, forms, 5, "four operations have the same form")
 	assert.True(t, forms[0].terms && forms[0].loss && forms[0].gradient)
+}
+
+// TestMainWorkloads checks the order of the workloads for a run of minutes, and that each has the operations of its goals.
+func TestMainWorkloads(t *testing.T) {
+	var names []string
+	for _, w := range Main() {
+		require.NoError(t, w.Loss.Validate(w.DType))
+		names = append(names, fmt.Sprintf("%v of %v: %s", w.Shape, w.DType, strings.Join(w.Operations(), "; ")))
+	}
+	const plain = "forward none; forward; backward; forward+backward"
+	assert.Equal(t, []string{"[268435456] of float32: " + plain, "[128 4096] of float32: " + plain, "[67108864 4] of float32: weighted, masked; boxes",
+		"[32 1] of float32: " + plain, "[268435456] of float16: forward; forward+backward", "[268435456] of bfloat16: forward; forward+backward",
+		"[32768 32768] of float32: " + plain}, names)
 }
 
 // TestRunFurther measures every operation of every type, with one set of arrays and with several, on the CPU and on a device.

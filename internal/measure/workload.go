@@ -116,15 +116,24 @@ func Full() []Workload {
 	return slices.Concat(Named(), Sizes(Powers(10, 30), types, []float64{1, 0.1}), further)
 }
 
-// Main returns the few most informative workloads, for runs of minutes. The first one shows the speed of memory.
-func Main() []Workload {
-	all := Sizes([]int{1 << 28}, []smoothl1.DType{smoothl1.Float32}, []float64{1})
-	for _, name := range []string{"DQN", "KernelBench 96, old form", "KernelBench 96"} {
-		for _, w := range Named() {
-			if w.Name == name {
-				all = append(all, w)
-			}
-		}
+// Large returns workloads with further operands, and of the types of 16 bits, on arrays that exceed the cache of any GPU.
+func Large() (all []Workload) {
+	const n = 1 << 28
+	loss := smoothl1.Loss{Beta: 1, Reduction: smoothl1.Mean}
+	all = append(all, Workload{Shape: []int{n / 4, 4}, Loss: loss, Ops: []string{WeightedMasked, Boxes}})
+	for _, t := range []smoothl1.DType{smoothl1.Float16, smoothl1.BFloat16} {
+		all = append(all, Workload{Shape: []int{n}, DType: t, Loss: loss, Ops: []string{ForwardReduced, ForwardBackward}})
 	}
 	return all
+}
+
+// Main returns the few most informative workloads, for runs of minutes, in the order of their value. The first one shows the speed of
+// memory, the second the cost of a launch.
+func Main() []Workload {
+	named := func(name string) (all []Workload) {
+		return slices.DeleteFunc(Named(), func(w Workload) bool { return w.Name != name })
+	}
+	large := Large()
+	return slices.Concat(Sizes([]int{1 << 28}, []smoothl1.DType{smoothl1.Float32}, []float64{1}), named("KernelBench 96, old form"), large[:1],
+		named("DQN"), large[1:], named("KernelBench 96"))
 }

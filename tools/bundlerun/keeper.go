@@ -140,7 +140,7 @@ func encode(v any) func(io.Writer) error {
 }
 
 // parts are the files of figures, in the order of the steps.
-var parts = []string{"bits.json", "main.json", "full.json"}
+var parts = []string{"bits.json", "main.json", "geometry.json", "full.json"}
 
 // figures returns all figures so far.
 func (k *keeper) figures() *measure.Result {

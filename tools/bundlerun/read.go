@@ -149,10 +149,7 @@ func readBits(r *runner, s *bundle.Step, _ int) {
 
 func readBenchmarks(what string) func(*runner, *bundle.Step, int) {
 	return func(r *runner, s *bundle.Step, _ int) {
-		log := r.keeper.text(s.Name)
-		if strings.Contains(log, "wrong answer: ") && s.Outcome == bundle.Failed {
-			s.Outcome, s.Note = bundle.Differs, r.keeper.lastLine(s.Name)
-		}
+		r.wrongAnswer(s)
 		var b measure.Result
 		if !r.decode(what+".json", &b) {
 			return
@@ -172,6 +169,32 @@ func readBenchmarks(what string) func(*runner, *bundle.Step, int) {
 		}
 		if s.Note = strings.TrimSuffix(s.Note, "; "); what == "full" {
 			s.Note = fmt.Sprintf("%d groups; %d left out", len(b.Groups), len(b.Left))
+		}
+	}
+}
+
+// wrongAnswer says that a step differs if its program has found a wrong answer.
+func (r *runner) wrongAnswer(s *bundle.Step) {
+	if s.Outcome == bundle.Failed && strings.Contains(r.keeper.text(s.Name), "wrong answer: ") {
+		s.Outcome, s.Note = bundle.Differs, r.keeper.lastLine(s.Name)
+	}
+}
+
+func readGeometry(r *runner, s *bundle.Step, _ int) {
+	r.wrongAnswer(s)
+	var b measure.Result
+	if !r.decode("geometry.json", &b) {
+		return
+	}
+	s.Cases = len(b.Sweeps)
+	switch {
+	case s.Outcome.Bad():
+	case s.Outcome == bundle.Passed && len(b.Sweeps) == 0:
+		s.Outcome, s.Note = bundle.Skipped, "nothing was measured: "+strings.Join(b.Left, "; ")
+	default:
+		s.Note = measure.SweepSummary(b.Sweeps)
+		if len(b.Left) > 0 {
+			s.Note = strings.TrimPrefix(s.Note+"; left out: "+strings.Join(b.Left, "; left out: "), "; ")
 		}
 	}
 }

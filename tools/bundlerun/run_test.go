@@ -33,7 +33,7 @@ const (
 	testWrong    = `echo '{"columns": {"CUDA": {"cases": 9, "kernels": 20, "failed": ["op=forward"]}}}' >"$out"; exit 1`
 	testPanics   = `echo 'panic: oh'; exit 2`
 	testHangs    = testOK + `; trap "" TERM; sleep 100 & sleep 100`
-	figuresOK    = `echo '{"device": {"backend": "cuda"}, "groups": [{"n": 32, "shape": [32]}], "peers": [{"contender": "pytorch", "version": "2.11"}], "bits": [{"what": "terms", "contender": "pytorch", "elements": 4}]}' >"$out"`
+	figuresOK    = `echo '{"device": {"backend": "cuda"}, "groups": [{"n": 32, "shape": [32]}], "sweeps": [{"op": "forward", "n": 64}], "peers": [{"contender": "pytorch", "version": "2.11"}], "bits": [{"what": "terms", "contender": "pytorch", "elements": 4}]}' >"$out"`
 	figuresWrong = `echo '{"bits": [{"what": "terms", "contender": "pytorch", "elements": 4, "different": 2, "zero_signs": 1, "max_ulps": 3}], "peers": [{"contender": "pytorch", "version": "2.11"}]}' >"$out"; echo "wrong answer: forward"; [ "$2" = bits ]`
 	noPyTorch    = `echo '{"no_peers": "none here"}' >"$out"`
 	vectorsOK    = `echo "  cuda_test.go:1: 12 of 13 instructions"`
@@ -66,19 +66,19 @@ func outcomes(r *bundle.Run) string {
 }
 
 func TestOutcomes(t *testing.T) {
-	const good = "passed, passed, passed, passed, passed, passed, passed, passed, passed, passed, passed"
+	const good = "passed, passed, passed, passed, passed, passed, passed, passed, passed, passed, passed, passed"
 	for name, c := range map[string]struct {
 		smoothl1, gpubench, difftest, vectors string
 		exit                                  int
 		outcomes                              string
 	}{
 		"good":       {devicesOK + "\n" + verifyOK, figuresOK, testOK, vectorsOK, 0, good},
-		"wrong":      {devicesOK + "\n" + verifyWrong, figuresWrong, testWrong, vectorsWrong, 1, "passed, " + strings.TrimSuffix(strings.Repeat("differs, ", 10), ", ")},
-		"no GPU":     {devicesNone, "", testOK, "", 3, "passed, passed" + strings.Repeat(", skipped", 9)},
-		"bad GPU":    {devicesBad, "", testOK, "", 1, "failed, passed" + strings.Repeat(", skipped", 9)},
-		"no PyTorch": {devicesOK + "\n" + verifyOK, noPyTorch, testOK, vectorsOK, 0, strings.Replace(good, "passed, passed, passed", "passed, passed, skipped", 1)},
-		"panics":     {devicesOK + "\n" + verifyOK, figuresOK, testPanics, vectorsOK, 1, "passed, failed, passed, passed, failed, failed, failed, failed, passed, passed, passed"},
-		"silent":     {devicesOK + "\n" + verifyOK, "exit 0", "exit 0", "exit 0", 1, "passed, passed, passed, passed, failed, failed, failed, failed, failed, passed, passed"},
+		"wrong":      {devicesOK + "\n" + verifyWrong, figuresWrong, testWrong, vectorsWrong, 1, "passed, " + strings.TrimSuffix(strings.Repeat("differs, ", 11), ", ")},
+		"no GPU":     {devicesNone, "", testOK, "", 3, "passed, passed" + strings.Repeat(", skipped", 10)},
+		"bad GPU":    {devicesBad, "", testOK, "", 1, "failed, passed" + strings.Repeat(", skipped", 10)},
+		"no PyTorch": {devicesOK + "\n" + verifyOK, noPyTorch, testOK, vectorsOK, 0, strings.Replace(good, "passed, passed, passed, passed, passed", "passed, passed, skipped, passed, skipped", 1)},
+		"panics":     {devicesOK + "\n" + verifyOK, figuresOK, testPanics, vectorsOK, 1, "passed, failed, passed, passed, passed, failed, failed, failed, failed, passed, passed, passed"},
+		"silent":     {devicesOK + "\n" + verifyOK, "exit 0", "exit 0", "exit 0", 1, "passed, passed, passed, passed, passed, failed, failed, failed, failed, failed, passed, passed"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := stage(t, c.smoothl1, c.gpubench, c.difftest, c.vectors)
@@ -96,6 +96,10 @@ func TestOutcomes(t *testing.T) {
 				figures, err := measure.Load(filepath.Join(r.keeper.folder, bundle.FiguresFile))
 				require.NoError(t, err)
 				assert.Len(t, figures.Groups, 1)
+				require.Len(t, figures.Sweeps, 4, "of each step that measures")
+				s, _ = run.Step(bundle.Geometry)
+				assert.Equal(t, 1, s.Cases)
+				assert.Contains(t, s.Note, "forward of 64 elements: ")
 				assert.Subset(t, members(t, r.keeper.folder), []string{"run.json", "figures.json", "devices.log", "difftest.json", "racecheck.json", "PyTorchs-bits.log"})
 			}
 			names, err := os.ReadDir(r.keeper.folder)
@@ -168,6 +172,18 @@ func TestSignal(t *testing.T) {
 	number, err := strconv.Atoi(strings.TrimSpace(string(text)))
 	require.NoError(t, err)
 	assert.ErrorIs(t, syscall.Kill(number, 0), syscall.ESRCH)
+}
+
+// TestPlan checks the order of the steps, that of their value to a short run.
+func TestPlan(t *testing.T) {
+	var names []string
+	for _, s := range plan() {
+		names = append(names, s.name)
+		assert.Positive(t, s.share, s.name)
+		assert.Less(t, s.least, s.most, s.name)
+	}
+	assert.Equal(t, []string{bundle.NvidiaSMI, bundle.Devices, bundle.Differential, bundle.Bits, bundle.Main, bundle.Geometry}, names[:6])
+	assert.Equal(t, bundle.Full, names[len(names)-1])
 }
 
 func TestLimits(t *testing.T) {
