@@ -42,7 +42,8 @@ func gpuSection(root string) ([]byte, error) {
 	slices.SortStableFunc(runs, func(a, b run) int { return cmp.Compare(b.result.Date, a.result.Date) })
 	var b bytes.Buffer
 	if len(runs) == 0 {
-		fmt.Fprint(&b, "**No GPU has run these benchmarks yet.** `make bench-gpu` runs them on a CUDA host, and the bundle (`make bundle`) on one without Go.\n")
+		fmt.Fprint(&b, "**No GPU has run these benchmarks yet.** `make bench-gpu` runs them on a CUDA host, and the bundle (`make bundle`) on one without Go.\nThe goals, for a card of the class of an H100:\n\n")
+		gpuGoalsTable(&b, &measure.Result{})
 	}
 	for _, r := range runs {
 		picture := r.name + ".svg"
@@ -67,23 +68,33 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 		d.Architecture, d.Multiprocessors, float64(d.CacheBytes)/(1<<20), d.Driver, r.Commit, r.Go, r.Samples, float64(r.Rotating)/(1<<20))
 	if p := r.Peer(measure.Eager); p != nil {
 		fmt.Fprintf(w, "PyTorch %s with CUDA %s in the same run, interleaved", p.Version, p.CUDA)
-		if why := r.Absent(measure.Compiled); why != "" {
-			fmt.Fprintf(w, ", not compiled: %s", why)
+		for _, contender := range []string{measure.Compiled, measure.Whole, measure.Graphed} {
+			if why := r.Absent(contender); why != "" {
+				fmt.Fprintf(w, "; without %s: %s", strings.TrimPrefix(contender, "pytorch, "), why)
+			}
 		}
 	} else {
 		fmt.Fprintf(w, "PyTorch was not measured: %s", r.Absent(measure.Eager))
 	}
 	fmt.Fprintf(w, ". Raw data: [bench/results/%s](../bench/results/%s).\n\n", file, file)
 	fmt.Fprintf(w, "![Share of a copy over the number of elements](%s)\n\n", picture)
-	fmt.Fprintln(w, "On the device: the time of one of several queued calls, by the device's events; one call: on the host, until its result is there. ×: PyTorch's time on the device divided by ours.")
-	fmt.Fprintln(w, "\n| | operation | on the device, µs | p10 | p90 | GB/s | of a copy | × eager | × compiled | one call, µs |")
-	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+	gpuGoalsTable(w, r)
+	fmt.Fprintln(w, "On the device: the time of one of several queued calls, by the device's events; one call: on the host, until its result is there. ×: PyTorch's time on the device divided by ours; "+
+		"compiled whole: with loss and gradient in one function. The ceiling is a kernel that only reads two arrays, for a forward pass with reduction, "+
+		"or reads two and writes a third. The atomic sum is that forward pass with a sum in no particular order.")
+	fmt.Fprintln(w, "\n| | operation | on the device, µs | p10 | p90 | GB/s | of a copy | of its ceiling | × eager | × compiled | × compiled whole | × CUDA graph | one call, µs |")
+	fmt.Fprintln(w, "|---|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|---:|")
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		for _, op := range every {
 			if e, ok := g.Find(op, measure.Ours); ok {
-				fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %.0f | %s | %s | %s | %s |\n", strings.ReplaceAll(g.Name(), "|", "/"), op, micros(e.DeviceNS.Median),
-					micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), times(g, e, measure.Eager), times(g, e, measure.Compiled), micros(e.NS.Median))
+				fmt.Fprintf(w, "%s | %s | %s | %s | %s | %s |\n", measured(g, e), times(g, e, measure.Eager), times(g, e, measure.Compiled),
+					times(g, e, measure.Whole), times(g, e, measure.Graphed), micros(e.NS.Median))
+			}
+		}
+		for _, e := range g.Entries {
+			if e.Op == measure.Read || e.Op == measure.Combine || e.Op == measure.Atomic {
+				fmt.Fprintf(w, "%s | – | – | – | – | %s |\n", measured(g, e), micros(e.NS.Median))
 			}
 		}
 	}
@@ -101,6 +112,16 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	if len(r.Left) > 0 {
 		fmt.Fprintln(w)
 	}
+}
+
+// measured returns the cells of an entry that do not compare it with PyTorch.
+func measured(g *measure.Group, e measure.Entry) string {
+	own := "–"
+	if share := g.OwnCeiling(e); !math.IsNaN(share) {
+		own = fmt.Sprintf("%.3f", share)
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %.0f | %s | %s", strings.ReplaceAll(g.Name(), "|", "/"), e.Op, micros(e.DeviceNS.Median),
+		micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), own)
 }
 
 // part formats a share, "–" for none.

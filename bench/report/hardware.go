@@ -105,6 +105,10 @@ func runsSection(runs []deviceRun) []byte {
 		for _, s := range r.Steps {
 			fmt.Fprintf(&b, "- %s\n", strings.ReplaceAll(s.String(), "\n    ", "\n  - "))
 		}
+		if r.figures != nil {
+			fmt.Fprintf(&b, "\n%s\n", gpuGoalsLine(r.figures))
+			sweepTables(&b, r.figures)
+		}
 	}
 	return b.Bytes()
 }

@@ -64,7 +64,9 @@ func TestAdd(t *testing.T) {
 	require.NoError(t, err)
 	assert.Contains(t, string(text), "No GPU has run this code yet.\n")
 
-	leave(t, left, runSample(), gpuSample("2026-12-01T10:00:00Z"))
+	figures := gpuSample("2026-12-01T10:00:00Z")
+	figures.Sweeps = []measure.Sweep{{Op: measure.ForwardReduced, N: 1 << 20, At: []measure.Placed{{DeviceNS: measure.Times{Median: 3000}}}}}
+	leave(t, left, runSample(), figures)
 	for range 2 { // adding the same run twice has no effect
 		require.NoError(t, add(root, left))
 	}
@@ -90,6 +92,8 @@ func TestAdd(t *testing.T) {
 		"\n### NVIDIA H100 80GB, 2026-12-01\n\n[run-nvidia-h100-80gb-2026-12-01.json](../bench/results/run-nvidia-h100-80gb-2026-12-01.json): done after 431 s, exit 1, with a budget of 480 s; figures in",
 		"- PyTorch's bits: differs (0.0 s)\n  - terms | differ\n",
 		"- verify: skipped: no time\n",
+		"\nOf 13 goals 0 are met, 0 missed, 13 not measured.\n",
+		"\nforward mean of 2^20 elements of float32, µs on the device by geometry; 3.00 as package gpu launches it:\n",
 	} {
 		assert.Contains(t, string(text), want)
 	}
