@@ -94,7 +94,7 @@ roofline: ## generate docs/roofline.md: bytes, sectors, instructions, registers 
 roofline-check: ## fail if docs/roofline.md is out of date (needs ptxas, cuobjdump)
 	cd tools && $(GO) run ./roofline -check ../docs/roofline.md
 
-bench-gpu: ## the GPU beside a copy, and PyTorch if python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
+bench-gpu: ## the GPU beside a copy, kernels that only move memory, and PyTorch if python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
 
 verify: ## the long differential test: all fixed cases and four random ones for each, on the simulated device and on the CPU

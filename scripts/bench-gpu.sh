@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
 # Benchmarks the loss on this machine's GPU. It first checks all results, then times every operation on the device, and
-# one call. The baselines are a copy, in the same run, and, if python3 has PyTorch with CUDA, PyTorch, measured alternately with
-# ours; PyTorch's gradients are also compared with ours bit for bit. It does not change clock settings. It takes many minutes.
+# one call. The baselines, in the same run, are a copy, kernels that only read two arrays or read two and write a third, a forward pass
+# with a sum in no particular order, and, if python3 has PyTorch with CUDA, PyTorch, eager, compiled and as a CUDA graph, measured
+# alternately with ours; PyTorch's gradients are also compared with ours bit for bit. It does not change clock settings. It takes many
+# minutes.
 #
 # usage: scripts/bench-gpu.sh [OUT.json]     default: bench/results/gpu-NAME-DATE.json
 #        PYTHON=/path/to/python3 scripts/bench-gpu.sh        use another Python

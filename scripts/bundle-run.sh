@@ -1,7 +1,8 @@
 #!/bin/sh
 # Tests smoothl1 on this machine's GPU: device and versions; the differential test; a comparison of PyTorch's bits with ours, if
-# python3 has PyTorch with CUDA; the main benchmarks; compute-sanitizer, if installed; the instructions of the simulated device;
-# the long random test; all benchmarks. Each step has a share of the time; unused time goes to later steps.
+# python3 has PyTorch with CUDA; the main benchmarks; the kernels on several geometries; compute-sanitizer, if installed; the
+# instructions of the simulated device; the long random test; all benchmarks. Each step has a share of the time; unused time goes to
+# later steps.
 #
 # usage: [BUDGET=SECONDS] [PYTHON=python3] ./run.sh [FOLDER]        without BUDGET there is no time limit
 #
