@@ -73,9 +73,10 @@ bundle 60 "$dir/tools:$dir/bare" "$dir/r"
 exits 1 "a run in which racecheck hangs"
 [ $((SECONDS - begin)) -le 62 ] || fail "a budget of 60 s took $((SECONDS - begin)) s"
 has "$dir/r" "$(step nvidia-smi passed)" "$(step devices passed)" "$(step 'differential test' passed)" "$(step "PyTorch's bits" "$pytorch")" \
-  "$(step 'main benchmarks' '(passed|stopped)')" "$(step 'compute-sanitizer memcheck' passed)" "$(step 'compute-sanitizer racecheck' 'cut off')" \
+  "$(step 'main benchmarks' '(passed|stopped)')" "$(step 'geometry sweep' '(passed|stopped|skipped)')" "$(step 'compute-sanitizer memcheck' passed)" "$(step 'compute-sanitizer racecheck' 'cut off')" \
   '"driver": "580.1"' '"gpu": "Simulated GPU"' '"state": "done"' 'cases of 60 kernels'
 grep -q '"n": 32,' "$dir/r/figures.json" || fail "no figures of 32 elements"
+grep -q '"op": "combine"' "$dir/r/figures.json" || fail "no figures of the ceilings"
 nothing_left "a run with a step that hangs"
 
 echo "without Python, nvidia-smi and compute-sanitizer"

@@ -31,7 +31,7 @@ type Placed struct {
 }
 
 // SweepSizes are the sizes of a sweep, the most informative first.
-var SweepSizes = []int{1 << 28, 128 * 4096, 1 << 20, 1 << 24}
+var SweepSizes = []int{1 << 28, 128 * 4096, 1 << 16, 1 << 20, 1 << 24}
 
 // mostCompared is the number of elements up to which gradients are compared on every geometry. For larger arrays the loss is, which depends
 // on every element, too.
@@ -87,6 +87,10 @@ func (r *Result) sweep(ctx context.Context, c *Config, clock *clock, until time.
 	defer func() { err = errors.Join(err, crit.Close()) }()
 	defer func() { *c.Geometry = difftest.Geometry{} }()
 	all := append([]difftest.Geometry{{}}, difftest.Geometries()...)
+	const callsEach = 12 // to check the results, to find out how many calls take long enough, and to take three samples or more
+	if late, err := outlasts(c, r, until, what, callsEach*len(all)*len(w.Ops), arrays, w, crit); late || err != nil {
+		return err
+	}
 	if err := checkGeometries(ctx, c, arrays, w, crit, all); err != nil {
 		return err
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
 	"github.com/smoothl1/smoothl1/internal/testkit/difftest"
@@ -68,6 +69,33 @@ func TestSweep(t *testing.T) {
 	require.NoError(t, err)
 	assert.Empty(t, r.Sweeps)
 	assert.Equal(t, []string{"the geometries on 100 elements: time was up"}, r.Left)
+}
+
+// TestSlowDevice checks that what a slow device cannot finish is left out, and what is smaller is measured.
+func TestSlowDevice(t *testing.T) {
+	d := &slow{sim.New(sim.Fast())}
+	c := geometric(t, d)
+	c.Sweeps, c.For = []int{5000, 10}, 40*time.Second
+	c.Workloads = Sizes([]int{5000, 10}, []smoothl1.DType{smoothl1.Float32}, []float64{1})
+	r, err := Run(t.Context(), c)
+	require.NoError(t, err)
+	require.Len(t, r.Groups, 1)
+	assert.Equal(t, 10, r.Groups[0].N)
+	require.Len(t, r.Sweeps, 2)
+	assert.Equal(t, 10, r.Sweeps[0].N)
+	require.Len(t, r.Left, 2)
+	assert.Regexp(t, `^5000 elements of float32: it would take about \d+\.\d s, and \d+\.\d s are left$`, r.Left[0])
+	assert.Regexp(t, `^the geometries on 5000 elements: it would take about `, r.Left[1])
+}
+
+// slow is a device whose kernels take long if the first word of the parameter, the number of elements, is large.
+type slow struct{ driver.Device }
+
+func (d *slow) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	if args[0] > 1000 {
+		time.Sleep(300 * time.Millisecond)
+	}
+	return d.Device.Launch(f, g, on, args)
 }
 
 // grids counts the launches of each number of blocks and threads. Those of wrong threads do nothing, unless it is 0.
