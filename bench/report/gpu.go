@@ -87,9 +87,11 @@ func gpuRun(w io.Writer, r *measure.Result, file, picture string) {
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		for _, op := range every {
-			if e, ok := g.Find(op, measure.Ours); ok {
-				fmt.Fprintf(w, "%s | %s | %s | %s | %s | %s |\n", measured(g, e), times(g, e, measure.Eager), times(g, e, measure.Compiled),
-					times(g, e, measure.Whole), times(g, e, measure.Graphed), micros(e.NS.Median))
+			for _, ours := range []string{measure.Ours, measure.Replayed} {
+				if e, ok := g.Find(op, ours); ok {
+					fmt.Fprintf(w, "%s | %s | %s | %s | %s | %s |\n", measured(g, e), times(g, e, measure.Eager), times(g, e, measure.Compiled),
+						times(g, e, measure.Whole), times(g, e, measure.Graphed), micros(e.NS.Median))
+				}
 			}
 		}
 		for _, e := range g.Entries {
@@ -120,7 +122,11 @@ func measured(g *measure.Group, e measure.Entry) string {
 	if share := g.OwnCeiling(e); !math.IsNaN(share) {
 		own = fmt.Sprintf("%.3f", share)
 	}
-	return fmt.Sprintf("| %s | %s | %s | %s | %s | %.0f | %s | %s", strings.ReplaceAll(g.Name(), "|", "/"), e.Op, micros(e.DeviceNS.Median),
+	op := e.Op
+	if e.Contender == measure.Replayed {
+		op += ", by a graph"
+	}
+	return fmt.Sprintf("| %s | %s | %s | %s | %s | %.0f | %s | %s", strings.ReplaceAll(g.Name(), "|", "/"), op, micros(e.DeviceNS.Median),
 		micros(e.DeviceNS.P10), micros(e.DeviceNS.P90), e.GBs(), part(g.Share(e)), own)
 }
 

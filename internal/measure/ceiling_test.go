@@ -139,7 +139,7 @@ func TestRunWithCeilings(t *testing.T) {
 	r, err = Run(t.Context(), Config{Device: dev, Driver: refusing, Workloads: workloads[:1], Samples: 1, Rotate: 1})
 	require.NoError(t, err)
 	assert.Equal(t, []string{"the ceilings: no kernel for this architecture"}, r.Left)
-	assert.Len(t, r.Groups[0].Entries, 6)
+	assert.Len(t, r.Groups[0].Entries, 7)
 	// So is one that is not what it seems to be.
 	r, err = Run(t.Context(), Config{Device: open(t, gpu.On(likeCUDA{sim.New(sim.Fast())})), Workloads: workloads[:1], Samples: 1, Rotate: 1})
 	require.NoError(t, err)

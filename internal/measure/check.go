@@ -66,6 +66,11 @@ func checkOne[T smoothl1.Float](ctx context.Context, o *operation, w Workload, c
 	if err := call(); err != nil {
 		return err
 	}
+	return compare(ctx, o, crit, s, want)
+}
+
+// compare compares the results of an operation with what is expected, bit for bit.
+func compare[T smoothl1.Float](ctx context.Context, o *operation, crit *gpu.SmoothL1[T], s set[T], want *expectation[T]) error {
 	if o.loss {
 		got, err := crit.Value()
 		if err == nil && math.Float64bits(got) != math.Float64bits(want.value) {

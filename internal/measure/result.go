@@ -88,6 +88,7 @@ type Entry struct {
 const (
 	Ours         = "smoothl1"
 	Direct       = "smoothl1, package cpu" // without package gpu
+	Replayed     = "smoothl1, graph"       // by the replay of a graph
 	Eager        = "pytorch"
 	Compiled     = "pytorch, compiled"
 	Whole        = "pytorch, compiled whole" // loss and gradient in one function

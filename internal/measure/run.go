@@ -167,60 +167,11 @@ func (r *Result) loadCeilings(c *Config) *ceilings {
 	return k
 }
 
-// leastCalls is about the number of calls that it takes to measure a workload on a GPU, most of them to find the best grids of the ceilings.
-const leastCalls = 150
-
-// outlasts reports whether the given number of calls would not end by until, because the device is slow. If so, it records that. What has
-// begun would be killed, and what is smaller and comes later would be lost with it.
-func outlasts[T smoothl1.Float](c *Config, r *Result, until time.Time, what string, calls int, arrays *rotation[T], w Workload, crit *gpu.SmoothL1[T]) (bool, error) {
-	if until.IsZero() {
-		return false, nil
-	}
-	s, err := arrays.at(0)
-	if err != nil {
-		return false, err
-	}
-	ops := w.operations()
-	call, err := bind(&ops[len(ops)-1], crit, w, s)
-	if err != nil {
-		return false, err
-	}
-	var begin time.Time
-	for range 2 { // the driver may load a kernel when it is first launched
-		begin = time.Now()
-		if err := errors.Join(call(), c.Device.Wait()); err != nil {
-			return false, err
-		}
-	}
-	need, left := time.Duration(calls)*time.Since(begin), time.Until(until)
-	if need > left {
-		r.leave(c, "%s: it would take about %.1f s, and %.1f s are left", what, need.Seconds(), max(0, left.Seconds()))
-	}
-	return need > left, nil
-}
-
 // leave records and reports something that is not measured.
 func (r *Result) leave(c *Config, format string, a ...any) {
 	line := fmt.Sprintf(format, a...)
 	r.Left = append(r.Left, line)
 	c.report("left out: " + line)
-}
-
-// has reports whether there are time and memory left to measure something on arrays of a layout. If not, it records that.
-func (r *Result) has(c *Config, l layout, until time.Time, what string) bool {
-	if past(until) {
-		r.leave(c, "%s: time was up", what)
-		return false
-	}
-	need, have := l.bytes(r.Rotating), roomOn(c.Device)
-	if c.Device.Backend() == "cpu" {
-		need += 2 * uint64(l.n*l.dtype.Size()) // for the reference's results
-	}
-	if need > have {
-		r.leave(c, "%s: need %.1f GiB, have %.1f GiB", what, float64(need)/(1<<30), float64(have)/(1<<30))
-		return false
-	}
-	return true
 }
 
 // measure measures workloads on the same arrays.
@@ -274,6 +225,12 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 		return err
 	}
 	all := append(ours(arrays, w, crit, clock), locals(c, arrays, w, clock)...)
+	graphs, closeGraphs, err := startReplays(ctx, c, r, what, arrays, w, crit, clock, expected[form{}])
+	defer func() { err = errors.Join(err, closeGraphs()) }()
+	if err != nil {
+		return err
+	}
+	all = append(all, graphs...)
 	if ceilings.ceilings != nil {
 		loops, err := ceilings.contenders(ctx, w, clock, expected[form{}])
 		switch {
