@@ -15,6 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/testkit"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 // TestVariantsOfPyTorch runs the variants for GPUs on the CPU, with stand-ins for CUDA graphs and compilation: each operation on several
@@ -57,6 +58,31 @@ func TestVariantsOfPyTorch(t *testing.T) {
 	// Without a GPU there are none.
 	_, err = startPeer(ctx, python, "cpu", Graphed, time.Minute)
 	require.ErrorContains(t, err, "has no CUDA graphs on the device cpu")
+}
+
+// TestPeersOfAGPU checks who takes part in a run on a GPU: all in measurements, and in a comparison of bits alone those that have their own.
+func TestPeersOfAGPU(t *testing.T) {
+	t.Setenv(asPython, "well")
+	defer func(n int) { holdElements = n }(holdElements)
+	holdElements = 1 << 10
+	drv := likeCUDA{sim.New(sim.Fast())}
+	c := Config{Device: open(t, gpu.On(drv)), Driver: drv, Samples: 1, Rotate: 1, Python: os.Args[0], BitsSize: 10}
+	for _, want := range [][]string{{Eager, Compiled}, {Eager, Compiled, Whole, Graphed}} {
+		r, err := Run(t.Context(), c)
+		require.NoError(t, err)
+		var got []string
+		for _, p := range r.Peers {
+			got = append(got, p.Contender)
+		}
+		assert.Equal(t, want, got)
+		for i := range r.Groups {
+			for _, peer := range want {
+				_, ok := r.Groups[i].Find(ForwardBackward, peer)
+				assert.True(t, ok, peer)
+			}
+		}
+		c.Workloads, c.BitsSize = Sizes([]int{100}, []smoothl1.DType{smoothl1.Float32}, []float64{1}), 0
+	}
 }
 
 // variantOn checks each operation of a peer, and samples it on more sets than it captures graphs for.

@@ -54,7 +54,7 @@ type starting struct {
 	done      chan struct{}
 }
 
-// startPeers starts all contenders in Python concurrently, if c asks for them.
+// startPeers starts all contenders in Python that have something to do concurrently, if c asks for them.
 func (r *Result) startPeers(ctx context.Context, c *Config) (all []*starting) {
 	backend := c.Device.Backend()
 	switch {
@@ -70,6 +70,9 @@ func (r *Result) startPeers(ctx context.Context, c *Config) (all []*starting) {
 		patience = 2 * time.Minute
 	}
 	for _, name := range PeersOn(backend) {
+		if len(c.Workloads) == 0 && (name == Whole || name == Graphed) {
+			continue // their bits are those of the others
+		}
 		s := &starting{contender: name, done: make(chan struct{})}
 		all = append(all, s)
 		go func() {

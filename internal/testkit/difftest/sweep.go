@@ -66,14 +66,15 @@ func OnSim() Target {
 var Multiprocessors = [4]int{4, 2, 64, 4096}
 
 // shapeOf returns the number of multiprocessors and the geometry of a block. In every second round of Multiprocessors package gpu chooses
-// the geometry, in the others Geometries take turns, on few multiprocessors, because the simulation of thousands of idle warps takes long.
+// the geometry; in the others Geometries take turns, on few multiprocessors, because the simulation of thousands of warps without a
+// chunk takes long.
 func shapeOf(block int) (multiprocessors int, g *Geometry) {
 	round, place := block/len(Multiprocessors), block%len(Multiprocessors)
 	if round%2 == 0 {
 		return Multiprocessors[place], nil
 	}
 	all := Geometries()
-	return min(Multiprocessors[place], 64), &all[(round/2*len(Multiprocessors)+place)%len(all)]
+	return min(Multiprocessors[place], 8), &all[(round/2*len(Multiprocessors)+place)%len(all)]
 }
 
 // OnCUDA returns a target that runs the cases on a CUDA device.
