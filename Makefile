@@ -53,8 +53,8 @@ cuda13-check: ## build the CUDA side with a stand-in for the headers of CUDA 13 
 test-cpu-sets: ## the CPU code with each instruction set of this processor forced in turn
 	scripts/cpu-sets.sh
 
-test-v3: ## the suite with the instructions of GOAMD64=v3, where Go may fuse multiply and add
-	GOAMD64=v3 $(GO) test ./...
+test-v3: ## the suite, shortened, with the instructions of GOAMD64=v3, where Go may fuse multiply and add
+	GOAMD64=v3 $(GO) test -short ./...
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
 	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
@@ -88,11 +88,11 @@ report: ## generate docs/performance.md, its pictures and docs/hardware.md from 
 hardware: ## add a run of the bundle on a GPU to bench/results, docs/hardware.md and docs/performance.md: RESULTS=results.tar.gz, or the folder
 	cd bench && $(GO) run ./report -add "$(abspath $(RESULTS))"
 
-roofline: ## generate docs/roofline.md: bytes, sectors, instructions, registers of each kernel (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./roofline ../docs/roofline.md
+roofline: ## generate docs/roofline.md, bytes, instructions, registers and predicted times of each kernel, and their part of docs/performance.md (needs ptxas, cuobjdump)
+	cd tools && $(GO) run ./roofline ../docs
 
-roofline-check: ## fail if docs/roofline.md is out of date (needs ptxas, cuobjdump)
-	cd tools && $(GO) run ./roofline -check ../docs/roofline.md
+roofline-check: ## fail if they are out of date (needs ptxas, cuobjdump)
+	cd tools && $(GO) run ./roofline -check ../docs
 
 bench-gpu: ## the GPU beside a copy, kernels that only move memory, and PyTorch if python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh

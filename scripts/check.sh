@@ -16,7 +16,7 @@ step 1500 "arm64" make test-arm64
 step 1200 "race" make race
 step 300 "PTX is what the source compiles to" make ptx-check
 step 600 "PTX and machine code" make ptxas-check
-step 420 "roofline" make roofline-check
+step 900 "roofline" make roofline-check
 step 600 "PTX for newer architectures" make ptx-archs
 step 240 "stand-ins for libcuda" make cuda-symbols-check
 step 240 "the headers of CUDA 13" make cuda13-check

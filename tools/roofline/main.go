@@ -1,7 +1,8 @@
 // Command roofline writes docs/roofline.md: for each kernel the bytes that it moves and the instructions that it executes, counted on
-// the simulated device, and its registers and loads in flight, from ptxas and the machine code.
+// the simulated device, and its registers and loads in flight, from ptxas and the machine code; and the times that a model predicts. In
+// docs/performance.md it writes what the model says of the goals.
 //
-// usage: roofline [-check] docs/roofline.md        with ptxas and cuobjdump on the PATH
+// usage: roofline [-check] DOCS        with ptxas and cuobjdump on the PATH
 //
 //	roofline -predict [-ptx DIR] [-resident WARPS] [-share WARPS]
 //
@@ -14,6 +15,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
 	"strings"
@@ -43,7 +45,7 @@ func (a architecture) occupancy(registers int) int {
 }
 
 func main() {
-	check := flag.Bool("check", false, "compare the file, do not write it")
+	check := flag.Bool("check", false, "compare the files, do not write them")
 	only := flag.Bool("predict", false, "print the predictions alone")
 	dir := flag.String("ptx", "", "with -predict: read the PTX files of this directory")
 	s := built
@@ -57,7 +59,7 @@ func main() {
 	case !*only && flag.NArg() == 1:
 		err = run(flag.Arg(0), *check)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: roofline [-check] docs/roofline.md, or roofline -predict [-ptx DIR]")
+		fmt.Fprintln(os.Stderr, "usage: roofline [-check] DOCS, or roofline -predict [-ptx DIR]")
 		os.Exit(2)
 	}
 	if err != nil {
@@ -88,20 +90,38 @@ func printPredictions(dir string, s structure) error {
 	return err
 }
 
-func run(file string, check bool) error {
-	page, err := write()
+// What lies between these lines of docs/performance.md is generated.
+const begin, end = "<!-- begin: make roofline -->\n", "<!-- end: make roofline -->\n"
+
+func run(docs string, check bool) error {
+	page, goals, err := write()
 	if err != nil {
 		return err
 	}
-	if !check {
-		return os.WriteFile(file, page, 0o644)
-	}
-	committed, err := os.ReadFile(file)
+	performance := filepath.Join(docs, "performance.md")
+	text, err := os.ReadFile(performance)
 	if err != nil {
 		return err
 	}
-	if !bytes.Equal(committed, page) {
-		return fmt.Errorf("%s is out of date: run make roofline", file)
+	head, rest, ok := strings.Cut(string(text), begin)
+	_, tail, ok2 := strings.Cut(rest, end)
+	if !ok || !ok2 {
+		return fmt.Errorf("%s has no line %q, or no line %q after it", performance, begin, end)
+	}
+	for file, content := range map[string][]byte{filepath.Join(docs, "roofline.md"): page, performance: []byte(head + begin + string(goals) + end + tail)} {
+		if !check {
+			if err := os.WriteFile(file, content, 0o644); err != nil {
+				return err
+			}
+			continue
+		}
+		committed, err := os.ReadFile(file)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(committed, content) {
+			return fmt.Errorf("%s is out of date: run make roofline", file)
+		}
 	}
 	return nil
 }
@@ -109,22 +129,22 @@ func run(file string, check bool) error {
 // chunks of the measured arrays: 131,072 elements.
 const chunks = 64
 
-func write() ([]byte, error) {
+func write() (page, goals []byte, err error) {
 	traffic, err := difftest.MeasureTraffic(chunks)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	files, err := ptxas.Files()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	machine, err := assemble(files)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	works, err := worksOf(machine)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	registers := map[string]map[string]int{} // by architecture and kernel
 	for _, a := range architectures {
@@ -134,7 +154,7 @@ func write() ([]byte, error) {
 		}
 		log, err := ptxas.Assemble(a.name)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		registers[a.name] = map[string]int{}
 		for _, e := range ptxas.Entries(log) {
@@ -168,7 +188,7 @@ instructions per element, counted by thread.
 		}
 		inFlight, err := loadsInFlight(code[t.Variant.Name()], piece)
 		if err != nil {
-			return nil, fmt.Errorf("%s: %w", t.Variant.Name(), err)
+			return nil, nil, fmt.Errorf("%s: %w", t.Variant.Name(), err)
 		}
 		fmt.Fprintf(&b, "| %s | %d | %.3f | %.3f | %.1f | %.1f | %d × %d bytes |\n", short(t.Variant), (t.FloorLoads+t.FloorStores)/t.Elements,
 			float64(k.Global.Loads.Bytes+k.Global.Stores.Bytes)/n, 32*float64(k.Global.Loads.Sectors+k.Global.Stores.Sectors)/n,
@@ -189,14 +209,14 @@ Registers per thread, and resident warps per multiprocessor in blocks of %d thre
 		for _, a := range architectures {
 			r := registers[a.name][v.Name()]
 			if r == 0 {
-				return nil, fmt.Errorf("ptxas -arch=%s did not report %s", a.name, v.Name())
+				return nil, nil, fmt.Errorf("ptxas -arch=%s did not report %s", a.name, v.Name())
 			}
 			fmt.Fprintf(&b, " %d: %d of %d |", r, a.occupancy(r), a.warps)
 		}
 		b.WriteString("\n")
 	}
 	writePredictions(&b, works, built)
-	return b.Bytes(), nil
+	return b.Bytes(), writeGoals(works, built), nil
 }
 
 func short(v kernels.Variant) string { return strings.TrimPrefix(v.Name(), "smoothl1_") }
