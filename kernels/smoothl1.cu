@@ -71,7 +71,7 @@ struct Formula {
     T smallest = fabs(d[0]);
 #pragma unroll
     for (int k = 1; k < Count; ++k) smallest = fmin(smallest, fabs(d[k]));
-    bool all = !(smallest < least);
+    bool all = !(smallest < least);  // nvcc keeps a condition that begins as true in a register, and tests it again
     if (!all) {
       all = true;
 #pragma unroll
