@@ -54,6 +54,7 @@ func writeGoals(works map[string]map[string]*work, s structure) []byte {
 		p := predict(d, works[d.arch][v.Name()], s, goalElements)
 		return p.total / (p.total - p.finish)
 	}
+	large := predict(d, works[d.arch][kernels.Variant{DType: smoothl1.Float32, Pass: kernels.ForwardBackward}.Name()], s, goalElements)
 	small := predict(d, works[d.arch][kernels.Variant{DType: smoothl1.Float32, Pass: kernels.ForwardBackward}.Name()], s, 1<<19)
 
 	var b bytes.Buffer
@@ -84,10 +85,12 @@ are the least that its operations can move; compiled, all of a direction in one 
 	fmt.Fprintf(&b, `
 - **Weights and a mask.** By bytes alone neither ratio can be reached where the weights' sum is the divisor: the gradient needs it, so that weights
   and mask are read twice. A compiled loss that is fused completely would move %d bytes an element of ours %d.
+- **Loads in flight.** A multiprocessor has predicted %.0f KiB in flight, and by Little's law needs predicted %.1f. To load the next rows before
+  the stores of those before would take more registers than two blocks leave, and add to what is not short.
 - **128×4096.** Of the predicted %v µs the launch takes predicted %v, the arrays predicted %v and the finish predicted %v. Arrays
   that a step before has left in the L2 cache, which has room for them, take less; the model reads them from memory.
 - **Wall time against eager PyTorch** has no model: it is the time of Python and of four launches.
-`, bytesOf(compiledWeighted), bytesOf(ownWeighted), microseconds(small.total), microseconds(small.launch), microseconds(small.stream), microseconds(small.finish))
+`, bytesOf(compiledWeighted), bytesOf(ownWeighted), large.inFlight/1024, large.needed/1024, microseconds(small.total), microseconds(small.launch), microseconds(small.stream), microseconds(small.finish))
 	return b.Bytes()
 }
 
