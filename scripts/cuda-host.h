@@ -2,6 +2,8 @@
 // bits, such as of a 64-bit element number to 32 bits. See scripts/ptx-check.sh.
 #include <cmath>
 using std::fabs;
+using std::fma;
+using std::fmin;
 #define __device__
 #define __global__
 #define __shared__ static
@@ -18,7 +20,9 @@ float __uint_as_float(unsigned);
 unsigned __float_as_uint(float);
 double __ldcg(const double*);
 double __shfl_xor_sync(unsigned, double, int);
+unsigned long long min(unsigned long long, unsigned long long);
 int __shfl_sync(unsigned, int, int);
+unsigned __shfl_sync(unsigned, unsigned, int);
 float __shfl_sync(unsigned, float, int);
 double __shfl_sync(unsigned, double, int);
 unsigned long long atomicMax(unsigned long long*, unsigned long long);

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Compiles kernels/ptx and the PTX of the benchmarks' ceilings again and fails if they differ. Different versions of nvcc generate different text, so this needs the version
-# that the committed files name. Also fails if a host compiler finds a conversion in them that may lose bits.
+# Compiles kernels/ptx and the PTX of the benchmarks' ceilings again and fails if they differ. Different versions of nvcc generate different
+# text, so this needs the version that the committed files name. Also fails if a host compiler finds a conversion in the kernels that may
+# lose bits.
 #
 # usage: scripts/ptx-check.sh
 set -euo pipefail
