@@ -10,6 +10,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/driver"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 // four are the buffers of an op.
@@ -154,4 +155,23 @@ func TestNothingIsAllocatedByACall(t *testing.T) {
 		require.NoError(t, call(), name)
 		assert.Zero(t, testing.AllocsPerRun(100, func() { _ = call() }), name)
 	}
+}
+
+// An upstream gradient that is infinite in float32 gives infinite gradients, though 1/divisor times the number given is small.
+func TestUpstreamThatBecomesInfinite(t *testing.T) {
+	d, err := Open(On(sim.New()))
+	require.NoError(t, err)
+	pred, target := []float32{1, -2, 0, 5}, make([]float32, 4)
+	l := smoothl1.Loss{Beta: 3}
+	want, got := make([]float32, 4), make([]float32, 4)
+	require.NoError(t, cpu.RefBackward(l, &cpu.Args[float32]{Pred: pred, Target: target, GradPred: want, Upstream: cpu.Number[float32](0x1p130),
+		Divisor: smoothl1.DivideBy(0x1p60)}))
+	grad := up(t, d, got...)
+	require.NoError(t, newOp[float32](t, d, l).Run(&Args[float32]{Pred: up(t, d, pred...), Target: up(t, d, target...), GradPred: grad, NoLoss: true,
+		Upstream: Number[float32](0x1p130), Divisor: smoothl1.DivideBy(0x1p60)}))
+	require.NoError(t, grad.Download(got))
+	for i := range got {
+		assert.Equal(t, canonical(want[i]), canonical(got[i]), "element %d: %v, not %v", i, got[i], want[i])
+	}
+	require.NoError(t, d.Close())
 }

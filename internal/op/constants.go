@@ -83,6 +83,7 @@ func formula[T Computing](c Constants[T]) Formula {
 // are divided by beta must be 0 or of a magnitude from 2^-101 to 2^103, and as d*norm must not overflow: see kernels/smoothl1.cu. They are
 // (0.5*d)*d for a loss term, and (norm*d)*g for a gradient, for |d| <= beta < 2^24.
 func (f Formula) Least(pass Pass, norm, g float64) Number {
+	norm, g = float64(float32(norm)), float64(float32(g)) // as kernels take them: g may be infinite then
 	least := 0.0
 	if pass != Backward {
 		least = 0x1p-50

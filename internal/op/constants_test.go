@@ -31,7 +31,7 @@ func TestLeast(t *testing.T) {
 	assert.Equal(t, 0x1p-50, of(0.1, ForwardBackward, 1, 1))
 	assert.Equal(t, 0x1p-39, of(0.1, ForwardBackward, -0x1p-20, 0x1p-40))
 	assert.Equal(t, 0.0, of(0.1, Backward, 1, 0), "every quotient is one of 0")
-	for _, c := range [][2]float64{{1, 0x1.8p79}, {0x1.8p79, 0x1p-20}, {0x1p40, -0x1p40}, {1, math.NaN()}, {never, 1}, {never, 0}} {
+	for _, c := range [][2]float64{{1, 0x1.8p79}, {0x1.8p79, 0x1p-20}, {0x1p40, -0x1p40}, {1, math.NaN()}, {never, 1}, {never, 0}, {0x1p-60, 0x1p128}} {
 		assert.Equal(t, never, of(0.1, Backward, c[0], c[1]), "norm %v, g %v", c[0], c[1])
 	}
 	for beta, corrects := range map[float64]bool{0x1.fffffep-25: false, 0x1.000002p-24: true, 0x1.fffffep23: true, 0x1.000002p24: false, 1: false} {
