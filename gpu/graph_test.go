@@ -137,29 +137,35 @@ func TestCaptureRefuses(t *testing.T) {
 		e, start := must(d.NewEvent())(t), must(d.NewEvent())(t)
 		require.NoError(t, errors.Join(crit.Forward(b, b), start.Record(), e.Record()))
 		x := make([]float32, n)
+		host := must(gpu.AllocHost[float32](d, n))(t)
 		on := gpu.OnStream(s)
 		ignored := must(s.Capture(func() error { return nil }))(t)
 		for name, f := range map[string]func() error{
-			"Alloc":          func() error { _, err := gpu.Alloc[float32](d, 1); return err },
-			"Upload":         func() error { _, err := gpu.Upload(d, x); return err },
-			"NewSmoothL1":    func() error { _, err := gpu.NewSmoothL1[float64](d, smoothl1.Loss{Beta: 1}); return err },
-			"NewStream":      func() error { _, err := d.NewStream(); return err },
-			"NewEvent":       func() error { _, err := d.NewEvent(); return err },
-			"Set":            func() error { return b.Set(x, on) },
-			"Download":       func() error { return b.Download(x) },
-			"Value":          func() error { _, err := crit.Value(); return err },
-			"ChunkSums":      func() error { _, err := crit.ChunkSums(nil); return err },
-			"Reserve":        func() error { return crit.Reserve(1, 1) },
-			"Stream.Wait":    func() error { return other.Wait() },
-			"Device.Wait":    func() error { return d.Wait() },
-			"Event.Record":   func() error { return e.Record(on) },
-			"Event.Since":    func() error { _, err := e.Since(start); return err },
-			"Buffer.Close":   func() error { return b.Close() },
-			"Stream.Close":   func() error { return other.Close() },
-			"SmoothL1.Close": func() error { return crit.Close() },
-			"Device.Close":   func() error { return d.Close() },
-			"Stream.Capture": func() error { _, err := other.Capture(func() error { return nil }); return err },
-			"Graph.Launch":   func() error { return ignored.Launch(on) },
+			"Alloc":            func() error { _, err := gpu.Alloc[float32](d, 1); return err },
+			"AllocHost":        func() error { _, err := gpu.AllocHost[float32](d, 1); return err },
+			"Upload":           func() error { _, err := gpu.Upload(d, x); return err },
+			"NewSmoothL1":      func() error { _, err := gpu.NewSmoothL1[float64](d, smoothl1.Loss{Beta: 1}); return err },
+			"NewStream":        func() error { _, err := d.NewStream(); return err },
+			"NewEvent":         func() error { _, err := d.NewEvent(); return err },
+			"Set":              func() error { return b.Set(x, on) },
+			"Download":         func() error { return b.Download(x) },
+			"SetAsync":         func() error { return b.SetAsync(host, on) },
+			"DownloadAsync":    func() error { return b.DownloadAsync(host, on) },
+			"Compute":          func() error { _, err := gpu.Compute(d, smoothl1.Loss{Reduction: smoothl1.Sum}, x, x, nil); return err },
+			"Value":            func() error { _, err := crit.Value(); return err },
+			"ChunkSums":        func() error { _, err := crit.ChunkSums(nil); return err },
+			"Reserve":          func() error { return crit.Reserve(1, 1) },
+			"Stream.Wait":      func() error { return other.Wait() },
+			"Device.Wait":      func() error { return d.Wait() },
+			"Event.Record":     func() error { return e.Record(on) },
+			"Event.Since":      func() error { _, err := e.Since(start); return err },
+			"Buffer.Close":     func() error { return b.Close() },
+			"HostBuffer.Close": func() error { return host.Close() },
+			"Stream.Close":     func() error { return other.Close() },
+			"SmoothL1.Close":   func() error { return crit.Close() },
+			"Device.Close":     func() error { return d.Close() },
+			"Stream.Capture":   func() error { _, err := other.Capture(func() error { return nil }); return err },
+			"Graph.Launch":     func() error { return ignored.Launch(on) },
 		} {
 			var inner error
 			g, err := s.Capture(func() error { inner = f(); return errors.Join(inner, crit.Forward(b, b, on)) })
@@ -175,6 +181,7 @@ func TestCaptureRefuses(t *testing.T) {
 			require.NoError(t, err, "%s is refused before it harms the capture", name)
 			require.NoError(t, errors.Join(g.Launch(on), g.Close()), name)
 		}
+		assert.Empty(t, d.Pageable(), "a capture does not count as a device without page-locked memory")
 	})
 }
 

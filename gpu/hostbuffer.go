@@ -31,6 +31,10 @@ func AllocHost[T smoothl1.Element](d *Device, n int) (*HostBuffer[T], error) {
 	if err != nil {
 		return nil, err
 	}
+	if !d.quiet() {
+		return nil, whileCapturing(op, "n", n)
+	}
+	defer d.loud()
 	h := &HostBuffer[T]{dev: d}
 	if d.drv != nil && n > 0 && !bigEndian {
 		if h.held = d.requestPinned(bytes); h.held != nil {
@@ -55,13 +59,18 @@ func (h *HostBuffer[T]) Slice() []T {
 
 // Close waits for the calls and the queued work that use the buffer, and frees it. A second Close does nothing.
 func (h *HostBuffer[T]) Close() error {
+	const op = "HostBuffer.Close"
 	if h == nil || h.dev == nil || h.guard.closed() {
 		return nil
 	}
-	if err := h.dev.enter("HostBuffer.Close"); err != nil {
+	if err := h.dev.enter(op); err != nil {
 		return nil // the device has released it
 	}
 	defer h.dev.leave()
+	if !h.dev.quiet() {
+		return whileCapturing(op, "len(h)", len(h.x))
+	}
+	defer h.dev.loud()
 	if !h.guard.closeAfter() || h.held == nil {
 		return nil
 	}
@@ -112,9 +121,15 @@ func (b *Buffer[T]) async(op, arg string, h *HostBuffer[T], options []Option, wa
 	}
 	defer c.end()
 	switch {
+	case c.capture() != nil:
+		return smoothl1.NewArgError(op, "stream", c.stream, fmt.Errorf("%w: copies from and to the host are not captured", smoothl1.ErrCapture))
 	case b.n == 0:
 		return nil
 	case h.held == nil:
+		if !b.dev.quiet() {
+			return whileCapturing(op, "buffer", b)
+		}
+		defer b.dev.loud()
 		return wait(h.x[:b.n], c.stream.handle())
 	}
 	return queue(driver.PinnedOf(b.dev.drv), c.stream.handle())
