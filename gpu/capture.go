@@ -20,20 +20,23 @@ type capture struct {
 	work   *heldGraph
 }
 
-// Capture calls f and captures the calls that f makes on the stream, with OnStream, in a graph: they are not done, and Graph.Launch queues them
-// all at once. A loop whose calls are always the same, on the same buffers, captures them before it begins: for small arrays, queuing
-// takes longer than the work.
+// Capture calls f and captures in a graph the calls that f makes on the stream: they are not done, and Graph.Launch queues all of them at
+// once. A loop whose calls are always the same, on the same buffers, captures them before it begins: for small arrays, queuing a call
+// takes longer than its work.
 //
-// What can be captured are calls of SmoothL1, Buffer.CopyFrom, and kernels that other code launches on a wrapped stream. The values that
-// they are called with, such as Number, are those of all launches; what buffers hold is read by each launch. The default stream cannot be
-// captured. Calls on other streams are done as usual.
+// Calls of SmoothL1 and Buffer.CopyFrom can be captured, and kernels that other code launches on a wrapped stream, but not the default
+// stream. The values that calls are made with, such as Number, are those of all launches; what buffers hold is read by each launch.
 //
-// Nothing may allocate, free or wait during a capture. So while f runs, Alloc, Upload, Set, Download, Value, Wait, Reserve, the Close methods and
-// the like fail on the whole device, whichever goroutine calls them, with an error wrapping smoothl1.ErrCapture, and so does a captured
-// call that needs more scratch memory than its op has, or kernels that are not loaded. Making the same call once before the capture
-// prepares for it; Reserve prepares for plain arrays.
+// Each call that is to be captured needs OnStream with the stream. Others are done at once, as usual, and are no part of the graph: f may
+// forget the option without an error.
 //
-// If f, or a call that has been captured in part, fails, Capture returns that error and no graph. The stream and the ops can be used afterwards
+// Nothing may allocate, free or wait during a capture. So while f runs, calls that do fail on the whole device, whichever goroutine makes
+// them, with an error wrapping smoothl1.ErrCapture: Alloc, Upload, Set, Download, Compute, Value, Wait, Reserve, closing a device,
+// buffer, stream or op, and the like. A copy to or from a HostBuffer on the stream fails too, and so does a call that needs more scratch
+// memory than its op has, or kernels that are not loaded. Making the same call once before the capture prepares for it; Reserve is
+// enough if the call has nothing but plain arrays and a number as the upstream gradient.
+//
+// If f fails, or a call that has been captured in part, Capture returns that error and no graph. The stream and the ops can then be used
 // as if nothing had been captured. f must make its calls on its own goroutine. On the CPU the graph is a list of the calls.
 func (s *Stream) Capture(f func() error) (g *Graph, err error) {
 	const op = "Stream.Capture"

@@ -145,8 +145,9 @@ func openDriver(drv driver.Device) (*Device, error) {
 		stagings: newStagings(), ops: map[*turns]struct{}{}, values: cells{pinned: driver.PinnedOf(drv)}}, nil
 }
 
-// String describes the device. For the CPU it says why it was chosen; for another device whether it has refused page-locked host memory: in
-// it kernels write their losses, which Value copies otherwise, and through it Compute passes host arrays: see Pageable.
+// String describes the device. For the CPU it says why it was chosen. For another device it says for which target the kernels are loaded,
+// and whether page-locked host memory was refused: kernels write their losses to it, which Value otherwise copies, and Compute passes host
+// arrays through it; see Pageable.
 func (d *Device) String() string {
 	if !d.made() {
 		return "no device"

@@ -4,6 +4,7 @@
 // A program opens a Device once and keeps its arrays in Buffers, in the device's memory. A SmoothL1 computes one loss on them, step
 // after step, without allocating. A call queues one kernel and returns; reading a result waits for it. (The gradients of a mean whose
 // divisor depends on a mask or on weights take a second, smaller kernel before.) For host slices and a single step, use Compute.
+// A HostBuffer is host memory from and to which a device copies while the program goes on, for example the next batch.
 //
 // The numbers are of type float32, float64, smoothl1.F16 or smoothl1.BF16. The last two are computed in float32, and rounded once when
 // they are stored. Losses are float64 for all of them.
@@ -17,8 +18,8 @@
 //
 // # Graphs
 //
-// For small arrays, queuing a call takes longer than its work. Stream.Capture captures the calls of a function in a Graph (a CUDA graph, on a
-// GPU), and Graph.Launch queues all of them at once:
+// For small arrays, queuing a call takes longer than its work. Stream.Capture captures the calls that a function makes on the stream in a
+// Graph, on a GPU a CUDA graph, and Graph.Launch queues all of them at once:
 //
 //	g, err := stream.Capture(func() error { return crit.ForwardBackward(pred, target, grad, gpu.OnStream(stream)) })
 //	for range steps {
@@ -26,8 +27,8 @@
 //	}
 //	loss, err := crit.Value() // of the last launch
 //
-// During a capture nothing may allocate, free or wait: make the calls once before it, or use Reserve. Errors that wrap smoothl1.ErrCapture
-// say what could not be done. On the CPU a Graph makes its calls one by one, so that the same program runs without a GPU.
+// Nothing may allocate, free or wait during a capture. Making the calls once before it prepares for it; see Stream.Capture. Errors that
+// wrap smoothl1.ErrCapture say what could not be done. On the CPU a Graph makes its calls one by one, so that the same program runs without a GPU.
 //
 // # What to close
 //

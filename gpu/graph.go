@@ -10,11 +10,11 @@ import (
 	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
-// A Graph is work that Stream.Capture has captured. Launch queues all of it by one call. A Graph may be used from any goroutine, by one call
-// at a time.
+// A Graph is work that Stream.Capture has captured. Launch queues all of it by one call. A Graph may be used from any goroutine, by one
+// call at a time.
 //
-// A graph keeps its buffers and ops reachable, and until it is closed, closing one of them is an error wrapping smoothl1.ErrGraph, and so is
-// whatever would move an op's scratch memory: Reserve, or a call with larger arrays than any before. The ops can be used for other calls
+// A graph keeps its buffers and ops reachable. Until it is closed, closing one of them fails with an error wrapping smoothl1.ErrGraph. So
+// does what would move an op's scratch memory, Reserve or a call with larger arrays than any before. The ops can be used for other calls
 // between the launches.
 type Graph struct {
 	dev   *Device
@@ -45,9 +45,9 @@ func (g *Graph) String() string {
 	return fmt.Sprintf("graph %d", g.id)
 }
 
-// Launch queues the work of the graph on the default stream, or on the stream given by OnStream, which need not be the one that was captured.
-// It waits for nothing: the work follows that of earlier launches of the graph, and of the other calls of its ops. If the graph computes a
-// loss, Value of its op returns that of the last launch.
+// Launch queues the work of the graph on the default stream, or on the stream given by OnStream, which need not be the one that was
+// captured. It waits for nothing: the work follows that of earlier launches of the graph, and of the other calls of its ops. If the graph
+// computes a loss, Value of its op returns that of the last launch.
 //
 // While another call on an op of the graph is in progress, Launch fails with an error wrapping smoothl1.ErrBusy. Failures of the work, and
 // indices out of range, are reported as those of any call. On the CPU, Launch makes the captured calls and returns the first error.

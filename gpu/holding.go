@@ -33,8 +33,8 @@ type holdings struct {
 
 // Usage counts the driver's resources that a program holds. On the CPU all fields are 0.
 type Usage struct {
-	Objects   int    // buffers, streams, events, ops and stagings of Compute that hold driver resources
-	Bytes     uint64 // device memory that they hold
+	Objects   int    // buffers, page-locked host buffers, streams, events, ops, graphs and stagings of Compute that hold driver resources
+	Bytes     uint64 // device memory that they hold; host memory does not count
 	Collected uint64 // objects so far that were released because they became unreachable without Close
 }
 

@@ -11,7 +11,7 @@ import (
 // page-locked memory, or refuses it, the array is ordinary memory, and they wait; Device.Pageable then says why. It may be used as a
 // slice by any goroutine while no copy from or to it is under way.
 //
-// The garbage collector does not free it: without Close it exists until its device is closed.
+// The garbage collector does not free page-locked memory: without Close it exists until its device is closed.
 type HostBuffer[T smoothl1.Element] struct {
 	dev   *Device
 	x     []T
@@ -78,7 +78,8 @@ func (h *HostBuffer[T]) Close() error {
 }
 
 // SetAsync queues a copy of the first elements of h, as many as the buffer has, to the buffer, on the default stream or on the stream
-// given by OnStream. They must not be changed before the copy is done, for example before that stream has been waited for.
+// given by OnStream. They must not be changed before the copy is done, for example before that stream has been waited for. If h is
+// ordinary memory, SetAsync waits. The copy cannot be part of a Graph.
 func (b *Buffer[T]) SetAsync(h *HostBuffer[T], options ...Option) error {
 	return b.async("SetAsync", "src", h, options, b.copyIn, func(p driver.Pinned, on driver.Stream) error {
 		return opError("copy to the device", "", b.bytes(), p.CopyInAsync(b.ptr, h.held.at, uint64(b.bytes()), on))
@@ -86,7 +87,8 @@ func (b *Buffer[T]) SetAsync(h *HostBuffer[T], options ...Option) error {
 }
 
 // DownloadAsync queues a copy of the buffer to the first elements of h, on the default stream or on the stream given by OnStream. They must
-// not be used before the copy is done, for example before that stream has been waited for.
+// not be used before the copy is done, for example before that stream has been waited for. If h is ordinary memory, DownloadAsync waits.
+// The copy cannot be part of a Graph.
 func (b *Buffer[T]) DownloadAsync(h *HostBuffer[T], options ...Option) error {
 	return b.async("DownloadAsync", "dst", h, options, b.copyOut, func(p driver.Pinned, on driver.Stream) error {
 		return opError("copy from the device", "", b.bytes(), p.CopyOutAsync(h.held.at, b.ptr, uint64(b.bytes()), on))

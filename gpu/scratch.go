@@ -10,8 +10,8 @@ import (
 )
 
 // scratch is the device memory of an op's reductions: the loss, the chunk sums of every level, and the tickets that identify the last warp
-// to hand in one of 2048 chunk sums; what calls need that compute a divisor on the device; and where an index that is out of range is reported. The event done
-// marks the end of the last use; uses of the scratch on other streams wait for it.
+// to hand in one of 2048 chunk sums; what calls need that compute a divisor on the device; and where an index that is out of range is
+// reported. The event done marks the end of the last use; uses of the scratch on other streams wait for it.
 type scratch struct {
 	cell   cell        // the loss, unless in memory
 	memory *heldMemory // the loss, the tickets and the sums; nil in a new scratch

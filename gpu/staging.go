@@ -57,8 +57,9 @@ type slot struct {
 	done  driver.Event // the end of the piece; 0: not created
 }
 
-// Pageable returns why Compute copies host arrays through pageable memory, so that the copies and the kernels do not overlap: because the
-// driver has no page-locked memory, or has refused some. It is empty if that has not happened, and on the CPU.
+// Pageable returns why Compute copies host arrays through pageable memory, and AllocHost returns such memory, so that copies and kernels do
+// not overlap: because the driver has no page-locked memory, or has refused some. After that, none is asked for again. It is empty if that
+// has not happened, and on the CPU.
 func (d *Device) Pageable() string {
 	if d == nil {
 		return ""

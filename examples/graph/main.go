@@ -41,7 +41,7 @@ func run(dev *gpu.Device, out io.Writer) error {
 	noisy := measured()
 	data, err1 := gpu.Upload(dev, noisy)
 	signal, err2 := gpu.Upload(dev, noisy)
-	before, err3 := gpu.Alloc[float32](dev, n) // the signal before the step: what is read does not change while it is written
+	before, err3 := gpu.Alloc[float32](dev, n) // a copy of the signal, for smooth to read while it writes the signal
 	fit, err4 := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 0.1, Reduction: smoothl1.Sum})
 	smooth, err5 := gpu.NewSmoothL1[float32](dev, smoothl1.Loss{Kind: smoothl1.Huber, Beta: 1, Reduction: smoothl1.Sum})
 	stream, err6 := dev.NewStream()
