@@ -35,9 +35,10 @@ const (
 	// Quotients and Significands are chosen by some of the fixed cases too: see quotientCases and significandCases.
 	Quotients
 	Significands
+	Directions // see directionCases
 )
 
-var dataNames = [...]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums", "ties", "quotients", "significands"}
+var dataNames = [...]string{"normal", "kinks", "special", "subnormal", "huge", "quadratic", "wide", "lanes", "edges", "tiny", "single", "sums", "ties", "quotients", "significands", "directions"}
 
 func (d Data) String() string { return dataNames[d] }
 
@@ -129,7 +130,7 @@ func generate(c Case) *generator {
 			pred[i] = g.round(d)
 			target[i] = pred[i] - d
 		}
-	case Quadratic:
+	case Quadratic, Directions:
 		for i := range pred {
 			pred[i], target[i] = g.sign(g.round(g.Float64())*b), 0
 		}
@@ -156,6 +157,11 @@ func generate(c Case) *generator {
 	g.values[op.RolePred], g.values[op.RoleTarget] = pred, target
 	if c.Elementwise {
 		g.values[op.RoleUpstream] = g.filled(c.N, c.factors())
+		if c.Data == Edges && c.Count != 0 && c.Count == g.oddCount {
+			for i := range c.N {
+				g.values[op.RoleUpstream][i] = g.oddFactor
+			}
+		}
 	}
 	g.more()
 	return g
@@ -215,6 +221,11 @@ func (g *generator) more() {
 	}
 	if g.has(op.RoleDirection) {
 		g.values[op.RoleDirection] = g.filled(g.N, g.factors())
+		if v, ok := directionOf(g.Case); g.Data == Directions && ok {
+			for i := range g.N {
+				g.values[op.RoleDirection][i] = v
+			}
+		}
 	}
 	m := g.matrix()
 	for i, r := range []op.Role{op.RoleGradPred, op.RoleGradTarget} {

@@ -20,6 +20,9 @@ type format struct {
 	// A beta with an inverse that is not exact, which is a difference of two numbers of the type, and an upstream gradient whose product
 	// with it overflows, or, since in float16 none does, whose product divided by the beta is another number of the type.
 	odd, oddEdge float64
+	// In float16, a divisor of a mean and an upstream gradient that the type has, with which that is so too.
+	oddCount  int
+	oddFactor float64
 }
 
 var formats = [...]format{
@@ -28,13 +31,13 @@ var formats = [...]format{
 		func(x float64) float64 { return float64(float32(x)) },
 		func(x, infinity float64) float64 { return float64(math.Nextafter32(float32(x), float32(infinity))) },
 		0x1p127, 1e30, 1e-30, 0x1p70, 0x1p60,
-		0x1.4p70, 0x1p60,
+		0x1.4p70, 0x1p60, 0, 0,
 	},
 	smoothl1.Float64: {
 		53, math.SmallestNonzeroFloat64, 0x1p-1022, math.MaxFloat64,
 		func(x float64) float64 { return x }, math.Nextafter,
 		0x1p1023, 1e300, 1e-300, 0x1p600, 0x1p500,
-		0x1.4p600, 0x1p500,
+		0x1.4p600, 0x1p500, 0, 0,
 	},
 	smoothl1.Float16: {
 		11, 0x1p-24, 0x1p-14, 65504,
@@ -43,7 +46,7 @@ var formats = [...]format{
 			return widen(smoothl1.F16(step(uint16(smoothl1.ToF16(x)), infinity)))
 		},
 		0x1p127, 1e30, 1e-30, 0x1p14, 0x1p14,
-		0x1.6a3ffep0, 0x1.69dffep0,
+		0x1.6a3ffep0, 0x1.69dffep0, 3955, 1697,
 	},
 	smoothl1.BFloat16: {
 		8, 0x1p-133, 0x1p-126, 0x1.fep127,
@@ -52,7 +55,7 @@ var formats = [...]format{
 			return widen(smoothl1.BF16(step(uint16(smoothl1.ToBF16(x)), infinity)))
 		},
 		0x1p127, 1e30, 1e-30, 0x1p70, 0x1p60,
-		0x1.4p70, 0x1p60,
+		0x1.4p70, 0x1p60, 0, 0,
 	},
 }
 

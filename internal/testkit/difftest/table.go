@@ -105,7 +105,7 @@ func mixed(ordered []Case) []Case {
 
 // Corners returns cases for every corner case of the code and of the numbers, and shapes.
 func Corners() []Case {
-	return slices.Concat(paths(), numbers(), tieCases(), quotientCases(), ends(), shapes(), manyActions(), boxes(), roundings(), richNumbers())
+	return slices.Concat(paths(), numbers(), tieCases(), directionCases(), quotientCases(), ends(), shapes(), manyActions(), boxes(), roundings(), richNumbers())
 }
 
 // numbers returns cases, on every path, for properties that only few numbers reveal: the branch that beta itself takes, which shows if the
@@ -126,10 +126,13 @@ func numbers() []Case {
 							k := len(cases)
 							c := Case{
 								Op: op, DType: t, Loss: smoothl1.Loss{Kind: x.kind, Beta: x.beta, Reduction: smoothl1.Sum}, Data: x.data, Seed: uint64(k),
-								Upstream: x.upstream, Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3, Exact: k%7 == 0,
+								Upstream: x.upstream, Elementwise: elementwise, Grads: g, Shift: shift, Exact: k%7 == 0,
+							}
+							if elementwise && x.beta == formatOf(t).odd && x.data == Edges && formatOf(t).oddCount != 0 {
+								c.Loss.Reduction, c.Count = smoothl1.Mean, formatOf(t).oddCount
 							}
 							c.InPlace = op != Forward && k/3%4 == 3
-							counts := []int{1 + k*37%512, cpu.Chunk, 2*cpu.Chunk - 1}
+							counts := []int{cpu.Chunk + 1 + k*37%512, cpu.Chunk, 2*cpu.Chunk - 1}
 							if x.data == Single {
 								counts = []int{16*cpu.Chunk + 1 + (k+i)*37%512}
 								if t == smoothl1.Float64 && op.Reduces() && g&GradTarget == 0 && shift <= 1 {
@@ -138,7 +141,9 @@ func numbers() []Case {
 								}
 							}
 							for _, n := range counts {
-								c.N = n
+								if c.N, c.Blocks = n, k%5%3; n > cpu.Chunk && n < 2*cpu.Chunk-1 {
+									c.Blocks = 1 // fewer than chunks, so that warps share none
+								}
 								cases = append(cases, c)
 							}
 						}
@@ -167,8 +172,8 @@ func numbersOf(t smoothl1.DType) []special {
 	}
 }
 
-// ends returns cases whose arrays end with the memory, after each of the 16 elements that a thread has in four rows: a kernel that
-// reads or writes one element more is stopped.
+// ends returns cases whose arrays end with the memory, after each of the 16 elements that a thread has in a chunk that four warps share, and
+// in four rows of another: a kernel that reads or writes one element more is stopped.
 func ends() []Case {
 	var cases []Case
 	for _, op := range Ops {
@@ -178,12 +183,14 @@ func ends() []Case {
 				for _, elementwise := range upstreams {
 					for place := range 16 {
 						c := Case{
-							Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: 512 + 32*place + 1 + place%31, Seed: uint64(len(cases)),
+							Op: op, DType: t, Loss: smoothl1.Loss{Beta: b}, N: 128*place + 1 + place%31, Seed: uint64(len(cases)),
 							Upstream: 1, Elementwise: elementwise, Shift: 1, Exact: true,
 						}
 						if op.Differentiates() {
 							c.Grads = GradPred | GradTarget
 						}
+						cases = append(cases, c)
+						c.N, c.Blocks = cpu.Chunk+512+32*place+1+place%31, 1
 						cases = append(cases, c)
 					}
 				}
@@ -218,8 +225,9 @@ func paths() []Case {
 						for _, elementwise := range upstreams {
 							for i, shift := range []int{0, 0, 0, 1, 1, 10, 100, 1000, 10000} {
 								k := len(cases)
-								if n < 2048 { // reaches each of the 16 elements that a thread has in four rows
-									n = 1 + k*37%512
+								blocks := k % 5 % 3
+								if n < 2048 { // reaches each of the 16 elements that a thread has in four rows of a chunk that warps do not share
+									n, blocks = 2049+k*37%512, 1
 								}
 								data := Data(k % int(dataCount))
 								switch i { // aligned and not, with each branch and its boundaries at every position of a row
@@ -235,7 +243,7 @@ func paths() []Case {
 								}
 								cases = append(cases, Case{
 									Op: op, DType: t, Loss: l, N: n, Data: data, Seed: uint64(k),
-									Upstream: []float64{1, -0.3}[k%2], Count: []int{0, 1000003}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: k % 5 % 3,
+									Upstream: []float64{1, -0.3}[k%2], Count: []int{0, 1000003}[k%2], Elementwise: elementwise, Grads: g, Shift: shift, Blocks: blocks,
 									Exact: k%7 == 0,
 								})
 							}

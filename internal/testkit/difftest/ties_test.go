@@ -34,6 +34,18 @@ func TestTies(t *testing.T) {
 	assert.Greater(t, with, cases*3/4)
 }
 
+// TestDirections checks that there is a direction for each case.
+func TestDirections(t *testing.T) {
+	cases := directionCases()
+	require.Len(t, cases, 20)
+	for _, c := range cases {
+		_, ok := directionOf(c)
+		assert.True(t, ok, "%v", c)
+		require.NoError(t, c.Check())
+		require.NoError(t, Run(c, Fallback(), Fallback()))
+	}
+}
+
 // TestEdges checks that the differences of Edges are beta, also where that is not a number of the element type, and that in float16 the
 // branch that beta takes shows there.
 func TestEdges(t *testing.T) {
@@ -50,5 +62,7 @@ func TestEdges(t *testing.T) {
 	f := formatOf(smoothl1.Float16)
 	beta, up := float32(f.odd), float32(f.oddEdge)
 	assert.NotEqual(t, f.round(float64(up)), f.round(float64(float32(beta*up)/beta)), "gradients")
+	n, factor := float32(1/float64(f.oddCount)), float32(f.oddFactor)
+	assert.NotEqual(t, f.round(float64(n*factor)), f.round(float64(float32(float32(n*beta)*factor)/beta)), "elementwise")
 	assert.NotEqual(t, beta-float32(0.5*beta), float32(float32(0.5*beta)*beta)/beta, "terms")
 }
