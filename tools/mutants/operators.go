@@ -161,40 +161,9 @@ func all(ptx string) []mutant {
 		}
 		for _, o := range operators {
 			for _, to := range o.make(line) {
-				list = append(list, mutant{operator: o.name, kernel: kernel, line: i + 1, from: line, to: to, original: ptx, same: same(i, to)})
+				list = append(list, mutant{operator: o.name, kernel: kernel, line: i + 1, from: line, to: to, original: ptx, same: same(i, o.name, to)})
 			}
 		}
 	}
 	return list
-}
-
-// plainly returns a function that reports whether a line becomes one that does the same: it shuffles over a distance of 2 if the register had
-// 2, or sets another NaN of bfloat16; or it belongs to the compiler's choice between a division of 64 bits and one of 32, which have the
-// same result below 2^32, and no simulated device has the memory for more.
-func plainly(lines []string) func(i int, to string) bool {
-	set := regexp.MustCompile(`^\tmov\.u32 \t(%r\d+), (\d+);$`)
-	shuffle := regexp.MustCompile(`^\tshfl\.sync\.bfly\.b32 \t%r\d+\|%p\d+, %r\d+, (%r\d+), `)
-	upper := regexp.MustCompile(`^\tand\.b64  \t(%rd\d+), %rd\d+, -4294967296;$`)
-	is2, choice := map[int]bool{}, map[int]bool{}
-	value := map[string]string{}
-	for i, line := range lines {
-		if strings.HasPrefix(line, ".visible") {
-			clear(value)
-		}
-		if m := set.FindStringSubmatch(line); m != nil {
-			value[m[1]] = m[2]
-		}
-		if m := shuffle.FindStringSubmatch(line); m != nil && value[m[1]] == "2" {
-			is2[i] = true
-		}
-		if i > 0 && i+2 < len(lines) && upper.MatchString(line) && strings.HasPrefix(lines[i-1], "\tor.b64") && strings.HasPrefix(lines[i+1], "\tsetp.eq.s64") && strings.Contains(lines[i+2], "bra") {
-			for k := i - 1; k <= i+2; k++ {
-				choice[k] = true
-			}
-		}
-	}
-	return func(i int, to string) bool {
-		nan := strings.HasPrefix(to, "\tmov.u16 ") && strings.HasSuffix(lines[i], ", 32767;") && strings.HasSuffix(to, ", 32766;")
-		return choice[i] || is2[i] && strings.Contains(to, ", 2, ") || nan
-	}
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -138,4 +139,61 @@ func TestPlainly(t *testing.T) {
 	assert.Empty(t, drawn(division, ""))
 	assert.NotEmpty(t, drawn(strings.ReplaceAll(division, "-4294967296", "-4294967295"), ""))
 	assert.Len(t, drawn(".visible .entry one(\n\tmov.u16 \t%rs1, 32767;\n", ""), 1, "one more is -0")
+
+	difference := ".visible .entry one(\n\tsub.rn.f32 \t%f3, %f1, %f2;\n\tabs.f32 \t%f4, %f3;\n\tsetp.eq.f32 \t%p1, %f3, 0f00000000;\n"
+	assert.Empty(t, drawn(difference, "swap operands"))
+	assert.Len(t, drawn(difference+"\tsetp.lt.f32 \t%p2, %f3, %f1;\n", "swap operands"), 1, "its sign is used")
+	half := ".visible .entry one(\n\tabs.f32 \t%f4, %f3;\n\tmul.rn.f32 \t%f5, %f4, 0f3F000000;\n"
+	const toZero = "round to zero"
+	assert.Empty(t, drawn(half+"\tneg.f32 \t%f6, %f7;\n", toZero))
+	assert.ElementsMatch(t, []int{4}, drawn(half+"\tmul.rn.f32 \t%f6, %f4, %f5;\n", toZero), "the square, but not its half")
+	assert.Len(t, drawn(half+"\tmul.rn.f32 \t%f6, %f2, %f5;\n", toZero), 2, "another product")
+	assert.Len(t, drawn(strings.Replace(half, "abs", "neg", 1)+"\tneg.f32 \t%f6, %f7;\n", toZero), 1, "of another number")
+}
+
+// TestPlainGuards checks that mutants that make more corrected quotients divisions are not drawn, and others are.
+func TestPlainGuards(t *testing.T) {
+	const text = `.visible .entry one(
+	ld.param.f32 	%f3, [one_param_0+48];
+	setp.geu.f32 	%p1, %f7, %f3;
+	mov.pred 	%p9, -1;
+	@%p1 bra 	$L__BB0_1;
+	setp.lt.f32 	%p2, %f5, %f3;
+	setp.neu.f32 	%p3, %f4, 0f00000000;
+	mov.pred 	%p9, 0;
+	and.pred  	%p4, %p3, %p2;
+	@%p4 bra 	$L__BB0_1;
+	setp.geu.f32 	%p5, %f6, %f3;
+	setp.eq.f32 	%p6, %f8, 0f00000000;
+	or.pred  	%p9, %p6, %p5;
+$L__BB0_1:
+	@%p9 bra 	$L__BB0_3;
+	bra.uni 	$L__BB0_2;
+$L__BB0_3:
+	fma.rn.f32 	%f9, %f1, %f2, %f3;
+	bra.uni 	$L__BB0_4;
+$L__BB0_2:
+	div.rn.f32 	%f9, %f1, %f2;
+$L__BB0_4:
+	ret;
+`
+	drawn := func(text string) (of []string) {
+		for _, m := range draw(all(text), 0, 1, "", regexp.MustCompile("")) {
+			of = append(of, fmt.Sprint(m.line, " ", m.operator))
+		}
+		return of
+	}
+	assert.ElementsMatch(t, []string{
+		"5 negate a guard", "5 always branch",
+		"6 less for greater",
+		"8 a constant ±1", "8 a constant ±1",
+		"10 negate a guard", "10 never branch",
+		"12 eq for ne",
+		"15 negate a guard", "15 always branch",
+		"21 mul for div", "21 round to zero", "21 swap operands",
+	}, drawn(text))
+	got := drawn(strings.NewReplacer("fma", "add", "+48", "+40").Replace(text)) // quotients that are not corrected
+	for _, operator := range []string{"4 a constant ±1", "5 never branch", "6 lt for le", "9 and for or", "10 always branch", "13 and for or", "15 never branch"} {
+		assert.Contains(t, got, operator)
+	}
 }
