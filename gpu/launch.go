@@ -66,6 +66,7 @@ func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 			return err
 		}
 	}
+	had := s.hasValue
 	if o.pass.Reduces() {
 		s.hasValue = false
 	} else {
@@ -76,6 +77,9 @@ func (s *SmoothL1[T]) prepare(o *operands, need needs, on *Stream) error {
 	}
 	if m := s.scratch; !m.holds(need) || need.fault && m.fault == nil {
 		if err := s.enlarge(o, need); err != nil {
+			if _, refused := err.(*smoothl1.ArgError); refused {
+				s.hasValue = had
+			}
 			return err
 		}
 	}

@@ -84,7 +84,12 @@ func (s *SmoothL1[T]) enlarge(o *operands, need needs) (err error) {
 	if s.scratch.moves(need) && s.graphs.Load() > 0 {
 		return smoothl1.NewArgError(o.name, "op", s.loss, fmt.Errorf("%w: these arrays need more scratch memory", smoothl1.ErrGraph))
 	}
-	if err := s.scratch.grow(s.dev, need); err != nil {
+	before := s.scratch.memory
+	err = s.scratch.grow(s.dev, need)
+	if s.scratch.memory != before { // the loss and its chunk sums were there
+		s.hasValue = false
+	}
+	if err != nil {
 		return err
 	}
 	if need.fault && s.scratch.fault == nil {

@@ -114,10 +114,10 @@ func (d *Device) replace(memory **heldMemory, bytes, clear int) error {
 	return old.release(d)
 }
 
-// clear zeroes the loss and the tickets.
+// clear zeroes the tickets, and leaves the loss.
 func (m *scratch) clear(d *Device, on driver.Stream) error {
-	bytes := m.size.headBytes()
-	return opError("clear", "", bytes, d.drv.Zero(m.memory.at, uint64(bytes), on))
+	bytes := m.size.headBytes() - ticketsOffset
+	return opError("clear", "", bytes, d.drv.Zero(m.ticketsAt(), uint64(bytes), on))
 }
 
 // release implements holding.

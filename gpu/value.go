@@ -8,7 +8,8 @@ import (
 )
 
 // Value waits for the reduced loss that the last Run, Forward or ForwardBackward computed, and returns it. A call that computes no loss,
-// or is refused, leaves an earlier one in place. If there is none, or those of rows, which are in Args.Losses, the error wraps
+// or is refused, leaves an earlier one in place, unless a device needs more memory for the divisor of such a call than for any before: that
+// discards the loss, as Reserve does. If there is none, or those of rows, which are in Args.Losses, the error wraps
 // smoothl1.ErrNoValue. The mean of no elements is NaN, unless smoothl1.Divisor.ZeroIfEmpty says otherwise.
 func (s *SmoothL1[T]) Value() (float64, error) {
 	const op = "Value"
