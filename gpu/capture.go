@@ -33,8 +33,8 @@ type capture struct {
 // Nothing may allocate, free or wait during a capture. So while f runs, calls that do fail on the whole device, whichever goroutine makes
 // them, with an error wrapping smoothl1.ErrCapture: Alloc, Upload, Set, Download, Compute, Value, Wait, Reserve, closing a device,
 // buffer, stream or op, and the like. A copy to or from a HostBuffer on the stream fails too, and so does a call that needs more scratch
-// memory than its op has, or kernels that are not loaded. Making the same call once before the capture prepares for it; Reserve is
-// enough if the call has nothing but plain arrays and a number as the upstream gradient.
+// memory than its op has, or kernels that are not loaded. Making the same call once before the capture prepares for it; for the
+// methods other than Run, Reserve does.
 //
 // If f fails, or a call that has been captured in part, Capture returns that error and no graph. The stream and the ops can then be used
 // as if nothing had been captured. f must make its calls on its own goroutine. On the CPU the graph is a list of the calls.
