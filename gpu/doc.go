@@ -57,7 +57,7 @@
 //
 // # Concurrency
 //
-// A Device, its Buffers and its Streams may be used from several goroutines at once. A SmoothL1 runs one call at a time: a call
-// while another is in progress fails with an error wrapping smoothl1.ErrBusy. Device.Close and Buffer.Close wait for the calls in
-// progress; the other Close methods fail with ErrBusy while their object is in use.
+// A Device, its Buffers and its Streams may be used from several goroutines at once. A SmoothL1 runs one call at a time, and so does a
+// Graph: a call while another is in progress fails with an error wrapping smoothl1.ErrBusy. Device.Close, Buffer.Close and
+// HostBuffer.Close wait for the calls in progress; the other Close methods fail with ErrBusy while their object is in use.
 package gpu

@@ -1,8 +1,9 @@
 // Package sim simulates a CUDA device in pure Go: it parses PTX text, the code that nvcc writes, and executes it bit for bit as
 // the PTX manual defines it. It takes the place of a GPU in tests that run everywhere.
 //
-// A device has memory, streams, events, modules and launches, with the calls, the asynchrony and the error codes of CUDA's driver
-// interface. New opens one; it needs no hardware, no cgo and no files. To run this project's own kernels on it, write
+// A device has memory, page-locked host memory, streams, events, modules, launches and graphs, with the calls, the asynchrony and the
+// error codes of CUDA's driver interface. New opens one; it needs no hardware, no cgo and no files. To run this project's own kernels on
+// it, write
 //
 //	dev, err := gpu.Open(gpu.On(sim.New()))
 //
@@ -58,10 +59,10 @@
 //
 // # Graphs
 //
-// BeginCapture records the work of a stream instead of doing it, EndCapture makes a graph of it, and LaunchGraph queues all of it, as often as
-// wanted. As with CUDA, a call that waits, allocates or frees during a capture fails and invalidates the capture. A graph that uses
-// memory that has been freed since, or a kernel whose module was unloaded, faults when it runs. A capture of two streams, joined by
-// events, is refused.
+// BeginCapture records the work of a stream instead of doing it, EndCapture makes a graph of it, and LaunchGraph queues all of it, as
+// often as wanted. As with CUDA, a call that waits, allocates or frees during a capture fails and invalidates the capture, and so do Load,
+// CopyIn and CopyOut. A graph that uses memory that has been freed since, or a kernel whose module was unloaded, faults when it runs. A
+// capture of two streams, joined by events, is refused.
 //
 // # What is counted
 //
