@@ -28,7 +28,8 @@
 //	loss, err := crit.Value() // of the last launch
 //
 // Nothing may allocate, free or wait during a capture. Making the calls once before it prepares for it; see Stream.Capture. Errors that
-// wrap smoothl1.ErrCapture say what could not be done. On the CPU a Graph makes its calls one by one, so that the same program runs without a GPU.
+// wrap smoothl1.ErrCapture say what could not be done. On the CPU a Graph makes its calls one by one, so that the same program runs
+// without a GPU.
 //
 // # What to close
 //

@@ -58,8 +58,8 @@ static CUresult (*real_init)(unsigned int);
 static char why[1024]; // why the library cannot be used: dlerror's text, or the missing function
 static char path[512]; // the file that was loaded
 
-// The functions that package cuda cannot do without, called directly or through cu. A library that lacks one is not used: otherwise operations would fail
-// half way, with only an error number.
+// The functions that package cuda cannot do without, called directly or through cu. A library that lacks one is not used: otherwise
+// operations would fail half way, with only an error number.
 static const char *const needed[] = {
 	"cuInit", "cuDriverGetVersion", "cuGetErrorName", "cuGetErrorString",
 	"cuDeviceGet", "cuDeviceGetAttribute", "cuDeviceGetCount", "cuDeviceGetName", "cuDeviceTotalMem_v2",

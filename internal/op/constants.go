@@ -79,9 +79,9 @@ func formula[T Computing](c Constants[T]) Formula {
 	return Formula{Threshold: NumberOf(c.Threshold), Inverse: NumberOf(c.Inverse), Outer: NumberOf(c.Outer), Divides: c.Divides()}
 }
 
-// Least returns the least magnitude from which on a kernel may correct the quotients of differences d, in a float32; +Inf if none. The numbers x that
-// are divided by beta must be 0 or of a magnitude from 2^-101 to 2^103, and as d*norm must not overflow: see kernels/smoothl1.cu. They are
-// (0.5*d)*d for a loss term, and (norm*d)*g for a gradient, for |d| <= beta < 2^24.
+// Least returns the least magnitude from which on a kernel may correct the quotients of differences d, as a float32: +Inf if it may correct
+// none. The numbers that are divided by beta must be 0 or of a magnitude from 2^-101 to 2^103: see kernels/smoothl1.cu. They are
+// (0.5*d)*d for a loss term, and (norm*d)*g for a gradient, where norm*d must not overflow either, for |d| <= beta < 2^24.
 func (f Formula) Least(pass Pass, norm, g float64) Number {
 	norm, g = float64(float32(norm)), float64(float32(g)) // as kernels take them: g may be infinite then
 	least := 0.0

@@ -1,6 +1,6 @@
 // Package faults injects errors and other actions before a device's calls, and counts the objects that are alive on the device. It
-// wraps any driver.Device that is a driver.Capturer too. To inject errors below that interface, use fakedriver.Fail for libcuda, and FailNext of a simulated device
-// for the simulation.
+// wraps any driver.Device that is a driver.Capturer too. To inject errors below that interface, use fakedriver.Fail for libcuda, and
+// FailNext of a simulated device for the simulation.
 package faults
 
 import (
