@@ -157,9 +157,13 @@ func generate(c Case) *generator {
 	g.values[op.RolePred], g.values[op.RoleTarget] = pred, target
 	if c.Elementwise {
 		g.values[op.RoleUpstream] = g.filled(c.N, c.factors())
-		if c.Data == Edges && c.Count != 0 && c.Count == g.oddCount {
-			for i := range c.N {
+		odd := c.Data == Edges && c.Count != 0 && c.Count == g.oddCount
+		for i := range g.values[op.RoleUpstream] {
+			switch {
+			case odd:
 				g.values[op.RoleUpstream][i] = g.oddFactor
+			case c.Data == Ties:
+				g.values[op.RoleUpstream][i] = g.round(c.Upstream)
 			}
 		}
 	}

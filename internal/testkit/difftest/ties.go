@@ -16,14 +16,17 @@ func tieCases() []Case {
 	var cases []Case
 	for _, t := range []smoothl1.DType{smoothl1.Float16, smoothl1.BFloat16} {
 		for _, p := range Ops {
-			grads, _ := asked(p)
+			grads, upstreams := asked(p)
 			for _, l := range []smoothl1.Loss{{Beta: 1}, {Beta: 4}, {Beta: 0.3}, {Beta: 4.5, Reduction: smoothl1.Sum}, {Kind: smoothl1.Huber, Beta: 0.3}} {
 				for _, g := range grads {
 					for i, shift := range []int{0, 1, 10, 100, 1000, 10000} {
 						c := Case{
 							Op: p, DType: t, Loss: l, N: 3*cpu.Chunk - (len(cases)/6+i)%2, Data: Ties, Seed: uint64(len(cases)), Upstream: 1.1, Grads: g, Shift: shift, Blocks: 1,
 						}
-						cases = append(cases, c)
+						for _, c.Elementwise = range upstreams {
+							cases = append(cases, c)
+						}
+						c.Elementwise = false
 						if i < 2 { // with chunks that warps share
 							c.Blocks = 0
 							cases = append(cases, c)
@@ -43,6 +46,7 @@ type tieKey struct {
 	dtype         smoothl1.DType
 	loss          smoothl1.Loss
 	differentiate bool
+	elementwise   bool
 	upstream      float64
 	n             int
 }
@@ -52,13 +56,16 @@ var tiePairs sync.Map // by tieKey: [][2]float64
 // ties returns pairs of pred and target for Ties, some below beta and some above: those of random pairs that show the last bit of what an
 // operation writes, a gradient or a term.
 func ties(c Case) [][2]float64 {
-	key := tieKey{c.DType, c.Loss, c.Op.Differentiates(), c.Upstream, c.N}
+	key := tieKey{c.DType, c.Loss, c.Op.Differentiates(), c.Elementwise, c.Upstream, c.N}
 	if pairs, ok := tiePairs.Load(key); ok {
 		return pairs.([][2]float64)
 	}
 	const enough, tries = 16, 1 << 21 // of either; one in 2^13 shows it in float16, one in 2^16 in bfloat16
 	g := generator{Rand: rand.New(rand.NewPCG(uint64(c.N), 0x74696573)), format: formatOf(c.DType)}
 	beta, up := float32(c.Loss.Beta), float32(c.Upstream)
+	if c.Elementwise {
+		up = float32(g.round(c.Upstream))
+	}
 	norm := float32(1 / op.Divisor(c.Loss.Reduction, smoothl1.Divisor{}, c.N))
 	outer, divisor := float32(1), beta
 	if c.Loss.Kind == smoothl1.Huber {
