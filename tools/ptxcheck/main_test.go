@@ -38,6 +38,8 @@ func TestCheckResources(t *testing.T) {
 			"    0 bytes stack frame, 0 bytes spill stores, 0 bytes spill loads\nptxas info    : Used 64 registers, 400 bytes cmem[0]\n")
 	}
 	require.NoError(t, checkResources("sm_90", log.String()))
+	require.NoError(t, checkResources("sm_52", strings.Replace(log.String(), "0 bytes spill stores", "64 bytes spill stores", 1)))
+	require.Error(t, checkResources("sm_52", strings.Replace(log.String(), "0 bytes spill stores", "65 bytes spill stores", 1)))
 	require.ErrorContains(t, checkResources("sm_90", strings.Replace(log.String(), "0 bytes spill stores", "4 bytes spill stores", 1)),
 		"smoothl1_forward_terms_f32_mul has 4 bytes spill stores")
 	require.ErrorContains(t, checkResources("sm_90", ""), "reported 0 kernels")
