@@ -152,7 +152,7 @@ const maxwellSpill = 64
 func checkResources(arch, log string) error {
 	var registers []int
 	allowed := 0
-	if slices.Contains([]string{"sm_50", "sm_52"}, arch) {
+	if strings.HasPrefix(arch, "sm_50") || strings.HasPrefix(arch, "sm_52") {
 		allowed = maxwellSpill
 	}
 	spilling := map[string]bool{}

@@ -93,8 +93,8 @@ func TestGPU(t *testing.T) {
 		assert.NotZero(t, *address)
 		*address = 0
 	}
-	assert.Equal(t, op.Params{N: n, Threshold: op.NumberOf(float32(0.3)), Inverse: op.NumberOf(float32(1)), Outer: op.NumberOf(float32(1)),
-		Norm: op.NumberOf(float32(1.0 / n)), G: op.NumberOf(float32(1)), Divisor: n}, p)
+	assert.Equal(t, op.Params{N: n, Threshold: op.NumberOf(float32(0.3)), Inverse: op.NumberOf(1 / float32(0.3)), Outer: op.NumberOf(float32(1)),
+		Norm: op.NumberOf(float32(1.0 / n)), G: op.NumberOf(float32(1)), Least: op.NumberOf(float32(0x1p-50)), Divisor: n}, p)
 
 	stream, err := dev.NewStream()
 	require.NoError(t, err)
