@@ -84,10 +84,10 @@ __device__ inline bool last_warp(unsigned* ticket, unsigned count) {
   if (threadIdx.x % kWarp == 0) {
     __threadfence();  // release: what this thread wrote is visible to all blocks before the ticket is drawn
     drawn = atomicInc(ticket, count - 1);
-    __threadfence();  // acquire: what others wrote is read after the ticket is drawn
   }
   if (__shfl_sync(0xffffffffu, drawn, 0) != count - 1) return false;
-  __syncwarp();  // the other threads read after thread 0 has drawn
+  if (threadIdx.x % kWarp == 0) __threadfence();  // acquire: what others wrote is read after the ticket is drawn
+  __syncwarp();                                   // and by the other threads after that
   return true;
 }
 
