@@ -52,37 +52,17 @@ func Assemble(arch string) (log string, err error) {
 	return strings.Join(logs, ""), err
 }
 
-// Cubins assembles the texts as they are for a target, and also returns the cubins, in the order of the files. The word of the ELF header in
-// which a cubin records the target of its text is 0 in them.
-func Cubins(arch string, target kernels.Target) (log string, cubins [][]byte, err error) {
+// AssembleFor is Assemble for the texts as they are for a target.
+func AssembleFor(arch string, target kernels.Target) (log string, err error) {
 	files, err := Files()
 	if err != nil {
-		return "", nil, err
+		return "", err
 	}
 	for i := range files {
 		files[i].Text = target.Text(files[i].Text)
 	}
-	type assembled struct {
-		log   string
-		cubin []byte
-	}
-	all, err := each(arch, files, func(out, cubin string) (assembled, error) {
-		data, err := os.ReadFile(cubin)
-		if err != nil {
-			return assembled{}, err
-		}
-		const flags = 48 // e_flags in a header of 64 bits
-		if len(data) < flags+4 {
-			return assembled{}, fmt.Errorf("a cubin of %d bytes", len(data))
-		}
-		clear(data[flags : flags+4])
-		return assembled{out, data}, nil
-	})
-	for _, f := range all {
-		log += f.log
-		cubins = append(cubins, f.cubin)
-	}
-	return log, cubins, err
+	logs, err := each(arch, files, func(out, _ string) (string, error) { return out, nil })
+	return strings.Join(logs, ""), err
 }
 
 // Code assembles files, and also returns the machine code of each kernel. (For architectures before sm_70 it has another form.)
