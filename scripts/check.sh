@@ -30,5 +30,5 @@ step 360 "soak" make soak STEPS=20000
 step 900 "mutants" make mutants N=50
 step 600 "bundle" make bundle
 step 600 "bundle: to completion and interrupted, on the simulated device and without a GPU" make bundle-check
-step 600 "one binary that falls back; cross-builds" make fallback-check
+step 900 "one binary that falls back; cross-builds" make fallback-check
 summary
