@@ -119,7 +119,7 @@ fuzz: ## run each fuzz target for a minute; SECONDS=10 for less
 bundle: ## pack dist/smoothl1-cuda-test.tar.gz: the tests and benchmarks for a GPU, on a machine without Go (needs the CUDA headers)
 	scripts/bundle.sh
 
-bundle-check: ## run the bundle to completion and interrupted, on a libcuda backed by the simulated device; two minutes
+bundle-check: ## run the bundle to completion and interrupted, on a libcuda backed by the simulated device; three minutes
 	scripts/bundle-check.sh
 
 fallback-check: ## run one binary with libcuda but no GPU, and without libcuda; cross-builds (needs root and the CUDA toolkit)

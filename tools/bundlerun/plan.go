@@ -30,7 +30,6 @@ func plan() []*step {
 		{name: bundle.Differential, share: 20, least: 4 * second, most: 15 * minute, command: differential, read: readDifferential},
 		{name: bundle.Bits, share: 16, least: 6 * second, most: 10 * minute, needsGPU: true, command: bits, read: readBits},
 		{name: bundle.Main, share: 36, least: 6 * second, most: 20 * minute, soft: true, needsGPU: true, command: benchmarks("main"), read: readBenchmarks("main")},
-		{name: bundle.Geometry, share: 8, least: 15 * second, most: 10 * minute, soft: true, needsGPU: true, command: benchmarks("geometry"), read: readGeometry},
 	}
 	for _, tool := range bundle.Tools {
 		steps = append(steps, &step{name: bundle.Sanitizers + tool, share: 4, least: 8 * second, most: 10 * minute, needsGPU: true,
@@ -39,6 +38,7 @@ func plan() []*step {
 	return append(steps,
 		&step{name: bundle.Vectors, share: 5, least: 2 * second, most: 10 * minute, soft: true, needsGPU: true, command: vectors, read: readVectors},
 		&step{name: bundle.Verify, share: 6, least: 3 * second, most: 20 * minute, needsGPU: true, command: verify, read: readVerify},
+		&step{name: bundle.Geometry, share: 8, least: 15 * second, most: 10 * minute, soft: true, needsGPU: true, command: benchmarks("geometry"), read: readGeometry},
 		&step{name: bundle.Full, share: 10, least: 15 * second, most: 2 * time.Hour, soft: true, needsGPU: true, command: benchmarks("full"), read: readBenchmarks("full")},
 	)
 }
