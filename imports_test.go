@@ -25,7 +25,7 @@ const (
 // Sets of this module's packages that several rows of the table share; "." is the root.
 const (
 	forCPU      = ". internal/op internal/isa"
-	forGPU      = forCPU + " cpu cpu/internal/core cpu/internal/stage device internal/cuda internal/driver internal/memory kernels"
+	forGPU      = forCPU + " cpu cpu/internal/core cpu/internal/stage cpu/internal/tune device internal/cuda internal/driver internal/memory kernels"
 	forSim      = "device internal/driver internal/memory sim/internal/ieee sim/internal/ptx sim/internal/vm"
 	forPrograms = forGPU + " gpu " + forSim + " sim"
 	forFiles    = "internal/files internal/memory"
@@ -36,9 +36,10 @@ const (
 // cmd, examples → gpu, sim → internal/{driver,cuda,op}, kernels, cpu → the root.
 var table = map[string]struct{ ours, others string }{
 	".":                           {},
-	"cpu":                         {forCPU + " cpu/internal/core cpu/internal/stage", ""},
+	"cpu":                         {forCPU + " cpu/internal/core cpu/internal/stage cpu/internal/tune", ""},
 	"cpu/internal/core":           {forCPU, ""},
 	"cpu/internal/stage":          {forCPU + " cpu/internal/core", ""},
+	"cpu/internal/tune":           {forCPU, ""},
 	"gpu":                         {forGPU, binding},
 	"kernels":                     {". internal/op", ""},
 	"sim":                         {forSim, ""},

@@ -7,7 +7,6 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/isa"
-	"github.com/smoothl1/smoothl1/internal/op"
 )
 
 // benchmark runs f on arrays of n elements. arrays is the number of arrays that f reads and writes.
@@ -82,43 +81,19 @@ func BenchmarkStages(b *testing.B) {
 	}
 }
 
-// BenchmarkSerialLimit shows from which size two goroutines pay off, to choose serialLimit.
-func BenchmarkSerialLimit(b *testing.B) {
-	for _, chunks := range []int{4, 8, 16, 128, 192, 256, 384, 512} {
-		for _, workers := range []int{1, 2} {
-			benchmark(b, fmt.Sprintf("chunks=%d/goroutines=%d", chunks, workers), chunks*Chunk, 3, func(a Args[float32]) error {
-				var p pass[float32]
-				setPass(&p, op.ForwardBackward, smoothl1.Loss{Beta: 1}, &a)
-				if workers == 1 {
-					runSerial(&p, a.ChunkSums)
-				} else {
-					runParallel(&p, a.ChunkSums, chunks, workers)
-				}
-				return nil
-			})
-		}
-	}
-}
-
-// BenchmarkPrefetch shows for which sizes software prefetching pays off, to choose the limit in prefetch.
-func BenchmarkPrefetch(b *testing.B) {
-	for _, k := range []struct {
-		name   string
-		pass   op.Pass
-		arrays int
-	}{{"forward", op.Forward, 2}, {"backward", op.Backward, 3}, {"forwardBackward", op.ForwardBackward, 3}} {
-		for _, n := range []int{1 << 16, 1 << 18, 1 << 19, 3 << 18, 1 << 20, 1 << 21} {
-			for _, ahead := range []uint64{0, 1024} {
-				benchmark(b, fmt.Sprintf("%s/ahead=%d", k.name, ahead), n, k.arrays, func(a Args[float32]) error {
-					var p pass[float32]
-					setPass(&p, k.pass, smoothl1.Loss{Beta: 1}, &a)
-					p.Ahead = ahead
-					sums := a.ChunkSums
-					if !k.pass.Reduces() {
-						sums = nil
-					}
-					runSerial(&p, sums)
-					return nil
+// BenchmarkChoices shows what each choice of the tuner takes.
+func BenchmarkChoices(b *testing.B) {
+	for _, n := range []int{1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 24} {
+		for _, setting := range choices() {
+			fix(b, setting)
+			for _, k := range []struct {
+				name   string
+				arrays int
+				call   func(smoothl1.Loss, *Args[float32]) (float64, error)
+			}{{"forward", 2, Forward[float32]}, {"forward_backward", 3, ForwardBackward[float32]}} {
+				benchmark(b, k.name+"/"+setting, n, k.arrays, func(a Args[float32]) error {
+					_, err := k.call(smoothl1.Loss{Beta: 1}, &a)
+					return err
 				})
 			}
 		}

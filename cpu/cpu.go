@@ -42,10 +42,10 @@
 // # Speed
 //
 // A call of a fast function does not allocate, but for the first of many sizes or callers at once, and its goroutines end before it
-// returns. Arrays that would take longer than 50 to 100 µs on one processor are split among at most GOMAXPROCS goroutines. For arrays
-// larger than the last-level cache, outputs that begin at a multiple of 64 bytes, as large Go slices do, are written with non-temporal
-// stores. The environment variable SMOOTHL1_CPU (generic, avx2, avx512) forces an instruction set: see InstructionSet. The build tag
-// purego omits the assembly.
+// returns. How a call on large arrays is split among at most GOMAXPROCS goroutines, whether outputs that begin at a multiple of 64 bytes, as
+// large Go slices do, are written with non-temporal stores, and how far ahead it prefetches, is found by timing the first tens of calls:
+// see Tuning. The environment variables SMOOTHL1_TUNE and SMOOTHL1_CPU (generic, avx2, avx512) fix these choices and the instruction set: see
+// Tuning and InstructionSet. The build tag purego omits the assembly.
 //
 // All functions may be called from several goroutines at once, if none writes an array that another uses. The errors of operations and
 // of Finish are *smoothl1.ArgError; no output has then been written.

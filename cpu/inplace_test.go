@@ -7,7 +7,6 @@ import (
 	"github.com/stretchr/testify/assert"
 
 	"github.com/smoothl1/smoothl1"
-	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
 // testInPlace puts an output of drawn calls in place of an input. The results must be those of the same call out of place.
@@ -55,7 +54,7 @@ func testInPlace[T smoothl1.Float](t *testing.T, from func(float64) T) {
 }
 
 func TestEveryOutputInPlaceOfEveryInput(t *testing.T) {
-	defer isa.UseCache(1 << 12)() // streaming stores
+	fix(t, "stores=streaming")
 	eachSet(t, func(t *testing.T) {
 		eachType(t, testInPlace[float32], testInPlace[float64], testInPlace[smoothl1.F16], testInPlace[smoothl1.BF16])
 	})

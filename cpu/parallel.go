@@ -74,12 +74,12 @@ func (t *team) batches() {
 // run makes all chunks, with the given number of goroutines. If one of them panics, so does the caller.
 func (t *team) run(chunks, workers int) {
 	t.chunks = chunks
-	t.batch = max(1, min(maxBatch, chunks/(4*max(1, workers)))) // several batches per worker, to balance the load
 	t.next.Store(0)
-	if workers <= 1 {
+	if t.batch = maxBatch; workers <= 1 {
 		t.batches()
 		return
 	}
+	t.batch = max(1, min(maxBatch, chunks/(4*workers))) // several batches per worker, to balance the load
 	// The caller does not work itself. The goroutine that it starts last is in its P's runnext slot, from which other Ps do not steal
 	// at first: it runs here as soon as the caller waits. Its predecessors were moved to the run queue, where idle Ps find them at once.
 	t.group.Add(workers)

@@ -141,7 +141,7 @@ func TestJobFromABubble(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	withProcessors(t, 2)
 	for _, l := range []smoothl1.Loss{{Beta: 1}, {Beta: 0.3, Reduction: smoothl1.Sum}} {
-		for _, n := range []int{1, 100, Chunk, Chunk + 1, 16 * Chunk, 17 * Chunk, maxSerialLimit * Chunk, severalBatches} {
+		for _, n := range []int{1, 100, Chunk, Chunk + 1, 16 * Chunk, 17 * Chunk, serialChunks * Chunk, 64 * Chunk, severalBatches} {
 			a := randomArgs[float32](n)
 			d := randomArgs[float64](n)
 			each := a

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"math"
-	"runtime"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
@@ -41,6 +40,7 @@ type rich[C core.Float] struct {
 	batches   bool // which make several pieces at a time
 	ahead     uint64
 	streaming bool
+	threads   int
 	counting  bool // the pass that finds the divisors
 
 	divisors  []float64 // of long rows
@@ -133,7 +133,8 @@ func (x *rich[C]) run() float64 {
 			pieces = (x.rows + x.rowsOfPiece - 1) / x.rowsOfPiece
 		}
 	}
-	x.prepare()
+	r := x.prepare()
+	defer r.End()
 	x.divisor, x.norm = 1, 1
 	mean := x.loss.Reduction == smoothl1.Mean && x.kind != op.Terms
 	if mean && !x.counted() {
@@ -217,26 +218,11 @@ func spare(room *[]float64, n int) []float64 {
 	return (*room)[:n]
 }
 
-// make makes the pieces, on several goroutines if that pays.
+// make makes the pieces.
 func (x *rich[C]) make(pieces int) {
-	if pieces == 0 {
-		return
+	if pieces > 0 {
+		x.team.run(pieces, min(x.threads, pieces))
 	}
-	limit := x.limit()
-	if pieces <= limit {
-		x.pieces(0, pieces)
-		return
-	}
-	x.team.run(pieces, min(runtime.GOMAXPROCS(0), 2*pieces/limit))
-}
-
-// limit returns the largest number of pieces that are made without goroutines: see serialLimit. A piece takes some two times as long as a
-// chunk of a lean pass, and eight times as long if it is made of short rows, or of elements that an index chooses.
-func (x *rich[C]) limit() int {
-	if x.rowsOfPiece > 0 || x.index != nil {
-		return max(2, serialLimit[C]()/16)
-	}
-	return max(2, serialLimit[C]()/2)
 }
 
 // pieces makes count pieces from piece first on.

@@ -1,11 +1,13 @@
 package cpu
 
 import (
+	"runtime"
 	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/cpu/internal/stage"
+	"github.com/smoothl1/smoothl1/cpu/internal/tune"
 	"github.com/smoothl1/smoothl1/internal/isa"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
@@ -83,7 +85,7 @@ func setBeta[C core.Float](p *core.Params[C], kind smoothl1.Kind, beta C) bool {
 }
 
 // prepare chooses how to make the pieces.
-func (x *rich[C]) prepare() {
+func (x *rich[C]) prepare() tune.Run {
 	x.divisors = nil
 	x.kernel = isa.Current() != isa.Generic && x.kind != op.Terms && x.rowsOfPiece == 0 && !x.invalid && !x.beta.present() &&
 		!x.upstream.present() && !x.terms.present() && !x.abs.present() && !x.second.present() &&
@@ -96,12 +98,53 @@ func (x *rich[C]) prepare() {
 			dense = dense && a.dense()
 		}
 	}
-	x.streaming = bytes > isa.LastLevelCache()
-	if x.ahead = 0; bytes <= isa.LastLevelCache()/3 {
-		x.ahead = prefetchDistance
-	}
 	x.core = core.HasKernels()
 	// With weights or a mask there are only kernels that write a gradient: one that is not wanted goes to a buffer for one piece.
 	gradient := x.gradPred.present() || x.gradTarget.present()
 	x.batches = x.core && x.kernel && dense && !x.byRow && !x.addPred && !x.addTarget && (gradient || !x.weight.present() && !x.mask.present())
+
+	x.threads, x.streaming, x.ahead = 1, false, tune.Ahead
+	t := tuner.Load()
+	if !t.Tuned(bytes * tune.MaxWork) { // finding the form would take time
+		return tune.Run{}
+	}
+	form := x.form()
+	if !t.Tuned(bytes * form.Work()) {
+		return tune.Run{}
+	}
+	r := t.Begin(tune.Key{Pass: x.kind, Type: x.storage.DType(), Form: form, Log2: tune.Log2(bytes), Streamable: x.streamable(),
+		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()})
+	x.threads, x.streaming, x.ahead = r.Threads, r.Streaming, uint64(r.Ahead)
+	return r
+}
+
+// form returns what the tuner is to know of the pass.
+func (x *rich[C]) form() (f tune.Form) {
+	for _, flag := range [...]struct {
+		set  bool
+		form tune.Form
+	}{
+		{x.upstream.present(), tune.Upstream}, {x.gradPred.present() && x.gradTarget.present(), tune.BothGradients},
+		{x.weight.present(), tune.Weight}, {x.mask.present(), tune.Mask}, {x.beta.present(), tune.Beta}, {x.index != nil, tune.Index},
+		{x.byRow, tune.ByRow}, {x.rowsOfPiece > 0, tune.Short}, {x.addPred || x.addTarget, tune.Accumulate},
+		{x.abs.present() || x.terms.present() && x.kind != op.Terms, tune.SecondOutputs}, {x.second.present(), tune.Second},
+	} {
+		if flag.set {
+			f |= flag.form
+		}
+	}
+	return f
+}
+
+// streamable reports whether any output can be written with streaming stores. Each piece asks for itself: see bypasses.
+func (x *rich[C]) streamable() bool {
+	if isa.Current() < isa.AVX2 {
+		return false
+	}
+	for _, a := range [...]*array{&x.terms, &x.abs, &x.gradPred, &x.gradTarget, &x.second} {
+		if a.present() && a.dense() && x.bypasses(a, a.base) {
+			return true
+		}
+	}
+	return false
 }

@@ -249,7 +249,7 @@ func testRich[T smoothl1.Float](t *testing.T, from func(float64) T) {
 // Calls of any form must produce the bits of the reference with each instruction set.
 func TestRichIsTheReference(t *testing.T) {
 	withProcessors(t, 3)
-	defer isa.UseCache(1 << 14)() // streaming stores
+	fix(t, "stores=streaming") // and the rest measured
 	t.Run("float32", func(t *testing.T) { testRich(t, func(x float64) float32 { return float32(x) }) })
 	t.Run("float64", func(t *testing.T) { testRich(t, func(x float64) float64 { return x }) })
 	t.Run("float16", func(t *testing.T) { testRich(t, smoothl1.ToF16) })
@@ -258,7 +258,7 @@ func TestRichIsTheReference(t *testing.T) {
 
 // Results must not depend on the number of goroutines, with divisors that take a pass of their own, and for rows of any length.
 func TestRichInParallel(t *testing.T) {
-	n := (serialLimit[float32]() + 3) * Chunk
+	n := 64*Chunk + 77
 	r := &richCase[float32]{Rand: rand.New(rand.NewPCG(1, 1)), from: func(x float64) float32 { return float32(x) }}
 	pred, target, weight, mask := make([]float32, n), make([]float32, n), make([]float32, n), make([]uint8, n)
 	for i := range n {
@@ -281,6 +281,7 @@ func TestRichInParallel(t *testing.T) {
 			require.NoError(t, err)
 			for _, processors := range []int{1, 3} {
 				withProcessors(t, processors)
+				fix(t, fmt.Sprintf("threads=%d", processors))
 				clear(a.GradPred)
 				got, err := Run(l, a)
 				require.NoError(t, err)

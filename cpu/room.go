@@ -24,7 +24,7 @@ type room[C core.Float] struct {
 	onesF16, onesBF16 [piece]uint16
 	all               [piece]uint8 // a mask that leaves out nothing
 	params            core.Params[C]
-	sums              [max(maxBatch, maxSerialLimit)]float64 // of a loss that nobody wants
+	sums              [maxBatch]float64 // of a loss that nobody wants
 }
 
 var (

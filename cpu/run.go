@@ -4,26 +4,14 @@ import (
 	"runtime"
 	"unsafe"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
+	"github.com/smoothl1/smoothl1/cpu/internal/tune"
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
-// serialLimit returns the largest number of chunks for which a pass is made without goroutines. Waking a second processor takes about
-// 25 µs, and cores that share a cache share its bandwidth. Two goroutines pay off for passes longer than 75 to 100 µs in assembly, and
-// longer than 50 µs in Go code, which is not limited by any cache. BenchmarkSerialLimit measures both sides of the limit.
-func serialLimit[T core.Float]() int {
-	size := int(unsafe.Sizeof(T(0)))
-	switch isa.Current() {
-	case isa.AVX2:
-		return 192 * 4 / size
-	case isa.AVX512:
-		return maxSerialLimit * 4 / size
-	default:
-		return 8
-	}
-}
-
-const maxSerialLimit = 384
+// serialChunks is the largest number of chunks of a pass without goroutines whose sums are kept on the stack.
+const serialChunks = 16
 
 // run makes the pass and, if it reduces, returns the canonical sum and writes the chunk sums to sums, unless that is nil.
 func run[T core.Float](p *pass[T], sums []float64) float64 {
@@ -42,20 +30,30 @@ func run[T core.Float](p *pass[T], sums []float64) float64 {
 		}
 		return p.Sum
 	}
-	p.prefetch()
+	if t, bytes := tuner.Load(), p.arrays()*p.N*p.Size(); t.Tuned(bytes) {
+		return runTuned(p, sums, t, chunks, bytes)
+	}
+	p.Ahead = tune.Ahead
 	switch {
-	case chunks > serialLimit[T]():
-		p.stream()
-		return runParallel(p, sums, chunks, min(runtime.GOMAXPROCS(0), 2*chunks/serialLimit[T]()))
-	case sums == nil && p.kind.Reduces() && chunks <= 16:
-		var room [16]float64 // zeroing a larger array would cost time
-		return runSerial(p, room[:chunks])
-	case sums == nil && p.kind.Reduces():
-		var room [maxSerialLimit]float64
+	case sums != nil || !p.kind.Reduces():
+		return runSerial(p, sums)
+	case chunks <= serialChunks:
+		var room [serialChunks]float64 // zeroing a larger array would cost time
 		return runSerial(p, room[:chunks])
 	default:
-		return runSerial(p, sums)
+		return runParallel(p, nil, chunks, 1)
 	}
+}
+
+// runTuned makes a pass over large arrays as the tuner says.
+func runTuned[T core.Float](p *pass[T], sums []float64, t *tune.Tuner, chunks, bytes int) float64 {
+	r := t.Begin(tune.Key{Pass: p.kind, Type: p.dtype(), Form: p.form(), Log2: tune.Log2(bytes), Streamable: p.streamable(),
+		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()})
+	defer r.End()
+	if p.Ahead = uint64(r.Ahead); r.Streaming {
+		p.Stores |= core.StoreStreaming
+	}
+	return runParallel(p, sums, chunks, r.Threads)
 }
 
 // runSerial makes a pass on the caller's goroutine, as one batch.
@@ -66,31 +64,40 @@ func runSerial[T core.Float](p *pass[T], sums []float64) float64 {
 	return total(sums)
 }
 
-// prefetch enables software prefetching if the arrays fit the last-level cache, from which the hardware prefetchers do not reach full
-// bandwidth. If the arrays fill half of that cache or more, prefetching evicts data that is still needed, and for arrays in memory it
-// gains nothing: see BenchmarkPrefetch.
-func (p *pass[T]) prefetch() {
-	if !p.exceeds(isa.LastLevelCache() / 3) {
-		p.Ahead = prefetchDistance
+// streamable reports whether the outputs can be written with streaming (non-temporal) stores, which require aligned vectors, and gain
+// nothing if the output is also an input: an ordinary store to a line that is in no cache reads it first.
+func (p *pass[T]) streamable() bool {
+	if p.Out == nil || isa.Current() < isa.AVX2 {
+		return false
 	}
-}
-
-// prefetchDistance is in bytes; 768 to 1280 are as good.
-const prefetchDistance = 1024
-
-// exceeds reports whether the pass's arrays together are larger than the given number of bytes.
-func (p *pass[T]) exceeds(bytes int) bool { return p.arrays()*p.N > bytes/p.Size() }
-
-// stream enables streaming (non-temporal) stores if the arrays exceed the caches: an ordinary store to a line that is in no cache
-// reads it first. Streaming stores require aligned vectors, and gain nothing if the output is also an input.
-func (p *pass[T]) stream() {
-	if p.Out == nil || !p.exceeds(isa.LastLevelCache()) {
-		return
-	}
-	for _, out := range []*T{p.Out, p.Negated} {
+	for _, out := range [...]*T{p.Out, p.Negated} {
 		if uintptr(unsafe.Pointer(out))%core.Line != 0 || out != nil && (out == p.Pred || out == p.Target || out == p.Upstream) {
-			return
+			return false
 		}
 	}
-	p.Stores |= core.StoreStreaming
+	return true
+}
+
+// form returns what the tuner is to know of the pass.
+func (p *pass[T]) form() (f tune.Form) {
+	if p.Upstream != nil {
+		f |= tune.Upstream
+	}
+	if p.Negated != nil {
+		f |= tune.BothGradients
+	}
+	return f
+}
+
+// dtype returns the type of stored elements.
+func (p *pass[T]) dtype() smoothl1.DType {
+	switch {
+	case p.Storage == core.F16:
+		return smoothl1.Float16
+	case p.Storage == core.BF16:
+		return smoothl1.BFloat16
+	case p.Size() == 8:
+		return smoothl1.Float64
+	}
+	return smoothl1.Float32
 }

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 	"slices"
 	"testing"
@@ -11,45 +12,41 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
+	"github.com/smoothl1/smoothl1/cpu/internal/tune"
 	"github.com/smoothl1/smoothl1/internal/isa"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// Streaming stores must be used if the arrays together exceed the last-level cache, unless an output is misaligned or is also an input.
-// The arrays are not accessed here, so their lengths may exceed their memory.
-func TestStreamingIsUsedOnlyIfItPays(t *testing.T) {
+// Streaming stores may be used unless an output is misaligned or is also an input. The arrays are not accessed here.
+func TestStreamable(t *testing.T) {
 	memory := make([]float32, 64)
 	i := 0
 	for uintptr(unsafe.Pointer(&memory[i]))%64 != 0 {
 		i++
 	}
 	in, out, off := &memory[i+4], &memory[i], &memory[i+1]
-	third := isa.LastLevelCache() / 4 / 3 // length of three arrays that just fit
 	for _, c := range []struct {
 		name   string
 		params core.Params[float32]
 		want   bool
 	}{
-		{"fits", core.Params[float32]{Kernel: core.Backward, Out: out, N: third}, false},
-		{"exceeds", core.Params[float32]{Kernel: core.Backward, Out: out, N: third + 1}, true},
-		{"a fourth array", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: in, N: third}, true},
-		{"a second gradient", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: out, N: third}, true},
-		{"out of place", core.Params[float32]{Kernel: core.Backward, Out: off, N: 2 * third}, false},
-		{"second gradient out of place", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: off, N: 2 * third}, false},
-		{"in place of pred", core.Params[float32]{Kernel: core.Terms, Out: out, Pred: out, N: 2 * third}, false},
-		{"in place of target", core.Params[float32]{Kernel: core.ForwardBackward, Out: out, Pred: in, Target: out, N: 2 * third}, false},
-		{"in place of upstream", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: out, N: 2 * third}, false},
-		{"nothing to store", core.Params[float32]{Kernel: core.Forward, N: 9 * third}, false},
+		{"aligned", core.Params[float32]{Kernel: core.Backward, Out: out}, true},
+		{"a fourth array", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: in}, true},
+		{"a second gradient", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: out}, true},
+		{"out of place", core.Params[float32]{Kernel: core.Backward, Out: off}, false},
+		{"second gradient out of place", core.Params[float32]{Kernel: core.Backward, Out: out, Negated: off}, false},
+		{"in place of pred", core.Params[float32]{Kernel: core.Terms, Out: out, Pred: out}, false},
+		{"in place of target", core.Params[float32]{Kernel: core.ForwardBackward, Out: out, Pred: in, Target: out}, false},
+		{"in place of upstream", core.Params[float32]{Kernel: core.BackwardElementwise, Out: out, Upstream: out}, false},
+		{"nothing to store", core.Params[float32]{Kernel: core.Forward}, false},
 	} {
 		p := pass[float32]{Params: c.params}
-		p.stream()
-		assert.Equal(t, c.want, p.Stores&core.StoreStreaming != 0, c.name)
+		assert.Equal(t, c.want && isa.Current() >= isa.AVX2, p.streamable(), c.name)
 	}
 }
 
 // A streaming store to a misaligned output would fault. Each output is placed at every offset that is a multiple of its element size.
 func TestStreamingStoresAtEveryOffset(t *testing.T) {
-	defer isa.UseCache(0)() // so that all arrays exceed it
 	eachSet(t, func(t *testing.T) {
 		t.Run("float32", testOffsets[float32])
 		t.Run("float64", testOffsets[float64])
@@ -84,8 +81,10 @@ func testOffsets[T core.Float](t *testing.T) {
 	check := func(kind op.Pass, a, want Args[T], streams bool) {
 		var p pass[T]
 		setPass(&p, kind, l, &a)
-		p.stream()
-		require.Equal(t, streams, p.Stores&core.StoreStreaming != 0)
+		require.Equal(t, streams && isa.Current() >= isa.AVX2, p.streamable())
+		if p.streamable() {
+			p.Stores |= core.StoreStreaming
+		}
 		p.Sums = unsafe.SliceData(make([]float64, Chunks(n)))
 		p.compute()
 		for _, x := range []struct{ got, want []T }{{a.Terms, want.Terms}, {a.GradPred, want.GradPred}, {a.GradTarget, want.GradTarget}} {
@@ -111,33 +110,114 @@ func testOffsets[T core.Float](t *testing.T) {
 	}
 }
 
-// Operations on arrays that exceed the cache must produce the bits of the reference, whether the outputs are aligned for streaming stores,
-// misaligned, or off by half an AVX-512 vector.
-func TestArraysLargerThanTheCache(t *testing.T) {
-	defer isa.UseCache(1 << 20)()
-	n := (maxSerialLimit+5)*Chunk + 3
-	l := smoothl1.Loss{Beta: 0.1}
-	for _, shift := range []int{0, 1, core.Line / 2 / 4} {
-		a := randomArgs[float32](n)
-		for _, x := range []*[]float32{&a.GradPred, &a.GradTarget} {
-			*x = behind[float32](shift, n)
+// choices are all ways to make a pass, as values of SMOOTHL1_TUNE.
+func choices() []string {
+	var all []string
+	for _, threads := range []int{1, 2, 3} {
+		for _, stores := range []string{"ordinary", "streaming"} {
+			for _, ahead := range []int{0, 1024, 8192} {
+				all = append(all, fmt.Sprintf("threads=%d,stores=%s,ahead=%d", threads, stores, ahead))
+			}
 		}
-		want := Args[float32]{Pred: a.Pred, Target: a.Target, GradPred: make([]float32, n), GradTarget: make([]float32, n)}
-		wantValue, err := RefForwardBackward(l, &want)
+	}
+	return append(all, "off", "")
+}
+
+// fix fixes choices for a test, as SMOOTHL1_TUNE does, but for passes of any size.
+func fix(t testing.TB, setting string) {
+	fixed, err := tune.Parse(setting)
+	require.NoError(t, err)
+	fixed.Always = true
+	old := tuner.Swap(tune.New(fixed))
+	t.Cleanup(func() { tuner.Store(old) })
+}
+
+// Every choice must give the bits of the reference, whether the outputs are aligned for streaming stores, misaligned, off by half an
+// AVX-512 vector, or in place.
+func TestEveryChoiceIsTheReference(t *testing.T) {
+	withProcessors(t, 3)
+	eachSet(t, func(t *testing.T) {
+		t.Run("float32", testChoices[float32])
+		t.Run("float64", testChoices[float64])
+	})
+}
+
+func testChoices[T core.Float](t *testing.T) {
+	const n = 33*Chunk + 3
+	l := smoothl1.Loss{Beta: 0.1}
+	for _, shift := range []int{0, 1, core.Line / 2 / int(unsafe.Sizeof(T(0)))} {
+		a := randomArgs[T](n)
+		a.GradPred, a.GradTarget = behind[T](shift, n), behind[T](shift, n)
+		want := Args[T]{Pred: a.Pred, Target: a.Target, GradPred: make([]T, n), GradTarget: make([]T, n), Terms: make([]T, n)}
+		wantValue, err := RefRun(l, &want)
 		require.NoError(t, err)
-		value, err := ForwardBackward(l, &a)
-		require.NoError(t, err)
-		require.Equal(t, wantValue, value)
-		require.True(t, equal(want.GradPred, a.GradPred))
-		require.True(t, equal(want.GradTarget, a.GradTarget))
-		a.GradPred, a.GradTarget = a.Pred, nil // in place
-		_, err = ForwardBackward(l, &a)
-		require.NoError(t, err)
-		require.True(t, equal(want.GradPred, a.Pred))
+		for _, setting := range choices() {
+			fix(t, setting)
+			for range 2 { // the second with another choice, if they are measured
+				clear(a.GradPred)
+				clear(a.GradTarget)
+				value, err := ForwardBackward(l, &a)
+				require.NoError(t, err)
+				require.Equal(t, wantValue, value, setting)
+				require.True(t, equal(want.GradPred, a.GradPred), setting)
+				require.True(t, equal(want.GradTarget, a.GradTarget), setting)
+			}
+			value, err := Forward(l, &a)
+			require.NoError(t, err)
+			require.Equal(t, wantValue, value, setting)
+			b := Args[T]{Pred: a.Pred, Target: a.Target, Terms: a.GradPred}
+			require.NoError(t, ForwardTerms(l, &b))
+			require.True(t, equal(want.Terms, b.Terms), setting)
+			b = Args[T]{Pred: slices.Clone(a.Pred), Target: a.Target}
+			b.GradPred = b.Pred // in place
+			_, err = ForwardBackward(l, &b)
+			require.NoError(t, err)
+			require.True(t, equal(want.GradPred, b.Pred), setting)
+		}
 	}
 }
 
 // equal reports whether two slices have the same bits. It is fast enough for millions of elements.
 func equal[T smoothl1.Float](a, b []T) bool {
 	return slices.EqualFunc(a, b, func(x, y T) bool { return math.Float64bits(float64(x)) == math.Float64bits(float64(y)) })
+}
+
+func TestTuning(t *testing.T) {
+	old := tuner.Load()
+	defer tuner.Store(old)
+	withProcessors(t, 2)
+	require.NoError(t, SetTuning("stores=ordinary,ahead=64"))
+	a := randomArgs[float32](1 << 18)
+	d := randomArgs[float64](1 << 18)
+	for range 100 {
+		_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, &a)
+		require.NoError(t, err)
+		d.Weight = d.Pred
+		_, err = Run(smoothl1.Loss{Beta: 1}, &d)
+		require.NoError(t, err)
+	}
+	r, err := Tuning()
+	assert.Equal(t, tuneComplaint, err)
+	assert.Equal(t, "stores=ordinary,ahead=64", r.Setting)
+	require.Len(t, r.Tuned, 2)
+	for i, want := range []Tuned{{Pass: "forward_backward", DType: smoothl1.Float32, Form: "both gradients", Bytes: 4 << 20, Processors: 2},
+		{Pass: "forward_backward", DType: smoothl1.Float64, Form: "both gradients, weight", Bytes: 8 << 20, Processors: 2}} {
+		got := r.Tuned[i]
+		assert.True(t, got.Measured, "%+v", got)
+		assert.Contains(t, []int{1, 2}, got.Threads)
+		assert.Positive(t, got.Speedup)
+		want.Threads, want.Ahead, want.Measured, want.Rule, want.Speedup = got.Threads, 64, true, got.Rule, got.Speedup
+		assert.Equal(t, want, got)
+	}
+	assert.Regexp(t, `(?m)^caches reported: .*; SMOOTHL1_TUNE=stores=ordinary,ahead=64
+forward_backward float32 \(both gradients\), 4 MiB to 8 MiB on 2 processors: [12] threads, ordinary stores, prefetching 64 bytes ahead; measured, `, r.String())
+
+	err = SetTuning("threads=none")
+	assert.EqualError(t, err, `smoothl1: SetTuning: setting = threads=none: "threads=none": want a positive number of goroutines`)
+	r, _ = Tuning()
+	assert.NotEmpty(t, r.Tuned, "nothing has changed")
+	require.NoError(t, SetTuning(""))
+	r, _ = Tuning()
+	assert.Empty(t, r.Tuned)
+	assert.NotContains(t, r.String(), "SMOOTHL1_TUNE")
 }

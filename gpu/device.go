@@ -55,7 +55,7 @@ const (
 )
 
 // CPU chooses the CPU. Open fails if the environment variable SMOOTHL1_CPU names an instruction set that is unknown or not
-// available: see cpu.InstructionSet.
+// available, or SMOOTHL1_TUNE is not valid: see cpu.InstructionSet and cpu.Tuning.
 func CPU() OpenOption { return OpenOption{choice: chooseCPU} }
 
 // CUDA chooses the CUDA device with the given ordinal, counted from 0. Open fails if it is not available.
@@ -131,6 +131,9 @@ func isNil(drv driver.Device) bool {
 
 func openCPU(reason string) (*Device, error) {
 	if _, err := cpu.InstructionSet(); err != nil { // SMOOTHL1_CPU cannot be honored
+		return nil, fmt.Errorf("gpu: Open: the CPU: %w", err)
+	}
+	if _, err := cpu.Tuning(); err != nil { // SMOOTHL1_TUNE
 		return nil, fmt.Errorf("gpu: Open: the CPU: %w", err)
 	}
 	return &Device{reason: reason, ops: map[*turns]struct{}{}}, nil

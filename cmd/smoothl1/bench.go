@@ -31,6 +31,7 @@ type benchmark struct {
 	asJSON  bool
 	rotate  uint64 // 0: four times the device's cache
 	bits    int
+	choices bool
 }
 
 func newBench() *cobra.Command {
@@ -45,10 +46,14 @@ arrays, or read two and write a third, as the ceilings of the others, and a forw
 
 With --torch, PyTorch does the same work, interleaved with ours: eagerly and compiled; on a CUDA device also with loss and gradient
 compiled as one function, and as a CUDA graph; on the CPU also with its memory allocated beforehand. PyTorch's loss terms and gradients are
-compared with ours bit for bit.`,
+compared with ours bit for bit.
+
+--choices measures instead how calls on large arrays are made on the CPU: the GB/s of forward passes, with and without gradients, for each
+number of threads, kind of stores and prefetch distance, as the rule chooses, and as the first calls of a program choose by their own times.`,
 		Example: `  smoothl1 bench
   smoothl1 bench --device cuda --sizes 1048576,268435456 --dtype float32,float64 --beta 1,0.1
-  smoothl1 bench --device cuda --full --torch python3 -o results.json`,
+  smoothl1 bench --device cuda --full --torch python3 -o results.json
+  smoothl1 bench --choices --sizes 524288,1048576,16777216`,
 		Args:              usage(cobra.NoArgs),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, _ []string) error { return b.run(c) },
@@ -63,6 +68,7 @@ compared with ours bit for bit.`,
 	f.Uint64Var(&b.rotate, "rotate", 0, "least number of `BYTES` that buffers rotate through; 0: four times the device's cache")
 	addName(c, &b.python, "torch", "", "also measure PyTorch, with this `PYTHON`")
 	addName(c, &b.out, "out", "o", "write the result to this `FILE`, as JSON; - for the standard output")
+	f.BoolVar(&b.choices, "choices", false, "measure the choices that SMOOTHL1_TUNE can fix, with float32 on the CPU; see cpu.Tuning")
 	f.BoolVar(&b.asJSON, "json", false, "print the result as JSON instead of tables")
 	complete(c, "dtype", "float32", "float64")
 	return c
@@ -107,6 +113,20 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 	workloads, err := b.workloads(c.Flags().Changed)
 	if err != nil {
 		return err
+	}
+	if b.choices {
+		for _, flag := range []string{"device", "full", "dtype", "rotate", "torch", "out", "json"} {
+			if c.Flags().Changed(flag) {
+				return usagef("--choices excludes --%s", flag)
+			}
+		}
+		if _, err := b.workloads(c.Flags().Changed); err != nil {
+			return err
+		}
+		if len(b.betas) != 1 {
+			return usagef("--choices: --beta %v: want one number", b.betas)
+		}
+		return b.printChoices(c.Context(), c.OutOrStdout(), newProgress(c.ErrOrStderr()))
 	}
 	var out files.Place
 	if b.out != "" {

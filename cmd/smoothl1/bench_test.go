@@ -59,6 +59,10 @@ func TestBenchRefuses(t *testing.T) {
 		{"--full --beta 1", 2, "--full excludes --beta"},
 		{"--rotate -1", 2, "--rotate"},
 		{"extra", 2, "unknown command"},
+		{"--choices --device cpu", 2, "--choices excludes --device"},
+		{"--choices --beta 1,2", 2, "--choices: --beta [1 2]: want one number"},
+		{"--choices --sizes 0", 2, "--sizes: 0: want 1 to"},
+		{"--choices --sizes 100000000000000000", 1, "100000000000000000 elements: it needs 400000000000000000 bytes"},
 		{"--device cuda:40", 1, "CUDA device 40"},
 	} {
 		stdout, stderr, code := call(append([]string{"bench"}, strings.Fields(c.arguments)...)...)
@@ -68,6 +72,19 @@ func TestBenchRefuses(t *testing.T) {
 	assert.Empty(t, stdout)
 	assert.Equal(t, exitFailed, code)
 	assert.Contains(t, stderr, "r.json: not a directory")
+}
+
+// TestBenchChoices measures few calls made in every way.
+func TestBenchChoices(t *testing.T) {
+	stdout, stderr, code := call("bench", "--choices", "--sizes", "100,100000", "--samples", "1", "--beta", "0.3")
+	require.Zero(t, code, stderr)
+	assert.Regexp(t, `^forward of float32, beta 0.3: GB/s
+ +elements: +100 +100000
+( +threads=\d+,stores=ordinary,ahead=\d+( +\d+\.\d){2}\n){3,}( +[a-z :]+( +\d+\.\d){2}\n){2}forward_backward of float32`, stdout)
+	assert.Contains(t, stdout, "stores=streaming")
+	assert.Regexp(t, `(?m)^forward float32, 512 KiB to 1 MiB on \d+ processors: `, stdout)
+	assert.Regexp(t, `(?m)^forward_backward float32, 1 MiB to 2 MiB on \d+ processors: `, stdout)
+	assert.Empty(t, stderr)
 }
 
 // TestBenchSaysWhatIsMissing checks that bench fails if nothing was measured, or if PyTorch was asked for and missing, and that it writes

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/cuda"
 	"github.com/smoothl1/smoothl1/kernels"
@@ -43,8 +44,10 @@ type cudaDevice struct {
 }
 
 type cpuDevice struct {
-	Architecture string `json:"architecture"`
-	Threads      int    `json:"threads"`
+	Architecture   string `json:"architecture"`
+	InstructionSet string `json:"instruction_set"`
+	Threads        int    `json:"threads"`
+	Tuning         string `json:"tuning"` // how calls on large arrays are made
 }
 
 type kernelsBuild struct {
@@ -79,7 +82,7 @@ of PTX, and for which target. If there is no CUDA device, it says why. It also s
 func takeInventory() *inventory {
 	found := &inventory{
 		CUDA:    takeCUDA(),
-		CPU:     cpuDevice{runtime.GOARCH, runtime.GOMAXPROCS(0)},
+		CPU:     takeCPU(),
 		Kernels: describeKernels(),
 	}
 	simulated := sim.New()
@@ -97,6 +100,12 @@ func takeInventory() *inventory {
 		found.Auto = fmt.Sprintf("cuda:%d", dev.Info().Ordinal)
 	}
 	return found
+}
+
+func takeCPU() cpuDevice {
+	set, _ := cpu.InstructionSet() // the errors have been reported before any command
+	tuning, _ := cpu.Tuning()
+	return cpuDevice{runtime.GOARCH, set, runtime.GOMAXPROCS(0), tuning.String()}
 }
 
 func takeCUDA() (c cudaDevices) {
@@ -173,7 +182,8 @@ func (v *inventory) print(out io.Writer) error {
 		}
 		w.printf("%s\n", used(name))
 	}
-	w.printf("cpu        %s, %d threads%s\n", v.CPU.Architecture, v.CPU.Threads, used("cpu"))
+	w.printf("cpu        %s, %s, %d threads%s\n", v.CPU.Architecture, v.CPU.InstructionSet, v.CPU.Threads, used("cpu"))
+	w.printf("           %s\n", v.CPU.Tuning)
 	w.printf("sim        a simulated CUDA device, which executes the kernels' PTX\n")
 	if v.SimError != "" {
 		w.printf("           cannot be used: %s\n", v.SimError)

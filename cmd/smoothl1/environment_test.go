@@ -15,13 +15,14 @@ func TestEnvironment(t *testing.T) {
 	p := save(t, dir, "p.npy", []float32{1}, 1)
 	for _, arguments := range [][]string{{"eval", p, p}, {"eval", p, p, "--device", "sim"}, {"plot", "-o", filepath.Join(dir, "x.svg")},
 		{"verify", "--cases", "1"}, {"bench", "--sizes", "8", "--samples", "1"}, {"devices"}} {
-		c := command(arguments...)
-		c.Env = append(c.Env, "SMOOTHL1_CPU=foo")
-		var stdout, stderr strings.Builder
-		c.Stdout, c.Stderr = &stdout, &stderr
-		require.Error(t, c.Run(), arguments)
-		requireRefused(t, exitFailed, `environment: SMOOTHL1_CPU = "foo": no such instruction set, want one of generic, avx2, avx512`,
-			stdout.String(), stderr.String(), c.ProcessState.ExitCode())
+		for variable, complaint := range map[string]string{"SMOOTHL1_CPU": "no such instruction set, want one of ", "SMOOTHL1_TUNE": `"foo": no such setting, want off, `} {
+			c := command(arguments...)
+			c.Env = append(c.Env, variable+"=foo")
+			var stdout, stderr strings.Builder
+			c.Stdout, c.Stderr = &stdout, &stderr
+			require.Error(t, c.Run(), arguments)
+			requireRefused(t, exitFailed, "environment: "+variable+` = "foo": `+complaint, stdout.String(), stderr.String(), c.ProcessState.ExitCode())
+		}
 	}
 	assert.Len(t, names(t, dir), 1)
 	c := command("--version")

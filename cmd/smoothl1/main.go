@@ -130,7 +130,10 @@ All give the same bits.`,
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	for _, c := range []*cobra.Command{newEval(), newPlot(), newVerify(), newBench(), newDevices()} {
 		c.PreRunE = func(*cobra.Command, []string) error { // all of them use the CPU, if only for the reference
-			_, err := cpu.InstructionSet()
+			if _, err := cpu.InstructionSet(); err != nil {
+				return err
+			}
+			_, err := cpu.Tuning()
 			return err
 		}
 		root.AddCommand(c)

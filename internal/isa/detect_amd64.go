@@ -32,19 +32,36 @@ func detect() []Set {
 	return sets
 }
 
-// detectCache returns the size in bytes of the largest cache according to CPUID's deterministic cache parameters, which are at leaf
-// 4 on Intel and, in the same form, at leaf 8000001D on AMD; 0 if there are none.
-func detectCache() int {
-	leaf := uint32(4)
-	if most, _, _, _ := cpuid(0x80000000, 0); most >= 0x8000001d {
-		if _, _, ecx, _ := cpuid(0x80000001, 0); ecx&(1<<22) != 0 { // AMD's topology extensions
-			leaf = 0x8000001d
+// detectCaches returns the caches of data that CPUID describes.
+func detectCaches() []Cache {
+	most, vendor, _, _ := cpuid(0, 0)
+	extended, _, _, _ := cpuid(0x80000000, 0)
+	if vendor != 0x68747541 { // "Auth", AMD, at the beginning of "AuthenticAMD"
+		if most < 4 {
+			return nil
+		}
+		return deterministic(4)
+	}
+	if extended >= 0x8000001d {
+		if _, _, ecx, _ := cpuid(0x80000001, 0); ecx&(1<<22) != 0 { // topology extensions
+			if found := deterministic(0x8000001d); len(found) > 0 {
+				return found
+			}
 		}
 	}
-	if most, _, _, _ := cpuid(0, 0); leaf == 4 && most < 4 {
-		return 0
+	if extended < 0x80000006 {
+		return nil
 	}
-	largest := 0
+	// What is left where a virtual machine hides the other leaf. The last-level cache in this one is the sum over the socket.
+	if _, _, ecx, _ := cpuid(0x80000006, 0); ecx>>16 > 0 {
+		return []Cache{{2, int(ecx>>16) << 10, 1}}
+	}
+	return nil
+}
+
+// deterministic reads CPUID's deterministic cache parameters: at leaf 4 on Intel and, in the same form, at leaf 8000001D on AMD.
+func deterministic(leaf uint32) []Cache {
+	var all []Cache
 	for subleaf := uint32(0); subleaf < 16; subleaf++ {
 		eax, ebx, ecx, _ := cpuid(leaf, subleaf)
 		kind := eax & 31
@@ -55,7 +72,7 @@ func detectCache() int {
 			continue
 		}
 		line, partitions, ways := int(ebx&0xfff)+1, int(ebx>>12&0x3ff)+1, int(ebx>>22)+1
-		largest = max(largest, line*partitions*ways*(int(ecx)+1))
+		all = append(all, Cache{int(eax >> 5 & 7), line * partitions * ways * (int(ecx) + 1), int(eax>>14&0xfff) + 1})
 	}
-	return largest
+	return all
 }

@@ -4,4 +4,4 @@ package isa
 
 func detect() []Set { return []Set{Generic} }
 
-func detectCache() int { return 0 }
+func detectCaches() []Cache { return nil }

@@ -80,21 +80,3 @@ func Use(s Set) (restore func()) {
 	old := current.Swap(uint32(s))
 	return func() { current.Store(old) }
 }
-
-// LastLevelCache returns the size in bytes of the largest cache that a core of this machine owns or shares, or 32 MiB if the
-// processor does not report it.
-func LastLevelCache() int { return lastLevelCache }
-
-// UseCache changes what LastLevelCache returns, for tests. It returns a function that changes it back.
-func UseCache(bytes int) (restore func()) {
-	old := lastLevelCache
-	lastLevelCache = bytes
-	return func() { lastLevelCache = old }
-}
-
-var lastLevelCache = func() int {
-	if bytes := detectCache(); bytes > 0 {
-		return bytes
-	}
-	return 32 << 20
-}()

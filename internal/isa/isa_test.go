@@ -60,12 +60,20 @@ func TestUse(t *testing.T) {
 	assert.PanicsWithValue(t, "isa: Set(9) is not available", func() { Use(9) })
 }
 
-func TestLastLevelCache(t *testing.T) {
-	cache := LastLevelCache()
-	assert.GreaterOrEqual(t, cache, 256<<10)
-	assert.LessOrEqual(t, cache, 1<<30)
-	restore := UseCache(5)
-	assert.Equal(t, 5, LastLevelCache())
+func TestCaches(t *testing.T) {
+	all := Caches()
+	level := 0
+	for _, c := range all {
+		assert.Greater(t, c.Level, level, "%+v", all)
+		level = c.Level
+		assert.GreaterOrEqual(t, c.Bytes, 8<<10, "%+v", c)
+		assert.LessOrEqual(t, c.Bytes, 8<<30, "%+v", c)
+		assert.Positive(t, c.Threads, "%+v", c)
+	}
+	restore := UseCaches(Cache{2, 1 << 20, 1}, Cache{3, 5 << 20, 4})
+	assert.Equal(t, 5<<20, LastLevelCache())
+	Caches()[0].Bytes = 0
+	assert.Equal(t, 1<<20, Caches()[0].Bytes, "a copy")
 	restore()
-	assert.Equal(t, cache, LastLevelCache())
+	assert.Equal(t, all, Caches())
 }

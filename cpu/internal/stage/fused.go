@@ -3,6 +3,7 @@ package stage
 import (
 	"unsafe"
 
+	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
 	"github.com/smoothl1/smoothl1/internal/op"
 )
@@ -50,6 +51,11 @@ const (
 
 // Size returns the size of an element in bytes.
 func (s Storage) Size() int { return [...]int{4, 8, 2, 2}[s] }
+
+// DType returns the element type of arrays.
+func (s Storage) DType() smoothl1.DType {
+	return [...]smoothl1.DType{smoothl1.Float32, smoothl1.Float64, smoothl1.Float16, smoothl1.BFloat16}[s]
+}
 
 // Run runs the kernel and returns the chunk sum, or false if the instruction set in use has none. The quotient must not be core.Unit.
 func (p *Fused[T]) Run(s Storage, q core.Quotient) (sum float64, ok bool) {
