@@ -35,23 +35,13 @@ func Of[T Computing](l smoothl1.Loss) Constants[T] {
 // inverse returns 1/x if x is a positive power of two and 1/x is finite, else 1. Multiplying by such an inverse and dividing by x
 // yield the same real number, rounded once. (For a subnormal float64, inverse returns 1 too.)
 func inverse[T Computing](x T) T {
-	bits, fraction := math.Float64bits(float64(x)), uint64(1)<<52-1
-	if y := 1 / x; bits&fraction == 0 && y <= largest[T]() {
+	if x == 1 || math.Float64bits(float64(x))&(1<<52-1) != 0 { // spare the most common loss a division
+		return 1
+	}
+	if y := 1 / x; y-y == 0 {
 		return y
 	}
 	return 1
-}
-
-// largest returns the largest finite number of a computing type, or 0 for an unknown type, which thus has no inverses.
-func largest[T Computing]() T {
-	x := 0.0
-	switch smoothl1.DTypeOf[T]() {
-	case smoothl1.Float32:
-		x = math.MaxFloat32
-	case smoothl1.Float64:
-		x = math.MaxFloat64
-	}
-	return T(x)
 }
 
 // A Formula has the constants of a loss as a kernel takes them.

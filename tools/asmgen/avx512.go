@@ -37,7 +37,7 @@ func (e *emitter) avx512(l *layout) {
 		e.CMPQ(count, inChunk)
 		e.CMOVQLT(count, inChunk)
 		e.SUBQ(inChunk, count)
-		e.CMPQ(inChunk, operand.U8(width))
+		e.CMPQ(inChunk, operand.U8(2*width))
 		e.JLE(ref("short"))
 		for _, z := range zLanes {
 			e.VPXORQ(z, z, z)
@@ -79,13 +79,27 @@ func (e *emitter) avx512(l *layout) {
 		e.TESTQ(count, count)
 		e.JNZ(ref("chunk"))
 		e.later = append(e.later, func() {
-			e.Comment("A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.")
+			e.Comment("A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.")
+			add := func(i int) func(int, reg.Register) {
+				return func(half int, z reg.Register) { e.VADDPD(z, zLanes[i*short+half], zLanes[i*short+half]) }
+			}
 			e.Label("short")
-			for _, z := range zLanes[:short] {
+			for _, z := range zLanes[:2*short] {
 				e.VPXORQ(z, z, z)
 			}
-			e.masked512(func(half int, z reg.Register) { e.VADDPD(z, zLanes[half], zLanes[half]) })
-			e.JMP(ref("foldShort"))
+			e.CMPQ(inChunk, operand.U8(width))
+			e.JLE(ref("one"))
+			e.masked512(add(0))
+			e.ADDQ(operand.U8(e.bytes()), at)
+			if e.mask {
+				e.ADDQ(operand.U8(width), maskAt)
+			}
+			e.SUBQ(operand.U8(width), inChunk)
+			e.masked512(add(1))
+			e.JMP(ref("foldTwo"))
+			e.Label("one")
+			e.masked512(add(0))
+			e.JMP(ref("foldOne"))
 		})
 	}
 	e.Label("done")
@@ -175,18 +189,21 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 	interleave(instructions(e.groups, e.lower512(v)))
 }
 
-// fold512 folds the lanes by halves and writes the chunk sum. From label foldShort on, it folds only the lanes of one vector.
+// fold512 folds the lanes by halves and writes the chunk sum. From labels foldTwo and foldOne on, it folds only the lanes of two vectors or one.
 func (e *emitter) fold512(short int) {
 	for half := 8; half > 0; half /= 2 {
-		if half == short/2 {
-			e.Label("foldShort")
+		switch half {
+		case short:
+			e.Label("foldTwo")
+		case short / 2:
+			e.Label("foldOne")
 		}
 		for i := range half {
 			e.VADDPD(zLanes[i+half], zLanes[i], zLanes[i])
 		}
 	}
 	if short == 1 {
-		e.Label("foldShort")
+		e.Label("foldOne")
 	}
 	low, high := reg.Z0, reg.Z1
 	e.VEXTRACTF64X4(operand.U8(1), zLanes[0], high.AsY())

@@ -596,7 +596,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -841,10 +841,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -862,10 +864,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -887,7 +893,53 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -921,7 +973,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1166,10 +1218,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1187,10 +1241,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1212,7 +1270,53 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1246,7 +1350,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1491,10 +1595,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1512,10 +1618,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1537,7 +1647,53 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardUnitBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1570,7 +1726,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1806,10 +1962,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1827,10 +1985,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1851,7 +2013,51 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func backwardOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -2776,7 +2982,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3163,10 +3369,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -3424,10 +3632,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -3471,7 +3683,97 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -3515,7 +3817,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3920,10 +4222,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4181,10 +4485,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4230,7 +4538,101 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -4270,7 +4672,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -4666,10 +5068,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4927,10 +5331,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4975,7 +5383,99 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardUnitBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -5013,7 +5513,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5382,10 +5882,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -5643,10 +6145,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -5688,7 +6194,93 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -5727,7 +6319,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6150,10 +6742,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -6411,10 +7005,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -6462,7 +7060,105 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -6505,7 +7201,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6937,10 +7633,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7198,10 +7896,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -7250,7 +7952,107 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -7289,7 +8091,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -7712,10 +8514,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7973,10 +8777,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -8024,7 +8832,105 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8062,7 +8968,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8480,10 +9386,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -8757,10 +9665,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -8809,7 +9721,108 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8851,7 +9864,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9287,10 +10300,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -9564,10 +10579,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -9618,7 +10637,112 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -9656,7 +10780,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -10083,10 +11207,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -10360,10 +11486,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -10413,7 +11543,110 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -10450,7 +11683,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -10904,10 +12137,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -11181,10 +12416,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -11237,7 +12476,116 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -11278,7 +12626,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -11741,10 +13089,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -12018,10 +13368,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -12075,7 +13429,118 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -12112,7 +13577,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -12566,10 +14031,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -12843,10 +14310,14 @@ streaming32:
 	VMOVNTPS      Y7, 224(R9)(AX*1)
 	JMP           stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -12899,4 +14370,113 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
+	VPSLLD        $0x10, Z13, Z13
+	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	VPSLLD        $0x10, Z0, Z0
+	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VPSLLD        $0x10, Z1, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPSRLD        $0x10, Z3, Z3
+	VPMOVDW       Z3, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne

@@ -466,7 +466,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -693,10 +693,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -714,10 +716,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -737,7 +743,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -771,7 +819,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -998,10 +1046,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1019,10 +1069,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1042,7 +1096,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1076,7 +1172,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1303,10 +1399,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1324,10 +1422,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1347,7 +1449,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardUnitF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1380,7 +1524,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1598,10 +1742,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1619,10 +1765,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1641,7 +1791,47 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x20, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func backwardOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
@@ -2368,7 +2558,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -2697,10 +2887,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -2894,10 +3086,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -2931,7 +3127,77 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -2975,7 +3241,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3322,10 +3588,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -3519,10 +3787,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -3558,7 +3830,81 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -3598,7 +3944,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3936,10 +4282,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4133,10 +4481,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4171,7 +4523,79 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardUnitF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -4209,7 +4633,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -4520,10 +4944,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4717,10 +5143,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4752,7 +5182,73 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -4791,7 +5287,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5147,10 +5643,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -5344,10 +5842,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -5384,7 +5886,83 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -5427,7 +6005,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5792,10 +6370,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -5989,10 +6569,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -6030,7 +6614,85 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
@@ -6069,7 +6731,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6425,10 +7087,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -6622,10 +7286,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -6662,7 +7330,83 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -6700,7 +7444,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -7060,10 +7804,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7273,10 +8019,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -7315,7 +8065,88 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -7357,7 +8188,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -7735,10 +8566,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7948,10 +8781,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -7992,7 +8829,92 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8030,7 +8952,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8399,10 +9321,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -8612,10 +9536,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -8655,7 +9583,90 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedOneF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8692,7 +9703,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9079,10 +10090,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -9292,10 +10305,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -9337,7 +10354,94 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedMulF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -9378,7 +10482,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9774,10 +10878,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -9987,10 +11093,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -10033,7 +11143,96 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedDivF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -10070,7 +11269,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -10457,10 +11656,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -10670,10 +11871,14 @@ streaming32:
 	VMOVNTPS  Y7, 224(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -10715,4 +11920,91 @@ short:
 	VMOVDQU16     Y3, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x20, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VCVTPH2PS.Z   (BX)(AX*1), K5, Z13
+	VCVTPH2PS.Z   (SI)(AX*1), K5, Z0
+	VCVTPH2PS.Z   (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PH     $0x00, Z2, Y3
+	VMOVDQU16     Y3, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne

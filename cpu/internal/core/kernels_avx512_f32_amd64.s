@@ -451,7 +451,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -678,10 +678,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -699,10 +701,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -722,7 +728,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -756,7 +804,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -983,10 +1031,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1004,10 +1054,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1027,7 +1081,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1061,7 +1157,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1288,10 +1384,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1309,10 +1407,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1332,7 +1434,49 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func forwardUnitF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1365,7 +1509,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1583,10 +1727,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -1604,10 +1750,14 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -1626,7 +1776,47 @@ short:
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
 	VADDPD        Z2, Z17, Z17
-	JMP           foldShort
+	ADDQ          $0x40, AX
+	SUBQ          $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	JMP           foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	JMP           foldOne
 
 // func backwardOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -2977,7 +3167,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3296,10 +3486,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -3477,10 +3669,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -3512,7 +3708,73 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -3556,7 +3818,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3893,10 +4155,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4074,10 +4338,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4111,7 +4379,77 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -4151,7 +4489,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -4479,10 +4817,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -4660,10 +5000,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -4696,7 +5040,75 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func forwardBackwardUnitF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -4734,7 +5146,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5035,10 +5447,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -5216,10 +5630,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -5249,7 +5667,69 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -5288,7 +5768,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5626,10 +6106,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -5807,10 +6289,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -5845,7 +6331,79 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -5888,7 +6446,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6235,10 +6793,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -6416,10 +6976,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -6455,7 +7019,81 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -6494,7 +7132,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6832,10 +7470,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7013,10 +7653,14 @@ streaming32:
 	VMOVNTPS Z6, 448(R9)(AX*1)
 	JMP      stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -7051,7 +7695,79 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -7089,7 +7805,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -7431,10 +8147,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -7628,10 +8346,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -7668,7 +8390,84 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -7710,7 +8509,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8070,10 +8869,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -8267,10 +9068,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -8309,7 +9114,88 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func maskedDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8347,7 +9233,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8698,10 +9584,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -8895,10 +9783,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -8936,7 +9828,86 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z0, Z13, Z2
+	VMULPS        Z14, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedOneF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8973,7 +9944,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9334,10 +10305,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -9531,10 +10504,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -9574,7 +10551,90 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VSUBPS        Z11, Z1, Z3
+	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VMULPS        Z12, Z3, Z3
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedMulF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -9615,7 +10675,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9985,10 +11045,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -10182,10 +11244,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -10226,7 +11292,92 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VMULPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VMULPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPXORD        1088(SP), Z1, K7, Z2
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne
 
 // func weighedMaskedDivF32AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -10263,7 +11414,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x10
+	CMPQ    DI, $0x20
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -10624,10 +11775,12 @@ fold:
 	VADDPD Z21, Z17, Z17
 	VADDPD Z22, Z18, Z18
 	VADDPD Z23, Z19, Z19
+
+foldTwo:
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
 
-foldShort:
+foldOne:
 	VADDPD        Z17, Z16, Z16
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
@@ -10821,10 +11974,14 @@ streaming32:
 	VMOVNTPS  Z6, 448(R9)(AX*1)
 	JMP       stored30
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
 	VPXORQ Z17, Z17, Z17
+	VPXORQ Z18, Z18, Z18
+	VPXORQ Z19, Z19, Z19
+	CMPQ   DI, $0x10
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
@@ -10864,4 +12021,87 @@ short:
 	VMOVUPS       Z2, K5, (R9)(AX*1)
 
 oneGradient35:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x10, R14
+	SUBQ $0x10, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z18, Z18
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z19, Z19
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient36
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient36:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ          $-1, CX
+	BZHIQ         DI, CX, CX
+	KMOVW         CX, K5
+	VMOVDQU8.Z    (R14), K5, X2
+	VPTESTMB      X2, X2, K6
+	VMOVUPS.Z     (BX)(AX*1), K5, Z13
+	VMOVUPS.Z     (SI)(AX*1), K5, Z0
+	VMOVUPS.Z     (DX)(AX*1), K5, Z1
+	VSUBPS        Z1, Z0, Z0
+	VPANDND       Z0, Z8, Z1
+	VMULPS        Z1, Z9, Z2
+	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z1, Z2, Z2
+	VDIVPS        Z12, Z2, Z2
+	VSUBPS        Z11, Z1, K1, Z2
+	VMULPS        Z13, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VCVTPS2PD     Y2, Z3
+	VEXTRACTF64X4 $0x01, Z2, Y2
+	VADDPD        Z3, Z16, Z16
+	VCVTPS2PD     Y2, Z2
+	VADDPD        Z2, Z17, Z17
+	VMULPS        Z13, Z14, Z3
+	VMULPS        Z0, Z3, Z2
+	VCMPPS        $0x1e, Z10, Z1, K2
+	VDIVPS        Z12, Z2, Z2
+	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VMOVAPS       Z0, K2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R8)(AX*1)
+	TESTQ         $0x00000001, R12
+	JZ            oneGradient37
+	VPXORD        Z8, Z2, Z2
+	VMOVAPS.Z     Z2, K6, Z2
+	VMOVUPS       Z2, K5, (R9)(AX*1)
+
+oneGradient37:
+	JMP foldOne

@@ -451,7 +451,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -731,9 +731,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -750,9 +752,12 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
@@ -768,7 +773,41 @@ short:
 	VSUBPD    Z11, Z1, Z3
 	VMULPD    Z3, Z12, K1, Z2
 	VADDPD    Z2, Z16, Z16
-	JMP       foldShort
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VSUBPD    Z11, Z1, Z3
+	VMULPD    Z3, Z12, K1, Z2
+	VADDPD    Z2, Z17, Z17
+	JMP       foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VSUBPD    Z11, Z1, Z3
+	VMULPD    Z3, Z12, K1, Z2
+	VADDPD    Z2, Z16, Z16
+	JMP       foldOne
 
 // func forwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -802,7 +841,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1082,9 +1121,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -1101,9 +1142,12 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
@@ -1119,7 +1163,41 @@ short:
 	VMULPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
 	VADDPD    Z2, Z16, Z16
-	JMP       foldShort
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VMULPD    Z12, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z17, Z17
+	JMP       foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VMULPD    Z12, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z16, Z16
+	JMP       foldOne
 
 // func forwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1153,7 +1231,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1433,9 +1511,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -1452,9 +1532,12 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
@@ -1470,7 +1553,41 @@ short:
 	VDIVPD    Z12, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
 	VADDPD    Z2, Z16, Z16
-	JMP       foldShort
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VDIVPD    Z12, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z17, Z17
+	JMP       foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VDIVPD    Z12, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z16, Z16
+	JMP       foldOne
 
 // func forwardUnitF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -1503,7 +1620,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -1766,9 +1883,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -1785,9 +1904,12 @@ done:
 	VZEROUPPER
 	RET
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ      $-1, CX
@@ -1802,7 +1924,39 @@ short:
 	VMULPD    Z1, Z2, Z2
 	VSUBPD    Z11, Z1, K1, Z2
 	VADDPD    Z2, Z16, Z16
-	JMP       foldShort
+	ADDQ      $0x40, AX
+	SUBQ      $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z17, Z17
+	JMP       foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ      $-1, CX
+	BZHIQ     DI, CX, CX
+	KMOVW     CX, K5
+	VMOVUPD.Z (SI)(AX*1), K5, Z0
+	VMOVUPD.Z (DX)(AX*1), K5, Z1
+	VSUBPD    Z1, Z0, Z0
+	VPANDNQ   Z0, Z8, Z1
+	VMULPD    Z1, Z9, Z2
+	VCMPPD    $0x15, Z10, Z1, K1
+	VMULPD    Z1, Z2, Z2
+	VSUBPD    Z11, Z1, K1, Z2
+	VADDPD    Z2, Z16, Z16
+	JMP       foldOne
 
 // func backwardOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, MMX+
@@ -3153,7 +3307,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -3605,9 +3759,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -3944,9 +4100,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -3974,7 +4133,65 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func forwardBackwardMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -4018,7 +4235,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -4504,9 +4721,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -4843,9 +5062,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -4875,7 +5097,69 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func forwardBackwardDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -4915,7 +5199,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -5384,9 +5668,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -5723,9 +6009,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -5754,7 +6043,67 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func forwardBackwardUnitF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -5792,7 +6141,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -6210,9 +6559,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -6549,9 +6900,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -6577,7 +6931,61 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -6616,7 +7024,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -7103,9 +7511,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -7442,9 +7852,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -7475,7 +7888,71 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -7518,7 +7995,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8022,9 +8499,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -8361,9 +8840,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -8395,7 +8877,73 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512F, BMI2, CMOV, MMX+
@@ -8434,7 +8982,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -8921,9 +9469,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -9260,9 +9810,12 @@ streaming64:
 	VMOVNTPD Z6, 960(R9)(AX*1)
 	JMP      stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -9293,7 +9846,71 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func maskedOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -9331,7 +9948,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -9822,9 +10439,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -10193,9 +10812,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -10228,7 +10850,76 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func maskedMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -10270,7 +10961,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -10795,9 +11486,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -11166,9 +11859,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -11203,7 +11899,80 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func maskedDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -11241,7 +12010,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -11749,9 +12518,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -12120,9 +12891,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -12156,7 +12930,78 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z0, Z13, Z2
+	VMULPD     Z14, Z2, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z15, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedMaskedOneF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -12193,7 +13038,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -12719,9 +13564,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -13090,9 +13937,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -13128,7 +13978,82 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VSUBPD     Z11, Z1, Z3
+	VMULPD     Z3, Z12, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VMULPD     Z12, Z3, Z3
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedMaskedMulF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -13169,7 +14094,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -13712,9 +14637,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -14083,9 +15010,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -14122,7 +15052,84 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VMULPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VMULPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VPXORQ     1088(SP), Z1, K7, Z2
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
 
 // func weighedMaskedDivF64AVX512(p *Params[float64])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -14159,7 +15166,7 @@ chunk:
 	CMPQ    R11, DI
 	CMOVQLT R11, DI
 	SUBQ    DI, R11
-	CMPQ    DI, $0x08
+	CMPQ    DI, $0x10
 	JLE     short
 	VPXORQ  Z16, Z16, Z16
 	VPXORQ  Z17, Z17, Z17
@@ -14685,9 +15692,11 @@ fold:
 	VADDPD Z23, Z19, Z19
 	VADDPD Z18, Z16, Z16
 	VADDPD Z19, Z17, Z17
+
+foldTwo:
 	VADDPD Z17, Z16, Z16
 
-foldShort:
+foldOne:
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
@@ -15056,9 +16065,12 @@ streaming64:
 	VMOVNTPD  Z6, 960(R9)(AX*1)
 	JMP       stored62
 
-	// A chunk of at most one vector, which must be the last, needs no more lanes than the vector has elements.
+	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
 	VPXORQ Z16, Z16, Z16
+	VPXORQ Z17, Z17, Z17
+	CMPQ   DI, $0x08
+	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ       $-1, CX
@@ -15094,4 +16106,79 @@ short:
 	VMOVUPD    Z2, K5, (R9)(AX*1)
 
 oneGradient67:
-	JMP foldShort
+	ADDQ $0x40, AX
+	ADDQ $0x08, R14
+	SUBQ $0x08, DI
+
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z17, Z17
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient68
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient68:
+	JMP foldTwo
+
+one:
+	// Beyond the end the inputs are read as 0, whose term is +0.
+	MOVQ       $-1, CX
+	BZHIQ      DI, CX, CX
+	KMOVW      CX, K5
+	VMOVDQU8.Z (R14), K5, X2
+	VPTESTMB   X2, X2, K6
+	VMOVUPD.Z  (BX)(AX*1), K5, Z13
+	VMOVUPD.Z  (SI)(AX*1), K5, Z0
+	VMOVUPD.Z  (DX)(AX*1), K5, Z1
+	VSUBPD     Z1, Z0, Z0
+	VPANDNQ    Z0, Z8, Z1
+	VMULPD     Z1, Z9, Z2
+	VCMPPD     $0x15, Z10, Z1, K1
+	VMULPD     Z1, Z2, Z2
+	VDIVPD     Z12, Z2, Z2
+	VSUBPD     Z11, Z1, K1, Z2
+	VMULPD     Z13, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VADDPD     Z2, Z16, Z16
+	VMULPD     Z13, Z14, Z3
+	VMULPD     Z0, Z3, Z2
+	VCMPPD     $0x1e, Z10, Z1, K2
+	VDIVPD     Z12, Z2, Z2
+	VPTERNLOGQ $0x6a, Z3, Z8, Z0
+	VMOVAPD    Z0, K2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R8)(AX*1)
+	TESTQ      $0x00000001, R12
+	JZ         oneGradient69
+	VPXORQ     Z8, Z2, Z2
+	VMOVAPD.Z  Z2, K6, Z2
+	VMOVUPD    Z2, K5, (R9)(AX*1)
+
+oneGradient69:
+	JMP foldOne
