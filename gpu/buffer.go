@@ -91,6 +91,7 @@ func makeSlice[T smoothl1.Element](op string, n int) ([]T, error) {
 	if err != nil {
 		return nil, smoothl1.NewArgError(op, "n", n, fmt.Errorf("%w: %w", smoothl1.ErrMemory, err))
 	}
+	memory.UseHugePages(x)
 	return x, nil
 }
 

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package memory
+
+// UseHugePages does nothing: see pages_linux.go.
+func UseHugePages[T any]([]T) {}
