@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"unsafe"
@@ -130,6 +131,37 @@ func fix(t testing.TB, setting string) {
 	fixed.Always = true
 	old := tuner.Swap(tune.New(fixed))
 	t.Cleanup(func() { tuner.Store(old) })
+}
+
+// A pass with weights and a mask, whose divisor takes a pass of its own, must give the bits of the reference with every choice.
+func TestEveryChoiceOfAFurtherPass(t *testing.T) {
+	withProcessors(t, 3)
+	eachType(t, testFurtherChoices[float32], testFurtherChoices[float64], testFurtherChoices[smoothl1.F16], testFurtherChoices[smoothl1.BF16])
+}
+
+func testFurtherChoices[T smoothl1.Float](t *testing.T, from func(float64) T) {
+	const n = 21*Chunk + 5
+	a := Args[T]{Pred: make([]T, n), Target: make([]T, n), Weight: make([]T, n), Mask: make([]uint8, n), GradPred: behind[T](0, n),
+		Divisor: smoothl1.DivideByWeights()}
+	r := rand.New(rand.NewPCG(5, 6))
+	for i := range n {
+		a.Pred[i], a.Target[i], a.Weight[i], a.Mask[i] = from(r.NormFloat64()), from(r.NormFloat64()), from(r.Float64()), uint8(r.IntN(3))
+	}
+	l := smoothl1.Loss{Beta: 0.3}
+	want := a
+	want.GradPred = make([]T, n)
+	value, err := RefRun(l, &want)
+	require.NoError(t, err)
+	for _, setting := range choices() {
+		fix(t, setting)
+		for range 2 {
+			clear(a.GradPred)
+			got, err := Run(l, &a)
+			require.NoError(t, err)
+			require.Equal(t, value, got, setting)
+			require.NoError(t, sameNumbers(a.GradPred, want.GradPred), setting)
+		}
+	}
 }
 
 // Every choice must give the bits of the reference, whether the outputs are aligned for streaming stores, misaligned, off by half an

@@ -279,7 +279,7 @@ func TestTexts(t *testing.T) {
 	assert.Equal(t, "weight, rows", (Weight | ByRow).String())
 	assert.Equal(t, "forward_backward float32 (mask), 8 MiB to 16 MiB, 8 threads", Key{Pass: op.ForwardBackward, Type: smoothl1.Float32, Form: Mask, Log2: 23, Procs: 8}.String())
 	assert.Equal(t, "512 KiB", Size(512<<10))
-	assert.Equal(t, "4 GiB", Size(4<<30))
+	assert.Equal(t, "1 GiB", Size(1<<30))
 	for _, c := range []Choice{{1, false, 0}, {1 << 20, true, 8192}} {
 		assert.Equal(t, c, unpack(pack(c)))
 	}
