@@ -27,6 +27,9 @@ func (e *emitter) avx512(l *layout) {
 		frame = e.alignedFrame(8 * laneCount)
 	}
 	e.plan(merge(formula(e.spec)), schedule512, homes512, places512, field)
+	if e.paired() {
+		e.beginPairs()
+	}
 	e.TESTQ(count, count)
 	e.JZ(ref("done"))
 	unrolled := 4
@@ -54,6 +57,10 @@ func (e *emitter) avx512(l *layout) {
 	e.Label("row")
 	for v := 0; v < unrolled; v += 2 {
 		first, second := e.whole512(0, v), e.whole512(1, v+1)
+		if e.paired() {
+			pair := e.pair512(v)
+			first, second = pair[0], pair[1]
+		}
 		if e.quotient == div && e.sum && e.gradient { // four divisions at once are 4 % slower than two and two
 			interleave(first)
 			interleave(second)
@@ -86,6 +93,11 @@ func (e *emitter) avx512(l *layout) {
 			e.Label("short")
 			for _, z := range zLanes[:2*short] {
 				e.VPXORQ(z, z, z)
+			}
+			if e.paired() {
+				e.maskedPair512(func(i, half int, z reg.Register) { add(i)(half, z) })
+				e.JMP(ref("foldTwo"))
+				return
 			}
 			e.CMPQ(inChunk, operand.U8(width))
 			e.JLE(ref("one"))
@@ -124,15 +136,21 @@ func (e *emitter) tail512(width int, frame func()) {
 	}
 	loop := e.label("tail")
 	e.Label(loop)
-	e.masked512(func(half int, terms reg.Register) { e.addInMemory(terms, 64*half) })
+	vectors := 1
+	if e.paired() {
+		vectors = 2
+		e.maskedPair512(func(i, half int, terms reg.Register) { e.addInMemory(terms, 64*(2*i+half)) })
+	} else {
+		e.masked512(func(half int, terms reg.Register) { e.addInMemory(terms, 64*half) })
+	}
 	if e.sum {
-		e.ADDQ(operand.U32(8*width), lanes)
+		e.ADDQ(operand.U32(8*width*vectors), lanes)
 	}
-	e.ADDQ(operand.U8(e.bytes()), at)
+	e.ADDQ(operand.U8(e.bytes()*vectors), at)
 	if e.mask {
-		e.ADDQ(operand.U8(width), maskAt)
+		e.ADDQ(operand.U8(width*vectors), maskAt)
 	}
-	e.SUBQ(operand.U8(width), inChunk)
+	e.SUBQ(operand.U8(width*vectors), inChunk)
 	e.JG(ref(loop))
 	if e.sum {
 		frame()
@@ -154,9 +172,6 @@ func (e *emitter) masked512(add func(half int, terms reg.Register)) {
 		switch {
 		case e.halves == "F16":
 			e.VCVTPH2PS_Z(index(base, 0), kTail, z)
-		case e.halves == "BF16":
-			e.VPMOVZXWD_Z(index(base, 0), kTail, z)
-			e.VPSLLD(operand.U8(16), z, z)
 		case e.double:
 			e.VMOVUPD_Z(index(base, 0), kTail, z)
 		default:
@@ -195,6 +210,10 @@ func (e *emitter) fold512(short int) {
 		switch half {
 		case short:
 			e.Label("foldTwo")
+			if e.paired() {
+				e.foldPairs()
+				return
+			}
 		case short / 2:
 			e.Label("foldOne")
 		}
@@ -216,6 +235,11 @@ func (e *emitter) fold512(short int) {
 func (e *emitter) foldLow(low, high reg.VecPhysical) {
 	e.VEXTRACTF128(operand.U8(1), low.AsY(), high.AsX())
 	e.VADDPD(high.AsX(), low.AsX(), low.AsX())
+	e.foldTwoLanes(low, high)
+}
+
+// foldTwoLanes adds the two lanes in low, and writes the chunk sum.
+func (e *emitter) foldTwoLanes(low, high reg.VecPhysical) {
 	e.VPERMILPD(operand.U8(1), low.AsX(), high.AsX())
 	e.VADDSD(high.AsX(), low.AsX(), low.AsX())
 	e.VMOVSD(low.AsX(), operand.Mem{Base: sums})

@@ -180,46 +180,36 @@ func (e *emitter) whole512(set, i int) []func() {
 	if e.weight {
 		v.at[vWeight] = index(upstream, from)
 	}
-	if e.halves == "" {
-		return append(all, instructions(e.groups, e.lower512(v))...)
-	}
-	inputs := []struct {
-		value value
-		to    operand.Op
-	}{{vPred, v.at[vD]}, {vTarget, v.at[vA]}}
-	if e.weight {
-		inputs = append(inputs, struct {
-			value value
-			to    operand.Op
-		}{vWeight, weights512[set]})
-	}
-	for _, in := range inputs {
-		m := v.at[in.value]
-		v.at[in.value] = in.to
-		if e.halves == "F16" {
-			all = append(all, func() { e.VCVTPH2PS(m, in.to) })
-			continue
+	if e.halves == "F16" {
+		widen := func(input value, to operand.Op) {
+			m := v.at[input]
+			v.at[input] = to
+			all = append(all, func() { e.VCVTPH2PS(m, to) })
 		}
-		all = append(all, func() { e.VPMOVZXWD(m, in.to) }, func() { e.VPSLLD(operand.U8(16), in.to, in.to) })
+		widen(vPred, v.at[vD])
+		widen(vTarget, v.at[vA])
+		if e.weight {
+			widen(vWeight, weights512[set])
+		}
 	}
 	return append(all, instructions(e.groups, e.lower512(v))...)
 }
 
-// rounded512 returns a register with the results x as stored. The register of t, and for bfloat16 a mask, are overwritten.
+// rounded512 returns a register with the results x as stored. The register of t is overwritten.
 func (e *emitter) rounded512(v vector, x reg.Register) reg.Register {
-	t := v.at[vT].(reg.VecPhysical)
-	switch e.halves {
-	case "":
+	if e.halves != "F16" {
 		return x
-	case "F16":
-		e.VCVTPS2PH(operand.U8(0), x, t.AsY())
-	case "BF16": // see roundBF16
-		k := v.at[vInside]
-		e.VPTESTMD_BCST(bf16Constant(0), x, k)
-		e.VPADDD_BCST(bf16Constant(4), x, t)
-		e.VPADDD_BCST(bf16Constant(8), x, k, t)
-		e.VPSRLD(operand.U8(16), t, t)
-		e.VPMOVDW(t, t.AsY())
 	}
-	return t.AsY()
+	t := v.at[vT].(reg.VecPhysical).AsY()
+	e.VCVTPS2PH(operand.U8(0), x, t)
+	return t
+}
+
+// rounded32 returns a register whose upper halves are the results x rounded to bfloat16: see roundBF16. The register of t and a mask are overwritten.
+func (e *emitter) rounded32(v vector, x reg.Register) reg.Register {
+	t, k := v.at[vT].(reg.VecPhysical), v.at[vInside]
+	e.VPTESTMD_BCST(bf16Constant(0), x, k)
+	e.VPADDD_BCST(bf16Constant(4), x, t)
+	e.VPADDD_BCST(bf16Constant(8), x, k, t)
+	return t
 }

@@ -29,6 +29,7 @@ func generateKernels(root string, files output) error {
 		}
 		if of.halves == "BF16" {
 			bf16Constants(c)
+			pairConstants(c)
 		}
 		all := specs(of.set, of.double, of.halves)
 		for _, s := range all {

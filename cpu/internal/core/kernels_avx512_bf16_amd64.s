@@ -42,8 +42,19 @@ DATA bf16<>+124(SB)/2, $0x003d
 DATA bf16<>+126(SB)/2, $0x003f
 GLOBL bf16<>(SB), RODATA|NOPTR, $128
 
+DATA pair<>+0(SB)/4, $0xffff0000
+DATA pair<>+32(SB)/8, $0x00ff00ff00ff00ff
+DATA pair<>+40(SB)/8, $0x00ff00ff00ff00ff
+DATA pair<>+48(SB)/8, $0x00ff00ff00ff00ff
+DATA pair<>+56(SB)/8, $0x00ff00ff00ff00ff
+DATA pair<>+64(SB)/8, $0xff00ff00ff00ff00
+DATA pair<>+72(SB)/8, $0xff00ff00ff00ff00
+DATA pair<>+80(SB)/8, $0xff00ff00ff00ff00
+DATA pair<>+88(SB)/8, $0xff00ff00ff00ff00
+GLOBL pair<>(SB), RODATA|NOPTR, $96
+
 // func termsOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·termsOneBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -64,6 +75,8 @@ TEXT ·termsOneBF16AVX512(SB), $0-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 96(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -73,14 +86,10 @@ TEXT ·termsOneBF16AVX512(SB), $0-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -100,31 +109,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -144,23 +142,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -169,31 +160,44 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-	JG            tail17
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
+	JG            tail9
 
 fold:
 done:
@@ -201,23 +205,15 @@ done:
 	RET
 
 otherStores1:
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 otherStores5:
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
-otherStores9:
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-otherStores13:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
 // func termsMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·termsMulBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -238,6 +234,8 @@ TEXT ·termsMulBF16AVX512(SB), $0-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 104(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -247,14 +245,10 @@ TEXT ·termsMulBF16AVX512(SB), $0-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -274,31 +268,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -318,23 +301,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -343,31 +319,44 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-	JG            tail17
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
+	JG            tail9
 
 fold:
 done:
@@ -375,23 +364,15 @@ done:
 	RET
 
 otherStores1:
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 otherStores5:
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
-otherStores9:
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-otherStores13:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
 // func termsDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·termsDivBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -412,6 +393,8 @@ TEXT ·termsDivBF16AVX512(SB), $0-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 100(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -421,14 +404,10 @@ TEXT ·termsDivBF16AVX512(SB), $0-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -448,31 +427,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -492,23 +460,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -517,31 +478,44 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-	JG            tail17
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
+	JG            tail9
 
 fold:
 done:
@@ -549,23 +523,15 @@ done:
 	RET
 
 otherStores1:
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 otherStores5:
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
-otherStores9:
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-otherStores13:
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
 // func forwardOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardOneBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -588,6 +554,8 @@ TEXT ·forwardOneBF16AVX512(SB), $1088-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 96(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -620,14 +588,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -654,14 +618,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
 	VADDPD        Z6, Z19, Z19
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -688,14 +648,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z21, Z21
 	VADDPD        Z6, Z23, Z23
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -722,14 +678,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z25, Z25
 	VADDPD        Z6, Z27, Z27
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -786,28 +738,44 @@ tail1:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
-	ADDQ          $0x00000080, R13
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
+	ADDQ          $0x00000100, R13
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
 	JG            tail1
 	LEAQ          63(SP), R13
 	ANDQ          $-64, R13
@@ -843,15 +811,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -870,79 +843,45 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
+	VADDPD        Z6, Z19, Z19
 	JMP           foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	JMP           foldOne
-
 // func forwardMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardMulBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -965,6 +904,8 @@ TEXT ·forwardMulBF16AVX512(SB), $1088-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 104(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -997,14 +938,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -1031,14 +968,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
 	VADDPD        Z6, Z19, Z19
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -1065,14 +998,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z21, Z21
 	VADDPD        Z6, Z23, Z23
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -1099,14 +1028,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z25, Z25
 	VADDPD        Z6, Z27, Z27
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -1163,28 +1088,44 @@ tail1:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
-	ADDQ          $0x00000080, R13
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
+	ADDQ          $0x00000100, R13
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
 	JG            tail1
 	LEAQ          63(SP), R13
 	ANDQ          $-64, R13
@@ -1220,15 +1161,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -1247,79 +1193,45 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
+	VADDPD        Z6, Z19, Z19
 	JMP           foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	JMP           foldOne
-
 // func forwardDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardDivBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -1342,6 +1254,8 @@ TEXT ·forwardDivBF16AVX512(SB), $1088-8
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 100(DI), Z12
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1374,14 +1288,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -1408,14 +1318,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
 	VADDPD        Z6, Z19, Z19
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -1442,14 +1348,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z21, Z21
 	VADDPD        Z6, Z23, Z23
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -1476,14 +1378,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z25, Z25
 	VADDPD        Z6, Z27, Z27
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -1540,28 +1438,44 @@ tail1:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
-	ADDQ          $0x00000080, R13
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
+	ADDQ          $0x00000100, R13
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
 	JG            tail1
 	LEAQ          63(SP), R13
 	ANDQ          $-64, R13
@@ -1597,15 +1511,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -1624,79 +1543,45 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
+	VADDPD        Z6, Z19, Z19
 	JMP           foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	JMP           foldOne
-
 // func forwardUnitBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512F, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardUnitBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -1718,6 +1603,8 @@ TEXT ·forwardUnitBF16AVX512(SB), $1088-8
 	VMOVD        CX, X9
 	VPBROADCASTD X9, Z9
 	VBROADCASTSS 92(DI), Z11
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -1750,14 +1637,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -1782,14 +1665,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
 	VADDPD        Z6, Z19, Z19
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -1814,14 +1693,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z21, Z21
 	VADDPD        Z6, Z23, Z23
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -1846,14 +1721,10 @@ row:
 	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z25, Z25
 	VADDPD        Z6, Z27, Z27
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -1908,27 +1779,42 @@ tail1:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
-	ADDQ          $0x00000080, R13
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
+	ADDQ          $0x00000100, R13
+	ADDQ          $0x40, AX
+	SUBQ          $0x20, DI
 	JG            tail1
 	LEAQ          63(SP), R13
 	ANDQ          $-64, R13
@@ -1964,15 +1850,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -1991,76 +1882,43 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
-	ADDQ          $0x20, AX
-	SUBQ          $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
+	VADDPD        Z6, Z19, Z19
 	JMP           foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	JMP           foldOne
-
 // func backwardOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·backwardOneBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -2080,6 +1938,8 @@ TEXT ·backwardOneBF16AVX512(SB), $0-8
 	VBROADCASTSS 108(DI), Z13
 	VBROADCASTSS 112(DI), Z14
 	VBROADCASTSS 116(DI), Z15
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2089,14 +1949,10 @@ TEXT ·backwardOneBF16AVX512(SB), $0-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -2116,31 +1972,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -2160,23 +2005,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2185,42 +2023,60 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient18
+	JZ            oneGradient10
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient18:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-	JG   tail17
+oneGradient10:
+	ADDQ $0x40, AX
+	SUBQ $0x20, DI
+	JG   tail9
 
 fold:
 done:
@@ -2230,125 +2086,81 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
-otherStores9:
-	TESTQ    $0x00000001, R12
-	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-otherStores13:
-	TESTQ    $0x00000001, R12
-	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
-both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
 // func backwardMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·backwardMulBF16AVX512(SB), $64-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -2373,6 +2185,8 @@ TEXT ·backwardMulBF16AVX512(SB), $64-8
 	VMOVUPS      Z0, (SP)
 	MOVL         120(DI), CX
 	KMOVW        CX, K7
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2382,14 +2196,10 @@ TEXT ·backwardMulBF16AVX512(SB), $64-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -2413,31 +2223,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -2461,23 +2260,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2486,44 +2278,64 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VPXORD        (SP), Z1, K7, Z2
+	VPXORD        (SP), Z5, K7, Z6
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient18
+	JZ            oneGradient10
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient18:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-	JG   tail17
+oneGradient10:
+	ADDQ $0x40, AX
+	SUBQ $0x20, DI
+	JG   tail9
 
 fold:
 done:
@@ -2533,125 +2345,81 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
-otherStores9:
-	TESTQ    $0x00000001, R12
-	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-otherStores13:
-	TESTQ    $0x00000001, R12
-	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
-both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
 // func backwardDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, MMX+
 TEXT ·backwardDivBF16AVX512(SB), $0-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -2672,6 +2440,8 @@ TEXT ·backwardDivBF16AVX512(SB), $0-8
 	VBROADCASTSS 108(DI), Z13
 	VBROADCASTSS 112(DI), Z14
 	VBROADCASTSS 116(DI), Z15
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 	MOVQ         R11, DI
@@ -2681,14 +2451,10 @@ TEXT ·backwardDivBF16AVX512(SB), $0-8
 	ANDQ         $0x3f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -2710,31 +2476,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -2756,23 +2511,16 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
+stored6:
 	ADDQ $0x00000080, AX
 	DECQ CX
 	JNZ  row
@@ -2781,43 +2529,62 @@ tail:
 	TESTQ DI, DI
 	JZ    fold
 
-tail17:
+tail9:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VDIVPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient18
+	JZ            oneGradient10
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient18:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-	JG   tail17
+oneGradient10:
+	ADDQ $0x40, AX
+	SUBQ $0x20, DI
+	JG   tail9
 
 fold:
 done:
@@ -2827,125 +2594,81 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
-otherStores9:
-	TESTQ    $0x00000001, R12
-	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
-	JMP      stored10
-
-both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
-
-otherStores13:
-	TESTQ    $0x00000001, R12
-	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
-	JMP      stored14
-
-both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
 // func forwardBackwardOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardOneBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -2974,6 +2697,8 @@ TEXT ·forwardBackwardOneBF16AVX512(SB), $1088-8
 	VBROADCASTSS 108(DI), Z13
 	VBROADCASTSS 112(DI), Z14
 	VBROADCASTSS 116(DI), Z15
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -3006,14 +2731,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -3053,31 +2774,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -3117,31 +2827,20 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -3181,31 +2880,20 @@ stored14:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -3245,23 +2933,16 @@ stored22:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -3288,55 +2969,85 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -3371,15 +3082,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -3395,242 +3111,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -3638,145 +3266,81 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func forwardBackwardMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardMulBF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -3809,6 +3373,8 @@ TEXT ·forwardBackwardMulBF16AVX512(SB), $1152-8
 	VMOVUPS      Z0, 1088(SP)
 	MOVL         120(DI), CX
 	KMOVW        CX, K7
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -3841,14 +3407,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -3892,31 +3454,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -3960,31 +3511,20 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -4028,31 +3568,20 @@ stored14:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -4096,23 +3625,16 @@ stored22:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -4139,57 +3661,89 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -4224,15 +3778,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -4248,242 +3807,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -4491,151 +3962,85 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func forwardBackwardDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardDivBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -4664,6 +4069,8 @@ TEXT ·forwardBackwardDivBF16AVX512(SB), $1088-8
 	VBROADCASTSS 108(DI), Z13
 	VBROADCASTSS 112(DI), Z14
 	VBROADCASTSS 116(DI), Z15
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -4696,10 +4103,8 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VPSLLD        $0x10, (DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -4720,20 +4125,8 @@ row:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -4752,20 +4145,21 @@ stored2:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -4786,20 +4180,8 @@ stored6:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -4818,20 +4200,21 @@ stored10:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -4852,20 +4235,8 @@ stored14:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -4884,20 +4255,21 @@ stored18:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -4918,20 +4290,8 @@ stored22:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -4950,16 +4310,19 @@ stored26:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -4986,56 +4349,87 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VDIVPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5070,15 +4464,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -5094,242 +4493,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -5337,148 +4648,83 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VMULPS        Z14, Z2, Z2
+	VMULPS        Z14, Z6, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VDIVPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func forwardBackwardUnitBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·forwardBackwardUnitBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -5505,6 +4751,8 @@ TEXT ·forwardBackwardUnitBF16AVX512(SB), $1088-8
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 108(DI), Z13
 	VBROADCASTSS 116(DI), Z15
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -5537,14 +4785,10 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -5580,31 +4824,20 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -5640,31 +4873,20 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -5700,31 +4922,20 @@ stored14:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -5760,23 +4971,16 @@ stored22:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -5803,53 +5007,81 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -5884,15 +5116,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -5908,242 +5145,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -6151,139 +5300,77 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z0, Z13, Z2
+	VMULPS        Z4, Z13, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z15, Z8, Z0
+	VPTERNLOGD    $0x6a, Z15, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func weighedOneBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·weighedOneBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -6311,6 +5398,8 @@ TEXT ·weighedOneBF16AVX512(SB), $1088-8
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 96(DI), Z12
 	VBROADCASTSS 112(DI), Z14
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -6343,18 +5432,12 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, (BX)(AX*1), Z13
+	VMOVDQU16.Z   (BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -6398,35 +5481,22 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 64(BX)(AX*1), Z13
+	VMOVDQU16.Z   64(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -6470,35 +5540,22 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 128(BX)(AX*1), Z13
+	VMOVDQU16.Z   128(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -6542,35 +5599,22 @@ stored14:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 192(BX)(AX*1), Z13
+	VMOVDQU16.Z   192(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -6614,23 +5658,16 @@ stored22:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -6657,59 +5694,92 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -6744,15 +5814,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -6768,242 +5843,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -7011,157 +5998,88 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VSUBPS        Z11, Z1, Z3
+	VSUBPS        Z11, Z5, Z7
 	VMULPS        Z3, Z12, K1, Z2
+	VMULPS        Z7, Z12, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VMULPS        Z12, Z3, Z3
+	VMULPS        Z12, Z7, Z7
 	VCMPPS        $0x1e, Z10, Z1, K2
+	VCMPPS        $0x1e, Z10, Z5, K4
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func weighedMulBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·weighedMulBF16AVX512(SB), $1152-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -7193,6 +6111,8 @@ TEXT ·weighedMulBF16AVX512(SB), $1152-8
 	VMOVUPS      Z0, 1088(SP)
 	MOVL         120(DI), CX
 	KMOVW        CX, K7
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -7225,18 +6145,12 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, (BX)(AX*1), Z13
+	VMOVDQU16.Z   (BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -7282,35 +6196,22 @@ row:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 64(BX)(AX*1), Z13
+	VMOVDQU16.Z   64(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -7356,35 +6257,22 @@ stored6:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 128(BX)(AX*1), Z13
+	VMOVDQU16.Z   128(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -7430,35 +6318,22 @@ stored14:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
+	VPSLLD        $0x10, 192(BX)(AX*1), Z13
+	VMOVDQU16.Z   192(BX)(AX*1), K6, Z15
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -7504,23 +6379,16 @@ stored22:
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -7547,60 +6415,94 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -7635,15 +6537,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -7659,242 +6566,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -7902,160 +6721,90 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VMULPS        Z12, Z2, Z2
+	VMULPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VMULPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VMULPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VPXORD        1088(SP), Z1, K7, Z2
+	VPXORD        1088(SP), Z5, K7, Z6
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
 
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
-
 // func weighedDivBF16AVX512(p *Params[float32])
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV, MMX+
+// Requires: AVX, AVX512BW, AVX512F, BMI2, CMOV, MMX+
 TEXT ·weighedDivBF16AVX512(SB), $1088-8
 	MOVQ         p+0(FP), DI
 	MOVQ         (DI), SI
@@ -8083,6 +6832,8 @@ TEXT ·weighedDivBF16AVX512(SB), $1088-8
 	VBROADCASTSS 92(DI), Z11
 	VBROADCASTSS 100(DI), Z12
 	VBROADCASTSS 112(DI), Z14
+	MOVL         $0xaaaaaaaa, CX
+	KMOVD        CX, K6
 	TESTQ        R11, R11
 	JZ           done
 
@@ -8115,12 +6866,9 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
+	VPSLLD        $0x10, (SI)(AX*1), Z0
+	VPSLLD        $0x10, (DX)(AX*1), Z1
+	VPSLLD        $0x10, (BX)(AX*1), Z13
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    (R14)(AX*1)
 	PREFETCHT0    (R15)(AX*1)
@@ -8142,22 +6890,9 @@ row:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
-
-stored2:
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
+	VMOVDQU16.Z   (SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   (DX)(AX*1), K6, Z5
+	VMOVDQU16.Z   (BX)(AX*1), K6, Z15
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -8177,22 +6912,22 @@ stored2:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	JNZ           otherStores1
+	VMOVUPS       Z3, (R8)(AX*1)
 
-stored6:
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
+stored2:
+	VPSLLD        $0x10, 64(SI)(AX*1), Z0
+	VPSLLD        $0x10, 64(DX)(AX*1), Z1
+	VPSLLD        $0x10, 64(BX)(AX*1), Z13
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    64(R14)(AX*1)
 	PREFETCHT0    64(R15)(AX*1)
@@ -8214,22 +6949,9 @@ stored6:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
-
-stored10:
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
+	VMOVDQU16.Z   64(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   64(DX)(AX*1), K6, Z5
+	VMOVDQU16.Z   64(BX)(AX*1), K6, Z15
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -8249,22 +6971,22 @@ stored10:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	JNZ           otherStores5
+	VMOVUPS       Z3, 64(R8)(AX*1)
 
-stored14:
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
+stored6:
+	VPSLLD        $0x10, 128(SI)(AX*1), Z0
+	VPSLLD        $0x10, 128(DX)(AX*1), Z1
+	VPSLLD        $0x10, 128(BX)(AX*1), Z13
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    128(R14)(AX*1)
 	PREFETCHT0    128(R15)(AX*1)
@@ -8286,22 +7008,9 @@ stored14:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
+	VMOVDQU16.Z   128(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   128(DX)(AX*1), K6, Z5
+	VMOVDQU16.Z   128(BX)(AX*1), K6, Z15
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -8321,22 +7030,22 @@ stored18:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
+	JNZ           otherStores9
+	VMOVUPS       Z3, 128(R8)(AX*1)
 
-stored22:
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
+stored10:
+	VPSLLD        $0x10, 192(SI)(AX*1), Z0
+	VPSLLD        $0x10, 192(DX)(AX*1), Z1
+	VPSLLD        $0x10, 192(BX)(AX*1), Z13
 	VSUBPS        Z1, Z0, Z0
 	PREFETCHT0    192(R14)(AX*1)
 	PREFETCHT0    192(R15)(AX*1)
@@ -8358,22 +7067,9 @@ stored22:
 	VDIVPS        Z12, Z2, Z2
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
 	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
+	VMOVDQU16.Z   192(SI)(AX*1), K6, Z4
+	VMOVDQU16.Z   192(DX)(AX*1), K6, Z5
+	VMOVDQU16.Z   192(BX)(AX*1), K6, Z15
 	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z4, Z8, Z5
 	VMULPS        Z5, Z9, Z6
@@ -8393,16 +7089,19 @@ stored26:
 	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z4, K4, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
 	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
+	JNZ           otherStores13
+	VMOVUPS       Z3, 192(R8)(AX*1)
 
-stored30:
+stored14:
 	ADDQ $0x00000100, AX
 	DECQ CX
 	JNZ  row
@@ -8429,59 +7128,92 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        (R13), Z3, Z3
 	VMOVUPD       Z3, (R13)
 	VCVTPS2PD     Y2, Z2
+	VADDPD        128(R13), Z7, Z7
+	VMOVUPD       Z7, 128(R13)
+	VCVTPS2PD     Y6, Z6
 	VADDPD        64(R13), Z2, Z2
 	VMOVUPD       Z2, 64(R13)
+	VADDPD        192(R13), Z6, Z6
+	VMOVUPD       Z6, 192(R13)
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VDIVPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
+	JZ            oneGradient18
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -8516,15 +7248,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -8540,242 +7277,154 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVUPS       Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, (R9)(AX*1)
 	JMP           stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
+	VMOVNTPS      Z3, (R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, (R9)(AX*1)
 	JMP           stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVUPS       Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
+	VMOVNTPS      Z3, 64(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 64(R9)(AX*1)
 	JMP           stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVUPS       Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
+	VMOVNTPS      Z3, 128(R8)(AX*1)
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 128(R9)(AX*1)
 	JMP           stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
 	TESTQ         $0x00000002, R12
 	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVUPS       Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVUPS       Z3, 192(R9)(AX*1)
 	JMP           stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
+	VMOVNTPS      Z3, 192(R8)(AX*1)
+	VPXORD        Z8, Z2, Z2
 	VPXORD        Z8, Z6, Z6
+	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
+	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
 	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
 	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
 	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
+	VPSRLD        $0x10, Z3, Z3
+	VMOVDQU16     Z7, K6, Z3
+	VMOVNTPS      Z3, 192(R9)(AX*1)
 	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -8783,154 +7432,85 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
 	MOVQ          $-1, CX
 	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
+	KMOVD         CX, K5
+	VMOVDQU16.Z   (SI)(AX*1), K5, Z0
+	VPANDD.BCST   pair<>+0(SB), Z0, Z4
 	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
+	VMOVDQU16.Z   (DX)(AX*1), K5, Z1
+	VPANDD.BCST   pair<>+0(SB), Z1, Z5
 	VPSLLD        $0x10, Z1, Z1
+	VMOVDQU16.Z   (BX)(AX*1), K5, Z13
+	VPANDD.BCST   pair<>+0(SB), Z13, Z15
+	VPSLLD        $0x10, Z13, Z13
 	VSUBPS        Z1, Z0, Z0
+	VSUBPS        Z5, Z4, Z4
 	VPANDND       Z0, Z8, Z1
+	VPANDND       Z4, Z8, Z5
 	VMULPS        Z1, Z9, Z2
 	VCMPPS        $0x15, Z10, Z1, K1
+	VMULPS        Z5, Z9, Z6
+	VCMPPS        $0x15, Z10, Z5, K3
 	VMULPS        Z1, Z2, Z2
+	VMULPS        Z5, Z6, Z6
 	VDIVPS        Z12, Z2, Z2
+	VDIVPS        Z12, Z6, Z6
 	VSUBPS        Z11, Z1, K1, Z2
+	VSUBPS        Z11, Z5, K3, Z6
 	VMULPS        Z13, Z2, Z2
+	VMULPS        Z15, Z6, Z6
 	VCVTPS2PD     Y2, Z3
 	VEXTRACTF64X4 $0x01, Z2, Y2
+	VCVTPS2PD     Y6, Z7
+	VEXTRACTF64X4 $0x01, Z6, Y6
 	VADDPD        Z3, Z16, Z16
 	VCVTPS2PD     Y2, Z2
+	VADDPD        Z7, Z18, Z18
+	VCVTPS2PD     Y6, Z6
 	VADDPD        Z2, Z17, Z17
+	VADDPD        Z6, Z19, Z19
 	VMULPS        Z13, Z14, Z3
+	VMULPS        Z15, Z14, Z7
 	VMULPS        Z0, Z3, Z2
+	VMULPS        Z4, Z7, Z6
 	VCMPPS        $0x1e, Z10, Z1, K2
 	VDIVPS        Z12, Z2, Z2
+	VCMPPS        $0x1e, Z10, Z5, K4
+	VDIVPS        Z12, Z6, Z6
 	VPTERNLOGD    $0x6a, Z3, Z8, Z0
+	VPTERNLOGD    $0x6a, Z7, Z8, Z4
 	VMOVAPS       Z0, K2, Z2
+	VMOVAPS       Z4, K4, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R8)(AX*1)
 	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
+	JZ            oneGradient19
 	VPXORD        Z8, Z2, Z2
+	VPXORD        Z8, Z6, Z6
 	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
 	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
 	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
+	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
 	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	VMOVDQU16     Z7, K6, Z3
+	KMOVD         CX, K2
+	VMOVDQU16     Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func maskedOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -8992,286 +7572,246 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z17, Z17
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z21, Z21
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z21, Z21
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z25, Z25
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z29, Z29
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z25, Z25
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z29, Z29
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -9299,61 +7839,95 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -9388,15 +7962,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -9412,258 +7991,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -9671,158 +8162,87 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func maskedMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -9888,302 +8308,262 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z17, Z17
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z21, Z21
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z21, Z21
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z25, Z25
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z29, Z29
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z25, Z25
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z29, Z29
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z2, Z2
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -10211,63 +8591,99 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -10302,15 +8718,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -10326,258 +8747,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -10585,164 +8918,91 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func maskedDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -10804,294 +9064,254 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z17, Z17
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z14, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z21, Z21
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z14, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z21, Z21
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z25, Z25
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z14, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z29, Z29
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z14, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z25, Z25
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z29, Z29
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z4, Z13, Z6
-	VMULPS        Z14, Z6, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z15, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -11119,62 +9339,97 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z2, Z2
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -11209,15 +9464,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -11233,258 +9493,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -11492,161 +9664,89 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z2, Z2
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z0, Z13, Z2
+	VMULPS          Z4, Z13, Z6
+	VMULPS          Z14, Z2, Z2
+	VMULPS          Z14, Z6, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z15, Z8, Z0
+	VPTERNLOGD      $0x6a, Z15, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z0, Z13, Z2
-	VMULPS        Z14, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z15, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func weighedMaskedOneBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -11707,318 +9807,274 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z17, Z17
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VMULPS        Z12, Z3, Z3
-	VMULPS        Z12, Z7, Z7
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, (BX)(AX*1), Z13
+	VMOVDQU32       (BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 64(BX)(AX*1), Z13
+	VMOVDQU32       64(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z21, Z21
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z21, Z21
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VMULPS        Z12, Z3, Z3
-	VMULPS        Z12, Z7, Z7
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 128(BX)(AX*1), Z13
+	VMOVDQU32       128(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z25, Z25
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 192(BX)(AX*1), Z13
+	VMOVDQU32       192(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z29, Z29
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z25, Z25
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VMULPS        Z12, Z3, Z3
-	VMULPS        Z12, Z7, Z7
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VSUBPS        Z11, Z1, Z3
-	VSUBPS        Z11, Z5, Z7
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z7, Z12, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z29, Z29
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VMULPS        Z12, Z3, Z3
-	VMULPS        Z12, Z7, Z7
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -12046,65 +10102,102 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -12139,15 +10232,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -12163,258 +10261,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -12422,170 +10432,94 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VSUBPS          Z11, Z1, Z3
+	VSUBPS          Z11, Z5, Z7
+	VMULPS          Z3, Z12, K1, Z2
+	VMULPS          Z7, Z12, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VMULPS          Z12, Z3, Z3
+	VMULPS          Z12, Z7, Z7
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VSUBPS        Z11, Z1, Z3
-	VMULPS        Z3, Z12, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z12, Z3, Z3
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func weighedMaskedMulBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -12650,326 +10584,282 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z17, Z17
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, (BX)(AX*1), Z13
+	VMOVDQU32       (BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 64(BX)(AX*1), Z13
+	VMOVDQU32       64(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z21, Z21
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z21, Z21
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 128(BX)(AX*1), Z13
+	VMOVDQU32       128(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z25, Z25
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VPSLLD          $0x10, 192(BX)(AX*1), Z13
+	VMOVDQU32       192(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z29, Z29
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z25, Z25
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z0, Z0
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z1, Z1
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z13, Z13
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z1, Z0, Z0
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z0, Z8, Z1
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z5, Z6, Z6
-	VMULPS        Z12, Z2, Z2
-	VMULPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z1, K1, Z2
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z13, Z2, Z2
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z2, Z29, Z29
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z0, Z3, Z2
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VMULPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VPXORD        1088(SP), Z1, K7, Z2
-	VPXORD        1088(SP), Z5, K7, Z6
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z2, K6, Z2
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -12997,66 +10887,104 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -13091,15 +11019,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -13115,258 +11048,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -13374,173 +11219,96 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VMULPS          Z12, Z2, Z2
+	VMULPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VMULPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VMULPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VPXORD          1088(SP), Z1, K7, Z2
+	VPXORD          1088(SP), Z5, K7, Z6
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VMULPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VMULPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VPXORD        1088(SP), Z1, K7, Z2
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
 
 // func weighedMaskedDivBF16AVX512(p *Params[float32])
 // Requires: AVX, AVX512BW, AVX512F, AVX512VL, BMI2, CMOV
@@ -13601,318 +11369,274 @@ chunk:
 	ANDQ    $0x7f, DI
 
 row:
-	VMOVDQU8      (R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     (SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     (DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     (BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores1
-	VMOVUPS       Y3, (R8)(AX*1)
+	VMOVDQU8        (R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, (SI)(AX*1), Z0
+	VPSLLD          $0x10, (DX)(AX*1), Z1
+	VPSLLD          $0x10, (BX)(AX*1), Z13
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMULPS          Z13, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z17, Z17
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z0, Z3, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       (SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       (DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VMOVDQU32       (BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores1
+	VMOVUPS         Z3, (R8)(AX*1)
 
 stored2:
-	VMOVDQU8      16(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     32(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     32(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     32(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z18, Z18
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z19, Z19
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores5
-	VMOVUPS       Y7, 32(R8)(AX*1)
+	VMOVDQU8        32(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 64(SI)(AX*1), Z0
+	VPSLLD          $0x10, 64(DX)(AX*1), Z1
+	VPSLLD          $0x10, 64(BX)(AX*1), Z13
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMULPS          Z13, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z20, Z20
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z21, Z21
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z0, Z3, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       64(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       64(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VMOVDQU32       64(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z22, Z22
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z23, Z23
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores5
+	VMOVUPS         Z3, 64(R8)(AX*1)
 
 stored6:
-	VMOVDQU8      32(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     64(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     64(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     64(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z20, Z20
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z21, Z21
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores9
-	VMOVUPS       Y3, 64(R8)(AX*1)
+	VMOVDQU8        64(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 128(SI)(AX*1), Z0
+	VPSLLD          $0x10, 128(DX)(AX*1), Z1
+	VPSLLD          $0x10, 128(BX)(AX*1), Z13
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMULPS          Z13, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z24, Z24
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z25, Z25
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z0, Z3, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       128(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       128(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VMOVDQU32       128(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z26, Z26
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z27, Z27
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores9
+	VMOVUPS         Z3, 128(R8)(AX*1)
 
 stored10:
-	VMOVDQU8      48(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     96(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     96(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     96(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z22, Z22
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z23, Z23
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores13
-	VMOVUPS       Y7, 96(R8)(AX*1)
+	VMOVDQU8        96(R14), Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VPSLLD          $0x10, 192(SI)(AX*1), Z0
+	VPSLLD          $0x10, 192(DX)(AX*1), Z1
+	VPSLLD          $0x10, 192(BX)(AX*1), Z13
+	VSUBPS          Z1, Z0, Z0
+	VPANDND         Z0, Z8, Z1
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z1, Z2, Z2
+	VDIVPS          Z12, Z2, Z2
+	VSUBPS          Z11, Z1, K1, Z2
+	VMULPS          Z13, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VADDPD          Z3, Z28, Z28
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z2, Z29, Z29
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z0, Z3, Z2
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVDQU32       192(SI)(AX*1), Z4
+	VPANDD.BCST     pair<>+0(SB), Z4, Z4
+	VMOVDQU32       192(DX)(AX*1), Z5
+	VPANDD.BCST     pair<>+0(SB), Z5, Z5
+	VMOVDQU32       192(BX)(AX*1), Z15
+	VPANDD.BCST     pair<>+0(SB), Z15, Z15
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z7, Z30, Z30
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z6, Z31, Z31
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	TESTQ           R12, R12
+	JNZ             otherStores13
+	VMOVUPS         Z3, 192(R8)(AX*1)
 
 stored14:
-	VMOVDQU8      64(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     128(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     128(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     128(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z24, Z24
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z25, Z25
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores17
-	VMOVUPS       Y3, 128(R8)(AX*1)
-
-stored18:
-	VMOVDQU8      80(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     160(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     160(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     160(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z26, Z26
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z27, Z27
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores21
-	VMOVUPS       Y7, 160(R8)(AX*1)
-
-stored22:
-	VMOVDQU8      96(R14), X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD     192(SI)(AX*1), Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD     192(DX)(AX*1), Z1
-	VPSLLD        $0x10, Z1, Z1
-	VPMOVZXWD     192(BX)(AX*1), Z13
-	VPSLLD        $0x10, Z13, Z13
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z28, Z28
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z29, Z29
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	TESTQ         R12, R12
-	JNZ           otherStores25
-	VMOVUPS       Y3, 192(R8)(AX*1)
-
-stored26:
-	VMOVDQU8      112(R14), X6
-	VPTESTMB      X6, X6, K5
-	VPMOVZXWD     224(SI)(AX*1), Z4
-	VPSLLD        $0x10, Z4, Z4
-	VPMOVZXWD     224(DX)(AX*1), Z5
-	VPSLLD        $0x10, Z5, Z5
-	VPMOVZXWD     224(BX)(AX*1), Z15
-	VPSLLD        $0x10, Z15, Z15
-	VSUBPS        Z5, Z4, Z4
-	VPANDND       Z4, Z8, Z5
-	VMULPS        Z5, Z9, Z6
-	VCMPPS        $0x15, Z10, Z5, K3
-	VMULPS        Z5, Z6, Z6
-	VDIVPS        Z12, Z6, Z6
-	VSUBPS        Z11, Z5, K3, Z6
-	VMULPS        Z15, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VCVTPS2PD     Y6, Z7
-	VEXTRACTF64X4 $0x01, Z6, Y6
-	VADDPD        Z7, Z30, Z30
-	VCVTPS2PD     Y6, Z6
-	VADDPD        Z6, Z31, Z31
-	VMULPS        Z15, Z14, Z7
-	VMULPS        Z4, Z7, Z6
-	VCMPPS        $0x1e, Z10, Z5, K4
-	VDIVPS        Z12, Z6, Z6
-	VPTERNLOGD    $0x6a, Z7, Z8, Z4
-	VMOVAPS       Z4, K4, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	TESTQ         R12, R12
-	JNZ           otherStores29
-	VMOVUPS       Y7, 224(R8)(AX*1)
-
-stored30:
 	ADDQ $0x00000100, AX
 	ADDQ $0x00000080, R14
 	DECQ CX
@@ -13940,65 +11664,102 @@ tail:
 	VMOVUPD Z30, 896(R13)
 	VMOVUPD Z31, 960(R13)
 
-tail33:
+tail17:
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        (R13), Z3, Z3
-	VMOVUPD       Z3, (R13)
-	VCVTPS2PD     Y2, Z2
-	VADDPD        64(R13), Z2, Z2
-	VMOVUPD       Z2, 64(R13)
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient34
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z2, Z2
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          (R13), Z3, Z3
+	VMOVUPD         Z3, (R13)
+	VCVTPS2PD       Y2, Z2
+	VADDPD          128(R13), Z7, Z7
+	VMOVUPD         Z7, 128(R13)
+	VCVTPS2PD       Y6, Z6
+	VADDPD          64(R13), Z2, Z2
+	VMOVUPD         Z2, 64(R13)
+	VADDPD          192(R13), Z6, Z6
+	VMOVUPD         Z6, 192(R13)
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient18
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient34:
-	ADDQ    $0x00000080, R13
-	ADDQ    $0x20, AX
-	ADDQ    $0x10, R14
-	SUBQ    $0x10, DI
-	JG      tail33
+oneGradient18:
+	ADDQ    $0x00000100, R13
+	ADDQ    $0x40, AX
+	ADDQ    $0x20, R14
+	SUBQ    $0x20, DI
+	JG      tail17
 	LEAQ    63(SP), R13
 	ANDQ    $-64, R13
 	VMOVUPD (R13), Z16
@@ -14033,15 +11794,20 @@ fold:
 	VADDPD Z23, Z19, Z19
 
 foldTwo:
-	VADDPD Z18, Z16, Z16
-	VADDPD Z19, Z17, Z17
-
-foldOne:
 	VADDPD        Z17, Z16, Z16
+	VADDPD        Z19, Z18, Z18
 	VEXTRACTF64X4 $0x01, Z16, Y1
 	VMOVAPD       Z16, Z0
 	VADDPD        Y1, Y0, Y0
 	VEXTRACTF128  $0x01, Y0, X1
+	VADDPD        X1, X0, X0
+	VEXTRACTF64X4 $0x01, Z18, Y1
+	VMOVAPD       Z18, Z2
+	VADDPD        Y1, Y2, Y2
+	VEXTRACTF128  $0x01, Y2, X1
+	VADDPD        X1, X2, X2
+	VUNPCKHPD     X2, X0, X1
+	VUNPCKLPD     X2, X0, X0
 	VADDPD        X1, X0, X0
 	VPERMILPD     $0x01, X0, X1
 	VADDSD        X1, X0, X0
@@ -14057,258 +11823,170 @@ done:
 otherStores1:
 	TESTQ    $0x00000001, R12
 	JNZ      both3
-	VMOVNTPS Y3, (R8)(AX*1)
+	VMOVNTPS Z3, (R8)(AX*1)
 	JMP      stored2
 
 both3:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming4
-	VMOVUPS       Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, (R9)(AX*1)
-	JMP           stored2
+	TESTQ           $0x00000002, R12
+	JNZ             streaming4
+	VMOVUPS         Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, (R9)(AX*1)
+	JMP             stored2
 
 streaming4:
-	VMOVNTPS      Y3, (R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, (R9)(AX*1)
-	JMP           stored2
+	VMOVNTPS        Z3, (R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, (R9)(AX*1)
+	JMP             stored2
 
 otherStores5:
 	TESTQ    $0x00000001, R12
 	JNZ      both7
-	VMOVNTPS Y7, 32(R8)(AX*1)
+	VMOVNTPS Z3, 64(R8)(AX*1)
 	JMP      stored6
 
 both7:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming8
-	VMOVUPS       Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 32(R9)(AX*1)
-	JMP           stored6
+	TESTQ           $0x00000002, R12
+	JNZ             streaming8
+	VMOVUPS         Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 streaming8:
-	VMOVNTPS      Y7, 32(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 32(R9)(AX*1)
-	JMP           stored6
+	VMOVNTPS        Z3, 64(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 64(R9)(AX*1)
+	JMP             stored6
 
 otherStores9:
 	TESTQ    $0x00000001, R12
 	JNZ      both11
-	VMOVNTPS Y3, 64(R8)(AX*1)
+	VMOVNTPS Z3, 128(R8)(AX*1)
 	JMP      stored10
 
 both11:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming12
-	VMOVUPS       Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 64(R9)(AX*1)
-	JMP           stored10
+	TESTQ           $0x00000002, R12
+	JNZ             streaming12
+	VMOVUPS         Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 streaming12:
-	VMOVNTPS      Y3, 64(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 64(R9)(AX*1)
-	JMP           stored10
+	VMOVNTPS        Z3, 128(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 128(R9)(AX*1)
+	JMP             stored10
 
 otherStores13:
 	TESTQ    $0x00000001, R12
 	JNZ      both15
-	VMOVNTPS Y7, 96(R8)(AX*1)
+	VMOVNTPS Z3, 192(R8)(AX*1)
 	JMP      stored14
 
 both15:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming16
-	VMOVUPS       Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 96(R9)(AX*1)
-	JMP           stored14
+	TESTQ           $0x00000002, R12
+	JNZ             streaming16
+	VMOVUPS         Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVUPS         Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 streaming16:
-	VMOVNTPS      Y7, 96(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 96(R9)(AX*1)
-	JMP           stored14
-
-otherStores17:
-	TESTQ    $0x00000001, R12
-	JNZ      both19
-	VMOVNTPS Y3, 128(R8)(AX*1)
-	JMP      stored18
-
-both19:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming20
-	VMOVUPS       Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-streaming20:
-	VMOVNTPS      Y3, 128(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 128(R9)(AX*1)
-	JMP           stored18
-
-otherStores21:
-	TESTQ    $0x00000001, R12
-	JNZ      both23
-	VMOVNTPS Y7, 160(R8)(AX*1)
-	JMP      stored22
-
-both23:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming24
-	VMOVUPS       Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-streaming24:
-	VMOVNTPS      Y7, 160(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 160(R9)(AX*1)
-	JMP           stored22
-
-otherStores25:
-	TESTQ    $0x00000001, R12
-	JNZ      both27
-	VMOVNTPS Y3, 192(R8)(AX*1)
-	JMP      stored26
-
-both27:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming28
-	VMOVUPS       Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVUPS       Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-streaming28:
-	VMOVNTPS      Y3, 192(R8)(AX*1)
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVNTPS      Y3, 192(R9)(AX*1)
-	JMP           stored26
-
-otherStores29:
-	TESTQ    $0x00000001, R12
-	JNZ      both31
-	VMOVNTPS Y7, 224(R8)(AX*1)
-	JMP      stored30
-
-both31:
-	TESTQ         $0x00000002, R12
-	JNZ           streaming32
-	VMOVUPS       Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVUPS       Y7, 224(R9)(AX*1)
-	JMP           stored30
-
-streaming32:
-	VMOVNTPS      Y7, 224(R8)(AX*1)
-	VPXORD        Z8, Z6, Z6
-	VMOVAPS.Z     Z6, K5, Z6
-	VPTESTMD.BCST bf16<>+0(SB), Z6, K3
-	VPADDD.BCST   bf16<>+4(SB), Z6, Z7
-	VPADDD.BCST   bf16<>+8(SB), Z6, K3, Z7
-	VPSRLD        $0x10, Z7, Z7
-	VPMOVDW       Z7, Y7
-	VMOVNTPS      Y7, 224(R9)(AX*1)
-	JMP           stored30
+	VMOVNTPS        Z3, 192(R8)(AX*1)
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	VMOVNTPS        Z3, 192(R9)(AX*1)
+	JMP             stored14
 
 	// A chunk of at most two vectors, which must be the last, needs no more lanes than these have elements.
 short:
@@ -14316,167 +11994,91 @@ short:
 	VPXORQ Z17, Z17, Z17
 	VPXORQ Z18, Z18, Z18
 	VPXORQ Z19, Z19, Z19
-	CMPQ   DI, $0x10
-	JLE    one
 
 	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient35
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
+	MOVQ            $-1, CX
+	BZHIQ           DI, CX, CX
+	KMOVD           CX, K5
+	VMOVDQU16.Z     (SI)(AX*1), K5, Z0
+	VPANDD.BCST     pair<>+0(SB), Z0, Z4
+	VPSLLD          $0x10, Z0, Z0
+	VMOVDQU16.Z     (DX)(AX*1), K5, Z1
+	VPANDD.BCST     pair<>+0(SB), Z1, Z5
+	VPSLLD          $0x10, Z1, Z1
+	VMOVDQU16.Z     (BX)(AX*1), K5, Z13
+	VPANDD.BCST     pair<>+0(SB), Z13, Z15
+	VPSLLD          $0x10, Z13, Z13
+	VMOVDQU8.Z      (R14), K5, Y2
+	VPTESTMW        pair<>+32(SB), Y2, K6
+	VPTESTMW        pair<>+64(SB), Y2, K5
+	VSUBPS          Z1, Z0, Z0
+	VSUBPS          Z5, Z4, Z4
+	VPANDND         Z0, Z8, Z1
+	VPANDND         Z4, Z8, Z5
+	VMULPS          Z1, Z9, Z2
+	VCMPPS          $0x15, Z10, Z1, K1
+	VMULPS          Z5, Z9, Z6
+	VCMPPS          $0x15, Z10, Z5, K3
+	VMULPS          Z1, Z2, Z2
+	VMULPS          Z5, Z6, Z6
+	VDIVPS          Z12, Z2, Z2
+	VDIVPS          Z12, Z6, Z6
+	VSUBPS          Z11, Z1, K1, Z2
+	VSUBPS          Z11, Z5, K3, Z6
+	VMULPS          Z13, Z2, Z2
+	VMULPS          Z15, Z6, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VCVTPS2PD       Y2, Z3
+	VEXTRACTF64X4   $0x01, Z2, Y2
+	VCVTPS2PD       Y6, Z7
+	VEXTRACTF64X4   $0x01, Z6, Y6
+	VADDPD          Z3, Z16, Z16
+	VCVTPS2PD       Y2, Z2
+	VADDPD          Z7, Z18, Z18
+	VCVTPS2PD       Y6, Z6
+	VADDPD          Z2, Z17, Z17
+	VADDPD          Z6, Z19, Z19
+	VMULPS          Z13, Z14, Z3
+	VMULPS          Z15, Z14, Z7
+	VMULPS          Z0, Z3, Z2
+	VMULPS          Z4, Z7, Z6
+	VCMPPS          $0x1e, Z10, Z1, K2
+	VDIVPS          Z12, Z2, Z2
+	VCMPPS          $0x1e, Z10, Z5, K4
+	VDIVPS          Z12, Z6, Z6
+	VPTERNLOGD      $0x6a, Z3, Z8, Z0
+	VPTERNLOGD      $0x6a, Z7, Z8, Z4
+	VMOVAPS         Z0, K2, Z2
+	VMOVAPS         Z4, K4, Z6
+	VMOVAPS.Z       Z2, K6, Z2
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R8)(AX*1)
+	TESTQ           $0x00000001, R12
+	JZ              oneGradient19
+	VPXORD          Z8, Z2, Z2
+	VMOVAPS.Z       Z2, K6, Z2
+	VPXORD          Z8, Z6, Z6
+	VMOVAPS.Z       Z6, K5, Z6
+	VPTESTMD.BCST   bf16<>+0(SB), Z2, K1
+	VPADDD.BCST     bf16<>+4(SB), Z2, Z3
+	VPADDD.BCST     bf16<>+8(SB), Z2, K1, Z3
+	VPTESTMD.BCST   bf16<>+0(SB), Z6, K3
+	VPADDD.BCST     bf16<>+4(SB), Z6, Z7
+	VPADDD.BCST     bf16<>+8(SB), Z6, K3, Z7
+	VPSRLD          $0x10, Z3, Z3
+	VPTERNLOGD.BCST $0xf8, pair<>+0(SB), Z7, Z3
+	KMOVD           CX, K2
+	VMOVDQU16       Z3, K2, (R9)(AX*1)
 
-oneGradient35:
-	ADDQ $0x20, AX
-	ADDQ $0x10, R14
-	SUBQ $0x10, DI
-
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z18, Z18
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z19, Z19
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient36
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient36:
+oneGradient19:
 	JMP foldTwo
-
-one:
-	// Beyond the end the inputs are read as 0, whose term is +0.
-	MOVQ          $-1, CX
-	BZHIQ         DI, CX, CX
-	KMOVW         CX, K5
-	VMOVDQU8.Z    (R14), K5, X2
-	VPTESTMB      X2, X2, K6
-	VPMOVZXWD.Z   (BX)(AX*1), K5, Z13
-	VPSLLD        $0x10, Z13, Z13
-	VPMOVZXWD.Z   (SI)(AX*1), K5, Z0
-	VPSLLD        $0x10, Z0, Z0
-	VPMOVZXWD.Z   (DX)(AX*1), K5, Z1
-	VPSLLD        $0x10, Z1, Z1
-	VSUBPS        Z1, Z0, Z0
-	VPANDND       Z0, Z8, Z1
-	VMULPS        Z1, Z9, Z2
-	VCMPPS        $0x15, Z10, Z1, K1
-	VMULPS        Z1, Z2, Z2
-	VDIVPS        Z12, Z2, Z2
-	VSUBPS        Z11, Z1, K1, Z2
-	VMULPS        Z13, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VCVTPS2PD     Y2, Z3
-	VEXTRACTF64X4 $0x01, Z2, Y2
-	VADDPD        Z3, Z16, Z16
-	VCVTPS2PD     Y2, Z2
-	VADDPD        Z2, Z17, Z17
-	VMULPS        Z13, Z14, Z3
-	VMULPS        Z0, Z3, Z2
-	VCMPPS        $0x1e, Z10, Z1, K2
-	VDIVPS        Z12, Z2, Z2
-	VPTERNLOGD    $0x6a, Z3, Z8, Z0
-	VMOVAPS       Z0, K2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R8)(AX*1)
-	TESTQ         $0x00000001, R12
-	JZ            oneGradient37
-	VPXORD        Z8, Z2, Z2
-	VMOVAPS.Z     Z2, K6, Z2
-	VPTESTMD.BCST bf16<>+0(SB), Z2, K1
-	VPADDD.BCST   bf16<>+4(SB), Z2, Z3
-	VPADDD.BCST   bf16<>+8(SB), Z2, K1, Z3
-	VPSRLD        $0x10, Z3, Z3
-	VPMOVDW       Z3, Y3
-	VMOVDQU16     Y3, K5, (R9)(AX*1)
-
-oneGradient37:
-	JMP foldOne
