@@ -119,3 +119,27 @@ func TestWeightsThatAddUpToZero(t *testing.T) {
 		}
 	}
 }
+
+// TestKeptRows divides by what a mask of rows keeps, which is counted from one byte for each row.
+func TestKeptRows(t *testing.T) {
+	withProcessors(t, 3)
+	const rows, cols = 3*Chunk + 5, 3
+	a := randomArgs[float32](rows * cols)
+	a.GradTarget, a.Mask, a.Divisor = nil, make([]uint8, rows), smoothl1.DivideByKept()
+	a.Shape = &smoothl1.Shape{Rows: rows, Cols: cols, Mask: smoothl1.PerRow()}
+	for i := range a.Mask {
+		a.Mask[i] = uint8(i % 5 % 2)
+	}
+	a.Mask[rows-1] = 7
+	l := smoothl1.Loss{Beta: 0.3}
+	want := *a.clone()
+	value, err := RefRun(l, &want)
+	require.NoError(t, err)
+	for _, setting := range []string{"threads=1", "threads=3"} {
+		fix(t, setting)
+		got, err := Run(l, &a)
+		require.NoError(t, err)
+		require.Equal(t, value, got)
+		require.NoError(t, sameNumbers(a.GradPred, want.GradPred))
+	}
+}

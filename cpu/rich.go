@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"math"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu/internal/core"
@@ -42,6 +43,7 @@ type rich[C core.Float] struct {
 	streaming bool
 	threads   int
 	counting  bool // the pass that finds the divisors
+	countRows bool // from one byte of the mask for each row
 
 	divisors  []float64 // of long rows
 	counts    []float64 // kept elements or sums of weights of the pieces
@@ -193,10 +195,19 @@ func (x *rich[C]) divisorOf(row int) float64 {
 
 // count finds the divisors of long rows, or of the whole.
 func (x *rich[C]) count(pieces int) {
+	each := 1
+	// A mask of rows counts once for each, by whole numbers, whose sum does not depend on the order.
+	if x.countRows = x.by.Kept() && !x.byRow && x.mask.rows > 1 && x.mask.step == 0 && x.mask.pitch == 1; x.countRows {
+		pieces, each = Chunks(x.mask.rows), x.mask.cols
+	}
 	x.counts = spare(&x.spareCounts, pieces)
 	x.counting = true
 	x.make(pieces)
 	x.counting = false
+	if x.countRows {
+		x.divisor, x.norm = x.dividing(total(x.counts) * float64(each))
+		return
+	}
 	if !x.byRow {
 		x.divisor, x.norm = x.dividing(total(x.counts))
 		return
@@ -237,11 +248,14 @@ func (x *rich[C]) pieces(first, count int) {
 		x.call(&place{first, start, min(count*piece, x.n-start), 0, 0}, b)
 		count = 0
 	}
-	if x.counting && x.by.Kept() && x.mask.dense() && !x.byRow { // whole numbers, whose sum does not depend on the order
-		start := first * piece
+	if x.counting && x.by.Kept() && !x.byRow && (x.countRows || x.mask.dense()) { // whole numbers again
+		start, n := first*piece, x.n
+		if x.countRows {
+			n = x.mask.rows
+		}
 		counts := x.counts[first : first+count]
 		clear(counts)
-		counts[0] = float64(stage.Kept(x.maskOf(&place{start: start, n: min(count*piece, x.n-start)}, b)))
+		counts[0] = float64(stage.Kept(unsafe.Slice((*uint8)(x.mask.after(start)), min(count*piece, n-start))))
 		count = 0
 	}
 	for i := first; i < first+count; i++ {
