@@ -131,7 +131,7 @@ func (r *TuningReport) String() string {
 			t.Processors, tune.Choice{Threads: t.Threads, Streaming: t.Streaming, Ahead: t.Ahead})
 		switch {
 		case !t.Measured:
-			b.WriteString("; not measured to the end")
+			b.WriteString("; not measured, or not to the end")
 		case t.Speedup != 1:
 			fmt.Fprintf(&b, "; measured, %.2f times as fast as %s", t.Speedup, t.Rule)
 		default:

@@ -142,7 +142,9 @@ func (x *kind) settle() {
 // neighbors sets the candidates: the choices that differ in one thing from the best and have not been compared in this search.
 func (x *kind) neighbors() {
 	b := unpack(x.best.Load())
-	x.candidates.n = 0
+	if x.candidates.n = 0; x.fixed.Off {
+		return
+	}
 	add := func(threads int, streaming bool, ahead int) {
 		c := x.fixed.apply(x.key, Choice{threads, streaming, ahead})
 		if !slices.Contains(x.seen.slice(), c) && !slices.Contains(x.candidates.slice(), c) {
@@ -214,5 +216,5 @@ func (x *kind) compare(last bool) {
 func (x *kind) found() Found {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return Found{x.key, unpack(x.best.Load()), x.first, x.searched, 1 / x.ratio}
+	return Found{x.key, unpack(x.best.Load()), x.first, x.searched && !x.fixed.Off, 1 / x.ratio}
 }

@@ -263,8 +263,12 @@ func TestFixed(t *testing.T) {
 	tuner := New(f)
 	r := tuner.Begin(key)
 	r.End()
-	assert.Equal(t, Rule(key), r.Choice)
-	assert.Empty(t, tuner.Found())
+	assert.Equal(t, []Found{{Key: key, Choice: Rule(key), Rule: Rule(key), Speedup: 1}}, tuner.Found())
+	assert.Zero(t, testing.AllocsPerRun(100, func() {
+		r := tuner.Begin(key)
+		assert.Zero(t, r.trial)
+		r.End()
+	}))
 
 	f, err = Parse("ahead=64")
 	require.NoError(t, err)
