@@ -54,7 +54,7 @@ func furtherTable(w io.Writer, r *measure.Result) {
 	if len(groups) == 0 {
 		return
 	}
-	fmt.Fprint(w, "### Weights, masks, rows, and types of 16 bits\n\n![Share of the ceiling by operation and type](cpu-operations.svg)\n\n")
+	fmt.Fprint(w, "#### Weights, masks, rows, and types of 16 bits\n\n")
 	fmt.Fprint(w, "Beta 1, all threads. Bytes: those that the operation must move, for each element of pred. The ceiling is of loops over pred, "+
 		"target and the output.\n\n")
 	fmt.Fprintln(w, "| | type | elements | bytes | median µs | p10 | p90 | GB/s | of the ceiling | × PyTorch | the ceiling |")
@@ -73,18 +73,18 @@ func furtherTable(w io.Writer, r *measure.Result) {
 			part, loop := "–", "–"
 			if s := share(g, op); s > 0 {
 				speed, fastest := g.Ceiling(op)
-				part, loop = reached(s, ofCeiling, "%.2f"), fmt.Sprintf("%.0f GB/s, %s", speed, fastest)
+				part, loop = ifMeasured(s, ofCeiling, "%.2f"), fmt.Sprintf("%.0f GB/s, %s", speed, fastest)
 			}
 			fmt.Fprintf(w, "| %s | %v | %s | %.4g | %s | %s | %s | %.1f | %s | %s | %s |\n", name(op), g.DType, elements,
 				float64(ours.Bytes)/float64(g.N), micros(ours.DeviceNS.Median), micros(ours.DeviceNS.P10), micros(ours.DeviceNS.P90), ours.GBs(),
-				part, reached(ratio(g, op, measure.Ours, measure.Eager), pytorch, "%.1f"), loop)
+				part, ifMeasured(ratio(g, op, measure.Ours, measure.Eager), pytorch, "%.1f"), loop)
 		}
 	}
 	fmt.Fprintln(w)
 }
 
-// reached formats a figure with its target, if it has one, and "–" for one that was not measured.
-func reached(got, goal float64, format string) string {
+// ifMeasured formats a figure with its target, if it has one, and "–" for one that was not measured.
+func ifMeasured(got, goal float64, format string) string {
 	switch {
 	case got == 0:
 		return "–"
@@ -105,8 +105,9 @@ var typeColours = map[smoothl1.DType]color.Color{
 // lines breaks the names of operations into lines as long as the bars of one are wide.
 var lines = strings.NewReplacer(" ", "\n", "+", "+\n")
 
-// bars returns the plot of further operations and types: the share of the ceiling for the largest arrays.
-func bars(groups []*measure.Group) (*plot.Plot, error) {
+// bars returns the plot of further operations and types on a machine: the share of the ceiling for the largest arrays.
+func (m *machine) bars(legend bool) (*plot.Plot, error) {
+	groups := m.further()
 	largest := slices.MaxFunc(groups, func(a, b *measure.Group) int { return a.N - b.N }).N
 	var ops []string
 	for _, op := range every {
@@ -115,10 +116,11 @@ func bars(groups []*measure.Group) (*plot.Plot, error) {
 		}
 	}
 	p := plot.New()
-	p.Title.Text = fmt.Sprintf("Share of the speed of memory, %s elements, all threads", size(largest))
+	p.Title.Text = fmt.Sprintf("%s, %s elements", m.label, size(largest))
 	p.Y.Label.Text = "share of the ceiling"
 	p.Y.Min, p.Y.Max = 0, 1.4 // room for the legend
-	p.Legend.Top = true
+	p.Legend.Top, p.Legend.Left, p.Legend.XOffs, p.Legend.Padding = true, true, vg.Centimeter, vg.Points(2)
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	var ticks plot.ConstantTicks
 	for tenths := 0; tenths <= 10; tenths += 2 {
 		share := float64(tenths) / 10
@@ -147,7 +149,9 @@ func bars(groups []*measure.Group) (*plot.Plot, error) {
 		chart.Color, chart.LineStyle.Width = typeColours[t], 0
 		chart.Offset = vg.Points(width * (float64(i) - float64(len(types)-1)/2))
 		p.Add(chart)
-		p.Legend.Add(t.String(), chart)
+		if legend {
+			p.Legend.Add(t.String(), chart)
+		}
 	}
 	grid := plotter.NewGrid()
 	grid.Vertical.Width = 0

@@ -54,7 +54,7 @@ func TestFurtherTable(t *testing.T) {
 		assert.Contains(t, b.String(), line)
 	}
 	for _, write := range []func(*bytes.Buffer, *measure.Result){
-		func(b *bytes.Buffer, r *measure.Result) { table(b, r) }, func(b *bytes.Buffer, r *measure.Result) { targets(b, r) },
+		func(b *bytes.Buffer, r *measure.Result) { table(b, r) }, func(b *bytes.Buffer, r *measure.Result) { targets(b, distinct([]machine{{Result: r}})) },
 	} {
 		plain.Reset()
 		with.Reset()
@@ -66,9 +66,9 @@ func TestFurtherTable(t *testing.T) {
 
 func TestBars(t *testing.T) {
 	dir := t.TempDir()
-	require.NoError(t, paint(sample(), dir))
+	require.NoError(t, paint(distinct([]machine{{Result: sample()}}), dir))
 	assert.NoFileExists(t, filepath.Join(dir, "cpu-operations.svg"))
-	require.NoError(t, paint(furtherSample(), dir))
+	require.NoError(t, paint(distinct([]machine{{Result: furtherSample()}}), dir))
 	picture, err := os.ReadFile(filepath.Join(dir, "cpu-operations.svg"))
 	require.NoError(t, err)
 	for _, text := range []string{"weighted", "forward+<", ">backward<", "bfloat16", "2^24 elements"} {

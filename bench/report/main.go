@@ -19,7 +19,6 @@ import (
 
 func main() {
 	root := flag.String("root", "..", "the repository")
-	from := flag.String("results", "", "the run on a CPU; default: the last by name of ROOT/bench/results/cpu-*.json")
 	device := flag.String("add", "", "first add a run of the bundle: the folder that run.sh left, or its results.tar.gz")
 	flag.Parse()
 	var err error
@@ -27,7 +26,7 @@ func main() {
 		err = add(*root, *device)
 	}
 	if err == nil {
-		err = run(*root, *from)
+		err = run(*root)
 	}
 	if err == nil {
 		err = hardware(*root)
@@ -38,48 +37,78 @@ func main() {
 	}
 }
 
-func run(root, from string) error {
-	if from == "" {
-		files, err := filepath.Glob(filepath.Join(root, "bench", "results", "cpu-*.json"))
-		if err != nil {
-			return err
-		}
-		if len(files) == 0 {
-			return errors.New("no bench/results/cpu-*.json: run make bench-cpu-peers")
-		}
-		from = slices.Max(files)
-	}
-	r, err := measure.Load(from)
+func run(root string) error {
+	all, err := loadMachines(root)
 	if err != nil {
 		return err
 	}
-	if err := paint(r, filepath.Join(root, "docs")); err != nil {
+	if err := paint(all, filepath.Join(root, "docs")); err != nil {
 		return err
 	}
-	page := filepath.Join(root, "docs", "performance.md")
-	text, err := os.ReadFile(page)
-	if err != nil {
-		return err
-	}
-	var b bytes.Buffer
-	describe(&b, r, filepath.Base(from))
-	targets(&b, r)
-	furtherTable(&b, r)
-	table(&b, r)
 	devices, err := gpuSection(root)
 	if err != nil {
 		return err
 	}
-	if text, err = replace(text, b.Bytes(), begin, end); err == nil {
-		text, err = replace(text, devices, beginGPU, endGPU)
-	}
+	return errors.Join(
+		generate(filepath.Join(root, "docs", "performance.md"), generated{cpuSection(all), begin, end}, generated{devices, beginGPU, endGPU}),
+		generate(filepath.Join(root, "README.md"), generated{reached(all), begin, end}))
+}
+
+// generated is text between the lines that begin and end it.
+type generated struct{ text, begin, end []byte }
+
+// generate replaces the parts of a page.
+func generate(page string, parts ...generated) error {
+	text, err := os.ReadFile(page)
 	if err != nil {
-		return fmt.Errorf("%s: %w", page, err)
+		return err
+	}
+	for _, p := range parts {
+		if text, err = replace(text, p.text, p.begin, p.end); err != nil {
+			return fmt.Errorf("%s: %w", page, err)
+		}
 	}
 	return os.WriteFile(page, text, 0o644)
 }
 
-// What lies between these lines of docs/performance.md is generated.
+// cpuSection returns the section on CPUs: the targets of all machines side by side, and then each machine's own tables.
+func cpuSection(all []machine) []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "![Share of the ceiling over the number of elements](cpu-ceiling.svg)\n\n")
+	targets(&b, all)
+	if slices.ContainsFunc(all, func(m machine) bool { return len(m.further()) > 0 }) {
+		fmt.Fprint(&b, "![Share of the ceiling by operation and type](cpu-operations.svg)\n\n")
+	}
+	for _, m := range all {
+		m.describe(&b)
+		furtherTable(&b, m.Result)
+		table(&b, m.Result)
+	}
+	return b.Bytes()
+}
+
+// reached returns the README's list of how near to the ceiling the machines come.
+func reached(all []machine) []byte {
+	var b bytes.Buffer
+	fmt.Fprint(&b, "The operations reach of it, in float32 and from 2^19 elements on:\n\n")
+	for i := range all {
+		var shares []float64
+		for _, g := range all[i].alone() {
+			for _, op := range measure.Ops {
+				if s := share(g, op); s > 0 && g.N >= 1<<19 {
+					shares = append(shares, s)
+				}
+			}
+		}
+		slices.Sort(shares)
+		if n := len(shares); n > 0 {
+			fmt.Fprintf(&b, "- %.2f to %.2f, with a median of %.2f, on %s\n", shares[0], shares[n-1], shares[n/2], all[i].label)
+		}
+	}
+	return b.Bytes()
+}
+
+// What lies between these lines of docs/performance.md and README.md is generated.
 var (
 	begin, end       = []byte("<!-- begin: make report -->\n"), []byte("<!-- end: make report -->\n")
 	beginGPU, endGPU = []byte("<!-- begin: make report, GPU -->\n"), []byte("<!-- end: make report, GPU -->\n")

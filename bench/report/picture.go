@@ -3,12 +3,15 @@ package main
 import (
 	"image/color"
 	"math"
+	"os"
 	"path/filepath"
+	"slices"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
+	"gonum.org/v1/plot/vg/vgsvg"
 
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
@@ -22,10 +25,9 @@ var colours = map[string]color.Color{
 }
 
 // points returns the shares of the ceiling of an operation, ours or another contender's, over the number of elements.
-func points(r *measure.Result, op, contender string, all bool) (xy plotter.XYs) {
-	groups, _ := split(r)
-	for _, g := range groups {
-		if (g.Threads > 1) != (all && r.Device.Threads > 1) || share(g, op) == 0 {
+func (m *machine) points(op, contender string, all bool) (xy plotter.XYs) {
+	for _, g := range m.alone() {
+		if (g.Threads > 1) != (all && m.Device.Threads > 1) || share(g, op) == 0 {
 			continue
 		}
 		e, ok := g.Find(op, contender)
@@ -36,21 +38,23 @@ func points(r *measure.Result, op, contender string, all bool) (xy plotter.XYs) 
 	return xy
 }
 
-// drawing returns the plot: the share of the ceiling over the number of elements.
-func drawing(r *measure.Result) (*plot.Plot, error) {
+// curves returns the plot of a machine: the share of the ceiling over the number of elements.
+func (m *machine) curves(legend bool) (*plot.Plot, error) {
 	p := plot.New()
-	p.Title.Text = "Share of the speed of memory; crosses: PyTorch, preallocated"
+	p.Title.Text = m.label
 	p.X.Label.Text = "elements, float32"
 	p.Y.Label.Text = "share of the ceiling"
 	p.X.Scale = plot.LogScale{}
 	p.Y.Min, p.Y.Max = 0, 1.1
-	p.Legend.Left, p.Legend.Top = true, false // the corner without marks
+	p.Legend.Left, p.Legend.XOffs, p.Legend.YOffs = true, 3.2*vg.Centimeter, 2*vg.Millimeter // where no marks are
+	p.Legend.Padding = vg.Points(2)
+	p.Legend.TextStyle.Font.Size = vg.Points(10)
 	p.Add(plotter.NewGrid())
 	low, high := math.Inf(1), 0.0
 	for _, op := range measure.Ops {
 		for _, all := range []bool{false, true} {
-			ours := points(r, op, measure.Ours, all)
-			if len(ours) == 0 {
+			ours := m.points(op, measure.Ours, all)
+			if len(ours) == 0 || all && m.Device.Threads == 1 {
 				continue
 			}
 			for _, xy := range ours {
@@ -69,8 +73,10 @@ func drawing(r *measure.Result) (*plot.Plot, error) {
 				label = name(op) + ", one thread"
 			}
 			p.Add(line, dots)
-			p.Legend.Add(label, line, dots)
-			if theirs := points(r, op, measure.Preallocated, all); all && len(theirs) > 0 {
+			if legend {
+				p.Legend.Add(label, line, dots)
+			}
+			if theirs := m.points(op, measure.Preallocated, all); (all || m.Device.Threads == 1) && len(theirs) > 0 {
 				crosses, err := plotter.NewScatter(theirs)
 				if err != nil {
 					return nil, err
@@ -85,28 +91,67 @@ func drawing(r *measure.Result) (*plot.Plot, error) {
 	}
 	p.X.Min, p.X.Max = low/1.2, high*1.2
 	var ticks plot.ConstantTicks
-	groups, _ := split(r)
-	for i, g := range groups {
-		if n := g.N; float64(n) >= low && (i == 0 || groups[i-1].N != n) {
+	last := 0
+	for _, g := range m.alone() {
+		if n := g.N; float64(n) >= low && n != last {
 			ticks = append(ticks, plot.Tick{Value: float64(n), Label: size(n)})
+			last = n
 		}
 	}
 	p.X.Tick.Marker = ticks
 	return p, nil
 }
 
-// paint writes the pictures to SVG files.
-func paint(r *measure.Result, dir string) error {
-	p, err := drawing(r)
+// paint writes the pictures to SVG files, each with a panel for each machine.
+func paint(all []machine, dir string) error {
+	var curves, bars []*plot.Plot
+	// The panel with the legend has all of its lines, if any has.
+	legend := max(0, slices.IndexFunc(all, func(m machine) bool { return m.Device.Threads > 1 }))
+	for i := range all {
+		m := &all[i]
+		p, err := m.curves(i == legend)
+		if err != nil {
+			return err
+		}
+		curves = append(curves, p)
+		if len(m.further()) == 0 {
+			continue
+		}
+		if p, err = m.bars(len(bars) == 0); err != nil {
+			return err
+		}
+		bars = append(bars, p)
+	}
+	if err := panels(curves, 18*vg.Centimeter, 10*vg.Centimeter, filepath.Join(dir, "cpu-ceiling.svg")); err != nil || len(bars) == 0 {
+		return err
+	}
+	return panels(bars, 22*vg.Centimeter, 9*vg.Centimeter, filepath.Join(dir, "cpu-operations.svg"))
+}
+
+// panels writes plots, one below the other and with the same scale, to an SVG file.
+func panels(plots []*plot.Plot, width, height vg.Length, path string) error {
+	const edge = 3 * vg.Millimeter
+	canvas := vgsvg.New(width, height*vg.Length(len(plots)))
+	column := make([][]*plot.Plot, len(plots))
+	top := 0.0
+	for i, p := range plots {
+		column[i] = []*plot.Plot{p}
+		top = max(top, p.Y.Max)
+	}
+	for _, p := range plots {
+		p.Y.Max = top
+	}
+	tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadTop: edge, PadBottom: edge, PadLeft: edge, PadRight: 3 * edge, PadY: 2 * edge}
+	for i, row := range plot.Align(column, tiles, draw.New(canvas)) {
+		plots[i].Draw(row[0])
+	}
+	f, err := os.Create(path)
 	if err != nil {
 		return err
 	}
-	_, further := split(r)
-	if err := p.Save(18*vg.Centimeter, 11*vg.Centimeter, filepath.Join(dir, "cpu-ceiling.svg")); err != nil || len(further) == 0 {
+	if _, err = canvas.WriteTo(f); err != nil {
+		_ = f.Close() // err is the cause
 		return err
 	}
-	if p, err = bars(further); err != nil {
-		return err
-	}
-	return p.Save(22*vg.Centimeter, 9*vg.Centimeter, filepath.Join(dir, "cpu-operations.svg"))
+	return f.Close()
 }

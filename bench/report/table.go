@@ -3,31 +3,9 @@ package main
 import (
 	"fmt"
 	"io"
-	"strings"
 
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
-
-// describe describes the machine and the run.
-func describe(w io.Writer, r *measure.Result, file string) {
-	d := r.Device
-	eager, version := r.Samples, "none"
-	if p := r.Peer(measure.Eager); p != nil {
-		version = p.Version
-	}
-	for _, g := range r.Groups {
-		if e, ok := g.Find(measure.ForwardBackward, measure.Eager); ok && e.Samples != 0 {
-			eager = e.Samples
-		}
-	}
-	date, _, _ := strings.Cut(r.Date, "T")
-	fmt.Fprintf(w, "%s, %d threads, %d MiB of last-level cache, kernel %s; %s, instruction set %s; PyTorch %s (Debian's). "+
-		"Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. Raw data: "+
-		"[bench/results/%s](../bench/results/%s).\n\n",
-		d.Name, d.Threads, d.CacheBytes>>20, d.Kernel, r.Go, d.InstructionSet, version, r.Commit, date, r.Samples, eager,
-		d.LoadBefore, d.LoadAfter, file, file)
-	fmt.Fprintf(w, "![Share of the ceiling over the number of elements](cpu-ceiling.svg)\n\n")
-}
 
 // size formats a count in its most familiar form.
 func size(n int) string {
@@ -82,7 +60,7 @@ func ratio(g *measure.Group, op, ours, contender string) float64 {
 
 // table writes our measurements of float32 on pred and target alone, compared with PyTorch's and the ceiling.
 func table(w io.Writer, r *measure.Result) {
-	fmt.Fprintf(w, "### All measurements on pred and target alone\n\nfloat32, beta 1. GB/s counts the bytes that the operation must move, 12 per element (forward mean: 8). "+
+	fmt.Fprintf(w, "#### All measurements on pred and target alone\n\nfloat32, beta 1. GB/s counts the bytes that the operation must move, 12 per element (forward mean: 8). "+
 		"×: PyTorch's median divided by ours.\n\n")
 	fmt.Fprintln(w, "| | elements | threads | median µs | p10 | p90 | GB/s | of the ceiling | × PyTorch | × preallocated | the ceiling |")
 	fmt.Fprintln(w, "|---|---:|---:|---:|---:|---:|---:|---:|---:|---:|---|")

@@ -21,6 +21,7 @@ func describe(dev *gpu.Device) Device {
 		d.Name, d.Architecture, d.Threads = cpuName(), runtime.GOARCH, runtime.GOMAXPROCS(0)
 		d.CacheBytes, d.MemoryBytes = uint64(isa.LastLevelCache()), roomOn(dev)
 		d.InstructionSet, _ = cpu.InstructionSet() // every operation would fail with its error
+		d.identify(cpuinfoFile, cachesFolder)
 	default:
 		d.Architecture = fmt.Sprintf("sm_%d%d", i.Major, i.Minor)
 		if i.DriverVersion != 0 {
@@ -49,10 +50,9 @@ func roomOn(dev *gpu.Device) uint64 {
 
 // cpuName returns the name of the processor, with family and model, which distinguish processors whose name a virtual machine hides.
 func cpuName() string {
-	const info = "/proc/cpuinfo"
-	name := field(info, "model name")
-	if family := field(info, "cpu family"); name != "" && family != "" {
-		name += fmt.Sprintf(" (family %s, model %s)", family, field(info, "model"))
+	name := field(cpuinfoFile, "model name")
+	if family := field(cpuinfoFile, "cpu family"); name != "" && family != "" {
+		name += fmt.Sprintf(" (family %s, model %s)", family, field(cpuinfoFile, "model"))
 	}
 	if name != "" {
 		return name

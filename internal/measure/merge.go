@@ -7,7 +7,7 @@ func Merge(parts ...*Result) *Result {
 	all := &Result{}
 	seen := map[string]bool{}
 	for _, r := range parts {
-		if all.Device == (Device{}) {
+		if all.Device.Backend == "" {
 			left := all.Left
 			*all = *r
 			all.Groups, all.Sweeps, all.Left, all.Bits, all.Seconds, all.Peers = nil, nil, left, nil, 0, nil

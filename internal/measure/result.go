@@ -43,6 +43,15 @@ type Device struct {
 	Kernel          string `json:"kernel,omitempty"`      // the operating system's release
 	LoadBefore      string `json:"load_before,omitempty"` // the averages of 1, 5 and 15 minutes
 	LoadAfter       string `json:"load_after,omitempty"`
+
+	// Of a CPU, what the system says of it.
+	Vendor string  `json:"vendor,omitempty"`
+	Family string  `json:"family,omitempty"`
+	Model  string  `json:"model,omitempty"`
+	Caches []Cache `json:"caches,omitempty"` // of its first core
+
+	Tuning string  `json:"tuning,omitempty"` // what package cpu chose for this machine
+	GHz    float64 `json:"ghz,omitempty"`    // the frequency of a core, measured in the run; 0: unknown
 }
 
 // A Peer is a contender in a process of its own.
@@ -95,6 +104,9 @@ const (
 	Graphed      = "pytorch, CUDA graph"     // of eager PyTorch
 	Preallocated = "pytorch, preallocated"
 )
+
+// Cold returns the contender that makes the calls of another one from cold caches.
+func Cold(contender string) string { return contender + ", cold" }
 
 // copyOf returns the contender of a Copy that moves as many bytes as an operation on the given number of arrays.
 func copyOf(arrays int) string { return fmt.Sprintf("as %d arrays", arrays) }
