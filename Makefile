@@ -75,8 +75,8 @@ lint: ## gofmt, go vet, staticcheck
 bench: ## GB/s of the CPU, and the share of a copy's speed in the same run
 	$(GO) test -run '^$$' -bench '^Benchmark(Forward|Backward|Call)' -count 5 ./cpu ./gpu
 
-bench-cpu-peers: ## the CPU, PyTorch and the speed of memory; up to an hour (needs Debian's python3-torch)
-	cd bench && $(GO) run ./peers
+bench-cpu-peers: ## the CPU, PyTorch and the speed of memory; up to an hour, or BUDGET=10m (needs Debian's python3-torch)
+	cd bench && $(GO) run ./peers $(if $(BUDGET),-for $(BUDGET))
 
 test-modules: ## the tests of the modules bench and tools
 	cd bench && $(GO) test ./...

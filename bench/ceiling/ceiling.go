@@ -1,5 +1,6 @@
 // Package ceiling measures how fast this machine moves memory, with assembly loops that read two arrays, copy one, or combine two into
-// a third, with as little arithmetic as possible. No loss on the same number of arrays can be faster.
+// a third, with as little arithmetic as possible. No loss on the same number of arrays can be faster. The loops have every choice that
+// package cpu has: ordinary and streaming stores, how far ahead they prefetch, and how the arrays are divided among goroutines.
 package ceiling
 
 import (
@@ -7,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
@@ -30,9 +32,10 @@ func (k Kind) Arrays() int {
 
 // A Loop is one way to move memory.
 type Loop struct {
-	Name  string
-	Kind  Kind
-	start func(to, a, b []float32, threads int)
+	Name string
+	Kind Kind
+	// Run runs the loop once. The arrays must have the same length, a multiple of Granule, and begin at multiples of 64 bytes.
+	Run func(to, a, b []float32)
 }
 
 // Granule is the number of elements that the lengths of arrays must be a multiple of.
@@ -48,11 +51,30 @@ type loop struct {
 }
 
 // distances are the prefetch distances, in bytes.
-var distances = []int{512, 4096}
+var distances = []int{512, 1024, 2048, 4096, 8192}
 
-// Loops returns the loops for the instruction set in use, or none if it has no assembly.
-func Loops() []Loop {
-	var all []Loop
+// A division runs a loop on parts of the arrays, which run takes.
+type division struct {
+	name  string
+	start func(n int, run func(start, end int))
+}
+
+// divisions returns the ways to divide arrays among as many threads.
+func divisions(threads int) []division {
+	alone := division{", one goroutine", func(n int, run func(start, end int)) { run(0, n) }}
+	if threads <= 1 {
+		alone.name = ""
+		return []division{alone}
+	}
+	return []division{
+		{"", func(n int, run func(start, end int)) { batches(n, threads, run) }},
+		{", a part for each thread", func(n int, run func(start, end int)) { parts(n, threads, run) }},
+		alone,
+	}
+}
+
+// Loops returns the loops for the instruction set in use, with each choice and for as many threads, or none if the set has no assembly.
+func Loops(threads int) (all []Loop) {
 	for _, l := range loops {
 		if l.set != isa.Current() {
 			continue
@@ -61,49 +83,59 @@ func Loops() []Loop {
 		if l.streaming {
 			name += ", streaming"
 		}
-		if !l.prefetch {
-			all = append(all, Loop{name, l.kind, l.on(0)})
-			continue
+		ahead := []int{0}
+		if l.prefetch {
+			ahead = distances
 		}
-		for _, d := range distances {
-			all = append(all, Loop{fmt.Sprintf("%s, prefetched %d ahead", name, d), l.kind, l.on(d)})
+		for _, distance := range ahead {
+			name := name
+			if distance > 0 {
+				name += fmt.Sprintf(", prefetched %d ahead", distance)
+			}
+			for _, d := range divisions(threads) {
+				all = append(all, Loop{name + d.name, l.kind, func(to, a, b []float32) {
+					d.start(len(to), func(start, end int) {
+						l.call(bytes(to[start:end]), bytes(a[start:end]), bytes(b[start:end]), 4*(end-start), distance)
+					})
+				}})
+			}
 		}
 	}
 	return all
 }
 
-// Run runs the loop once, with the given number of goroutines. The arrays must have the same length, a multiple of Granule, and begin at
-// multiples of 64 bytes.
-func (l Loop) Run(to, a, b []float32, threads int) { l.start(to, a, b, threads) }
-
-// batch is the number of elements that a goroutine takes at a time, small so that a goroutine that is delayed does not delay the others.
-// Package cpu takes as many.
-const batch = 1 << 17
-
-func (l loop) on(distance int) func(to, a, b []float32, threads int) {
-	part := func(to, a, b []float32) {
-		l.call(bytes(to), bytes(a), bytes(b), 4*len(to), distance)
-	}
-	return func(to, a, b []float32, threads int) {
-		if threads == 1 || len(to) <= batch {
-			part(to, a, b)
-			return
+// batches runs a loop on batches as package cpu makes them, that is of at most 64 chunks, and at least four for each thread.
+func batches(n, threads int, run func(start, end int)) {
+	const most = 64
+	chunks := (n + cpu.Chunk - 1) / cpu.Chunk
+	batch := max(1, min(most, chunks/(4*threads))) * cpu.Chunk
+	var next atomic.Int64
+	team(threads, func(int) {
+		for {
+			start := int(next.Add(int64(batch))) - batch
+			if start >= n {
+				return
+			}
+			run(start, min(n, start+batch))
 		}
-		var next atomic.Int64
-		var group sync.WaitGroup
-		for range threads {
-			group.Go(func() {
-				for {
-					end := int(next.Add(batch))
-					start := end - batch
-					if start >= len(to) {
-						return
-					}
-					end = min(end, len(to))
-					part(to[start:end], a[start:end], b[start:end])
-				}
-			})
+	})
+}
+
+// parts runs a loop on one part of the arrays for each thread.
+func parts(n, threads int, run func(start, end int)) {
+	granules := n / Granule
+	team(threads, func(i int) {
+		if start, end := granules*i/threads*Granule, granules*(i+1)/threads*Granule; start < end {
+			run(start, end)
 		}
-		group.Wait()
+	})
+}
+
+// team runs a function in as many goroutines.
+func team(threads int, work func(i int)) {
+	var group sync.WaitGroup
+	for i := range threads {
+		group.Go(func() { work(i) })
 	}
+	group.Wait()
 }

@@ -146,3 +146,7 @@ func combineStreamingAVX512(to *byte, a *byte, b *byte, n int, distance int)
 //
 //go:noescape
 func combineStreamingPrefetchedAVX512(to *byte, a *byte, b *byte, n int, distance int)
+
+// chain multiplies 16 n times, each time waiting for the last product.
+// n is positive.
+func chain(n int)

@@ -14,9 +14,9 @@ func ceilings(w measure.Workload) (all []measure.Call) {
 	if n := w.N() * w.DType.Size() / 4; n%ceiling.Granule != 0 || n < 1024 {
 		return nil
 	}
-	for _, l := range ceiling.Loops() {
+	for _, l := range ceiling.Loops(runtime.GOMAXPROCS(0)) {
 		all = append(all, measure.Call{Op: string(l.Kind), Contender: l.Name, Run: func(pred, target, out []float32) error {
-			l.Run(out, pred, target, runtime.GOMAXPROCS(0))
+			l.Run(out, pred, target)
 			return nil
 		}})
 	}

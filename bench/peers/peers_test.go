@@ -12,6 +12,7 @@ import (
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
+	"github.com/smoothl1/smoothl1/internal/isa"
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
@@ -24,31 +25,36 @@ func stand(t *testing.T, script string) string {
 
 func TestWhatIsMissingIsNamed(t *testing.T) {
 	for _, python := range []string{stand(t, "echo 'ModuleNotFoundError: torch' >&2; exit 1"), filepath.Join(t.TempDir(), "none")} {
-		err := run(1, 32, python, filepath.Join(t.TempDir(), "r.json"))
+		err := run(1, 32, 0, python, filepath.Join(t.TempDir(), "r.json"))
 		assert.ErrorContains(t, err, "apt-get install --no-install-recommends python3-torch")
 	}
-	assert.ErrorContains(t, run(0, 32, "", ""), "-rounds = 0: want at least 1")
-	assert.ErrorContains(t, run(1, 31, "", ""), "-largest = 31: none of the sizes is left")
+	assert.ErrorContains(t, run(0, 32, 0, "", ""), "-rounds = 0: want at least 1")
+	assert.ErrorContains(t, run(1, 32, -1, "", ""), "-for = -1ns: want at least 0")
+	assert.ErrorContains(t, run(1, 0, 0, "", ""), "-largest = 0: none of the sizes is left")
 }
 
 // TestRun measures the smallest size, with a Python whose contenders do not answer.
 func TestRun(t *testing.T) {
 	out := filepath.Join(t.TempDir(), "results", "r.json")
-	require.NoError(t, run(1, 32, stand(t, "exit 0"), out))
+	require.NoError(t, run(1, 32, 0, stand(t, "exit 0"), out))
 	r, err := measure.Load(out)
 	require.NoError(t, err)
 	require.NotNil(t, r.One)
 	assert.Positive(t, r.One.NS.Median)
 	assert.Zero(t, r.One.Allocations)
 	assert.Contains(t, r.Absent(measure.Eager), "no answer")
+	assert.Equal(t, runtime.GOARCH == "amd64", r.Device.GHz > 0)
 	require.Equal(t, len(workloads(32)), len(r.Groups))
 	for _, g := range r.Groups {
-		assert.Equal(t, 32, g.N)
+		assert.LessOrEqual(t, g.N, 32)
 		for _, op := range measure.Ops {
 			for _, contender := range []string{measure.Ours, measure.Direct} {
 				e, ok := g.Find(op, contender)
 				require.True(t, ok, "%s, %s", op, contender)
 				assert.Positive(t, e.DeviceNS.Median)
+				cold, ok := g.Find(op, measure.Cold(contender))
+				require.Equal(t, g.Threads == 1, ok)
+				assert.True(t, !ok || cold.DeviceNS.Median > e.DeviceNS.Median, "%s, %s of %d elements: %v, cold %v", op, contender, g.N, e, cold)
 			}
 		}
 	}
@@ -137,6 +143,18 @@ func TestWorkloads(t *testing.T) {
 		assert.Positive(t, ops[op], op)
 	}
 	assert.Equal(t, 8, ops[measure.Weighted], "four types, two sizes")
+}
+
+func TestFileName(t *testing.T) {
+	r := &measure.Result{Date: "2026-11-29T01:02:03Z", Device: measure.Device{Name: "AMD EPYC (family 26, model 2)"}}
+	sets := isa.Available()
+	restore := isa.Use(sets[len(sets)-1])
+	assert.Equal(t, "cpu-2026-11-29-epyc-26-2.json", fileName(r))
+	restore()
+	if len(sets) > 1 {
+		defer isa.Use(isa.Generic)()
+		assert.Equal(t, "cpu-2026-11-29-epyc-26-2-generic.json", fileName(r))
+	}
 }
 
 func openCPU(t *testing.T) *gpu.Device {

@@ -1,10 +1,12 @@
 package measure
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -15,9 +17,13 @@ type contender struct {
 	guest bool          // if it fails, the others are measured without it
 	every int           // measure it only in every nth round; 0: in each
 	rest  time.Duration // for which its threads spin after a sample
+	heat  string        // of those of one heat, only the fastest few are measured to the end; "": it is in none
 	// sample returns the nanoseconds that one of the given number of queued calls takes on the device, and those of a single call
 	// until its result is there.
 	sample func(ctx context.Context, calls int) (device, wall float64, err error)
+
+	// cold returns the median time of calls by themselves, each after other memory was read; nil: there is no such sample.
+	cold func(ctx context.Context, calls int, other *otherMemory) (float64, error)
 
 	calls        int
 	device, wall []float64
@@ -83,9 +89,12 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 			return nil, 0, err
 		}
 	}
+	order := rand.New(rand.NewPCG(uint64(len(all)), uint64(samples)))
+	if err := heats(all, order, func(c *contender) error { return attempt(c, c.measure) }, out); err != nil {
+		return nil, 0, err
+	}
 	// Each round has a random order, because each contender finds caches and clock frequency as the last one left them, an effect of 1
 	// or 2 %.
-	order := rand.New(rand.NewPCG(uint64(len(all)), uint64(samples)))
 	done := 0
 	for ; done < samples && (done < 3 || !past(until)); done++ {
 		for _, i := range order.Perm(len(all)) {
@@ -111,3 +120,42 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 
 // past reports whether until has passed. The zero time never does.
 func past(until time.Time) bool { return !until.IsZero() && time.Now().After(until) }
+
+const (
+	heatRounds  = 3
+	heatWinners = 3
+)
+
+// heats measures the contenders of each heat for a few rounds, and puts all but the fastest of each out of the contest.
+func heats(all []*contender, order *rand.Rand, attempt func(*contender) error, out map[*contender]bool) error {
+	in := map[string][]*contender{}
+	var racing []*contender
+	for _, c := range all {
+		if c.heat != "" && !out[c] {
+			in[c.heat] = append(in[c.heat], c)
+		}
+	}
+	for _, c := range all {
+		if len(in[c.heat]) > heatWinners {
+			racing = append(racing, c)
+		}
+	}
+	for range heatRounds {
+		for _, i := range order.Perm(len(racing)) {
+			if err := attempt(racing[i]); err != nil {
+				return err
+			}
+		}
+	}
+	time := func(c *contender) float64 { return Quantiles(c.device).Median }
+	for _, heat := range in {
+		slices.SortStableFunc(heat, func(a, b *contender) int { return cmp.Compare(time(a), time(b)) })
+		for _, c := range heat[min(heatWinners, len(heat)):] {
+			out[c] = true
+		}
+	}
+	for _, c := range racing {
+		c.device, c.wall = nil, nil
+	}
+	return nil
+}

@@ -56,7 +56,7 @@ func ours[T smoothl1.Float](r *rotation[T], w Workload, crit *gpu.SmoothL1[T], c
 
 // contender returns a contender that calls a function of this process on successive sets. bind returns the call on a set.
 func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func() error, error), finish func() error) *contender {
-	return &contender{entry: e, most: r.most(clock), sample: func(ctx context.Context, calls int) (float64, float64, error) {
+	k := &contender{entry: e, most: r.most(clock), sample: func(ctx context.Context, calls int) (float64, float64, error) {
 		at, err := r.take(calls + 1)
 		if err != nil {
 			return 0, 0, err
@@ -74,6 +74,20 @@ func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func
 		}
 		return clock.sample(ctx, calls, call, finish)
 	}}
+	if r.host[0] != nil {
+		k.cold = func(ctx context.Context, calls int, other *otherMemory) (float64, error) {
+			at, err := r.take(1)
+			if err != nil {
+				return 0, err
+			}
+			call, err := bind(at(0))
+			if err != nil {
+				return 0, err
+			}
+			return coldCalls(ctx, calls, other, call)
+		}
+	}
+	return k
 }
 
 // most returns the largest number of calls of a sample. With a single set it is large, for the calls may be short and need no memory.
@@ -101,7 +115,7 @@ func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *cloc
 			if r.dtype != smoothl1.Float32 && moves[k.Op] == 0 {
 				continue
 			}
-			all = append(all, r.contender(clock, Entry{Op: k.Op, Contender: k.Contender, Bytes: BytesOf(k.Op, w)}, func(s set[T]) (func() error, error) {
+			local := r.contender(clock, Entry{Op: k.Op, Contender: k.Contender, Bytes: BytesOf(k.Op, w)}, func(s set[T]) (func() error, error) {
 				host := func(i int) []float32 {
 					x := r.host[i][s.first : s.first+r.n]
 					n := r.n * r.dtype.Size() / 4
@@ -109,7 +123,11 @@ func locals[T smoothl1.Float](c *Config, r *rotation[T], w Workload, clock *cloc
 				}
 				pred, target, out := host(0), host(1), host(2)
 				return func() error { return k.Run(pred, target, out) }, nil
-			}, r.dev.Wait))
+			}, r.dev.Wait)
+			if moves[k.Op] != 0 {
+				local.heat = k.Op // there is one for each of the many ways to move memory
+			}
+			all = append(all, local)
 		}
 	}
 	return all

@@ -200,5 +200,10 @@ func (p *peer) contender(o *operation, w Workload, most int) *contender {
 			err := p.ask(&took, map[string]any{"do": "sample", "op": o.name, "calls": calls})
 			return took.Device, took.Wall, err
 		},
+		cold: func(_ context.Context, calls int, other *otherMemory) (float64, error) {
+			var took struct{ Wall float64 }
+			err := p.ask(&took, map[string]any{"do": "cold", "op": o.name, "calls": calls, "walk": other.bytes})
+			return took.Wall, err
+		},
 	}
 }

@@ -8,6 +8,8 @@ usage: python3 -c TEXTS cuda|cpu VARIANT
            one to the next; weight, mask, index: whether there are such arrays; memory: the file that holds all sets of each array;
            places: where in it they begin; "": the peer makes its own arrays; threads, or 0
   sample   op, calls: answers with the nanoseconds of one of that many queued calls on the device, and of a single call
+  cold     op, calls, walk: answers with the median of the nanoseconds of single calls, before each of which it reads walk bytes of other
+           memory
   check    op: computes on the first set and leaves terms or gradient in out; answers with the loss, if there is one
   bits     directory, dtype, kind, beta, reduction: reads the files pred, target, upstream and writes loss, grad_pred, grad_target
 
@@ -71,6 +73,7 @@ class Rotation:
 
     def __init__(self, contender, sets, stride, memory, **workload):
         self.contender, self.sets, self.stride, self.next, self.only = contender, sets, stride, 0, {}
+        self.walked = b""
         buffer = None
         if memory:
             with open(memory, "r+b") as f:
@@ -103,6 +106,19 @@ class Rotation:
         contender.wait()
         return took / calls, time.perf_counter_ns() - begin
 
+    def cold(self, op, calls, walk):
+        contender = self.contender
+        if len(self.walked) != walk:
+            self.walked = b"\1" * walk
+        call, took = self.calls(op, 1)[0], []
+        for _ in range(calls):
+            self.walked.find(b"\0")  # reads all of it
+            begin = time.perf_counter_ns()
+            contender.value(call())
+            contender.wait()
+            took.append(time.perf_counter_ns() - begin)
+        return sorted(took)[calls // 2]
+
     def check(self, op):
         call = self.contender.call(op, 0)
         outcome = call()
@@ -134,6 +150,8 @@ def serve(make):
             elif do == "sample":
                 took, wall = rotation.sample(**command)
                 answer(device=took, wall=wall)
+            elif do == "cold":
+                answer(wall=rotation.cold(**command))
             elif do == "check":
                 answer(loss=rotation.check(**command))
             elif do == "bits":

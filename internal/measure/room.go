@@ -56,3 +56,22 @@ func outlasts[T smoothl1.Float](c *Config, r *Result, until time.Time, what stri
 	}
 	return need > left, nil
 }
+
+// part returns when the first of the workloads that are left should end, given when all should: at the end of its part of the time that
+// is left, if c spreads the time.
+func (c *Config) part(until time.Time, left []Workload) time.Time {
+	if until.IsZero() || !c.Spread {
+		return until
+	}
+	all := 0.0
+	for _, w := range left {
+		all += w.cost()
+	}
+	return time.Now().Add(time.Duration(left[0].cost() / all * float64(time.Until(until))))
+}
+
+// cost returns about how long a round takes, relative to other workloads: for small arrays a few milliseconds for each contender, for
+// large ones a second for 2^26 elements and each of PyTorch's operations.
+func (w Workload) cost() float64 {
+	return float64(len(w.Operations())) * (1 + float64(w.N())*float64(w.DType.Size())/(1<<20))
+}

@@ -35,8 +35,13 @@ type Config struct {
 	GuestsEvery int
 	// For limits the time of the run. Groups that have not begun by then are left out; 0: no limit.
 	For time.Duration
+	// Spread divides the time among the groups: each is measured for as many rounds as fit into its part.
+	Spread bool
 	// Patience is how long a peer may take to answer, which may include a compilation; 0: two minutes.
 	Patience time.Duration
+	// Walk is the number of bytes that are read before each call of one thread on small arrays on the CPU, to measure it from cold caches as
+	// well; 0: it is not measured.
+	Walk uint64
 	// Save, if not nil, is called with the result each time that it has grown.
 	Save func(*Result) error
 	// Report, if not nil, is called for each group when it is done, and for everything that is left out.
@@ -118,13 +123,13 @@ func run(ctx context.Context, c Config) (_ *Result, failed error) {
 		var err error
 		switch t := c.Workloads[i].DType; t {
 		case smoothl1.Float32:
-			err = measure[float32](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
+			err = measure[float32](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same], c.Workloads[i:])
 		case smoothl1.Float64:
-			err = measure[float64](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
+			err = measure[float64](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same], c.Workloads[i:])
 		case smoothl1.Float16:
-			err = measure[smoothl1.F16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
+			err = measure[smoothl1.F16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same], c.Workloads[i:])
 		case smoothl1.BFloat16:
-			err = measure[smoothl1.BF16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same])
+			err = measure[smoothl1.BF16](ctx, &c, r, clock, ceilings, peers, until, c.Workloads[i:same], c.Workloads[i:])
 		default:
 			err = fmt.Errorf("measure: elements of type %v are not measured", t)
 		}
@@ -174,8 +179,9 @@ func (r *Result) leave(c *Config, format string, a ...any) {
 	c.report("left out: " + line)
 }
 
-// measure measures workloads on the same arrays.
-func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilings, peers []*peer, until time.Time, same []Workload) (err error) {
+// measure measures workloads on the same arrays, the first of those that are left.
+func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilings, peers []*peer, until time.Time,
+	same, left []Workload) (err error) {
 	layout := same[0].layout()
 	what := fmt.Sprintf("%d elements of %v", layout.n, layout.dtype)
 	if !r.has(c, layout, until, what) {
@@ -195,17 +201,18 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 	}
 	defer func() { err = errors.Join(err, arrays.close()) }()
 	on := &ceilingsOn[T]{ceilings: ceilings, arrays: arrays, grids: map[string]driver.Geometry{}}
-	for _, w := range same {
-		if err := measureOne(ctx, c, r, clock, on, peers, until, arrays, w); err != nil {
+	for i := range same {
+		if err := measureOne(ctx, c, r, clock, on, peers, until, arrays, left[i:]); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// measureOne measures a workload on existing arrays.
+// measureOne measures the first of the workloads that are left, on existing arrays.
 func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilingsOn[T], peers []*peer, until time.Time,
-	arrays *rotation[T], w Workload) (err error) {
+	arrays *rotation[T], left []Workload) (err error) {
+	w := left[0]
 	if w.Threads > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
 	}
@@ -256,9 +263,10 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 		}
 		all = append(all, guests...)
 	}
+	all = append(all, chilled(c, w, all)...)
 	expected = nil // its memory is not needed while the operations are measured
 	rounds := 0
-	g.Entries, rounds, err = contest(ctx, all, c.Samples, until, func(lost *contender, err error) {
+	g.Entries, rounds, err = contest(ctx, all, c.Samples, c.part(until, left), func(lost *contender, err error) {
 		r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
 	})
 	if err != nil {

@@ -54,6 +54,7 @@ func generateCeilings(_ string, files output) error {
 			fmt.Fprintf(&table, "\t{%s, isa.%s, %t, %t, %s},\n", strings.ToUpper(loop.kind[:1])+loop.kind[1:], set, loop.streaming, loop.prefetch, loop.function())
 		}
 	}
+	writeChain(c)
 	f, err := c.Result()
 	if err != nil {
 		return err
@@ -142,5 +143,25 @@ func (l ceiling) write(c *build.Context) {
 		c.SFENCE()
 	}
 	c.VZEROUPPER()
+	c.RET()
+}
+
+// chained is the number of multiplications in an iteration of the chain.
+const chained = 16
+
+// writeChain writes a loop whose time is that of its multiplications, of which each waits for the last one.
+func writeChain(c *build.Context) {
+	c.Function("chain")
+	c.Attributes(attr.NOSPLIT)
+	c.SignatureExpr("func(n int)")
+	c.Doc(fmt.Sprintf("chain multiplies %d n times, each time waiting for the last product.", chained), "n is positive.")
+	c.Load(c.Param("n"), loops)
+	c.MOVQ(operand.U32(3), at)
+	c.Label("loop")
+	for range chained {
+		c.IMULQ(at, at)
+	}
+	c.DECQ(loops)
+	c.JNZ(ref("loop"))
 	c.RET()
 }
