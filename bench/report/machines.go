@@ -137,12 +137,17 @@ func (m *machine) describe(w io.Writer) {
 	if d.GHz > 0 {
 		clock = fmt.Sprintf("cores at %.2f GHz", d.GHz)
 	}
+	ways := 0
+	for i := range m.Groups {
+		ways = max(ways, m.Groups[i].Ways())
+	}
 	date, _, _ := strings.Cut(m.Date, "T")
 	fmt.Fprintf(w, "### %s\n\n%s; caches: %s; %s; kernel %s; %s, instruction set %s; PyTorch %s (Debian's). ",
 		m.label, count(d.Threads, "thread"), caches(&d), clock, d.Kernel, m.Go, d.InstructionSet, version)
 	if d.Tuning != "" {
 		fmt.Fprintf(w, "Tuning: %s. ", strings.TrimSuffix(d.Tuning, "."))
 	}
+	fmt.Fprintf(w, "The ceiling is the fastest of %s. ", count(ways, "loop"))
 	fmt.Fprintf(w, "Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. Raw data: "+
 		"[bench/results/%s](../bench/results/%s).\n\n", m.Commit, date, m.Samples, eager, d.LoadBefore, d.LoadAfter, m.file, m.file)
 }

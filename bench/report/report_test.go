@@ -131,7 +131,7 @@ func TestDescribe(t *testing.T) {
 	b.Reset()
 	m.describe(&b)
 	assert.Contains(t, b.String(), "caches: L1 48 KiB for 1 thread, L3 32 MiB for 16 threads; cores at 4.12 GHz; ")
-	assert.Contains(t, b.String(), "Tuning: streams from 2 MiB on. Commit abc")
+	assert.Contains(t, b.String(), "Tuning: streams from 2 MiB on. The ceiling is the fastest of 2 loops. Commit abc")
 }
 
 func TestTable(t *testing.T) {

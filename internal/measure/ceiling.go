@@ -5,7 +5,6 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/cuda"
@@ -199,7 +198,7 @@ func (k *ceilingsOn[T]) fastest(ctx context.Context, kernel string, w Workload, 
 		all = append(all, k.contender(kernel, w, g, clock))
 		all[len(all)-1].guest = false
 	}
-	if _, _, err := contest(ctx, all, rounds, time.Time{}, nil); err != nil {
+	if _, _, err := contest(ctx, all, rounds, never, nil); err != nil {
 		return driver.Geometry{}, err
 	}
 	best := 0

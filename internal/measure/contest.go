@@ -31,7 +31,7 @@ type contender struct {
 
 // calibrate chooses the number of calls of a sample, to take about a millisecond, and warms up.
 func (c *contender) calibrate(ctx context.Context) error {
-	const long = 1e6
+	const long, veryLong = 1e6, 1e8
 	c.calls = 1
 	for range 2 {
 		if err := ctx.Err(); err != nil {
@@ -42,6 +42,9 @@ func (c *contender) calibrate(ctx context.Context) error {
 			return err
 		}
 		c.calls = min(max(1, int(long/max(1, device))), c.most)
+		if device > veryLong {
+			break // it is warm, and another sample of seconds would not change the number
+		}
 	}
 	return nil
 }
@@ -58,9 +61,9 @@ func (c *contender) measure(ctx context.Context) error {
 }
 
 // contest measures all contenders interleaved, so that changes of the machine's speed affect all of them. A guest that fails is reported
-// to lost and left out from then on; if its process has ended, so are the others of its name. When the time is up, contest stops after
-// the current round, but not before the third. It returns the number of rounds.
-func contest(ctx context.Context, all []*contender, samples int, until time.Time, lost func(c *contender, err error)) ([]Entry, int, error) {
+// to lost and left out from then on; if its process has ended, so are the others of its name. When the time is up, which end says once
+// everything is prepared, contest stops after the current round, but not before the third. It returns the number of rounds.
+func contest(ctx context.Context, all []*contender, samples int, end func() time.Time, lost func(c *contender, err error)) ([]Entry, int, error) {
 	out := map[*contender]bool{}
 	attempt := func(c *contender, measure func(context.Context) error) error {
 		if err := ctx.Err(); err != nil || out[c] {
@@ -95,6 +98,7 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 	}
 	// Each round has a random order, because each contender finds caches and clock frequency as the last one left them, an effect of 1
 	// or 2 %.
+	until := end()
 	done := 0
 	for ; done < samples && (done < 3 || !past(until)); done++ {
 		for _, i := range order.Perm(len(all)) {
@@ -117,6 +121,9 @@ func contest(ctx context.Context, all []*contender, samples int, until time.Time
 	}
 	return entries, done, nil
 }
+
+// never is the end of a contest without a limit.
+func never() time.Time { return time.Time{} }
 
 // past reports whether until has passed. The zero time never does.
 func past(until time.Time) bool { return !until.IsZero() && time.Now().After(until) }

@@ -31,7 +31,7 @@ func TestHeats(t *testing.T) {
 	for i, ns := range []float64{5, 1, 4, 2, 3} {
 		all = append(all, slow(fmt.Sprint(i), "many", ns))
 	}
-	entries, rounds, err := contest(t.Context(), all, 7, time.Time{}, nil)
+	entries, rounds, err := contest(t.Context(), all, 7, never, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 7, rounds)
 	var names []string
@@ -41,7 +41,8 @@ func TestHeats(t *testing.T) {
 	}
 	assert.Equal(t, 10.0, entries[3].DeviceNS.P10, "without the samples of its heat")
 	assert.Equal(t, []string{"slowest", "a", "b", "1", "3", "4"}, names)
-	assert.Equal(t, map[string]int{"slowest": calibration + 7, "a": calibration + 7, "b": calibration + 7, "0": calibration + heatRounds, "2": calibration + heatRounds,
+	// One call of a second shows that a sample is one call.
+	assert.Equal(t, map[string]int{"slowest": 1 + 7, "a": calibration + 7, "b": calibration + 7, "0": calibration + heatRounds, "2": calibration + heatRounds,
 		"1": calibration + heatRounds + 7, "3": calibration + heatRounds + 7, "4": calibration + heatRounds + 7}, samples)
 
 	all[3].sample = func(context.Context, int) (float64, float64, error) {
@@ -51,7 +52,7 @@ func TestHeats(t *testing.T) {
 		}
 		return 1, 1, nil
 	}
-	_, _, err = contest(t.Context(), all, 1, time.Time{}, nil)
+	_, _, err = contest(t.Context(), all, 1, never, nil)
 	assert.ErrorContains(t, err, "read, 0: failed")
 }
 
@@ -68,6 +69,10 @@ func TestManyWaysToMoveMemory(t *testing.T) {
 	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 1, Rotate: 1, Locals: []func(Workload) []Call{ways},
 		Workloads: []Workload{{Shape: []int{64}, Loss: smoothl1.Loss{Beta: 1}}}})
 	require.NoError(t, err)
+	assert.Equal(t, 18, r.Groups[0].Tried)
+	assert.Equal(t, 18, r.Groups[0].Ways())
+	r.Groups[0].Tried = 0
+	assert.Equal(t, 6, r.Groups[0].Ways(), "those that are there, without Go's copies")
 	counts := map[string]int{}
 	for _, e := range r.Groups[0].Entries {
 		counts[e.Op]++
@@ -126,10 +131,14 @@ func TestSpread(t *testing.T) {
 
 	until := time.Now().Add(time.Hour)
 	large := Workload{Shape: []int{1 << 24}}
-	assert.WithinDuration(t, until, c.part(until, c.Workloads[2:]), time.Second, "the last has all that is left")
-	assert.WithinDuration(t, until, c.part(until, []Workload{large, c.Workloads[0]}), 2*time.Minute, "a large one has nearly all")
-	assert.WithinDuration(t, time.Now(), c.part(until, []Workload{c.Workloads[0], large}), 2*time.Minute)
-	assert.Zero(t, c.part(time.Time{}, c.Workloads))
+	assert.WithinDuration(t, until, c.part(until, c.Workloads[2:], 0), time.Second, "the last has all that is left")
+	assert.WithinDuration(t, until, c.part(until, []Workload{large, c.Workloads[0]}, 0), 5*time.Minute, "a large one has nearly all")
+	assert.WithinDuration(t, time.Now(), c.part(until, []Workload{c.Workloads[0], large}, 0), 5*time.Minute)
+	same := []Workload{large, large, large}
+	assert.WithinDuration(t, time.Now().Add(20*time.Minute), c.part(until, same, 0), time.Second)
+	assert.WithinDuration(t, time.Now().Add(10*time.Minute), c.part(until, same, 15*time.Minute), time.Second, "the preparations of two are reserved")
+	assert.WithinDuration(t, time.Now(), c.part(until, same, 40*time.Minute), time.Second)
+	assert.Zero(t, c.part(time.Time{}, c.Workloads, 0))
 	c.Spread = false
-	assert.Equal(t, until, c.part(until, c.Workloads))
+	assert.Equal(t, until, c.part(until, c.Workloads, 0))
 }

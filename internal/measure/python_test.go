@@ -119,7 +119,7 @@ func TestPyTorchTakesTurns(t *testing.T) {
 		all = append(all, p.contender(&o, w, 7))
 	}
 	all[0].every = 3
-	entries, rounds, err := contest(t.Context(), all, 5, time.Time{}, nil)
+	entries, rounds, err := contest(t.Context(), all, 5, never, nil)
 	require.NoError(t, err)
 	assert.Equal(t, 5, rounds)
 	for i, e := range entries {

@@ -80,6 +80,7 @@ type Group struct {
 	Reduction smoothl1.Reduction `json:"reduction"`
 	Threads   int                `json:"threads,omitempty"` // of the CPU, if the workload sets them
 	Samples   int                `json:"samples,omitempty"` // if the time was up before all were taken
+	Tried     int                `json:"tried,omitempty"`   // ways to move memory, of which Entries has the fastest; 0: it has all
 	Entries   []Entry            `json:"entries"`
 }
 
@@ -192,6 +193,20 @@ func (g *Group) OwnCeiling(e Entry) float64 {
 		return math.NaN()
 	}
 	return e.GBs() / speed
+}
+
+// Ways returns the number of ways to move memory of which the fastest is the ceiling.
+func (g *Group) Ways() int {
+	if g.Tried > 0 {
+		return g.Tried
+	}
+	n := 0
+	for _, e := range g.Entries {
+		if moves[e.Op] != 0 && e.Contender != copyOf(2) && e.Contender != copyOf(3) {
+			n++
+		}
+	}
+	return n
 }
 
 // Peer returns a peer that took part, or nil.

@@ -57,21 +57,27 @@ func outlasts[T smoothl1.Float](c *Config, r *Result, until time.Time, what stri
 	return need > left, nil
 }
 
-// part returns when the first of the workloads that are left should end, given when all should: at the end of its part of the time that
-// is left, if c spreads the time.
-func (c *Config) part(until time.Time, left []Workload) time.Time {
+// part returns when the first of the workloads that are left should end, given when all should and how long its preparations took: at the
+// end of its part of the time that is left but for preparations of the others, if c spreads the time.
+func (c *Config) part(until time.Time, left []Workload, prepared time.Duration) time.Time {
 	if until.IsZero() || !c.Spread {
 		return until
 	}
-	all := 0.0
+	all, own := 0.0, left[0].cost()
 	for _, w := range left {
 		all += w.cost()
 	}
-	return time.Now().Add(time.Duration(left[0].cost() / all * float64(time.Until(until))))
+	reserved := float64(prepared) * (all - own) / own
+	return time.Now().Add(time.Duration(max(0, float64(time.Until(until))-reserved) * own / all))
 }
 
-// cost returns about how long a round takes, relative to other workloads: for small arrays a few milliseconds for each contender, for
-// large ones a second for 2^26 elements and each of PyTorch's operations.
+// cost returns about how long a round takes, relative to other workloads, and their preparations. Small arrays take a few milliseconds for
+// each contender, those that are measured from cold caches some ten times as long, and 2^26 elements a second for each of PyTorch's
+// operations.
 func (w Workload) cost() float64 {
-	return float64(len(w.Operations())) * (1 + float64(w.N())*float64(w.DType.Size())/(1<<20))
+	each := 1.5
+	if w.N() <= mostCold && w.Threads == 1 {
+		each = 15
+	}
+	return float64(len(w.Operations())) * (each + float64(w.N()*w.DType.Size())/(1<<20))
 }

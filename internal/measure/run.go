@@ -212,7 +212,7 @@ func measure[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock 
 // measureOne measures the first of the workloads that are left, on existing arrays.
 func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clock *clock, ceilings *ceilingsOn[T], peers []*peer, until time.Time,
 	arrays *rotation[T], left []Workload) (err error) {
-	w := left[0]
+	begin, w := time.Now(), left[0]
 	if w.Threads > 0 {
 		defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(w.Threads))
 	}
@@ -265,8 +265,13 @@ func measureOne[T smoothl1.Float](ctx context.Context, c *Config, r *Result, clo
 	}
 	all = append(all, chilled(c, w, all)...)
 	expected = nil // its memory is not needed while the operations are measured
+	for _, k := range all {
+		if k.heat != "" {
+			g.Tried++
+		}
+	}
 	rounds := 0
-	g.Entries, rounds, err = contest(ctx, all, c.Samples, c.part(until, left), func(lost *contender, err error) {
+	g.Entries, rounds, err = contest(ctx, all, c.Samples, func() time.Time { return c.part(until, left, time.Since(begin)) }, func(lost *contender, err error) {
 		r.leave(c, "%s, %s on %s: %s", lost.entry.Contender, lost.entry.Op, what, oneLine(err))
 	})
 	if err != nil {

@@ -109,7 +109,7 @@ func (r *Result) sweep(ctx context.Context, c *Config, clock *clock, until time.
 			}, c.Device.Wait))
 		}
 	}
-	entries, rounds, err := contest(ctx, contenders, c.Samples, until, nil)
+	entries, rounds, err := contest(ctx, contenders, c.Samples, func() time.Time { return until }, nil)
 	if err != nil {
 		return err
 	}
