@@ -148,6 +148,9 @@ func (m *machine) describe(w io.Writer) {
 		fmt.Fprintf(w, "Tuning: %s. ", strings.TrimSuffix(d.Tuning, "."))
 	}
 	fmt.Fprintf(w, "The ceiling is the fastest of %s. ", count(ways, "loop"))
+	if m.Walked > 0 {
+		fmt.Fprintf(w, "Cold calls come after %s of other memory. ", sizeOf(m.Walked))
+	}
 	fmt.Fprintf(w, "Commit %s, %s, medians of %d measurements (of PyTorch: %d); load averages before and after: %s and %s. Raw data: "+
 		"[bench/results/%s](../bench/results/%s).\n\n", m.Commit, date, m.Samples, eager, d.LoadBefore, d.LoadAfter, m.file, m.file)
 }

@@ -127,11 +127,12 @@ func TestDescribe(t *testing.T) {
 	assert.Contains(t, b.String(), "### a core, 2 threads\n\n2 threads; caches: 3 MiB of last-level cache; the frequency of its cores was not measured; ")
 	assert.Contains(t, b.String(), "(../bench/results/f.json)")
 	m.Device.Caches = []measure.Cache{{Level: 1, Kind: "data", Bytes: 48 << 10, Threads: 1}, {Level: 1, Kind: "instruction", Bytes: 1, Threads: 1}, {Level: 3, Kind: "unified", Bytes: 32 << 20, Threads: 16}}
+	m.Walked = 64 << 20
 	m.Device.GHz, m.Device.Tuning = 4.125, "streams from 2 MiB on"
 	b.Reset()
 	m.describe(&b)
 	assert.Contains(t, b.String(), "caches: L1 48 KiB for 1 thread, L3 32 MiB for 16 threads; cores at 4.12 GHz; ")
-	assert.Contains(t, b.String(), "Tuning: streams from 2 MiB on. The ceiling is the fastest of 2 loops. Commit abc")
+	assert.Contains(t, b.String(), "Tuning: streams from 2 MiB on. The ceiling is the fastest of 2 loops. Cold calls come after 64 MiB of other memory. Commit abc")
 }
 
 func TestTable(t *testing.T) {

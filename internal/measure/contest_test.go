@@ -91,6 +91,7 @@ func TestCold(t *testing.T) {
 	r, err := Run(t.Context(), Config{Device: open(t, gpu.CPU()), Samples: 2, Rotate: 1, Walk: 1 << 20, Locals: []func(Workload) []Call{local}, Workloads: []Workload{
 		{Shape: []int{32}, Loss: loss, Threads: 1}, {Shape: []int{32}, Loss: loss, Threads: 2}, {Shape: []int{1025}, Loss: loss, Threads: 1}}})
 	require.NoError(t, err)
+	assert.EqualValues(t, 1<<20, r.Walked)
 	for i, g := range r.Groups {
 		var cold []string
 		for _, e := range g.Entries {

@@ -26,7 +26,8 @@ type Result struct {
 	NoPeers  string    `json:"no_peers,omitempty"` // why there are none
 	Bits     []BitsRow `json:"bits,omitempty"`     // peers' results compared with ours
 	Seconds  float64   `json:"seconds"`
-	Rotating uint64    `json:"rotating_bytes"` // the least memory that the buffers rotate through
+	Rotating uint64    `json:"rotating_bytes"`         // the least memory that the buffers rotate through
+	Walked   uint64    `json:"walked_bytes,omitempty"` // other memory that is read before each call from cold caches
 }
 
 // Device describes the device that was measured.

@@ -60,7 +60,7 @@ func Run(ctx context.Context, c Config) (*Result, error) {
 func run(ctx context.Context, c Config) (_ *Result, failed error) {
 	begin := time.Now()
 	r := &Result{Device: describe(c.Device), Commit: c.Commit, Date: begin.UTC().Format(time.RFC3339), Go: runtime.Version(),
-		Samples: c.Samples, Rotating: c.Rotate}
+		Samples: c.Samples, Rotating: c.Rotate, Walked: c.Walk}
 	if r.Rotating == 0 {
 		r.Rotating = 4*r.Device.CacheBytes + 1
 	}
