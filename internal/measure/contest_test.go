@@ -119,7 +119,7 @@ func TestCold(t *testing.T) {
 
 // TestSpread checks that every group is measured, in a time in which without spreading the first would take all.
 func TestSpread(t *testing.T) {
-	c := Config{Device: open(t, gpu.CPU()), Samples: 1_000_000, Rotate: 1, For: 500 * time.Millisecond, Spread: true,
+	c := Config{Device: open(t, gpu.CPU()), Samples: 1_000_000, Rotate: 1, For: 1500 * time.Millisecond, Spread: true,
 		Workloads: Sizes([]int{100, 200, 300}, []smoothl1.DType{smoothl1.Float32}, []float64{1})}
 	r, err := Run(t.Context(), c)
 	require.NoError(t, err)
