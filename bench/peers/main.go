@@ -22,6 +22,7 @@ import (
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/bench/ceiling"
+	"github.com/smoothl1/smoothl1/cpu"
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/internal/isa"
 	"github.com/smoothl1/smoothl1/internal/measure"
@@ -85,6 +86,12 @@ func run(rounds, largest int, budget time.Duration, python, out string) (err err
 		return err
 	}
 	r.One, r.Device.GHz = smallest, max(frequency, ceiling.GHz())
+	tuning, err := cpu.Tuning()
+	if err != nil {
+		return err
+	}
+	lines := strings.Split(tuning.String(), "\n")
+	r.Device.Tuning, r.Device.Choices = lines[0], lines[1:]
 	if out == "" {
 		out = r.Device.FreePath(filepath.Join("results", fileName(r)))
 	}

@@ -25,6 +25,9 @@ type contender struct {
 	// cold returns the median time of calls by themselves, each after other memory was read; nil: there is no such sample.
 	cold func(ctx context.Context, calls int, other *otherMemory) (float64, error)
 
+	// settle is the number of calls before the first sample after which a contender in this process has chosen how it makes them: see cpu.Tuning.
+	settle int
+
 	calls        int
 	device, wall []float64
 }
@@ -32,8 +35,10 @@ type contender struct {
 // calibrate chooses the number of calls of a sample, to take about a millisecond, and warms up.
 func (c *contender) calibrate(ctx context.Context) error {
 	const long, veryLong = 1e6, 1e8
+	const patience = 5 * time.Second
 	c.calls = 1
-	for range 2 {
+	begin := time.Now()
+	for made, i := 0, 0; i < 2 || made < c.settle && time.Since(begin) < patience; i++ {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -41,6 +46,7 @@ func (c *contender) calibrate(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		made += c.calls
 		c.calls = min(max(1, int(long/max(1, device))), c.most)
 		if device > veryLong {
 			break // it is warm, and another sample of seconds would not change the number

@@ -143,3 +143,28 @@ func TestSpread(t *testing.T) {
 	c.Spread = false
 	assert.Equal(t, until, c.part(until, c.Workloads, 0))
 }
+
+// TestSettles makes as many calls before the first sample as package cpu needs to choose how to make them, but of slow ones fewer.
+func TestSettles(t *testing.T) {
+	calls := 0
+	c := &contender{most: 1000, settle: 150, sample: func(_ context.Context, n int) (float64, float64, error) {
+		calls += n
+		return 1e5, 1e5, nil
+	}}
+	require.NoError(t, c.calibrate(t.Context()))
+	assert.GreaterOrEqual(t, calls, 150)
+	assert.LessOrEqual(t, calls, 170)
+	assert.Equal(t, 10, c.calls)
+
+	calls, c.settle = 0, 0
+	require.NoError(t, c.calibrate(t.Context()))
+	assert.Equal(t, 1+10, calls)
+
+	calls, c.settle = 0, 150
+	c.sample = func(_ context.Context, n int) (float64, float64, error) {
+		calls += n
+		return 1e9, 1e9, nil
+	}
+	require.NoError(t, c.calibrate(t.Context()))
+	assert.Equal(t, 1, calls)
+}

@@ -7,12 +7,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
 // A Cache is one that a core owns or shares.
 type Cache struct {
 	Level   int    `json:"level"`
-	Kind    string `json:"kind"` // data, instruction or unified
+	Kind    string `json:"kind,omitempty"` // data, instruction or unified
 	Bytes   uint64 `json:"bytes"`
 	Threads int    `json:"threads"` // that share it
 }
@@ -38,6 +40,16 @@ func (d *Device) identify(cpuinfo, caches string) {
 			continue
 		}
 		d.Caches = append(d.Caches, Cache{Level: level, Kind: strings.ToLower(value("type")), Bytes: bytes << 10, Threads: listed(value("shared_cpu_list"))})
+	}
+}
+
+// askProcessor adds the caches that the processor reports, where the system lists none.
+func (d *Device) askProcessor() {
+	if len(d.Caches) > 0 {
+		return
+	}
+	for _, c := range isa.Caches() {
+		d.Caches = append(d.Caches, Cache{Level: c.Level, Bytes: uint64(c.Bytes), Threads: c.Threads})
 	}
 }
 

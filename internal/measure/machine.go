@@ -22,6 +22,10 @@ func describe(dev *gpu.Device) Device {
 		d.CacheBytes, d.MemoryBytes = uint64(isa.LastLevelCache()), roomOn(dev)
 		d.InstructionSet, _ = cpu.InstructionSet() // every operation would fail with its error
 		d.identify(cpuinfoFile, cachesFolder)
+		d.askProcessor()
+		if d.CacheBytes == 0 {
+			d.CacheBytes = 32 << 20 // unknown: assume what a part of a large processor often has
+		}
 	default:
 		d.Architecture = fmt.Sprintf("sm_%d%d", i.Major, i.Minor)
 		if i.DriverVersion != 0 {

@@ -54,6 +54,9 @@ func ours[T smoothl1.Float](r *rotation[T], w Workload, crit *gpu.SmoothL1[T], c
 	return all
 }
 
+// settledAfter is a number of calls after which package cpu has chosen how to make them, on a quiet machine.
+const settledAfter = 150
+
 // contender returns a contender that calls a function of this process on successive sets. bind returns the call on a set.
 func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func() error, error), finish func() error) *contender {
 	k := &contender{entry: e, most: r.most(clock), sample: func(ctx context.Context, calls int) (float64, float64, error) {
@@ -75,6 +78,9 @@ func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func
 		return clock.sample(ctx, calls, call, finish)
 	}}
 	if r.host[0] != nil {
+		if e.Contender == Ours || e.Contender == Direct {
+			k.settle = settledAfter
+		}
 		k.cold = func(ctx context.Context, calls int, other *otherMemory) (float64, error) {
 			at, err := r.take(1)
 			if err != nil {

@@ -51,8 +51,10 @@ type Device struct {
 	Model  string  `json:"model,omitempty"`
 	Caches []Cache `json:"caches,omitempty"` // of its first core
 
-	Tuning string  `json:"tuning,omitempty"` // what package cpu chose for this machine
-	GHz    float64 `json:"ghz,omitempty"`    // the frequency of a core, measured in the run; 0: unknown
+	// Tuning is the rule by which package cpu makes calls on large arrays, and Choices are what its measurements of this run's calls chose.
+	Tuning  string   `json:"tuning,omitempty"`
+	Choices []string `json:"choices,omitempty"`
+	GHz     float64  `json:"ghz,omitempty"` // the frequency of a core, measured in the run; 0: unknown
 }
 
 // A Peer is a contender in a process of its own.
