@@ -138,7 +138,7 @@ func (x *rich[C]) form() (f tune.Form) {
 
 // streamable reports whether any output can be written with streaming stores. Each piece asks for itself: see bypasses.
 func (x *rich[C]) streamable() bool {
-	if isa.Current() < isa.AVX2 {
+	if !isa.Current().Streams() {
 		return false
 	}
 	for _, a := range [...]*array{&x.terms, &x.abs, &x.gradPred, &x.gradTarget, &x.second} {

@@ -67,7 +67,7 @@ func runSerial[T core.Float](p *pass[T], sums []float64) float64 {
 // streamable reports whether the outputs can be written with streaming (non-temporal) stores, which require aligned vectors, and gain
 // nothing if the output is also an input: an ordinary store to a line that is in no cache reads it first.
 func (p *pass[T]) streamable() bool {
-	if p.Out == nil || isa.Current() < isa.AVX2 {
+	if p.Out == nil || !isa.Current().Streams() {
 		return false
 	}
 	for _, out := range [...]*T{p.Out, p.Negated} {

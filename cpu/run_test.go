@@ -42,7 +42,7 @@ func TestStreamable(t *testing.T) {
 		{"nothing to store", core.Params[float32]{Kernel: core.Forward}, false},
 	} {
 		p := pass[float32]{Params: c.params}
-		assert.Equal(t, c.want && isa.Current() >= isa.AVX2, p.streamable(), c.name)
+		assert.Equal(t, c.want && isa.Current().Streams(), p.streamable(), c.name)
 	}
 }
 
@@ -82,7 +82,7 @@ func testOffsets[T core.Float](t *testing.T) {
 	check := func(kind op.Pass, a, want Args[T], streams bool) {
 		var p pass[T]
 		setPass(&p, kind, l, &a)
-		require.Equal(t, streams && isa.Current() >= isa.AVX2, p.streamable())
+		require.Equal(t, streams && isa.Current().Streams(), p.streamable())
 		if p.streamable() {
 			p.Stores |= core.StoreStreaming
 		}

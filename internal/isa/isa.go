@@ -30,6 +30,9 @@ func (s Set) String() string {
 	return fmt.Sprintf("Set(%d)", uint32(s))
 }
 
+// Streams reports whether the kernels of the set can write past the caches.
+func (s Set) Streams() bool { return s == AVX2 || s == AVX512 }
+
 // Variable is the environment variable that forces an instruction set.
 const Variable = "SMOOTHL1_CPU"
 
