@@ -27,11 +27,13 @@ func goalsOf(op string, n int, all bool) (g goals) {
 	case n >= 1<<19:
 		g.ofCeiling = 0.9
 	}
-	switch {
-	case n <= 1024:
-		g.pytorch = 50
-	case op == measure.ForwardBackward && n >= inMemory:
-		g.pytorch = 5
+	if op == measure.ForwardBackward {
+		switch {
+		case n <= 1024:
+			g.pytorch = 50
+		case n >= inMemory:
+			g.pytorch = 5
+		}
 	}
 	if all {
 		g.one = 1 / (1 + tolerance)
