@@ -10,7 +10,7 @@ import (
 // Constants of the comparison of two choices.
 const (
 	block = 3 // timed calls in a row with the same choice, after one that is not timed since it finds the caches as another choice left them
-	turns = 2 // blocks of each of both choices, in turns
+	turns = 4 // blocks of each of both choices, in turns, unless fewer show a clear difference
 	// gain is how much less time a choice must take to be taken, so that noise does not decide.
 	gain = 0.02
 	// patience is how many calls that were disturbed, by others or by passes at the same time, are borne before the search ends.
@@ -198,7 +198,8 @@ func (x *kind) compare(last bool) {
 	}
 	b, c := unpack(x.best.Load()), x.candidates.all[0]
 	room := x.seen.add(c)
-	before, after := float64(old[len(old)/2]), float64(new[len(new)/2])
+	// A third of the way, noise, which only adds to a time, matters less than in the middle, and what happens often is still seen.
+	before, after := float64(old[len(old)/3]), float64(new[len(new)/3])
 	// Of two that are equal, the one with fewer goroutines leaves more to others.
 	if after < (1-gain)*before || after <= before && c.Threads < b.Threads {
 		x.ratio *= after / before
