@@ -55,7 +55,9 @@ func (e *emitter) pair512(i int) (all [2][]func()) {
 	from := e.bytes() * i
 	v := [2]vector{e.vector(places512[0]), e.vector(places512[1])}
 	v[0].fetch, v[1].fetch = func() { e.prefetch(from) }, func() {}
-	e.storePair(&v, func(x reg.Register, negate func(reg.Register), stored func() reg.Register) { e.store(x, negate, from, stored) })
+	e.storePair(&v, func(x reg.Register, negate func(reg.Register), stored func() reg.Register) {
+		e.store(x, negate, from, stored)
+	})
 	if e.mask {
 		e.placeMasks(&v)
 		all[0] = append(all[0], func() {
