@@ -9,8 +9,8 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-// InstructionSet returns the instruction set used by the functions of this package other than the reference: "avx512", "avx2", or
-// "generic" for Go code. It is the best that the machine supports, unless the environment variable SMOOTHL1_CPU, read at program start,
+// InstructionSet returns the instruction set used by the functions of this package other than the reference: "avx512", "avx2",
+// "neon", or "generic" for Go code. It is the best that the machine supports, unless the environment variable SMOOTHL1_CPU, read at program start,
 // names another. If the variable names one that is unknown or not supported, InstructionSet returns an error, as does gpu.Open for the
 // CPU, and the functions use the best. Results do not depend on the instruction set.
 func InstructionSet() (string, error) {

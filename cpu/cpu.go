@@ -2,8 +2,8 @@
 // bfloat16 numbers.
 //
 // Each operation has two implementations. Those named Ref… are the reference: slow, simple loops that define every bit of a result.
-// The others are fast: assembly for AVX-512 and AVX2 on machines that support them, branch-free Go elsewhere, and parallel for arrays
-// large enough to benefit. Both produce the same bits for every count, instruction set and number of goroutines, and so does package
+// The others are fast: assembly for AVX-512 and AVX2 on machines that support them and for NEON on arm64, branch-free Go elsewhere, and
+// parallel for arrays large enough to benefit. Both produce the same bits for every count, instruction set and number of goroutines, and so does package
 // gpu on every device.
 //
 //	            loss term (a = |d|, d = pred − target)           gradient with respect to pred (upstream g, norm n)
@@ -43,8 +43,8 @@
 //
 // A call of a fast function does not allocate, but for the first of many sizes or callers at once, and its goroutines end before it
 // returns. How a call on large arrays is split among at most GOMAXPROCS goroutines, whether outputs that begin at a multiple of 64 bytes, as
-// large Go slices do, are written with non-temporal stores, and how far ahead it prefetches, is found by timing the first hundred or so calls:
-// see Tuning. The environment variables SMOOTHL1_TUNE and SMOOTHL1_CPU (generic, avx2, avx512) fix these choices and the instruction set: see
+// large Go slices do, are written with non-temporal stores (not on arm64), and how far ahead it prefetches, is found by timing the first hundred or so calls:
+// see Tuning. The environment variables SMOOTHL1_TUNE and SMOOTHL1_CPU (generic, avx2, avx512, neon) fix these choices and the instruction set: see
 // Tuning and InstructionSet. The build tag purego omits the assembly.
 //
 // All functions may be called from several goroutines at once, if none writes an array that another uses. The errors of operations and

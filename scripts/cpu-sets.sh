@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 sets=$(go test -count=1 -v -run '^TestWhatRan$' ./cpu | sed -n 's/.*instruction sets tested: \(.*\); in use.*/\1/p' | tr -d ',')
 [ -n "$sets" ] || { echo "cpu-sets: the test did not say which instruction sets there are" >&2; exit 1; }
-for set in generic avx2 avx512; do
+for set in generic avx2 avx512 neon; do
   case " $sets " in
   *" $set "*) ;;
   *) echo "cpu-sets: $set: not on this processor, not tested"; continue ;;

@@ -13,16 +13,17 @@ import (
 // Set is an instruction set for which there are kernels.
 type Set uint32
 
-// The instruction sets, each better than the one before it.
+// The instruction sets, those of a processor each better than the one before it.
 const (
 	Generic Set = iota // pure Go
-	AVX2               // with F16C
-	AVX512             // F, DQ, BW, VL
+	AVX2               // amd64, with F16C
+	AVX512             // amd64: F, DQ, BW, VL
+	NEON               // arm64: all of them have it
 )
 
-var names = []string{"generic", "avx2", "avx512"}
+var names = []string{"generic", "avx2", "avx512", "neon"}
 
-// String returns "generic", "avx2" or "avx512", which are also the values of SMOOTHL1_CPU.
+// String returns "generic", "avx2", "avx512" or "neon", which are also the values of SMOOTHL1_CPU.
 func (s Set) String() string {
 	if int(s) < len(names) {
 		return names[s]

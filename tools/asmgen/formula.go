@@ -60,6 +60,10 @@ const (
 	doFetch                     // prefetches the inputs
 	doAddUp                     // widens p to float64 and adds it to the lanes; clobbers p and t
 	doStore                     // writes p to the outputs; clobbers p
+
+	// For instruction sets that have an instruction for it:
+	doDistance // |p − q|
+	doFarther  // mask: |p| > |q|; false for NaN
 )
 
 // step is one step of a formula.

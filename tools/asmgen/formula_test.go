@@ -63,6 +63,10 @@ func (at scalar) run(steps []step) (stored, added float32) {
 			if p != 0 {
 				return q
 			}
+		case doDistance:
+			return math.Float32frombits(bits(p-q) &^ (1 << 31))
+		case doFarther:
+			return mask(math.Abs(float64(p)) > math.Abs(float64(q)))
 		case doAddUp:
 			added = p
 		case doStore:
@@ -108,6 +112,9 @@ func plans(t *testing.T, s spec) map[string][]step {
 		require.NoError(t, checkPlaces(groups, set.at), "%s %s", name, s.function())
 		all[name] = slices.Concat(groups...)
 	}
+	n := &neon{spec: s, steps: neonSteps(s)}
+	require.NoError(t, n.assign(), "NEON %s", s.function())
+	all["NEON"] = n.steps
 	return all
 }
 

@@ -48,9 +48,36 @@ func generateKernels(root string, files output) error {
 			return fmt.Errorf("%s.go: %w", path, err)
 		}
 	}
-	files[folder+"/layout_amd64.go"], err = format.Source([]byte(head() + "\nimport \"unsafe\"\n" +
-		"\n// The assembly relies on these offsets of the fields of Params. With others, this does not compile.\nvar (\n" + l.assertions() + ")\n"))
-	return err
+	if err := generateNEON(l, files); err != nil {
+		return err
+	}
+	for _, processor := range []string{"amd64", "arm64"} {
+		files[folder+"/layout_"+processor+".go"], err = format.Source([]byte(head(processor) + "\nimport \"unsafe\"\n" +
+			"\n// The assembly relies on these offsets of the fields of Params. With others, this does not compile.\nvar (\n" + l.assertions() + ")\n"))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// generateNEON writes the kernels for arm64.
+func generateNEON(l *layout, files output) (err error) {
+	for _, of := range []spec{{}, {double: true}, {halves: "F16"}, {halves: "BF16"}} {
+		a := &arm64{}
+		all := specs("NEON", of.double, of.halves)
+		for _, s := range all {
+			if err := (&neon{arm64: a, spec: s}).emit(l); err != nil {
+				return err
+			}
+		}
+		path := fmt.Sprintf("%s/kernels_neon_%s_arm64", folder, strings.ToLower(of.stored()))
+		files[path+".s"] = a.file()
+		if files[path+".go"], err = format.Source([]byte(stubs(all))); err != nil {
+			return fmt.Errorf("%s.go: %w", path, err)
+		}
+	}
+	return nil
 }
 
 // tailMasks is a table in which the eight words from word 8−k on are a mask of the first k: all ones, then zeros.
@@ -67,15 +94,15 @@ func tailMasks(c *build.Context) operand.Mem {
 	return m
 }
 
-// head returns what a Go file begins with.
-func head() string {
-	return fmt.Sprintf("// %s\n\n//go:build amd64 && !purego\n\npackage core\n", config.GeneratedWarning())
+// head returns what a Go file for a processor begins with.
+func head(processor string) string {
+	return fmt.Sprintf("// %s\n\n//go:build %s && !purego\n\npackage core\n", config.GeneratedWarning(), processor)
 }
 
 // stubs returns the Go side of the kernels of an instruction set and type.
 func stubs(all []spec) string {
 	var b bytes.Buffer
-	b.WriteString(head())
+	b.WriteString(head(all[0].processor()))
 	dispatcher := "call" + all[0].suffix()
 	fmt.Fprintf(&b, "\n// %s runs the kernel that p selects. generic is its counterpart in Go.\n", dispatcher)
 	fmt.Fprintf(&b, "func %s(p *Params[%s]) {\n\tswitch Kernels*Kernel(p.Quotient) + p.Kernel {\n", dispatcher, all[0].element())

@@ -77,15 +77,28 @@ func (l *layout) signature(element string) *gotypes.Signature {
 	return gotypes.NewSignature(l.pkg, types.NewSignatureType(nil, nil, nil, types.NewTuple(p), nil, false))
 }
 
+// offsets returns the offsets of the fields, by their names.
+func (l *layout) offsets(element string) map[string]int {
+	all := map[string]int{}
+	fields := fieldsOf(l.params[element])
+	for i, offset := range gotypes.Sizes.Offsetsof(fields) {
+		all[fields[i].Name()] = int(offset)
+	}
+	return all
+}
+
+func fieldsOf(params types.Type) (fields []*types.Var) {
+	for f := range params.Underlying().(*types.Struct).Fields() {
+		fields = append(fields, f)
+	}
+	return fields
+}
+
 // assertions returns Go code that does not compile unless the fields are at the offsets that the assembly uses.
 func (l *layout) assertions() string {
 	var b bytes.Buffer
 	for _, element := range []string{"float32", "float64"} {
-		s := l.params[element].Underlying().(*types.Struct)
-		var fields []*types.Var
-		for f := range s.Fields() {
-			fields = append(fields, f)
-		}
+		fields := fieldsOf(l.params[element])
 		for i, offset := range gotypes.Sizes.Offsetsof(fields) {
 			fmt.Fprintf(&b, "\t_ = [1]struct{}{}[unsafe.Offsetof(Params[%s]{}.%s)-%d]\n", element, fields[i].Name(), offset)
 		}

@@ -1,4 +1,4 @@
-// Command asmgen generates the assembly of this repository with avo: the kernels of package core, package stage, the CPUID of package isa, and the
+// Command asmgen generates the assembly of this repository, for amd64 with avo: the kernels of package core, package stage, the CPUID of package isa, and the
 // memory loops of the benchmarks.
 //
 //	asmgen ROOT            writes the files under ROOT, the repository

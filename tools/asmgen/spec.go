@@ -11,7 +11,7 @@ type spec struct {
 	quotient quotient
 	double   bool   // float64
 	halves   string // the stored type, if not the computing type: F16 or BF16
-	set      string // AVX2 or AVX512
+	set      string // AVX2, AVX512 or NEON
 }
 
 // family describes what a kernel computes.
@@ -81,6 +81,14 @@ func (s spec) stored() string {
 		return s.halves
 	}
 	return fmt.Sprintf("F%d", 8*s.size())
+}
+
+// processor returns the GOARCH of the instruction set.
+func (s spec) processor() string {
+	if s.set == "NEON" {
+		return "arm64"
+	}
+	return "amd64"
 }
 
 // element returns the element type.

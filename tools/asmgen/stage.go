@@ -116,8 +116,5 @@ var stages = []stage{
 
 // width returns the number of elements of a vector.
 func (s spec) width() int {
-	if s.set == "AVX512" {
-		return 64 / s.size()
-	}
-	return 32 / s.size()
+	return map[string]int{"NEON": 16, "AVX2": 32, "AVX512": 64}[s.set] / s.size()
 }

@@ -236,7 +236,7 @@ func TestKernelsAreTheirTwins(t *testing.T) {
 // The text of the assembly is searched for faults that no run would reveal: fused products, changes of the rounding mode, and a missing
 // VZEROUPPER, which would slow down the caller.
 func TestRulesOfTheAssembly(t *testing.T) {
-	files, err := filepath.Glob("kernels_*.s")
+	files, err := filepath.Glob("kernels_*_amd64.s")
 	require.NoError(t, err)
 	require.NotEmpty(t, files)
 	function := regexp.MustCompile(`(?ms)^TEXT ·(\w+).*?^\tRET$`)
@@ -253,7 +253,24 @@ func TestRulesOfTheAssembly(t *testing.T) {
 		}
 	}
 	const lean = ForwardBackward + 1
-	assert.EqualValues(t, 2*(3*lean+2)+2*(3*Kernels+2)+2*(3*(Kernels-1)+2), functions, "types, quotients, kernels; all with AVX-512 alone, elementwise ones not for 16 bits")
+	assert.EqualValues(t, 2*(3*lean+2)+2*(3*Kernels+2)+2*(3*(Kernels-1)+2), functions, "types, quotients, kernels; not all with AVX2, elementwise ones not for 16 bits")
+}
+
+// The same for arm64, where estimates and fused products are words whose comments name them.
+func TestRulesOfTheAssemblyForARM64(t *testing.T) {
+	files, err := filepath.Glob("kernels_*_arm64.s")
+	require.NoError(t, err)
+	require.Len(t, files, 4, "types")
+	functions := 0
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		require.NoError(t, err)
+		functions += strings.Count(string(text), "\nTEXT ")
+		for _, forbidden := range []string{"fmla", "fmls", "fmadd", "fmsub", "fnmadd", "fnmsub", "FMADD", "FMSUB", "FNMADD", "FNMSUB", "VFML", "FPCR", "frecp", "frsqrt"} {
+			assert.NotContainsf(t, string(text), forbidden, "%s", name)
+		}
+	}
+	assert.EqualValues(t, 2*(3*Kernels+2)+2*(3*(Kernels-1)+2), functions, "types, quotients, kernels; elementwise ones not for 16 bits")
 }
 
 // A kernel that accesses unmapped memory must panic like Go code, even while the garbage collector scans its frame.

@@ -1,7 +1,7 @@
-// Package core implements the core kernels of package cpu: loops over contiguous arrays of the computing type, in assembly for AVX-512
-// and AVX2, and in Go, which documents the assembly and runs everywhere else. All produce the same bits.
+// Package core implements the core kernels of package cpu: loops over contiguous arrays of the computing type, in assembly for AVX-512,
+// AVX2 and NEON, and in Go, which documents the assembly and runs everywhere else. All produce the same bits.
 //
-// Kernels with weights, with a mask and for 16-bit storage exist for AVX-512 alone: see HasKernels.
+// Kernels with weights, with a mask and for 16-bit storage exist for AVX-512 and NEON: see HasKernels.
 //
 // Kernels do not deal with arguments or goroutines: package cpu checks the arguments, divides the work and fills
 // in Params.
@@ -94,7 +94,7 @@ type Params[T Float] struct {
 // Flags of Params.Stores.
 const (
 	StoreNegated   = 1 << iota // also store to Negated
-	StoreStreaming             // bypass the caches; requires Out and Negated at multiples of Line bytes, and Fence when all is written
+	StoreStreaming             // bypass the caches; requires Out and Negated at multiples of Line bytes, and Fence when all is written. NEON ignores it
 )
 
 // Line is the size in bytes of a cache line, and of the longest vector.
