@@ -25,7 +25,7 @@ func (n *neon) group(vectors []map[value]vreg, element bool) {
 		n.load(aUpstream, of(vWeight), element)
 	}
 	if n.mask {
-		n.loadMask(of(vMask), element)
+		n.loadMask(aMask, of(vMask), element)
 	}
 	for _, s := range n.steps {
 		switch s.do {
@@ -154,13 +154,13 @@ func (n *neon) whole(load bool, base xreg, v []vreg) {
 }
 
 // loadMask loads a byte for each element of a group, and sets the elements of the masks for those that are not 0.
-func (n *neon) loadMask(to []vreg, element bool) {
+func (n *neon) loadMask(base xreg, to []vreg, element bool) {
 	size := n.width() * len(to)
 	if element {
 		size = 1
 	}
 	first, last := to[0], to[len(to)-1]
-	n.short(true, aMask, size, first)
+	n.short(true, base, size, first)
 	n.op("VCMTST", first.b(), first.b(), first.b())
 	sizes := []string{".B16", ".H8", ".S4"}[:log2(n.size())]
 	for i, s := range sizes {

@@ -14,7 +14,7 @@ const stageFolder = "cpu/internal/stage"
 // generateStages writes the stages in assembly, and the functions that dispatch to them.
 func generateStages(_ string, files output) error {
 	var stubs bytes.Buffer
-	fmt.Fprintf(&stubs, "// %s\n\n//go:build amd64 && !purego\n\npackage stage\n\nimport \"unsafe\"\n", config.GeneratedWarning())
+	stubs.WriteString(stageHead("amd64") + "\nimport \"unsafe\"\n")
 	for _, set := range []string{"AVX2", "AVX512"} {
 		c := build.NewContext()
 		if set == "AVX512" {
@@ -35,9 +35,7 @@ func generateStages(_ string, files output) error {
 		for _, f := range []func(*stager){emitFold, emitCount} {
 			f(&stager{emitter: &emitter{Context: c, spec: spec{double: true, set: set}}})
 		}
-		fmt.Fprintf(&stubs, "\n// fold%[1]s folds 128 lanes by halves.\n//\n//go:noescape\nfunc fold%[1]s(lanes unsafe.Pointer) (sum float64)\n", set)
-		fmt.Fprintf(&stubs, "\n// count%[1]s counts the bytes that are not 0 among n, a positive multiple of 64.\n//\n//go:noescape\n"+
-			"func count%[1]s(mask unsafe.Pointer, n int) (kept int)\n", set)
+		foldAndCountStubs(&stubs, set)
 		if set == "AVX2" {
 			for _, f := range fusedKernels() {
 				f.emit(c)
@@ -56,11 +54,55 @@ func generateStages(_ string, files output) error {
 	if files[stageFolder+"/stubs_amd64.go"], err = format.Source(stubs.Bytes()); err != nil {
 		return err
 	}
-	if files[stageFolder+"/vectors_amd64.go"], err = format.Source([]byte(dispatchers())); err != nil {
+	for _, processor := range []string{"amd64", "arm64"} {
+		if files[stageFolder+"/vectors_"+processor+".go"], err = format.Source([]byte(dispatchers(processor))); err != nil {
+			return err
+		}
+	}
+	if err := generateNEONStages(files); err != nil {
 		return err
 	}
 	files[stageFolder+"/vectors_other.go"], err = format.Source([]byte(noDispatchers()))
 	return err
+}
+
+// generateNEONStages writes the stages in assembly for arm64.
+func generateNEONStages(files output) (err error) {
+	a := &arm64{}
+	var stubs bytes.Buffer
+	stubs.WriteString(stageHead("arm64") + "\nimport \"unsafe\"\n")
+	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
+		for _, double := range s.types() {
+			s.emitNEON(a, double)
+			s.stub(&stubs, spec{double: double, set: "NEON"})
+		}
+	}
+	emitNEONFold(a)
+	emitNEONCount(a)
+	foldAndCountStubs(&stubs, "NEON")
+	files[stageFolder+"/stages_neon_arm64.s"] = a.file()
+	files[stageFolder+"/stubs_arm64.go"], err = format.Source(stubs.Bytes())
+	return err
+}
+
+// foldAndCountStubs writes the declarations of the functions of emitFold and emitCount.
+func foldAndCountStubs(b *bytes.Buffer, set string) {
+	fmt.Fprintf(b, "\n// fold%[1]s folds 128 lanes by halves.\n//\n//go:noescape\nfunc fold%[1]s(lanes unsafe.Pointer) (sum float64)\n", set)
+	fmt.Fprintf(b, "\n// count%[1]s counts the bytes that are not 0 among n, a positive multiple of 64.\n//\n//go:noescape\n"+
+		"func count%[1]s(mask unsafe.Pointer, n int) (kept int)\n", set)
+}
+
+// stageHead returns what a Go file for a processor begins with.
+func stageHead(processor string) string {
+	return fmt.Sprintf("// %s\n\n//go:build %s && !purego\n\npackage stage\n", config.GeneratedWarning(), processor)
+}
+
+// setsOf returns the instruction sets of a processor.
+func setsOf(processor string) []string {
+	if processor == "arm64" {
+		return []string{"NEON"}
+	}
+	return []string{"AVX2", "AVX512"}
 }
 
 // types returns whether the stage exists for float32 and for float64.
@@ -81,11 +123,12 @@ func (s stage) stub(b *bytes.Buffer, of spec) {
 		s.name+of.suffix(), strings.ReplaceAll(s.loop, "; ", "\n//\t\t"), what, s.signature())
 }
 
-// dispatchers returns Go functions that call the stages in assembly.
-func dispatchers() string {
+// dispatchers returns Go functions that call the stages in assembly, for a processor.
+func dispatchers(processor string) string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// %s\n\n//go:build amd64 && !purego\n\npackage stage\n\nimport (\n\"unsafe\"\n\n"+
-		"\"github.com/smoothl1/smoothl1/cpu/internal/core\"\n\"github.com/smoothl1/smoothl1/internal/isa\"\n)\n", config.GeneratedWarning())
+	b.WriteString(stageHead(processor) + "\nimport (\n\"unsafe\"\n\n" +
+		"\"github.com/smoothl1/smoothl1/cpu/internal/core\"\n\"github.com/smoothl1/smoothl1/internal/isa\"\n)\n")
+	sets := setsOf(processor)
 	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
 		fmt.Fprintf(&b, "\n%s", s.dispatcherDoc())
 		var names []string
@@ -101,7 +144,7 @@ func dispatchers() string {
 		}
 		call := "(" + strings.Join(names, ", ") + ")"
 		b.WriteString("switch isa.Current() {\n")
-		for _, set := range []string{"AVX2", "AVX512"} {
+		for _, set := range sets {
 			fmt.Fprintf(&b, "case isa.%s:\n", set)
 			for _, double := range s.types() {
 				of := spec{double: double, set: set}
@@ -119,56 +162,52 @@ func dispatchers() string {
 		}
 		b.WriteString("}\nreturn 0\n}\n")
 	}
+	b.WriteString("\n// foldVectors folds 128 lanes by halves, or returns false.\n" +
+		"func foldVectors(lanes unsafe.Pointer) (float64, bool) {\nswitch isa.Current() {\n")
+	for _, set := range sets {
+		fmt.Fprintf(&b, "case isa.%[1]s:\nreturn fold%[1]s(lanes), true\n", set)
+	}
+	b.WriteString("}\nreturn 0, false\n}\n\n// countVectors counts the bytes that are not 0 among the first done of n.\n" +
+		"func countVectors(mask unsafe.Pointer, n int) (kept, done int) {\nn &^= 63\nif n > 0 {\nswitch isa.Current() {\n")
+	for _, set := range sets {
+		fmt.Fprintf(&b, "case isa.%[1]s:\nreturn count%[1]s(mask, n), n\n", set)
+	}
+	b.WriteString("}\n}\nreturn 0, 0\n}\n")
+	if processor != "amd64" {
+		b.WriteString(noFused)
+		return b.String()
+	}
 	b.WriteString(fusedDispatcher())
 	b.WriteString(`
-// foldVectors folds 128 lanes by halves, or returns false.
-func foldVectors(lanes unsafe.Pointer) (float64, bool) {
-	switch isa.Current() {
-	case isa.AVX2:
-		return foldAVX2(lanes), true
-	case isa.AVX512:
-		return foldAVX512(lanes), true
-	}
-	return 0, false
-}
-
 // repeats reports whether there is a repeat in assembly.
 func repeats() bool { return isa.Current() != isa.Generic }
 
 func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
 	repeatAVX2(dst, x, shuffles, count, n, bytes)
 }
-
-// countVectors counts the bytes that are not 0 among the first done of n.
-func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
-	n &^= 63
-	if n > 0 {
-		switch isa.Current() {
-		case isa.AVX2:
-			return countAVX2(mask, n), n
-		case isa.AVX512:
-			return countAVX512(mask, n), n
-		}
-	}
-	return 0, 0
-}
 `)
 	return b.String()
 }
 
+// noFused are the functions of what only AVX2 has, for other processors.
+const noFused = `
+func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }
+
+func repeats() bool { return false }
+
+func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}
+`
+
 // noDispatchers returns the same functions for a machine without assembly.
 func noDispatchers() string {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "// %s\n\n//go:build !amd64 || purego\n\npackage stage\n\nimport (\n\"unsafe\"\n\n"+
+	fmt.Fprintf(&b, "// %s\n\n//go:build (!amd64 && !arm64) || purego\n\npackage stage\n\nimport (\n\"unsafe\"\n\n"+
 		"\"github.com/smoothl1/smoothl1/cpu/internal/core\"\n)\n", config.GeneratedWarning())
 	for _, s := range append(stages[:len(stages):len(stages)], sumStages...) {
 		fmt.Fprintf(&b, "\n%sreturn 0 }\n", s.dispatcherDoc())
 	}
-	b.WriteString("\nfunc fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }\n" +
-		"\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
-		"\nfunc repeats() bool { return false }\n" +
-		"\nfunc repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}\n" +
-		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n")
+	b.WriteString("\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
+		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n" + noFused)
 	return b.String()
 }
 

@@ -774,6 +774,31 @@ func addWeighedChosenRowsVectors[T core.Float](dst unsafe.Pointer, x unsafe.Poin
 	return 0
 }
 
+// foldVectors folds 128 lanes by halves, or returns false.
+func foldVectors(lanes unsafe.Pointer) (float64, bool) {
+	switch isa.Current() {
+	case isa.AVX2:
+		return foldAVX2(lanes), true
+	case isa.AVX512:
+		return foldAVX512(lanes), true
+	}
+	return 0, false
+}
+
+// countVectors counts the bytes that are not 0 among the first done of n.
+func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
+	n &^= 63
+	if n > 0 {
+		switch isa.Current() {
+		case isa.AVX2:
+			return countAVX2(mask, n), n
+		case isa.AVX512:
+			return countAVX512(mask, n), n
+		}
+	}
+	return 0, 0
+}
+
 // fusedVectors runs the kernel for the storage type and quotient, if there is one in assembly.
 func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool {
 	if isa.Current() != isa.AVX2 {
@@ -826,34 +851,9 @@ func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool
 	return true
 }
 
-// foldVectors folds 128 lanes by halves, or returns false.
-func foldVectors(lanes unsafe.Pointer) (float64, bool) {
-	switch isa.Current() {
-	case isa.AVX2:
-		return foldAVX2(lanes), true
-	case isa.AVX512:
-		return foldAVX512(lanes), true
-	}
-	return 0, false
-}
-
 // repeats reports whether there is a repeat in assembly.
 func repeats() bool { return isa.Current() != isa.Generic }
 
 func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
 	repeatAVX2(dst, x, shuffles, count, n, bytes)
-}
-
-// countVectors counts the bytes that are not 0 among the first done of n.
-func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
-	n &^= 63
-	if n > 0 {
-		switch isa.Current() {
-		case isa.AVX2:
-			return countAVX2(mask, n), n
-		case isa.AVX512:
-			return countAVX512(mask, n), n
-		}
-	}
-	return 0, 0
 }
