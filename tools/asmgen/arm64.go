@@ -52,8 +52,6 @@ func (a *arm64) word(code uint32, gnu string, operands ...any) {
 	fmt.Fprintf(&a.text, "\tWORD  $0x%08x // %s\n", code, fmt.Sprintf(gnu, operands...))
 }
 
-func (a *arm64) comment(text string) { fmt.Fprintf(&a.text, "\n\t// %s\n", text) }
-
 func (a *arm64) label(name string) { fmt.Fprintf(&a.text, "\n%s:\n", name) }
 
 // newLabel returns a label that the function does not have yet.
@@ -88,8 +86,7 @@ func memory(base xreg, displacement int) string {
 
 // transfer loads or stores one or two registers of 16 bytes. If advance is not 0, it is added to the base, and the displacement is 0.
 func (a *arm64) transfer(load bool, base xreg, displacement, advance int, regs ...vreg) {
-	name := map[bool]string{true: "FMOVQ", false: "FMOVQ"}[load]
-	operand := regs[0].f()
+	name, operand := "FMOVQ", regs[0].f()
 	if len(regs) == 2 {
 		name = map[bool]string{true: "FLDPQ", false: "FSTPQ"}[load]
 		operand = fmt.Sprintf("(%s, %s)", regs[0].f(), regs[1].f())
