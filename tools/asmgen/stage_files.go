@@ -79,7 +79,10 @@ func generateNEONStages(files output) (err error) {
 	}
 	emitNEONFold(a)
 	emitNEONCount(a)
+	emitNEONRepeat(a)
 	foldAndCountStubs(&stubs, "NEON")
+	stubs.WriteString("\n// repeatNEON stores n > 0 vectors, by count > 0 shuffles in turn. It reads 32 bytes for each.\n//\n" +
+		"//go:noescape\nfunc repeatNEON(dst, x, shuffles unsafe.Pointer, count, n int)\n")
 	files[stageFolder+"/stages_neon_arm64.s"] = a.file()
 	files[stageFolder+"/stubs_arm64.go"], err = format.Source(stubs.Bytes())
 	return err
@@ -173,29 +176,30 @@ func dispatchers(processor string) string {
 		fmt.Fprintf(&b, "case isa.%[1]s:\nreturn count%[1]s(mask, n), n\n", set)
 	}
 	b.WriteString("}\n}\nreturn 0, 0\n}\n")
-	if processor != "amd64" {
+	repeat := "repeatNEON(dst, x, shuffles, count, n)"
+	if processor == "amd64" {
+		b.WriteString(fusedDispatcher())
+		repeat = "repeatAVX2(dst, x, shuffles, count, n, bytes)"
+	} else {
 		b.WriteString(noFused)
-		return b.String()
 	}
-	b.WriteString(fusedDispatcher())
-	b.WriteString(`
+	fmt.Fprintf(&b, `
+// byteShuffles says that the shuffles of all elements are of bytes.
+const byteShuffles = %t
+
 // repeats reports whether there is a repeat in assembly.
 func repeats() bool { return isa.Current() != isa.Generic }
 
 func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
-	repeatAVX2(dst, x, shuffles, count, n, bytes)
+	%s
 }
-`)
+`, processor != "amd64", repeat)
 	return b.String()
 }
 
-// noFused are the functions of what only AVX2 has, for other processors.
+// noFused is the function of what only AVX2 has, for other processors.
 const noFused = `
 func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }
-
-func repeats() bool { return false }
-
-func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}
 `
 
 // noDispatchers returns the same functions for a machine without assembly.
@@ -207,7 +211,10 @@ func noDispatchers() string {
 		fmt.Fprintf(&b, "\n%sreturn 0 }\n", s.dispatcherDoc())
 	}
 	b.WriteString("\nfunc foldVectors(lanes unsafe.Pointer) (float64, bool) { return 0, false }\n" +
-		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n" + noFused)
+		"\nfunc countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }\n" + noFused +
+		"\nconst byteShuffles = false\n" +
+		"\nfunc repeats() bool { return false }\n" +
+		"\nfunc repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}\n")
 	return b.String()
 }
 

@@ -24,8 +24,8 @@ func Repeat[E uint8 | uint16 | uint32 | uint64](dst, x []E, times int) {
 // vectorBytes is the length of the vectors that repeat stores.
 const vectorBytes = 32
 
-// shuffle makes a vector of repeated elements: the positions of its 32-bit words, or of its bytes, in what follows the element that it
-// begins with, and the distance in bytes from that element to the one that the next vector begins with.
+// shuffle makes a vector of repeated elements: the positions of its 32-bit words, or if elements are shorter, and with byteShuffles, of its
+// bytes, in what follows the element that it begins with, and the distance in bytes from that element to the one that the next vector begins with.
 type shuffle struct {
 	from [vectorBytes]uint8
 	next int
@@ -74,6 +74,12 @@ func shufflesOf(size, times int) (all []shuffle) {
 		s := shuffle{next: ((start+lanes)/times - first) * size}
 		for lane := range lanes {
 			at := (start+lane)/times - first
+			if byteShuffles {
+				for b := range size {
+					s.from[lane*size+b] = uint8(at*size + b)
+				}
+				continue
+			}
 			switch size {
 			case 1:
 				s.from[lane] = uint8(at)

@@ -24,9 +24,6 @@ func testRepeat[E uint8 | uint16 | uint32 | uint64](t *testing.T) {
 	}
 	for _, set := range isa.Available() {
 		defer isa.Use(set)()
-		if set != isa.Generic && !repeats() {
-			continue
-		}
 		for times := 1; times <= MaxRepeats+6; times++ {
 			for _, n := range []int{0, 1, times, 63, 64, 333, 2048} {
 				rows := (n + times - 1) / times
@@ -34,7 +31,9 @@ func testRepeat[E uint8 | uint16 | uint32 | uint64](t *testing.T) {
 					dst := guarded[E](n, 0, 77)
 					Repeat(dst, x[:rows+spare:rows+spare], times)
 					for i := range dst {
-						require.Equal(t, x[i/times], dst[i], "%v: %d times, element %d of %d", set, times, i, n)
+						if dst[i] != x[i/times] { // Equal for each element would take most of the time
+							require.Equal(t, x[i/times], dst[i], "%v: %d times, element %d of %d", set, times, i, n)
+						}
 					}
 					require.True(t, intact(dst, 77), fmt.Sprint(set, times, n))
 				}

@@ -174,9 +174,15 @@ func testTwins[T core.Float](t *testing.T) {
 					at := fmt.Sprintf("%s, %v, n=%d, streaming=%v", name, set, n, streaming)
 					require.True(t, same(sum, gotSum), "%s: sum %v, want %v", at, gotSum, sum)
 					for i := range n {
-						require.True(t, same(want.dst[i], got.dst[i]), "%s: dst[%d] = %v, want %v", at, i, got.dst[i], want.dst[i])
-						require.True(t, same(want.neg[i], got.neg[i]), "%s: neg[%d] = %v, want %v", at, i, got.neg[i], want.neg[i])
-						require.True(t, sameHalves(want.narrowed[i], got.narrowed[i]), "%s: [%d] = %x, want %x", at, i, got.narrowed[i], want.narrowed[i])
+						if !same(want.dst[i], got.dst[i]) {
+							t.Fatalf("%s: dst[%d] = %v, want %v", at, i, got.dst[i], want.dst[i])
+						}
+						if !same(want.neg[i], got.neg[i]) {
+							t.Fatalf("%s: neg[%d] = %v, want %v", at, i, got.neg[i], want.neg[i])
+						}
+						if !sameHalves(want.narrowed[i], got.narrowed[i]) {
+							t.Fatalf("%s: [%d] = %x, want %x", at, i, got.narrowed[i], want.narrowed[i])
+						}
 					}
 					for _, x := range [][]T{got.a, got.b, got.c, got.d, got.dst, got.neg} {
 						require.True(t, intact(x, 77), "%s: wrote outside of an array", at)

@@ -3475,3 +3475,34 @@ loop:
 	BNE   loop
 	MOVD  R2, kept+16(FP)
 	RET
+
+// func repeatNEON(dst, x, shuffles unsafe.Pointer, count, n int)
+TEXT ·repeatNEON(SB), NOSPLIT, $0-40
+	MOVD  dst+0(FP), R0
+	MOVD  x+8(FP), R1
+	MOVD  shuffles+16(FP), R2
+	MOVD  count+24(FP), R3
+	MOVD  n+32(FP), R4
+	MOVD  $40, R5
+	MADD  R5, R2, R3, R3
+
+again:
+	MOVD  R2, R5
+
+loop:
+	FLDPQ (R1), (F0, F1)
+	FLDPQ (R5), (F2, F3)
+	VTBL  V2.B16, [V0.B16, V1.B16], V2.B16
+	VTBL  V3.B16, [V0.B16, V1.B16], V3.B16
+	FSTPQ.P (F2, F3), 32(R0)
+	MOVD  32(R5), R6
+	ADD   R6, R1, R1
+	ADD   $40, R5, R5
+	SUBS  $1, R4, R4
+	BEQ   done
+	CMP   R3, R5
+	BNE   loop
+	B     again
+
+done:
+	RET

@@ -473,3 +473,8 @@ func foldNEON(lanes unsafe.Pointer) (sum float64)
 //
 //go:noescape
 func countNEON(mask unsafe.Pointer, n int) (kept int)
+
+// repeatNEON stores n > 0 vectors, by count > 0 shuffles in turn. It reads 32 bytes for each.
+//
+//go:noescape
+func repeatNEON(dst, x, shuffles unsafe.Pointer, count, n int)

@@ -851,6 +851,9 @@ func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool
 	return true
 }
 
+// byteShuffles says that the shuffles of all elements are of bytes.
+const byteShuffles = false
+
 // repeats reports whether there is a repeat in assembly.
 func repeats() bool { return isa.Current() != isa.Generic }
 

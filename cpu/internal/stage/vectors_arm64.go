@@ -496,6 +496,12 @@ func countVectors(mask unsafe.Pointer, n int) (kept, done int) {
 
 func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }
 
-func repeats() bool { return false }
+// byteShuffles says that the shuffles of all elements are of bytes.
+const byteShuffles = true
 
-func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}
+// repeats reports whether there is a repeat in assembly.
+func repeats() bool { return isa.Current() != isa.Generic }
+
+func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {
+	repeatNEON(dst, x, shuffles, count, n)
+}

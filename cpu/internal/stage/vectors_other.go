@@ -131,6 +131,8 @@ func countVectors(mask unsafe.Pointer, n int) (kept, done int) { return 0, 0 }
 
 func fusedVectors(p unsafe.Pointer, s Storage, q core.Quotient, plain bool) bool { return false }
 
+const byteShuffles = false
+
 func repeats() bool { return false }
 
 func repeat(dst, x, shuffles unsafe.Pointer, count, n int, bytes bool) {}
