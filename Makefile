@@ -57,7 +57,7 @@ test-v3: ## the suite, shortened, with the instructions of GOAMD64=v3, where Go 
 	GOAMD64=v3 $(GO) test -short ./...
 
 test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/isa ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
 
 # With the headers of CUDA 13, cu needs this one before them. With those of CUDA 11.8 and 12 it changes nothing.
 test-cuda race-cuda cuda-symbols-check bundle bundle-check fallback-check bench-gpu: export CGO_CPPFLAGS += -I$(CURDIR)/internal/cuda/cuda13
@@ -93,6 +93,9 @@ roofline: ## generate docs/roofline.md, bytes, instructions, registers and predi
 
 roofline-check: ## fail if they are out of date (needs ptxas, cuobjdump)
 	cd tools && $(GO) run ./roofline -check ../docs
+
+instructions: ## generate docs/arm64.md, the instructions of the CPU code for an element on arm64 (needs qemu-aarch64)
+	cd tools && $(GO) run ./instructions ../docs
 
 bench-gpu: ## the GPU beside a copy, kernels that only move memory, and PyTorch if python3 has it with CUDA; many minutes (needs a GPU and the CUDA headers)
 	scripts/bench-gpu.sh
