@@ -5,5 +5,5 @@ package isa
 // detect returns the instruction sets. NEON is a part of the architecture.
 func detect() []Set { return []Set{Generic, NEON} }
 
-// detectCache returns 0: the registers that describe the caches are not readable by programs.
-func detectCache() int { return 0 }
+// detectCaches returns none: the registers that describe the caches are not readable by programs.
+func detectCaches() []Cache { return nil }
