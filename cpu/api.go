@@ -111,22 +111,24 @@ func leanOf[T core.Float, S smoothl1.Float](l smoothl1.Loss, p op.Pass, a *Args[
 	return run(&made, a.ChunkSums) / op.Divisor(l.Reduction, a.Divisor, len(a.Pred))
 }
 
-// dense returns the arguments of a lean call without a shape.
+// dense returns the arguments of a lean call without a shape. Arrays that the pass ignores, which have not been checked, are absent.
 func (a *Args[T]) dense(c *checked) Args[T] {
 	d := *a
 	if c.Views == nil {
 		return d
 	}
-	cut := func(r op.Role, x []T) []T {
-		if x == nil {
+	cut := func(r op.Role, x []T, used bool) []T {
+		if x == nil || !used {
 			return nil
 		}
 		at := min(c.Views[r].Offset, len(x))
 		return x[at : at+c.N]
 	}
 	d.Shape = nil
-	d.Pred, d.Target, d.Upstream.elements = cut(op.RolePred, a.Pred), cut(op.RoleTarget, a.Target), cut(op.RoleUpstream, a.Upstream.elements)
-	d.Terms, d.GradPred, d.GradTarget = cut(op.RoleTerms, a.Terms), cut(op.RoleGradPred, a.GradPred), cut(op.RoleGradTarget, a.GradTarget)
+	terms, gradients := c.pass == op.Terms, c.pass.Differentiates()
+	d.Pred, d.Target, d.Terms = cut(op.RolePred, a.Pred, true), cut(op.RoleTarget, a.Target, true), cut(op.RoleTerms, a.Terms, terms)
+	d.GradPred, d.GradTarget = cut(op.RoleGradPred, a.GradPred, gradients), cut(op.RoleGradTarget, a.GradTarget, gradients)
+	d.Upstream.elements = cut(op.RoleUpstream, a.Upstream.elements, gradients)
 	return d
 }
 

@@ -252,3 +252,23 @@ func TestFinish(t *testing.T) {
 	_, err = Finish(smoothl1.Loss{Beta: 1, Reduction: smoothl1.Sum}, sums, Chunk+1, smoothl1.DivideBy(2))
 	require.ErrorIs(t, err, smoothl1.ErrReduction)
 }
+
+// With a shape too, functions that compute one thing must ignore the arrays of others, whatever their lengths and views.
+func TestArraysOfOtherPassesAreIgnored(t *testing.T) {
+	l := smoothl1.Loss{Beta: 1}
+	for i, set := range []func(*Args[float32]){
+		func(a *Args[float32]) { a.GradPred = make([]float32, 3) },
+		func(a *Args[float32]) { a.GradPred, a.Shape.GradPred = make([]float32, 9), smoothl1.Strided(-1, 3, 1) },
+		func(a *Args[float32]) { a.GradTarget = make([]float32, 1) },
+		func(a *Args[float32]) { a.Upstream, a.Shape.Upstream = Elements(make([]float32, 2)), smoothl1.PerRow() },
+	} {
+		a := &Args[float32]{Pred: []float32{1, 2, 3, 4, 5, 6}, Target: make([]float32, 6), Terms: make([]float32, 6), Shape: &smoothl1.Shape{Rows: 2, Cols: 3}}
+		set(a)
+		require.NoError(t, ForwardTerms(l, a), i)
+		assert.Equal(t, []float32{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}, a.Terms, i)
+		a.Terms = nil
+		loss, err := Forward(l, a)
+		require.NoError(t, err, i)
+		assert.Equal(t, 3.0, loss, i)
+	}
+}
