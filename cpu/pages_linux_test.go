@@ -1,10 +1,12 @@
 package cpu
 
 import (
+	"runtime/debug"
 	"syscall"
 	"testing"
 	"unsafe"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
@@ -124,4 +126,32 @@ func TestNoReadsOutsideArraysOfRichCalls(t *testing.T) {
 		t.Run("float16", testRichFences[smoothl1.F16])
 		t.Run("bfloat16", testRichFences[smoothl1.BF16])
 	})
+}
+
+// TestFaultWhileCounting recovers from a fault in the pass that counts what a mask keeps. Later calls must not notice.
+func TestFaultWhileCounting(t *testing.T) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	const n = 4 * Chunk
+	mask, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
+	require.NoError(t, err)
+	defer func() { require.NoError(t, syscall.Munmap(mask)) }()
+	a := randomArgs[float32](n)
+	a.GradTarget, a.Weight, a.Mask = nil, a.Target, make([]uint8, n)
+	for i := range a.Mask {
+		a.Mask[i] = 1
+	}
+	want := *a.clone()
+	value, err := RefRun(smoothl1.Loss{Beta: 1}, &want)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Mprotect(mask, syscall.PROT_NONE))
+	fault := a
+	fault.Mask, fault.Divisor = mask, smoothl1.DivideByKept()
+	assert.Panics(t, func() { _, _ = Run(smoothl1.Loss{Beta: 1}, &fault) })
+	for range 2 {
+		clear(a.GradPred)
+		got, err := Run(smoothl1.Loss{Beta: 1}, &a)
+		require.NoError(t, err)
+		require.Equal(t, value, got)
+		require.NoError(t, sameNumbers(a.GradPred, want.GradPred))
+	}
 }

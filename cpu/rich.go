@@ -136,7 +136,8 @@ func (x *rich[C]) run() float64 {
 		}
 	}
 	r := x.prepare()
-	defer r.End()
+	done := false
+	defer func() { r.End(done) }()
 	x.divisor, x.norm = 1, 1
 	mean := x.loss.Reduction == smoothl1.Mean && x.kind != op.Terms
 	if mean && !x.counted() {
@@ -151,6 +152,7 @@ func (x *rich[C]) run() float64 {
 		}
 	}
 	x.make(pieces)
+	done = true
 	if !x.kind.Reduces() {
 		return 0
 	}

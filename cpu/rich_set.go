@@ -86,7 +86,7 @@ func setBeta[C core.Float](p *core.Params[C], kind smoothl1.Kind, beta C) bool {
 
 // prepare chooses how to make the pieces.
 func (x *rich[C]) prepare() tune.Run {
-	x.divisors = nil
+	x.divisors, x.counting, x.countRows = nil, false, false // a pass that has panicked may have left them
 	x.kernel = isa.Current() != isa.Generic && x.kind != op.Terms && x.rowsOfPiece == 0 && !x.invalid && !x.beta.present() &&
 		!x.upstream.present() && !x.terms.present() && !x.abs.present() && !x.second.present() &&
 		(!x.addPred && !x.addTarget || x.storage.Size() == int(unsafe.Sizeof(C(0))))
@@ -112,8 +112,8 @@ func (x *rich[C]) prepare() tune.Run {
 	if !t.Tuned(bytes * form.Work()) {
 		return tune.Run{}
 	}
-	r := t.Begin(tune.Key{Pass: x.kind, Type: x.storage.DType(), Form: form, Log2: tune.Log2(bytes), Streamable: x.streamable(),
-		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()})
+	r := t.Begin(tune.Key{Pass: x.kind, Type: x.storage.DType(), Form: form, Size: tune.SizeOf(bytes), Streamable: x.streamable(),
+		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()}, bytes)
 	x.threads, x.streaming, x.ahead = r.Threads, r.Streaming, uint64(r.Ahead)
 	return r
 }
@@ -128,12 +128,23 @@ func (x *rich[C]) form() (f tune.Form) {
 		{x.weight.present(), tune.Weight}, {x.mask.present(), tune.Mask}, {x.beta.present(), tune.Beta}, {x.index != nil, tune.Index},
 		{x.byRow, tune.ByRow}, {x.rowsOfPiece > 0, tune.Short}, {x.addPred || x.addTarget, tune.Accumulate},
 		{x.abs.present() || x.terms.present() && x.kind != op.Terms, tune.SecondOutputs}, {x.second.present(), tune.Second},
+		{!x.inPlaces(), tune.Gathered},
 	} {
 		if flag.set {
 			f |= flag.form
 		}
 	}
 	return f
+}
+
+// inPlaces reports whether all arrays are dense, so that none is gathered.
+func (x *rich[C]) inPlaces() bool {
+	for _, a := range x.arrays() {
+		if a.present() && !a.dense() {
+			return false
+		}
+	}
+	return true
 }
 
 // streamable reports whether any output can be written with streaming stores. Each piece asks for itself: see bypasses.

@@ -47,13 +47,16 @@ func run[T core.Float](p *pass[T], sums []float64) float64 {
 
 // runTuned makes a pass over large arrays as the tuner says.
 func runTuned[T core.Float](p *pass[T], sums []float64, t *tune.Tuner, chunks, bytes int) float64 {
-	r := t.Begin(tune.Key{Pass: p.kind, Type: p.dtype(), Form: p.form(), Log2: tune.Log2(bytes), Streamable: p.streamable(),
-		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()})
-	defer r.End()
+	r := t.Begin(tune.Key{Pass: p.kind, Type: p.dtype(), Form: p.form(), Size: tune.SizeOf(bytes), Streamable: p.streamable(),
+		Procs: runtime.GOMAXPROCS(0), Set: isa.Current()}, bytes)
+	done := false
+	defer func() { r.End(done) }()
 	if p.Ahead = uint64(r.Ahead); r.Streaming {
 		p.Stores |= core.StoreStreaming
 	}
-	return runParallel(p, sums, chunks, r.Threads)
+	sum := runParallel(p, sums, chunks, r.Threads)
+	done = true
+	return sum
 }
 
 // runSerial makes a pass on the caller's goroutine, as one batch.

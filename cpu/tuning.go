@@ -59,22 +59,22 @@ type Tuned struct {
 	Pass       string // "forward_terms", "forward", "backward" or "forward_backward"
 	DType      smoothl1.DType
 	Form       string // operands that make a difference, or ""
-	Bytes      int    // of all arrays together; up to twice as many are of this kind
+	Bytes      int    // of all arrays together; up to an eighth more is of this kind
 	Processors int    // GOMAXPROCS
 
 	Threads   int     // goroutines
 	Streaming bool    // outputs are written past the caches
 	Ahead     int     // prefetch distance in bytes
-	Measured  bool    // the search has ended; until then this is the best so far, at first what the rule says
-	Rule      string  // what the rule says
-	Speedup   float64 // over the rule, as measured; 1 if the rule's choice is the best
+	Measured  bool    // others have been tried; until then this is the best so far, at first what the rule says
+	Before    string  // what the last search began with: at first what the rule says
+	Speedup   float64 // over that, as measured
 }
 
 // Tuning returns a report on how calls have been made so far, or an error if SMOOTHL1_TUNE is not valid, as gpu.Open does for the CPU.
 //
 // A call on arrays of more than 512 KiB (128 KiB in Go code) may be split among goroutines, write outputs past the caches with streaming
 // (non-temporal) stores, and prefetch. No choice changes a bit of a result. A rule makes the first one, from the caches that the processor
-// reports. Then calls of the same kind are timed, which takes no work of its own: about a hundred of them are made in turns as chosen and
+// reports. Then calls of the same kind are timed, which takes no work of its own: up to two hundred of them are made in turns as chosen and
 // with one thing changed, and what is faster by 2 % is kept. It is tried again after 4,096 calls, 8,192 and so on. Calls made at the same time
 // as others are not counted. Nothing is kept after the program's end.
 //
@@ -90,9 +90,9 @@ func Tuning() (*TuningReport, error) {
 	}
 	for _, f := range tuner.Found() {
 		r.Tuned = append(r.Tuned, Tuned{
-			Pass: f.Key.Pass.String(), DType: f.Key.Type, Form: f.Key.Form.String(), Bytes: f.Key.Bytes(), Processors: f.Key.Procs,
+			Pass: f.Key.Pass.String(), DType: f.Key.Type, Form: f.Key.Form.String(), Bytes: f.Key.Size.Bytes(), Processors: f.Key.Procs,
 			Threads: f.Choice.Threads, Streaming: f.Choice.Streaming, Ahead: f.Choice.Ahead,
-			Measured: f.Settled, Rule: f.Rule.String(), Speedup: f.Speedup,
+			Measured: f.Settled, Before: f.Before.String(), Speedup: f.Speedup,
 		})
 	}
 	slices.SortFunc(r.Tuned, func(a, b Tuned) int {
@@ -110,12 +110,12 @@ func (r *TuningReport) String() string {
 	var b strings.Builder
 	var caches []string
 	for _, c := range r.Caches {
-		caches = append(caches, fmt.Sprintf("L%d %s for %d threads", c.Level, tune.Size(c.Bytes), c.Threads))
+		caches = append(caches, fmt.Sprintf("L%d %s for %d threads", c.Level, tune.Text(c.Bytes), c.Threads))
 	}
 	if len(caches) == 0 {
 		caches = []string{"none"}
 	}
-	fmt.Fprintf(&b, "caches reported: %s; streaming stores from %s on", strings.Join(caches, ", "), tune.Size(r.StreamFrom))
+	fmt.Fprintf(&b, "caches reported: %s; streaming stores from %s on", strings.Join(caches, ", "), tune.Text(r.StreamFrom))
 	switch r.Setting {
 	case "":
 		b.WriteString(", until a measurement says otherwise")
@@ -127,15 +127,15 @@ func (r *TuningReport) String() string {
 		if t.Form != "" {
 			form = " (" + t.Form + ")"
 		}
-		fmt.Fprintf(&b, "\n%s %v%s, %s to %s on %d processors: %v", t.Pass, t.DType, form, tune.Size(t.Bytes), tune.Size(2*t.Bytes),
+		fmt.Fprintf(&b, "\n%s %v%s, %v on %d processors: %v", t.Pass, t.DType, form, tune.SizeOf(t.Bytes),
 			t.Processors, tune.Choice{Threads: t.Threads, Streaming: t.Streaming, Ahead: t.Ahead})
 		switch {
 		case !t.Measured:
 			b.WriteString("; not measured, or not to the end")
 		case t.Speedup != 1:
-			fmt.Fprintf(&b, "; measured, %.2f times as fast as %s", t.Speedup, t.Rule)
+			fmt.Fprintf(&b, "; measured, %.2f times as fast as %s", t.Speedup, t.Before)
 		default:
-			b.WriteString("; measured, as the rule says")
+			b.WriteString("; measured, no other is faster")
 		}
 	}
 	return b.String()

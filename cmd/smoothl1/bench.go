@@ -123,6 +123,9 @@ func (b *benchmark) run(c *cobra.Command) (err error) {
 		if _, err := b.workloads(c.Flags().Changed); err != nil {
 			return err
 		}
+		if !c.Flags().Changed("sizes") { // arrays of at most 512 KiB are made in one way
+			b.sizes = []int{1 << 18, 1 << 19, 1 << 20, 1 << 22, 1 << 24}
+		}
 		if len(b.betas) != 1 {
 			return usagef("--choices: --beta %v: want one number", b.betas)
 		}

@@ -62,7 +62,7 @@ func TestBenchRefuses(t *testing.T) {
 		{"--choices --device cpu", 2, "--choices excludes --device"},
 		{"--choices --beta 1,2", 2, "--choices: --beta [1 2]: want one number"},
 		{"--choices --sizes 0", 2, "--sizes: 0: want 1 to"},
-		{"--choices --sizes 100000000000000000", 1, "100000000000000000 elements: it needs 400000000000000000 bytes"},
+		{"--choices --sizes 100000000000000000", 1, "100000000000000000 elements: it needs 1200000000000000000 bytes"},
 		{"--device cuda:40", 1, "CUDA device 40"},
 	} {
 		stdout, stderr, code := call(append([]string{"bench"}, strings.Fields(c.arguments)...)...)
@@ -82,8 +82,8 @@ func TestBenchChoices(t *testing.T) {
  +elements: +100 +100000
 ( +threads=\d+,stores=ordinary,ahead=\d+( +\d+\.\d){2}\n){3,}( +[a-z :]+( +\d+\.\d){2}\n){2}forward_backward of float32`, stdout)
 	assert.Contains(t, stdout, "stores=streaming")
-	assert.Regexp(t, `(?m)^forward float32, 512 KiB to 1 MiB on \d+ processors: `, stdout)
-	assert.Regexp(t, `(?m)^forward_backward float32, 1 MiB to 2 MiB on \d+ processors: `, stdout)
+	assert.Regexp(t, `(?m)^forward float32, 768 to 832 KiB on \d+ processors: `, stdout)
+	assert.Regexp(t, `(?m)^forward_backward float32, 1.125 to 1.25 MiB on \d+ processors: `, stdout)
 	assert.Empty(t, stderr)
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"runtime"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -19,12 +20,24 @@ const tunedAfter = 200
 
 // settings returns the ways in which a pass over large arrays can be made, as values of SMOOTHL1_TUNE, the last of which leaves them to
 // measurements.
-func settings(stores []string) (all []string) {
-	for threads := 1; threads <= runtime.GOMAXPROCS(0); threads *= 2 {
+func settings(writes bool) (all []string) {
+	set, _ := cpu.InstructionSet() // its error has been reported before any command
+	stores, distances := []string{"ordinary"}, []int{0, 1024, 4096}
+	if writes && strings.HasPrefix(set, "avx") { // the others do not stream
+		stores = append(stores, "streaming")
+	}
+	if set == "generic" { // nor prefetch
+		distances = distances[:1]
+	}
+	most := runtime.GOMAXPROCS(0)
+	for threads := 1; ; threads = min(2*threads, most) {
 		for _, stores := range stores {
-			for _, ahead := range []int{0, 1024, 4096} {
+			for _, ahead := range distances {
 				all = append(all, fmt.Sprintf("threads=%d,stores=%s,ahead=%d", threads, stores, ahead))
 			}
+		}
+		if threads == most {
+			break
 		}
 	}
 	return append(all, "off", "")
@@ -34,7 +47,7 @@ func settings(stores []string) (all []string) {
 func (b *benchmark) printChoices(ctx context.Context, w io.Writer, p *progress) error {
 	defer cpu.SetTuning("")
 	var tuned []cpu.Tuned
-	reading, writing := settings([]string{"ordinary"}), settings([]string{"ordinary", "streaming"})
+	reading, writing := settings(false), settings(true)
 	p.what = "measurements"
 	p.start(len(b.sizes) * (len(reading) + len(writing)))
 	defer p.end()
@@ -50,6 +63,9 @@ func (b *benchmark) printChoices(ctx context.Context, w io.Writer, p *progress) 
 		fmt.Fprint(t, "elements:\t")
 		for _, n := range b.sizes {
 			fmt.Fprintf(t, "%d\t", n)
+			if err := memory.Check(uint64(12 * n)); err != nil { // before the first array takes a part of it
+				return fmt.Errorf("bench: %d elements: %w", n, err)
+			}
 			var args cpu.Args[float32]
 			for _, x := range []*[]float32{&args.Pred, &args.Target, &args.GradPred} {
 				var err error

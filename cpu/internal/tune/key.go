@@ -3,6 +3,7 @@ package tune
 import (
 	"fmt"
 	"math/bits"
+	"strconv"
 	"strings"
 
 	"github.com/smoothl1/smoothl1"
@@ -15,9 +16,9 @@ type Key struct {
 	Pass       op.Pass
 	Type       smoothl1.DType
 	Form       Form
-	Log2       uint8 // of the bytes of all arrays, rounded down
-	Streamable bool  // outputs are aligned and not in place of inputs
-	Procs      int   // GOMAXPROCS
+	Size       Size // of all arrays
+	Streamable bool // outputs are aligned and not in place of inputs
+	Procs      int  // GOMAXPROCS
 	Set        isa.Set
 }
 
@@ -37,9 +38,10 @@ const (
 	Accumulate
 	SecondOutputs
 	Second
+	Gathered // from views that are not dense
 )
 
-var forms = [...]string{"upstream", "both gradients", "weight", "mask", "beta", "index", "rows", "short rows", "accumulate", "second outputs", "second derivative"}
+var forms = [...]string{"upstream", "both gradients", "weight", "mask", "beta", "index", "rows", "short rows", "accumulate", "second outputs", "second derivative", "gathered"}
 
 // String names the flags, separated by ", ".
 func (f Form) String() string {
@@ -66,28 +68,46 @@ func (f Form) Work() int {
 	return 1
 }
 
-// Bytes returns the smallest number of bytes of the kind.
-func (k Key) Bytes() int { return 1 << k.Log2 }
-
-// Log2 returns the logarithm of a positive number, rounded down.
-func Log2(n int) uint8 { return uint8(bits.Len(uint(n)) - 1) }
-
-// String returns, for example, "forward_backward float32, 4 to 8 MiB, 2 threads".
+// String returns, for example, "forward_backward float32, 4 to 4.5 MiB, 2 threads".
 func (k Key) String() string {
 	form := ""
 	if k.Form != 0 {
 		form = " (" + k.Form.String() + ")"
 	}
-	return fmt.Sprintf("%v %v%s, %s to %s, %d threads", k.Pass, k.Type, form, Size(k.Bytes()), Size(2*k.Bytes()), k.Procs)
+	return fmt.Sprintf("%v %v%s, %v, %d threads", k.Pass, k.Type, form, k.Size, k.Procs)
 }
 
-// Size writes a number of bytes, as 512 KiB or 4 MiB.
-func Size(bytes int) string {
+// Size is a class of sizes in bytes, of which there are eight from each power of two to the next.
+type Size uint16
+
+// SizeOf returns the class of a number of bytes.
+func SizeOf(bytes int) Size {
+	bytes = max(1, bytes)
+	log2 := bits.Len(uint(bytes)) - 1
+	return Size(log2<<3 | int(uint(bytes)<<3>>log2&7))
+}
+
+// Bytes returns the smallest number of bytes of the class, if that is 8 or more.
+func (s Size) Bytes() int { return int(8+s&7) << (s >> 3) >> 3 }
+
+// String returns, for example, "4 to 4.5 MiB".
+func (s Size) String() string {
+	low, unit, _ := strings.Cut(Text(s.Bytes()), " ")
+	high, other, _ := strings.Cut(Text((s + 1).Bytes()), " ")
+	if unit == other {
+		return low + " to " + high + " " + unit
+	}
+	return low + " " + unit + " to " + high + " " + other
+}
+
+// Text writes a number of bytes, as 512 KiB or 4.5 MiB.
+func Text(bytes int) string {
+	unit, of := "KiB", 10
 	switch {
 	case bytes >= 1<<30:
-		return fmt.Sprintf("%d GiB", bytes>>30)
+		unit, of = "GiB", 30
 	case bytes >= 1<<20:
-		return fmt.Sprintf("%d MiB", bytes>>20)
+		unit, of = "MiB", 20
 	}
-	return fmt.Sprintf("%d KiB", bytes>>10)
+	return strconv.FormatFloat(float64(bytes)/float64(int(1)<<of), 'g', 4, 64) + " " + unit
 }

@@ -4,16 +4,19 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
-	"time"
+
+	"github.com/smoothl1/smoothl1/internal/isa"
 )
 
 // Constants of the comparison of two choices.
 const (
-	block = 3 // timed calls in a row with the same choice, after one that is not timed since it finds the caches as another choice left them
-	turns = 4 // blocks of each of both choices, in turns, unless fewer show a clear difference
+	// pairs is how many timed calls of each decide, by the median of the ratios of their times, unless fewer show a clear difference.
+	pairs = 12
+	// distinct is how many show it, if all ratios are on the same side.
+	distinct = 5
 	// gain is how much less time a choice must take to be taken, so that noise does not decide.
 	gain = 0.02
-	// patience is how many calls that were disturbed, by others or by passes at the same time, are borne before the search ends.
+	// patience is how many calls that were disturbed, by others or by passes at the same time, are borne before the search is given up.
 	patience = 200
 	// settled is how many calls are made as chosen before it is tried again whether that is still the best. The number doubles each time.
 	settled = 1 << 12
@@ -32,24 +35,25 @@ const (
 
 // kind is what is known of a kind of passes. Its memory is allocated once: calls do not allocate.
 type kind struct {
-	key   Key
-	fixed Fixed
-	first Choice
-	best  atomic.Uint64 // a packed Choice
-	calm  atomic.Int64  // counts down the calls until the choice is tried again
+	key    Key
+	fixed  Fixed
+	before Choice        // the choice with which the search began
+	best   atomic.Uint64 // a packed Choice
+	calm   atomic.Int64  // counts down the calls until the choice is tried again
 
-	mu         sync.Mutex
-	rest       int64 // calls of the next calm
-	candidates list  // still to be compared with the best
-	seen       list  // compared in this search
-	samples    [2][turns * block]time.Duration
-	taken      [2]int
-	now        int // the choice being timed: 0 for the best, 1 for the first candidate
-	inBlock    int // calls of this block so far
-	blocks     int
-	lost       int // disturbed calls
-	searched   bool
-	ratio      float64 // time of the best over that of the first choice, as measured; 1 if that is the best
+	mu             sync.Mutex
+	rest           int64          // calls of the next calm
+	candidates     list           // still to be compared with the best
+	seen           list           // compared in this search
+	ratios         [pairs]float64 // times of the first candidate over those of the best
+	taken          int            // of them
+	rates          [2]float64     // of this pair, in nanoseconds a byte: of the best and of the first candidate
+	candidateFirst bool           // of this pair
+	step           int            // of this pair: each is called twice, and timed the second time, when the caches are as it leaves them
+	random         uint64
+	lost           int     // disturbed calls
+	searched       bool    // to the end
+	ratio          float64 // time of the best over that of before, as measured
 }
 
 // list is a list of choices.
@@ -81,8 +85,8 @@ func pack(c Choice) uint64 {
 func unpack(p uint64) Choice { return Choice{int(p >> 32), p&1 != 0, int(uint32(p) >> 1)} }
 
 func newKind(k Key, f Fixed) *kind {
-	x := &kind{key: k, fixed: f, rest: settled, first: f.apply(k, Rule(k)), ratio: 1}
-	x.best.Store(pack(x.first))
+	x := &kind{key: k, fixed: f, rest: settled, random: 1}
+	x.best.Store(pack(f.apply(k, Rule(k))))
 	x.search()
 	return x
 }
@@ -103,38 +107,59 @@ func (x *kind) next() (Choice, trial) {
 	return x.timing(), timed
 }
 
-// timing returns the choice that is being timed.
+// timing returns the choice for the next call of a search.
 func (x *kind) timing() Choice {
-	if x.now == 0 {
+	if x.arm() == 0 {
 		return unpack(x.best.Load())
 	}
 	return x.candidates.all[0]
 }
 
-// search begins a search for a better choice.
-func (x *kind) search() {
-	x.seen.n, x.lost = 0, 0
-	x.seen.add(unpack(x.best.Load()))
-	x.begin()
+// arm returns 0 for the best, or 1 for the first candidate.
+func (x *kind) arm() int {
+	if x.candidateFirst == (x.step < 2) {
+		return 1
+	}
+	return 0
 }
 
-// begin begins to compare the best with its neighbors, or ends the search if it has been compared with all.
-func (x *kind) begin() {
+// search begins a search for a better choice.
+func (x *kind) search() {
+	b := unpack(x.best.Load())
+	x.seen.n, x.lost = 0, 0
+	x.seen.add(b)
+	x.before, x.ratio = b, 1
 	x.neighbors()
 	x.restart()
 }
 
 // restart begins to compare the best with the first candidate, or ends the search if there is none.
 func (x *kind) restart() {
-	x.taken, x.now, x.inBlock, x.blocks = [2]int{}, 0, 0, 0
 	if x.candidates.n == 0 {
+		x.searched = x.searched || x.seen.n > 1
 		x.settle()
+		return
+	}
+	x.taken = 0
+	x.pair()
+}
+
+// pair begins a pair of timed calls. The order is random, and that of every second pair the opposite of the one before it, so that a
+// program whose calls differ in turns does not make its slow ones with the same choice.
+func (x *kind) pair() {
+	x.random ^= x.random << 13 // xorshift, by Marsaglia
+	x.random ^= x.random >> 7
+	x.random ^= x.random << 17
+	if x.step = 0; x.taken%2 == 1 {
+		x.candidateFirst = !x.candidateFirst
+	} else {
+		x.candidateFirst = x.random>>20&1 == 1
 	}
 }
 
 // settle ends the search.
 func (x *kind) settle() {
-	x.candidates.n, x.searched = 0, true
+	x.candidates.n = 0
 	x.calm.Store(x.rest)
 	x.rest = min(2*x.rest, 1<<40)
 }
@@ -154,68 +179,70 @@ func (x *kind) neighbors() {
 	add(max(1, b.Threads/2), b.Streaming, b.Ahead)
 	add(min(2*b.Threads, x.key.Procs), b.Streaming, b.Ahead)
 	// A small output may stay in a cache for whoever reads it next, which no timing of this pass shows.
-	if x.key.Streamable && x.key.Bytes() >= unknown {
+	if x.key.Streamable && x.key.Size.Bytes() >= unknown {
 		add(b.Threads, !b.Streaming, b.Ahead)
 	}
 	for _, d := range distances {
+		if x.key.Set == isa.Generic { // Go code does not prefetch
+			break
+		}
 		add(b.Threads, b.Streaming, d)
 	}
 }
 
-// record records the time of a call, 0 if it was disturbed.
-func (x *kind) record(c Choice, took time.Duration) {
+// record records the nanoseconds a byte of a call, 0 if it was disturbed.
+func (x *kind) record(c Choice, rate float64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if x.candidates.n == 0 || c != x.timing() { // others began or ended meanwhile
 		return
 	}
-	if took <= 0 {
+	if rate <= 0 {
 		if x.lost++; x.lost > patience {
 			x.settle()
 		}
 		return
 	}
-	if x.inBlock++; x.inBlock > 1 {
-		x.samples[x.now][x.taken[x.now]] = took
-		x.taken[x.now]++
+	if x.step%2 == 1 {
+		x.rates[x.arm()] = rate
 	}
-	if x.inBlock <= block {
+	if x.step++; x.step < 4 {
 		return
 	}
-	x.now, x.inBlock = 1-x.now, 0
-	if x.blocks++; x.blocks%2 == 0 {
-		x.compare(x.blocks == 2*turns)
+	x.ratios[x.taken] = x.rates[1] / x.rates[0]
+	if x.taken++; x.taken >= distinct && x.compare(x.taken == pairs) {
+		x.restart()
+		return
 	}
+	x.pair()
 }
 
-// compare compares the first candidate with the best, if one is clearly faster or these are the last samples.
-func (x *kind) compare(last bool) {
-	old, new := x.samples[0][:x.taken[0]], x.samples[1][:x.taken[1]]
-	slices.Sort(old)
-	slices.Sort(new)
-	if !last && new[0] <= old[len(old)-1] && new[len(new)-1] >= old[0] {
-		return
-	}
+// compare compares the first candidate with the best, and reports whether one is clearly faster or this is the last pair.
+func (x *kind) compare(last bool) bool {
 	b, c := unpack(x.best.Load()), x.candidates.all[0]
+	limit := 1 - gain
+	if c.Threads < b.Threads {
+		limit = 1 // of two that are equal, the one with fewer goroutines leaves more to others
+	}
+	ratios := x.ratios[:x.taken]
+	slices.Sort(ratios)
+	if !last && ratios[0] <= limit && ratios[len(ratios)-1] > limit {
+		return false
+	}
 	room := x.seen.add(c)
-	// A third of the way, noise, which only adds to a time, matters less than in the middle, and what happens often is still seen.
-	before, after := float64(old[len(old)/3]), float64(new[len(new)/3])
-	// Of two that are equal, the one with fewer goroutines leaves more to others.
-	if after < (1-gain)*before || after <= before && c.Threads < b.Threads {
-		x.ratio *= after / before
+	x.candidates.n = copy(x.candidates.all[:], x.candidates.all[1:x.candidates.n])
+	if median := (ratios[(len(ratios)-1)/2] + ratios[len(ratios)/2]) / 2; median <= limit {
+		x.ratio *= median
 		x.best.Store(pack(c))
 		if x.candidates.n = 0; room {
-			x.begin()
-			return
+			x.neighbors()
 		}
-	} else {
-		x.candidates.n = copy(x.candidates.all[:], x.candidates.all[1:x.candidates.n])
 	}
-	x.restart()
+	return true
 }
 
 func (x *kind) found() Found {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return Found{x.key, unpack(x.best.Load()), x.first, x.searched && !x.fixed.Off, 1 / x.ratio}
+	return Found{x.key, unpack(x.best.Load()), x.before, x.searched && !x.fixed.Off, 1 / x.ratio}
 }

@@ -24,8 +24,8 @@ func Rule(k Key) Choice {
 	if k.Set == isa.Generic {
 		share = genericPerThread
 	}
-	c := Choice{Threads: max(1, min(k.Procs, k.Bytes()*k.Form.Work()/share)), Ahead: Ahead}
-	if c.Streaming = k.Streamable && k.Bytes() >= StreamFrom(k.Procs); c.Streaming {
+	c := Choice{Threads: max(1, min(k.Procs, k.Size.Bytes()*k.Form.Work()/share)), Ahead: Ahead}
+	if c.Streaming = k.Streamable && k.Size.Bytes() >= StreamFrom(k.Procs); c.Streaming || k.Set == isa.Generic {
 		c.Ahead = 0
 	}
 	return c

@@ -58,19 +58,20 @@ type Run struct {
 	tuner *Tuner
 	kind  *kind // nil: not timed
 	trial trial
+	bytes int
 	begun uint64
 	start time.Time
 }
 
-// Begin returns how to make a pass. The caller calls End when it has been made.
-func (t *Tuner) Begin(k Key) Run {
+// Begin returns how to make a pass over so many bytes. The caller calls End when it has been made.
+func (t *Tuner) Begin(k Key, bytes int) Run {
 	t.mu.RLock()
 	found := t.kinds[k]
 	t.mu.RUnlock()
 	if found == nil {
 		found = t.add(k)
 	}
-	r := Run{tuner: t, kind: found}
+	r := Run{tuner: t, kind: found, bytes: bytes}
 	if r.Choice, r.trial = found.next(); r.trial != 0 {
 		r.begun = t.begun.Add(1)
 		if t.running.Add(1) > 1 {
@@ -84,17 +85,17 @@ func (t *Tuner) Begin(k Key) Run {
 	return r
 }
 
-// End records how long the pass took, unless another one was made at the same time.
-func (r *Run) End() {
+// End records how long the pass took, unless it was not done, or another one was made at the same time.
+func (r *Run) End(done bool) {
 	if r.kind == nil {
 		return
 	}
 	if r.trial != 0 {
-		took := time.Since(r.start)
-		if r.trial == disturbed || r.tuner.begun.Load() != r.begun {
-			took = 0
+		rate := float64(time.Since(r.start)) / float64(max(1, r.bytes))
+		if !done || r.trial == disturbed || r.tuner.begun.Load() != r.begun {
+			rate = 0
 		}
-		r.kind.record(r.Choice, took)
+		r.kind.record(r.Choice, rate)
 	}
 	r.tuner.running.Add(-1)
 }
@@ -123,9 +124,9 @@ func (t *Tuner) Fixed() Fixed { return t.fixed }
 type Found struct {
 	Key     Key
 	Choice  Choice  // the best so far
-	Rule    Choice  // the first
+	Before  Choice  // with which the last search began: at first that of the rule
 	Settled bool    // it has been compared with all others
-	Speedup float64 // over the first, as measured
+	Speedup float64 // over that, as measured
 }
 
 // Found returns what is known so far, in no order.

@@ -14,10 +14,13 @@ import (
 	"github.com/smoothl1/smoothl1/internal/op"
 )
 
-var key = Key{Pass: op.ForwardBackward, Type: smoothl1.Float32, Log2: 23, Streamable: true, Procs: 8, Set: isa.AVX512}
+var key = Key{Pass: op.ForwardBackward, Type: smoothl1.Float32, Size: SizeOf(8 << 20), Streamable: true, Procs: 8, Set: isa.AVX512}
 
 // machine is a model of a machine: how long a pass takes.
 type machine func(Choice) time.Duration
+
+// bytes is the size of the passes that calls makes.
+const bytes = 1 << 23
 
 // calls makes calls of a kind, and returns how many were timed.
 func calls(x *kind, n int, m machine) (trials int) {
@@ -27,7 +30,7 @@ func calls(x *kind, n int, m machine) (trials int) {
 			continue
 		}
 		trials++
-		x.record(c, m(c))
+		x.record(c, float64(m(c))/bytes)
 	}
 	return trials
 }
@@ -97,21 +100,74 @@ func TestTriesAgain(t *testing.T) {
 	}
 	calls(x, 300, slow(true))
 	assert.False(t, x.found().Choice.Streaming)
+	assert.InEpsilon(t, 2.0, x.found().Speedup, 1e-9)
 	assert.Zero(t, calls(x, settled-300, slow(false)), "settled")
 	calls(x, 600, slow(false))
 	assert.True(t, x.found().Choice.Streaming)
+	assert.False(t, x.found().Before.Streaming)
+	assert.InEpsilon(t, 2.0, x.found().Speedup, 1e-9, "of this search")
 	assert.Zero(t, calls(x, 2*settled-600, slow(true)), "settled for twice as long")
+}
+
+// A program whose calls take longer in turns must not mistake that for a difference of choices: never if calls of a kind differ as little as their
+// sizes, and seldom if they differ as nothing does that a program does in turns.
+func TestPeriods(t *testing.T) {
+	best := Rule(key)
+	for _, c := range []struct {
+		percent time.Duration
+		wrong   int
+	}{{106, 0}, {190, 20}} {
+		all, wrong := 0, 0
+		for period := 2; period <= 16; period++ {
+			for shift := range period {
+				x, i := newKind(key, Fixed{}), shift
+				calls(x, 800, func(choice Choice) time.Duration {
+					d := time.Millisecond
+					if choice.Threads != best.Threads {
+						d = d * 3 / 2
+					}
+					if choice.Streaming != best.Streaming {
+						d = d * 13 / 10
+					}
+					if choice.Ahead != best.Ahead {
+						d = d * 11 / 10
+					}
+					if i++; i%period < period/2 {
+						d = d * c.percent / 100
+					}
+					return d
+				})
+				all++
+				if x.found().Choice != best {
+					wrong++
+				}
+			}
+		}
+		assert.LessOrEqual(t, wrong, c.wrong, "of %d, whose slow calls take %d %%", all, c.percent)
+	}
+}
+
+// Plain Go neither prefetches nor streams.
+func TestGenericHasOnlyThreads(t *testing.T) {
+	generic := key
+	generic.Set, generic.Streamable = isa.Generic, false
+	x := newKind(generic, Fixed{})
+	calls(x, 300, func(c Choice) time.Duration {
+		require.Equal(t, Choice{c.Threads, false, 0}, c)
+		return time.Second / time.Duration(c.Threads)
+	})
+	assert.Equal(t, 8, x.found().Choice.Threads)
 }
 
 func TestSmallOutputsStayInTheCache(t *testing.T) {
 	small := key
-	small.Log2 = 20
+	small.Size = SizeOf(1 << 20)
 	x := newKind(small, Fixed{})
 	for range 300 {
 		c, trial := x.next()
 		require.False(t, c.Streaming)
 		if trial != 0 {
-			x.record(c, time.Millisecond)
+			x.record(c, 1)
 		}
 	}
 	unaligned := key
@@ -134,19 +190,30 @@ func TestDisturbedCalls(t *testing.T) {
 	_, trial := x.next()
 	assert.Zero(t, trial)
 	assert.Equal(t, Rule(key), x.found().Choice)
+	assert.False(t, x.found().Settled, "given up")
 
 	tuner := New(Fixed{})
-	a := tuner.Begin(key)
-	b := tuner.Begin(key)
-	b.End()
-	a.End()
+	a := tuner.Begin(key, bytes)
+	b := tuner.Begin(key, bytes)
+	b.End(true)
+	a.End(true)
 	assert.Equal(t, 2, tuner.kinds[key].lost)
-	c := tuner.Begin(key)
-	c.End()
+	c := tuner.Begin(key, bytes)
+	c.End(true)
 	assert.Equal(t, 2, tuner.kinds[key].lost)
-	assert.Equal(t, 1, tuner.kinds[key].inBlock)
+	assert.Equal(t, 1, tuner.kinds[key].step)
+	c = tuner.Begin(key, bytes)
+	c.End(true)
+
+	assert.Equal(t, 2, tuner.kinds[key].step)
+	for range 3 { // whichever turn it is
+		c = tuner.Begin(key, bytes)
+		c.End(false)
+	}
+	assert.Equal(t, 5, tuner.kinds[key].lost, "passes that panicked")
+	assert.Equal(t, 2, tuner.kinds[key].step)
 	var none Run
-	none.End() // nothing was begun
+	none.End(true) // nothing was begun
 }
 
 func TestManyAtOnce(t *testing.T) {
@@ -156,12 +223,12 @@ func TestManyAtOnce(t *testing.T) {
 		group.Go(func() {
 			for j := range 2000 {
 				k := key
-				k.Log2 = uint8(20 + (i+j)%3)
-				r := tuner.Begin(k)
+				k.Size = SizeOf(1 << (20 + (i+j)%3))
+				r := tuner.Begin(k, bytes)
 				if j%2 == 0 {
 					assert.NotEmpty(t, tuner.Found())
 				}
-				r.End()
+				r.End(true)
 			}
 		})
 	}
@@ -173,8 +240,8 @@ func TestManyAtOnce(t *testing.T) {
 func TestNothingIsAllocated(t *testing.T) {
 	tuner := New(Fixed{})
 	assert.Zero(t, testing.AllocsPerRun(3*settled, func() {
-		r := tuner.Begin(key)
-		r.End()
+		r := tuner.Begin(key, bytes)
+		r.End(true)
 	}))
 }
 
@@ -183,15 +250,15 @@ func TestKindsAreBounded(t *testing.T) {
 	for i := range maxKinds + 10 {
 		k := key
 		k.Procs = i + 1
-		r := tuner.Begin(k)
-		r.End()
+		r := tuner.Begin(k, bytes)
+		r.End(true)
 	}
 	assert.LessOrEqual(t, len(tuner.kinds), maxKinds)
 }
 
 func TestRule(t *testing.T) {
-	threads := func(log2 uint8, form Form, procs int, set isa.Set) int {
-		return Rule(Key{Log2: log2, Form: form, Procs: procs, Set: set}).Threads
+	threads := func(log2 int, form Form, procs int, set isa.Set) int {
+		return Rule(Key{Size: SizeOf(1 << log2), Form: form, Procs: procs, Set: set}).Threads
 	}
 	assert.Equal(t, 1, threads(21, 0, 64, isa.AVX2))
 	assert.Equal(t, 4, threads(23, 0, 64, isa.AVX2))
@@ -215,7 +282,7 @@ func TestRule(t *testing.T) {
 	c := Rule(two)
 	assert.True(t, c.Streaming)
 	assert.Zero(t, c.Ahead)
-	for _, k := range []Key{{Log2: 20, Streamable: true}, {Log2: 30}} {
+	for _, k := range []Key{{Size: SizeOf(1 << 20), Streamable: true, Set: isa.AVX2}, {Size: SizeOf(1 << 30), Set: isa.AVX2}} {
 		assert.False(t, Rule(k).Streaming)
 		assert.Equal(t, Ahead, Rule(k).Ahead)
 	}
@@ -261,13 +328,13 @@ func TestFixed(t *testing.T) {
 	f, err = Parse("off")
 	require.NoError(t, err)
 	tuner := New(f)
-	r := tuner.Begin(key)
-	r.End()
-	assert.Equal(t, []Found{{Key: key, Choice: Rule(key), Rule: Rule(key), Speedup: 1}}, tuner.Found())
+	r := tuner.Begin(key, bytes)
+	r.End(true)
+	assert.Equal(t, []Found{{Key: key, Choice: Rule(key), Before: Rule(key), Speedup: 1}}, tuner.Found())
 	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		r := tuner.Begin(key)
+		r := tuner.Begin(key, bytes)
 		assert.Zero(t, r.trial)
-		r.End()
+		r.End(true)
 	}))
 
 	f, err = Parse("ahead=64")
@@ -281,9 +348,19 @@ func TestFixed(t *testing.T) {
 func TestTexts(t *testing.T) {
 	assert.Equal(t, "2 threads, streaming stores, prefetching 1024 bytes ahead", Choice{2, true, 1024}.String())
 	assert.Equal(t, "weight, rows", (Weight | ByRow).String())
-	assert.Equal(t, "forward_backward float32 (mask), 8 MiB to 16 MiB, 8 threads", Key{Pass: op.ForwardBackward, Type: smoothl1.Float32, Form: Mask, Log2: 23, Procs: 8}.String())
-	assert.Equal(t, "512 KiB", Size(512<<10))
-	assert.Equal(t, "1 GiB", Size(1<<30))
+	assert.Equal(t, "forward_backward float32 (mask), 8 to 9 MiB, 8 threads", Key{Pass: op.ForwardBackward, Type: smoothl1.Float32, Form: Mask, Size: SizeOf(8 << 20), Procs: 8}.String())
+	assert.Equal(t, "512 KiB", Text(512<<10))
+	assert.Equal(t, "1.5 GiB", Text(3<<29))
+	assert.Equal(t, "960 KiB to 1 MiB", SizeOf(1<<20-1).String())
+	assert.Equal(t, "5.5 to 6 MiB", SizeOf(6<<20-1).String())
+	last := Size(0)
+	for bytes := 8; bytes < 1<<30; bytes += bytes/20 + 1 {
+		s := SizeOf(bytes)
+		require.LessOrEqual(t, s.Bytes(), bytes)
+		require.Greater(t, (s + 1).Bytes(), bytes)
+		require.GreaterOrEqual(t, s, last)
+		last = s
+	}
 	for _, c := range []Choice{{1, false, 0}, {1 << 20, true, 8192}} {
 		assert.Equal(t, c, unpack(pack(c)))
 	}
