@@ -43,7 +43,7 @@
 //
 // A call of a fast function does not allocate, but for the first of many sizes or callers at once, and its goroutines end before it
 // returns. How a call on large arrays is split among at most GOMAXPROCS goroutines, whether outputs that begin at a multiple of 64 bytes, as
-// large Go slices do, are written with non-temporal stores (not on arm64), and how far ahead it prefetches, is found by timing the first hundred or so calls:
+// large Go slices do, are written with non-temporal stores (not on arm64), and how far ahead it prefetches, is found by timing the first few hundred calls:
 // see Tuning. The environment variables SMOOTHL1_TUNE and SMOOTHL1_CPU (generic, avx2, avx512, neon) fix these choices and the instruction set: see
 // Tuning and InstructionSet. The build tag purego omits the assembly.
 //

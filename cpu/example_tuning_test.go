@@ -17,7 +17,7 @@ func ExampleSetTuning() {
 
 	n := 1 << 18
 	args := cpu.Args[float32]{Pred: make([]float32, n), Target: make([]float32, n), GradPred: make([]float32, n)}
-	for range 200 {
+	for range 400 {
 		if _, err := cpu.ForwardBackward(smoothl1.Loss{Beta: 1}, &args); err != nil {
 			panic(err)
 		}

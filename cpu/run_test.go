@@ -221,7 +221,7 @@ func TestTuning(t *testing.T) {
 	require.NoError(t, SetTuning("stores=ordinary,ahead=64"))
 	a := randomArgs[float32](1 << 18)
 	d := randomArgs[float64](1 << 18)
-	for range 250 {
+	for range 400 {
 		_, err := ForwardBackward(smoothl1.Loss{Beta: 1}, &a)
 		require.NoError(t, err)
 		d.Weight = d.Pred

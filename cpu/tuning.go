@@ -74,7 +74,7 @@ type Tuned struct {
 //
 // A call on arrays of more than 512 KiB (128 KiB in Go code) may be split among goroutines, write outputs past the caches with streaming
 // (non-temporal) stores, and prefetch. No choice changes a bit of a result. A rule makes the first one, from the caches that the processor
-// reports. Then calls of the same kind are timed, which takes no work of its own: up to two hundred of them are made in turns as chosen and
+// reports. Then calls of the same kind are timed, which takes no work of its own: a few hundred of them are made in turns as chosen and
 // with one thing changed, and what is faster by 2 % is kept. It is tried again after 4,096 calls, 8,192 and so on. Calls made at the same time
 // as others are not counted. Nothing is kept after the program's end.
 //

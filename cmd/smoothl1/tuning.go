@@ -16,7 +16,7 @@ import (
 )
 
 // tunedAfter is a number of calls after which a search for the best choice has ended, on a quiet machine.
-const tunedAfter = 200
+const tunedAfter = 300
 
 // settings returns the ways in which a pass over large arrays can be made, as values of SMOOTHL1_TUNE, the last of which leaves them to
 // measurements.

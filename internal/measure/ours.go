@@ -55,7 +55,7 @@ func ours[T smoothl1.Float](r *rotation[T], w Workload, crit *gpu.SmoothL1[T], c
 }
 
 // settledAfter is a number of calls after which package cpu has chosen how to make them, on a quiet machine.
-const settledAfter = 200
+const settledAfter = 250
 
 // contender returns a contender that calls a function of this process on successive sets. bind returns the call on a set.
 func (r *rotation[T]) contender(clock *clock, e Entry, bind func(s set[T]) (func() error, error), finish func() error) *contender {

@@ -10,10 +10,6 @@ import (
 
 // Constants of the comparison of two choices.
 const (
-	// pairs is how many timed calls of each decide, by the median of the ratios of their times, unless fewer show a clear difference.
-	pairs = 12
-	// distinct is how many show it, if all ratios are on the same side.
-	distinct = 5
 	// gain is how much less time a choice must take to be taken, so that noise does not decide.
 	gain = 0.02
 	// patience is how many calls that were disturbed, by others or by passes at the same time, are borne before the search is given up.
@@ -21,6 +17,23 @@ const (
 	// settled is how many calls are made as chosen before it is tried again whether that is still the best. The number doubles each time.
 	settled = 1 << 12
 )
+
+// A series says how two choices are compared: by the ratios of their times in pairs, each of which has calls with the one and then with the other.
+// The first calls with each are not timed, since they find the machine as the other left it.
+type series struct {
+	untimed, timed int
+	pairs          int // whose median decides, unless fewer show a clear difference
+	distinct       int // that show it, if all ratios are on the same side
+}
+
+// Caches are as a choice leaves them after one call, but another core stays awake for some while, and is woken sooner if it has been asleep for
+// less.
+var (
+	ofThreads = series{untimed: 4, timed: 4, pairs: 6, distinct: 3}
+	ofOthers  = series{untimed: 1, timed: 1, pairs: 12, distinct: 5}
+)
+
+const mostPairs, mostTimed = 12, 4
 
 // distances are the prefetch distances in bytes that are tried.
 var distances = []int{0, 1024, 4096}
@@ -42,14 +55,14 @@ type kind struct {
 	calm   atomic.Int64  // counts down the calls until the choice is tried again
 
 	mu             sync.Mutex
-	rest           int64          // calls of the next calm
-	candidates     list           // still to be compared with the best
-	seen           list           // compared in this search
-	ratios         [pairs]float64 // times of the first candidate over those of the best
-	taken          int            // of them
-	rates          [2]float64     // of this pair, in nanoseconds a byte: of the best and of the first candidate
-	candidateFirst bool           // of this pair
-	step           int            // of this pair: each is called twice, and timed the second time, when the caches are as it leaves them
+	rest           int64                 // calls of the next calm
+	candidates     list                  // still to be compared with the best
+	seen           list                  // compared in this search
+	ratios         [mostPairs]float64    // times of the first candidate over those of the best
+	taken          int                   // of them
+	rates          [2][mostTimed]float64 // of this pair, in nanoseconds a byte: of the best and of the first candidate
+	candidateFirst bool                  // of this pair
+	step           int                   // of this pair
 	random         uint64
 	lost           int     // disturbed calls
 	searched       bool    // to the end
@@ -117,10 +130,18 @@ func (x *kind) timing() Choice {
 
 // arm returns 0 for the best, or 1 for the first candidate.
 func (x *kind) arm() int {
-	if x.candidateFirst == (x.step < 2) {
+	if how := x.series(); x.candidateFirst == (x.step < how.untimed+how.timed) {
 		return 1
 	}
 	return 0
+}
+
+// series returns how the first candidate is compared.
+func (x *kind) series() *series {
+	if x.candidates.all[0].Threads != unpack(x.best.Load()).Threads {
+		return &ofThreads
+	}
+	return &ofOthers
 }
 
 // search begins a search for a better choice.
@@ -203,14 +224,16 @@ func (x *kind) record(c Choice, rate float64) {
 		}
 		return
 	}
-	if x.step%2 == 1 {
-		x.rates[x.arm()] = rate
+	how := x.series()
+	one := how.untimed + how.timed
+	if i := x.step%one - how.untimed; i >= 0 {
+		x.rates[x.arm()][i] = rate
 	}
-	if x.step++; x.step < 4 {
+	if x.step++; x.step < 2*one {
 		return
 	}
-	x.ratios[x.taken] = x.rates[1] / x.rates[0]
-	if x.taken++; x.taken >= distinct && x.compare(x.taken == pairs) {
+	x.ratios[x.taken] = middle(x.rates[1][:how.timed]) / middle(x.rates[0][:how.timed])
+	if x.taken++; x.taken >= how.distinct && x.compare(x.taken == how.pairs) {
 		x.restart()
 		return
 	}
@@ -239,6 +262,12 @@ func (x *kind) compare(last bool) bool {
 		}
 	}
 	return true
+}
+
+// middle returns the median of some rates, or the lower one, since noise only adds to a time. It changes their order.
+func middle(rates []float64) float64 {
+	slices.Sort(rates)
+	return rates[(len(rates)-1)/2]
 }
 
 func (x *kind) found() Found {
