@@ -9,7 +9,7 @@ import (
 // lowered for all vectors of a group, of which 32 registers hold four in most kernels, so that instructions that depend on each other are
 // several instructions apart. The last elements of the arrays are computed one at a time, as vectors whose other elements are 0.
 //
-// There are no streaming stores: STNP is a hint, and Arm's cores detect streams of writes by themselves.
+// There are no streaming stores: STNP is a hint, and Arm's cores detect that whole cache lines are written (write streaming mode).
 
 // The general registers of the kernels. R16 to R18 and R26 to R30 have other uses in Go.
 const (

@@ -94,9 +94,10 @@ How the code is made:
 - The 128 lanes of the canonical sum are 1 KiB of the stack: of the 32 registers, constants and variables leave fewer than
   the 64 that they would take. Arrays are read in the order of memory.
 - Products and sums are rounded separately: there is no fused multiplication and addition.
-- There are no streaming stores: STNP is a hint, and Arm's cores detect streams of writes by themselves.
-- The threshold from which a call is split among goroutines, and the distance of prefetching, are guesses from the numbers of instructions
-  and from amd64. The size of the last-level cache cannot be read by a program; 32 MiB are assumed.
+- There are no streaming stores: STNP is a hint, and Arm's cores detect that whole cache lines are written (write streaming mode: for
+  example Arm's technical reference manual of the Cortex-A76, A6.2.6).
+- How a call is split among goroutines, and how far ahead it prefetches, is found by timing the calls of the program: see cpu.Tuning. Programs
+  cannot read the sizes of the caches.
 `
 
 // count is a number of instructions for an element.
