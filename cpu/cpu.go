@@ -154,8 +154,14 @@ func (a *Args[T]) plain(l smoothl1.Loss, p op.Pass, size int) (op.Pass, bool) {
 			p = op.Backward
 		case loss:
 			p = op.Forward
+		case a.Terms != nil:
+			p = op.Terms
+		default:
+			return 0, false
 		}
-		if p == op.Chosen || a.Terms != nil || a.GradTarget != nil || !loss && a.ChunkSums != nil || p == op.Forward && (a.Upstream.set || a.Upstream.elements != nil) {
+		upstream := a.Upstream.set || a.Upstream.elements != nil
+		if p == op.Terms && !a.Divisor.IsZero() || p != op.Terms && a.Terms != nil || a.GradTarget != nil || !loss && a.ChunkSums != nil ||
+			!p.Differentiates() && upstream {
 			return 0, false
 		}
 	}

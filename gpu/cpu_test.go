@@ -119,3 +119,65 @@ func TestBuffersOfTheCPU(t *testing.T) {
 	require.NoError(t, empty.Download(nil))
 	assert.Zero(t, empty.Len())
 }
+
+// TestPlainCallsAfterOthers checks that the short way of plain calls keeps nothing of the calls before, nor they of it.
+func TestPlainCallsAfterOthers(t *testing.T) {
+	dev, err := Open(CPU())
+	require.NoError(t, err)
+	defer dev.Close()
+	crit, err := NewSmoothL1[float32](dev, smoothl1.Loss{Beta: 1})
+	require.NoError(t, err)
+	pred, err := Upload(dev, []float32{1, 2, 3, 5})
+	require.NoError(t, err)
+	target, err := Alloc[float32](dev, 4)
+	require.NoError(t, err)
+	grad, err := Alloc[float32](dev, 4)
+	require.NoError(t, err)
+	value := func() float64 {
+		v, err := crit.Value()
+		require.NoError(t, err)
+		return v
+	}
+	read := func() []float32 {
+		x := make([]float32, 4)
+		require.NoError(t, grad.Download(x))
+		return x
+	}
+	plain := func() {
+		t.Helper()
+		require.NoError(t, crit.ForwardBackward(pred, target, grad))
+		assert.Equal(t, 2.25, value())
+		assert.Equal(t, []float32{0.25, 0.25, 0.25, 0.25}, read())
+	}
+	plain()
+	for _, a := range []Args[float32]{
+		{Divisor: smoothl1.DivideBy(2)}, {Upstream: Number[float32](3)}, {AccumulatePred: true}, {Weight: pred}, {NoLoss: true},
+		{Shape: &smoothl1.Shape{Rows: 2, Cols: 2}},
+	} {
+		a.Pred, a.Target, a.GradPred = pred, target, grad
+		require.NoError(t, crit.Run(&a))
+		plain()
+	}
+	require.NoError(t, crit.ForwardTerms(pred, target, grad))
+	assert.Equal(t, []float32{0.5, 1.5, 2.5, 4.5}, read())
+	assert.Equal(t, 2.25, value(), "the last loss stays")
+	require.NoError(t, crit.Backward(pred, target, grad))
+	assert.Equal(t, []float32{0.25, 0.25, 0.25, 0.25}, read())
+	require.NoError(t, crit.Forward(target, target))
+	assert.Zero(t, value())
+	sums, err := crit.ChunkSums(nil)
+	require.NoError(t, err)
+	assert.Equal(t, []float64{0}, sums)
+
+	// In place is no plain call, and what is wrong gets the error of any call.
+	require.NoError(t, crit.Backward(pred, target, pred))
+	short, err := Alloc[float32](dev, 3)
+	require.NoError(t, err)
+	assert.ErrorContains(t, crit.ForwardBackward(target, target, short), "ForwardBackward: len(gradPred) = 3")
+	require.NoError(t, grad.Close())
+	err = crit.ForwardBackward(target, target, grad)
+	assert.ErrorIs(t, err, smoothl1.ErrClosed)
+	assert.Zero(t, value(), "a refused call leaves the loss")
+	require.NoError(t, dev.Close())
+	assert.ErrorIs(t, crit.Forward(target, target), smoothl1.ErrClosed)
+}

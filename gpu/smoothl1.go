@@ -140,6 +140,9 @@ func (s *SmoothL1[T]) do(name string, p op.Pass, a *Args[T], options []Option) e
 	if err := s.take(name); err != nil {
 		return err
 	}
+	if p != op.Chosen && len(options) == 0 && s.plain(p, a) { // a has nothing else then
+		return s.computePlain(name, p, a)
+	}
 	var c call
 	defer func() { // a single defer, to keep it open-coded
 		c.end()
