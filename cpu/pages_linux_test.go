@@ -130,7 +130,8 @@ func TestNoReadsOutsideArraysOfRichCalls(t *testing.T) {
 
 // TestFaultWhileCounting recovers from a fault in the pass that counts what a mask keeps. Later calls must not notice.
 func TestFaultWhileCounting(t *testing.T) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // for this goroutine
+	fix(t, "threads=1")
 	const n = 4 * Chunk
 	mask, err := syscall.Mmap(-1, 0, n, syscall.PROT_READ, syscall.MAP_ANON|syscall.MAP_PRIVATE)
 	require.NoError(t, err)

@@ -105,6 +105,7 @@ func takeInventory() *inventory {
 func takeCPU() cpuDevice {
 	set, _ := cpu.InstructionSet() // the errors have been reported before any command
 	tuning, _ := cpu.Tuning()
+	tuning.Tuned = nil // nothing has been measured yet
 	return cpuDevice{runtime.GOARCH, set, runtime.GOMAXPROCS(0), tuning.String()}
 }
 
