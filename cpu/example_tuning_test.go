@@ -27,7 +27,7 @@ func ExampleSetTuning() {
 		panic(err)
 	}
 	for _, t := range report.Tuned {
-		fmt.Println(t.Pass, t.DType, t.Threads, "threads, streaming:", t.Streaming, "measured:", t.Measured)
+		fmt.Println(t.Pass, t.DType, t.Threads, "threads, streaming:", t.Streaming)
 	}
-	// Output: forward_backward float32 1 threads, streaming: false measured: true
+	// Output: forward_backward float32 1 threads, streaming: false
 }
