@@ -18,6 +18,9 @@ func TestUseHugePages(t *testing.T) {
 	if _, err := os.Stat("/sys/kernel/mm/transparent_hugepage"); err != nil {
 		t.Skip("the kernel has no transparent huge pages")
 	}
+	if testing.Short() {
+		t.Skip("an emulator need not pass the advice on")
+	}
 	x, err := Make[float32](5 << 20)
 	require.NoError(t, err)
 	UseHugePages(x)
