@@ -15,7 +15,7 @@ func ExampleSetTuning() {
 	}
 	defer cpu.SetTuning("")
 
-	n := 1 << 18
+	n := 1 << 16
 	args := cpu.Args[float32]{Pred: make([]float32, n), Target: make([]float32, n), GradPred: make([]float32, n)}
 	for range 400 {
 		if _, err := cpu.ForwardBackward(smoothl1.Loss{Beta: 1}, &args); err != nil {
