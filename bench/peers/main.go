@@ -28,9 +28,9 @@ import (
 	"github.com/smoothl1/smoothl1/internal/measure"
 )
 
-// sizes are the lengths of the arrays: the smallest, which only one thread computes, a batch of DQN's, a vector, KernelBench's old form, and powers of two that fit the last-level
-// cache, exceed it, and exceed it by far. The further operations and types are measured on arrays of the lengths in furtherSizes, one of
-// them small enough for any cache of a core, and on batches.
+// sizes are the lengths of the arrays: the smallest, which only one thread computes, a batch of DQN's, a vector, KernelBench's old form, and
+// powers of two that fit a last-level cache, exceed it, and exceed it by far. The further operations and types are measured on arrays of the
+// lengths in furtherSizes, one of them small enough for any cache of a core, and on batches.
 var (
 	sizes        = []int{1, 32, 1024, 128 * 4096, 1 << 20, 1 << 24, 1 << 26}
 	furtherSizes = []int{1 << 14, 1 << 20, 1 << 24}

@@ -37,7 +37,8 @@ func Rule(k Key) Choice {
 // whole socket, and so are the threads. Half of the part is left to the other arrays of the program, but a core's own second-level cache
 // is used in any case.
 //
-// glibc's threshold for streaming stores in memcpy has been three quarters of a thread's part of the cache, and a quarter of the whole.
+// glibc's memcpy streams from three quarters of a thread's part of the cache on up to version 2.37, and from a quarter of the whole cache, but at
+// least those, since (x86_non_temporal_threshold).
 func StreamFrom(procs int) int {
 	own, part := 0, 0
 	for _, c := range isa.Caches() {
