@@ -110,8 +110,14 @@ func fileName(r *measure.Result) string {
 }
 
 // walk returns the number of bytes that are read before a call from cold caches: twice as many as the last-level cache holds, within
-// limits.
-func walk() uint64 { return uint64(min(max(2*isa.LastLevelCache(), 16<<20), 512<<20)) }
+// limits. One that the processor does not report is taken for 32 MiB.
+func walk() uint64 {
+	cache := isa.LastLevelCache()
+	if cache == 0 {
+		cache = 32 << 20
+	}
+	return uint64(min(max(2*cache, 16<<20), 512<<20))
+}
 
 // workloads returns those of arrays of at most the given length: PyTorch's default loss of each size, with one thread and with all, and
 // the further operations and types with all.

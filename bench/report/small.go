@@ -25,7 +25,7 @@ func nanos(ns float64) string {
 // smallCalls writes the times of calls that are so short that the arrays do not matter, and counts their goals.
 func smallCalls(w io.Writer, all []machine, tallies []tally) {
 	fmt.Fprint(w, "### Small calls\n\nOne thread. The figures of a cell: the time of a call; the same in cycles of the core, whose frequency is measured in the same run by multiplications that "+
-		"wait for each other; and PyTorch's time, as users call it. Cold: one call by itself, after other memory was read, twice as much as the last-level cache holds but at most 512 MiB; a reading of the "+
+		"wait for each other; and PyTorch's time, as users call it. Cold: one call by itself, after other memory was read, how much is said with the machine; a reading of the "+
 		"clock, some 20 to 50 ns, is part of it.\n\n| | elements | caches | through | cycles at most |")
 	for _, m := range all {
 		fmt.Fprintf(w, " %s |", cell(m.label))
