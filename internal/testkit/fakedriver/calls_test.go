@@ -331,23 +331,3 @@ func TestAllocs(t *testing.T) {
 		assert.Zero(t, n, name)
 	}
 }
-
-// BenchmarkLaunch measures the overhead of a launch outside the driver: that of cu, cgo and package cuda.
-func BenchmarkLaunch(b *testing.B) {
-	d, err := cuda.Open(0)
-	require.NoError(b, err)
-	defer d.Close()
-	m, err := d.Load(devicetest.PTX)
-	require.NoError(b, err)
-	shape, err := d.Function(m, "shape")
-	require.NoError(b, err)
-	p, err := d.Alloc(56)
-	require.NoError(b, err)
-	args := []uint64{uint64(p)}
-	b.ReportAllocs()
-	for b.Loop() {
-		if err := d.Launch(shape, driver.Linear(1, 1), 0, args); err != nil {
-			b.Fatal(err)
-		}
-	}
-}

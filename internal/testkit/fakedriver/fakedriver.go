@@ -107,8 +107,12 @@ func integer(name string, arg int) int {
 	return int(C.call_i(n, C.int(arg)))
 }
 
-// Reset resets the counts of calls, and cancels a planned failure and Driver.
+// Reset resets the counts of calls, and cancels a planned failure, Driver and Idle.
 func Reset() { integer("fake_reset", 0) }
+
+// Idle makes the calls of a training step return at once, successful and uncounted, until Reset: pushing and popping a context, launches of
+// kernels and graphs, and records of events. What a step then takes is spent outside the driver. It must follow a step on the same stream.
+func Idle() { integer("fake_idle", 0) }
 
 // Fail makes the nth call of the function from now on fail with code, 1 being the next; the function "" is any function. A call that
 // frees something still does so.

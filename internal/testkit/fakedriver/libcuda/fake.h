@@ -18,9 +18,10 @@ struct fake_launch {
 	uint64_t args[128]; // 4-byte parameters in the low half; of a struct passed by value, its words
 };
 
-void fake_reset(void);                                  // forgets calls, planned failures and what fake_driver said
+void fake_reset(void);                                  // forgets calls, planned failures, and what fake_driver and fake_idle said
 void fake_driver(const char *refused, int version, int code); // a driver of a version, and the code for PTX with one of the targets
 void fake_fail(const char *call, int nth, int code);    // the nth call from now (1: the next) fails; "": whatever it is
+void fake_idle(void);                                   // until fake_reset, the calls of a training step return at once, and do nothing
 int fake_calls(const char *call);                       // calls since fake_reset; "": all
 int fake_live(int kind);                                // things that exist
 int fake_depth(void);                                   // contexts on this thread's stack
@@ -28,6 +29,7 @@ int fake_misuse(void);                                  // calls with a handle o
 void fake_last_launch(struct fake_launch *last);        // as the kernel received it
 
 // Internal to the files.
+extern int fake_idles;
 typedef struct object object;
 typedef struct op op;
 

@@ -24,6 +24,7 @@ static __thread int depth;
 
 static struct memory { struct memory *next; unsigned char *p; size_t n; int open; } *memories;
 static size_t allocated;
+int fake_idles;
 
 void fake_count(int kind, int by) { live[kind] += by; }
 void fake_misused(void) { misuse++; }
@@ -164,9 +165,10 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice d) {
 	return leave(r);
 }
 
-CUresult cuCtxPushCurrent(CUcontext c) { CUresult r = enter("cuCtxPushCurrent"); if (r == 0) stack[depth++] = c; return leave(r); }
+CUresult cuCtxPushCurrent(CUcontext c) { if (fake_idles) return CUDA_SUCCESS; CUresult r = enter("cuCtxPushCurrent"); if (r == 0) stack[depth++] = c; return leave(r); }
 
 CUresult cuCtxPopCurrent(CUcontext *c) {
+	if (fake_idles) return CUDA_SUCCESS;
 	CUresult r = enter("cuCtxPopCurrent");
 	if (depth == 0) { misuse++; return leave(CUDA_ERROR_INVALID_CONTEXT); }
 	*c = stack[--depth];
@@ -255,8 +257,11 @@ void fake_reset(void) {
 	misuse = 0;
 	driver.version = VERSION;
 	driver.refused[0] = 0;
+	fake_idles = 0;
 	pthread_mutex_unlock(&mu);
 }
+
+void fake_idle(void) { fake_idles = 1; }
 
 void fake_driver(const char *refused, int version, int code) {
 	pthread_mutex_lock(&mu);
