@@ -37,6 +37,17 @@ type ceilings struct {
 	opened    bool // the device was opened here
 }
 
+// ceilingText returns the kernels for the target for which a device took those of the loss, if that is newer than their own, sm_60: a
+// driver that refuses text for older devices takes neither.
+func ceilingText(taken string) string {
+	for _, t := range kernels.Targets() {
+		if t > 60 && t.String() == taken {
+			return t.Text(ceilingPTX)
+		}
+	}
+	return ceilingPTX
+}
+
 // newCeilings loads the kernels on the device of a run.
 func newCeilings(c *Config) (_ *ceilings, err error) {
 	k := &ceilings{drv: c.Driver, functions: map[string]driver.Function{}}
@@ -51,7 +62,7 @@ func newCeilings(c *Config) (_ *ceilings, err error) {
 		}
 		k.opened = true
 	}
-	if k.module, err = k.drv.Load(ceilingPTX); err != nil {
+	if k.module, err = k.drv.Load(ceilingText(c.Device.Target())); err != nil {
 		return k, err
 	}
 	for of, name := range ceilingKernels {
