@@ -19,9 +19,10 @@ type Target int
 
 // targets are those of Targets. The oldest is that of the files.
 //
-// They differ in nothing but the directive: the kernels use no instruction that needs more than sm_50, and ptxas makes the same machine
-// code of either text from sm_80 on (make ptxas-check). A second target is there for a driver that no longer takes the first: CUDA 13's nvcc and
-// ptxas begin at sm_75. A third one, such as sm_80 or sm_90, would be of use only to a driver that refuses sm_75, and there is none.
+// They differ in nothing but the directive: the kernels use no instruction that needs more than sm_50. From sm_80 on ptxas makes the same
+// machine code of either text, but for a few instructions where the lanes of a warp meet again; make ptxas-check compares the registers. A
+// second target is there for a driver that no longer takes the first: CUDA 13's nvcc and ptxas begin at sm_75. A third one, such as sm_80 or
+// sm_90, would be of use only to a driver that refuses sm_75, and there is none.
 var targets = [...]Target{75, 50}
 
 // Targets returns the targets for which the texts can be loaded, the newest first. The last is that of the texts as PTX and RichPTX
