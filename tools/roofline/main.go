@@ -59,7 +59,7 @@ func main() {
 	case !*only && flag.NArg() == 1:
 		err = run(flag.Arg(0), *check)
 	default:
-		fmt.Fprintln(os.Stderr, "usage: roofline [-check] DOCS, or roofline -predict [-ptx DIR]")
+		fmt.Fprintln(os.Stderr, "usage: roofline [-check] DOCS, or roofline -predict [-ptx DIR] [-resident WARPS] [-share WARPS]")
 		os.Exit(2)
 	}
 	if err != nil {
