@@ -55,6 +55,7 @@ func writeGoals(works map[string]map[string]*work, s structure) []byte {
 		p := predict(d, works[d.arch][v.Name()], s, goalElements)
 		return p.total / (p.total - p.finish)
 	}
+	mean := predict(d, works[d.arch][kernels.Variant{DType: smoothl1.Float32, Pass: kernels.Forward}.Name()], s, goalElements)
 	large := predict(d, works[d.arch][kernels.Variant{DType: smoothl1.Float32, Pass: kernels.ForwardBackward}.Name()], s, goalElements)
 	small := predict(d, works[d.arch][kernels.Variant{DType: smoothl1.Float32, Pass: kernels.ForwardBackward}.Name()], s, 1<<19)
 
@@ -87,12 +88,15 @@ are the least that its operations can move; compiled, all of a direction in one 
 - **Weights and a mask.** If PyTorch moves no more than that, three of the four ratios are out of reach. Where the weights' sum is the
   divisor, the gradient needs it, so weights and mask are read twice: compiled PyTorch moves %d bytes an element, and this module %d. With
   a divisor that is given, compiled PyTorch moves %d, and this module %d.
+- **Forward mean against compiled PyTorch.** Both read the same bytes. What is missing of a ratio of 1 is the finish of this module's sum,
+  predicted %v of predicted %v µs; for PyTorch's partial sums the model has nothing, not even the second kernel that they may take.
 - **Loads in flight.** A multiprocessor has predicted %.0f KiB in flight, and by Little's law needs predicted %.1f. Loading the next rows before
   the last ones are stored would take more registers than two blocks leave, and the latency of loads is not what bounds the time.
 - **128×4096.** Of the predicted %v µs the launch takes predicted %v, the arrays predicted %v and the finish predicted %v. Arrays
   that a step before has left in the L2 cache, which has room for them, take less; the model reads them from memory.
 - **Wall time against eager PyTorch** has no model: it is the time of Python and of four launches.
-`, bytesOf(compiledWeighted), bytesOf(ownWeighted), bytesOf(compiledGiven), bytesOf(ownWeighted[1:]), large.inFlight/1024, large.needed/1024, microseconds(small.total), microseconds(small.launch), microseconds(small.stream), microseconds(small.finish))
+`, bytesOf(compiledWeighted), bytesOf(ownWeighted), bytesOf(compiledGiven), bytesOf(ownWeighted[1:]),
+		microseconds(mean.finish), microseconds(mean.total), large.inFlight/1024, large.needed/1024, microseconds(small.total), microseconds(small.launch), microseconds(small.stream), microseconds(small.finish))
 	return b.Bytes()
 }
 
