@@ -67,10 +67,10 @@ race: export GORACE = atexit_sleep_ms=0
 race: ## the concurrent tests under the race detector (needs a C compiler)
 	CGO_ENABLED=1 $(GO) test -race -short . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
 
-lint: ## gofmt, go vet, staticcheck
+lint: ## gofmt, go vet, staticcheck (needs Open MPI)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }
 	staticcheck=$$(cd tools && $(GO) tool -n staticcheck) && \
-	for module in . bench tools; do (cd $$module && $(GO) vet ./... && $$staticcheck ./...) || exit 1; done
+	for module in . bench tools gorgonia mpi beam; do (cd $$module && $(GO) vet ./... && $$staticcheck ./...) || exit 1; done
 
 bench: ## GB/s of the CPU, and the share of a copy's speed in the same run
 	$(GO) test -run '^$$' -bench '^Benchmark(Forward|Backward|Call)' -count 5 ./cpu ./gpu
@@ -81,6 +81,21 @@ bench-cpu-peers: ## the CPU, PyTorch and the speed of memory; up to an hour, or 
 test-modules: ## the tests of the modules bench and tools
 	cd bench && $(GO) test ./...
 	cd tools && $(GO) test ./...
+
+test-gorgonia: ## the tests of the module gorgonia
+	cd gorgonia && $(GO) test ./...
+
+test-mpi: ## the tests of the module mpi (needs Open MPI: libopenmpi-dev, openmpi-bin)
+	cd mpi && $(GO) test ./...
+
+test-beam: ## the tests of the module beam
+	cd beam && $(GO) test ./...
+
+tidy: ## go mod tidy in all modules
+	scripts/tidy.sh
+
+release-check: ## fail if the modules of the last commit cannot be fetched as their users will fetch them
+	scripts/release-check.sh
 
 report: ## generate docs/performance.md, its pictures and docs/hardware.md from the runs in bench/results
 	cd bench && $(GO) run ./report

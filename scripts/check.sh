@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs all checks of the project, each with a time limit in seconds, for "make check" and CI. Needs the CUDA toolkit
-# (scripts/install-cuda.sh), a C compiler, qemu-user and python3-numpy; the last check needs root.
+# (scripts/install-cuda.sh), a C compiler, qemu-user, python3-numpy and Open MPI; the last check needs root.
 #
 # usage: scripts/check.sh [--tests]      --tests: "make test" first
 set -uo pipefail
@@ -9,7 +9,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 [ "${1:-}" != --tests ] || step 600 "tests" make test
 step 1200 "the long tests" make test-long
-step 300 "lint" make lint
+step 900 "lint" make lint
 step 900 "each instruction set of the CPU" make test-cpu-sets
 step 900 "GOAMD64=v3" make test-v3
 step 1500 "arm64" make test-arm64
@@ -24,6 +24,10 @@ step 900 "with -tags cuda" make test-cuda LONG=
 step 900 "with -tags cuda, race" make race-cuda
 step 360 "assembly is what its generator writes" make asm-check
 step 300 "modules for development" make test-modules
+step 600 "module gorgonia" make test-gorgonia
+step 600 "module mpi" make test-mpi
+step 900 "module beam" make test-beam
+step 300 "modules as their users fetch them" make release-check
 step 240 "Dockerfile" make dockerfile-lint
 step 600 "fuzz" make fuzz SECONDS=6
 step 360 "soak" make soak STEPS=20000
