@@ -1,0 +1,161 @@
+package gorgonia
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"weak"
+
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+// gradients hands gradients from a loss to the nodes of its gradients.
+//
+// An op has one output, so a forward pass that also computes gradients has nowhere to put them but beside the graph. They belong to
+// the loss's value: the node of a gradient has the loss among its inputs, and finds by its address the cell of which it is a part. The
+// state of the op alone would not do, since clones of a graph share ops, and their machines run at the same time.
+type gradients struct {
+	mu       sync.Mutex
+	want     [2]bool // the graph has nodes for the gradients with respect to pred and target
+	upstream float64 // the upstream gradient of the last run, and very likely of the next: 1, or a constant scale
+	seen     bool    // there was a run with an upstream gradient
+	cells    []weak.Pointer[cell]
+	reuse    bool                                  // outputs are written to the same memory in every run
+	outputs  [gradTarget - terms + 1]*tensor.Dense // with reuse, those of the last run
+}
+
+// cell is the outcome of a forward pass. Gorgonia gets the address of f32 or f64, which keeps the whole reachable. It contains pointers,
+// so that it shares its block of memory with no other object, and the weak pointers to it say exactly whether it is still in use.
+type cell struct {
+	f32      G.F32
+	f64      G.F64
+	loss     float64          // before it is rounded
+	upstream float64          // of the gradients
+	grads    [2]*tensor.Dense // with respect to pred and target; nil if not computed, or handed out
+}
+
+// maxCells is the number of runs that are remembered. More than one is in use only if several machines run clones of a graph.
+const maxCells = 16
+
+// wants has forward passes compute a gradient.
+func (s *gradients) wants(r wrt) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.want[r] = true
+}
+
+// prepare sets the gradients to be computed in a, and returns the upstream gradient expected.
+func (s *gradients) prepare(a *Args) float64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.want[byPred] {
+		a.GradPred = s.output(gradPred, a.Pred)
+	}
+	if s.want[byTarget] {
+		a.GradTarget = s.output(gradTarget, a.Pred)
+	}
+	g := 1.0
+	if s.seen {
+		g = s.upstream
+	}
+	if s.want[byPred] || s.want[byTarget] {
+		a.Upstream = Number(g)
+	}
+	return g
+}
+
+// newOutput returns a tensor for an output, with the type and shape of like.
+func (s *gradients) newOutput(r role, like *tensor.Dense) *tensor.Dense {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.output(r, like)
+}
+
+// output is newOutput for a caller that holds the lock.
+func (s *gradients) output(r role, like *tensor.Dense) *tensor.Dense {
+	last := &s.outputs[r-terms]
+	if x := *last; x != nil && x.Dtype() == like.Dtype() && slices.Equal(x.Shape(), like.Shape()) {
+		return x
+	}
+	x := tensor.New(tensor.Of(like.Dtype()), tensor.WithShape(like.Shape()...))
+	if s.reuse {
+		*last = x
+	}
+	return x
+}
+
+// keep remembers a cell and returns its loss as a value of the type t.
+func (s *gradients) keep(c *cell, t tensor.Dtype) G.Value {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.cells) >= maxCells {
+		if old := s.cells[0].Value(); old != nil {
+			old.grads = [2]*tensor.Dense{}
+		}
+		s.cells = append(s.cells[:0], s.cells[1:]...)
+	}
+	s.cells = append(s.cells, weak.Make(c))
+	if t == tensor.Float64 {
+		c.f64 = G.F64(c.loss)
+		return &c.f64
+	}
+	c.f32 = G.F32(c.loss)
+	return &c.f32
+}
+
+// find returns the cell that v is a part of, or nil. The caller holds the lock.
+func (s *gradients) find(v G.Value) *cell {
+	for i := len(s.cells) - 1; i >= 0; i-- {
+		c := s.cells[i].Value()
+		if c == nil {
+			s.cells = append(s.cells[:i], s.cells[i+1:]...)
+			continue
+		}
+		if v == G.Value(&c.f32) || v == G.Value(&c.f64) {
+			return c
+		}
+	}
+	return nil
+}
+
+// take returns the gradient that was computed with the loss, for the upstream gradient g; nil if there is none.
+func (s *gradients) take(loss G.Value, r wrt, g float64) *tensor.Dense {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.upstream, s.seen = g, true
+	c := s.find(loss)
+	if c == nil || math.Float64bits(c.upstream) != math.Float64bits(g) {
+		return nil
+	}
+	x := c.grads[r]
+	c.grads[r] = nil // whoever has it may write to it
+	return x
+}
+
+// Value returns the loss of the last run of a node that SmoothL1 returned with the reduction Mean or Sum, before it was rounded to the
+// type of pred. It fails with an error wrapping smoothl1.ErrNoValue if there was no run, or none whose value is known: a TapeMachine with
+// TraceExec copies values, and so does a clone of a graph.
+func Value(node *G.Node) (float64, error) {
+	const name = "Value"
+	if node == nil {
+		return 0, smoothl1.NewArgError(name, "node", "nil", smoothl1.ErrNil)
+	}
+	op, ok := node.Op().(*lossOp)
+	if !ok || !op.reduces() {
+		return 0, smoothl1.NewArgError(name, "node", node.Name(), fmt.Errorf("%w: want a node of SmoothL1 that is reduced", ErrGraph))
+	}
+	op.mu.Lock()
+	defer op.mu.Unlock()
+	v := node.Value()
+	if c := op.find(v); c != nil {
+		return c.loss, nil
+	}
+	if x, ok := v.(*G.F64); ok && x != nil {
+		return float64(*x), nil
+	}
+	return 0, smoothl1.NewArgError(name, "node", node.Name(), smoothl1.ErrNoValue)
+}
