@@ -28,11 +28,6 @@ func SmoothL1(loss smoothl1.Loss, predNode, targetNode *G.Node, options ...Optio
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if r := recover(); r != nil { // Gorgonia panics at a graph that is not well-formed
-			node, err = nil, smoothl1.NewArgError(name, "pred", predNode.ID(), fmt.Errorf("%w: %v", ErrGraph, r))
-		}
-	}()
 	if node, err = G.ApplyOp(op, inputs...); err != nil {
 		return nil, smoothl1.NewArgError(name, "pred", fmt.Sprintf("of shape %v", predNode.Shape()), fmt.Errorf("%w: %w", ErrGraph, err))
 	}
