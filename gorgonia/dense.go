@@ -103,6 +103,9 @@ func run(op string, loss smoothl1.Loss, a *Args) (float64, error) {
 	if err := c.read(op, a); err != nil {
 		return 0, err
 	}
+	if value, ok, err := onDevice(op, loss, a, &c); ok {
+		return value, err
+	}
 	if a.Pred.Dtype() == tensor.Float64 {
 		return compute(op, loss, a, &c, (*tensor.Dense).Float64s)
 	}

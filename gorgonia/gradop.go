@@ -97,7 +97,7 @@ func (op *gradOp) InferShape(inputs ...G.DimSizer) (tensor.Shape, error) {
 func (op *gradOp) ReturnsPtr() bool { return true }
 
 // CallsExtern is part of G.Op.
-func (op *gradOp) CallsExtern() bool { return false }
+func (op *gradOp) CallsExtern() bool { return callsExtern }
 
 // OverwritesInput is part of G.Op: users and other nodes may still read pred.
 func (op *gradOp) OverwritesInput() int { return -1 }
@@ -124,7 +124,10 @@ func (op *gradOp) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
 }
 
 // Do is part of G.Op.
-func (op *gradOp) Do(inputs ...G.Value) (G.Value, error) {
+func (op *gradOp) Do(inputs ...G.Value) (G.Value, error) { return op.compute(nil, inputs) }
+
+// compute returns the gradient: the one that was computed with the loss, or one that it writes to out or, if that is nil, to a new tensor.
+func (op *gradOp) compute(out *tensor.Dense, inputs []G.Value) (G.Value, error) {
 	if len(inputs) != op.Arity() {
 		return nil, arity(op, len(inputs))
 	}
@@ -136,20 +139,24 @@ func (op *gradOp) Do(inputs ...G.Value) (G.Value, error) {
 	if a.Upstream, err = upstreamOf(inputs[n]); err != nil {
 		return nil, err
 	}
-	if op.of.reduces() && a.Upstream.kind == byNumber {
+	if out == nil && op.of.reduces() && a.Upstream.kind == byNumber {
 		if x := op.of.take(inputs[n+1], op.wrt, a.Upstream.number); x != nil {
 			return x, nil
 		}
 	}
-	a.NoLoss = true
-	x := op.of.newOutput(op.wrt.role(), a.Pred)
-	if op.wrt == byPred {
-		a.GradPred = x
-	} else {
-		a.GradTarget = x
+	if out == nil {
+		out = op.of.newOutput(op.wrt.role(), a.Pred)
 	}
-	_, err = Run(op.of.loss, a)
-	return x, err
+	if op.wrt == byPred {
+		a.GradPred = out
+	} else {
+		a.GradTarget = out
+	}
+	a.NoLoss = true
+	if _, err := Run(op.of.loss, a); err != nil {
+		return nil, err
+	}
+	return out, nil
 }
 
 // DoDiff is part of G.ADOp, for a LispMachine: it adds the gradients to those of the inputs.

@@ -68,10 +68,10 @@ func (op *lossOp) InferShape(inputs ...G.DimSizer) (tensor.Shape, error) {
 }
 
 // ReturnsPtr is part of G.Op.
-func (op *lossOp) ReturnsPtr() bool { return !op.reduces() }
+func (op *lossOp) ReturnsPtr() bool { return true }
 
 // CallsExtern is part of G.Op.
-func (op *lossOp) CallsExtern() bool { return false }
+func (op *lossOp) CallsExtern() bool { return callsExtern }
 
 // OverwritesInput is part of G.Op: the gradients need the inputs.
 func (op *lossOp) OverwritesInput() int { return -1 }
