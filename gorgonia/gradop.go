@@ -208,19 +208,23 @@ func (op *lossOp) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) e
 func upstreamOf(v G.Value) (Upstream, error) {
 	switch x := v.(type) {
 	case *G.F32:
-		return Number(float64(*x)), nil
+		if x != nil {
+			return Number(float64(*x)), nil
+		}
 	case *G.F64:
-		return Number(float64(*x)), nil
-	case *tensor.Dense:
-		if x != nil && x.Shape().IsScalar() {
-			switch g := x.ScalarValue().(type) {
-			case float32:
-				return Number(float64(g)), nil
-			case float64:
-				return Number(g), nil
-			}
+		if x != nil {
+			return Number(float64(*x)), nil
 		}
 	}
 	x, err := dense("SmoothL1", upstream, v)
-	return Elements(x), err
+	if err != nil || x.Engine() == nil || !x.IsScalar() {
+		return Elements(x), err
+	}
+	switch g := x.ScalarValue().(type) {
+	case float32:
+		return Number(float64(g)), nil
+	case float64:
+		return Number(g), nil
+	}
+	return Elements(x), nil
 }

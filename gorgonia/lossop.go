@@ -114,10 +114,13 @@ func (op *lossOp) args(name string, inputs []G.Value) (*Args, error) {
 	}
 	for i, p := range to {
 		x, err := dense(name, of[i], inputs[i])
+		if err == nil {
+			*p = x
+			err = check(name, of[i], x, a.Pred.Dtype())
+		}
 		if err != nil {
 			return nil, err
 		}
-		*p = x
 	}
 	if !op.broadcastsOnlyFactors(a) {
 		return nil, differs(name, target, a.Target, a.Pred.Shape())

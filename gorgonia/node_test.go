@@ -233,6 +233,24 @@ func TestGradientOfAComputedTarget(t *testing.T) {
 	}
 }
 
+func TestConstants(t *testing.T) {
+	p := problems()[0]
+	g := G.NewGraph()
+	x := input(g, "x", p.pred)
+	w := random(tensor.Float32, 3, shape...)
+	loss, err := SmoothL1(p.loss, x, G.NewConstant(p.target), Weight(G.NewConstant(w)))
+	require.NoError(t, err)
+	grads, err := G.Grad(loss, x)
+	require.NoError(t, err)
+	require.NoError(t, G.NewTapeMachine(g).RunAll())
+	p.w = w
+	_, want := p.want(t)
+	requireBits(t, list(t, want.GradPred), list(t, grads[0].Value().(*tensor.Dense)))
+	for _, n := range g.AllNodes() {
+		assert.NotContains(t, n.Name(), "/ d target", "nobody asked for the gradient of a constant")
+	}
+}
+
 func TestSeveralLosses(t *testing.T) {
 	p := problems()[0]
 	n := p.build(t)
