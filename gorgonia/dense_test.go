@@ -194,6 +194,9 @@ func TestNoElements(t *testing.T) {
 	assert.True(t, math.IsNaN(loss))
 	_, err = Run(huber, &Args{Pred: e, Target: e, Weight: random(tensor.Float32, 1, 4), Broadcast: true})
 	require.NoError(t, err)
+	e = tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(0, 2, 3)) // no matrix, but then there is nothing to lie anywhere
+	_, err = Run(huber, &Args{Pred: e, Target: e, Weight: random(tensor.Float32, 1, 2, 1), Broadcast: true})
+	require.NoError(t, err)
 	scalar := random(tensor.Float32, 1)
 	loss, err = Forward(huber, scalar, scalar)
 	require.NoError(t, err)
