@@ -128,11 +128,14 @@ func (s *gradients) take(loss G.Value, r wrt, g float64) *tensor.Dense {
 	defer s.mu.Unlock()
 	s.upstream, s.seen = g, true
 	c := s.find(loss)
-	if c == nil || math.Float64bits(c.upstream) != math.Float64bits(g) {
+	if c == nil {
 		return nil
 	}
 	x := c.grads[r]
 	c.grads[r] = nil // whoever has it may write to it
+	if math.Float64bits(c.upstream) != math.Float64bits(g) {
+		return nil
+	}
 	return x
 }
 

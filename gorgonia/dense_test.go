@@ -203,7 +203,7 @@ func TestNoElements(t *testing.T) {
 	assert.Zero(t, loss)
 }
 
-func TestForwardTerms(t *testing.T) {
+func TestShorthands(t *testing.T) {
 	p, q := random(tensor.Float32, 1, 7), random(tensor.Float32, 2, 7)
 	terms := zeros(p)
 	require.NoError(t, ForwardTerms(huber, p, q, terms))
@@ -214,6 +214,16 @@ func TestForwardTerms(t *testing.T) {
 	loss, err := Forward(huber, p, q)
 	require.NoError(t, err)
 	assert.InDelta(t, loss, sum, 1e-12)
+	for name, err := range map[string]error{
+		"ForwardTerms":    ForwardTerms(huber, p, q, nil),
+		"Backward":        Backward(huber, p, q, nil),
+		"ForwardBackward": errorOf(ForwardBackward(huber, p, q, nil)),
+		"Forward":         errorOf(Forward(smoothl1.Loss{Reduction: smoothl1.None}, p, q)),
+	} {
+		var e *smoothl1.ArgError
+		require.ErrorAs(t, err, &e)
+		assert.Equal(t, name, e.Op)
+	}
 }
 
 func TestRunRefuses(t *testing.T) {
@@ -221,6 +231,8 @@ func TestRunRefuses(t *testing.T) {
 	masked := random(tensor.Float32, 1, 2, 3)
 	require.NoError(t, masked.ResetMask(true))
 	foreign := tensor.New(tensor.Of(tensor.Float32), tensor.WithShape(2, 3), tensor.WithEngine(foreignEngine{}), tensor.FromMemory(p.Uintptr(), p.MemSize()))
+	torn := random(tensor.Float32, 1, 2, 3)
+	torn.Init(tensor.Shape{2, 300}, []int{300, 1})
 	nan := huber
 	nan.Beta = math.NaN()
 	for name, c := range map[string]struct {
@@ -242,6 +254,7 @@ func TestRunRefuses(t *testing.T) {
 		"weight that is wider": {&Args{Pred: p, Target: q, Weight: random(tensor.Float32, 1, 2, 4), Broadcast: true}, huber, "weight", smoothl1.ErrLength},
 		"more dimensions":      {&Args{Pred: p, Target: q, Weight: random(tensor.Float32, 1, 1, 2, 3), Broadcast: true}, huber, "weight", smoothl1.ErrLength},
 		"masked tensor":        {&Args{Pred: masked, Target: q}, huber, "pred", smoothl1.ErrOption},
+		"too little memory":    {&Args{Pred: torn, Target: torn}, huber, "pred", smoothl1.ErrView},
 		"memory of a device":   {&Args{Pred: p, Target: foreign}, huber, "target", smoothl1.ErrDevice},
 		"gradient of a target that repeats": {&Args{Pred: p, Target: random(tensor.Float32, 1, 3), Broadcast: true, GradTarget: zeros(p)}, huber,
 			"target", smoothl1.ErrRepeat},
@@ -264,6 +277,8 @@ func TestRunRefuses(t *testing.T) {
 		})
 	}
 }
+
+func errorOf(_ float64, err error) error { return err }
 
 // foreignEngine is the engine of tensors whose memory Go cannot access.
 type foreignEngine struct{ tensor.StdEng }

@@ -27,11 +27,12 @@ func TestSmoothL1Refuses(t *testing.T) {
 		arg          string
 		err          error
 	}{
-		"no pred":          {mean, nil, q, nil, "pred", smoothl1.ErrNil},
-		"no target":        {mean, p, nil, nil, "target", smoothl1.ErrNil},
-		"zero pred":        {mean, new(G.Node), q, nil, "pred", smoothl1.ErrDType},
-		"pred of no graph": {mean, p.Clone().(*G.Node), q, nil, "pred", ErrGraph},
-		"no shape":         {mean, G.NewMatrix(g, tensor.Float32, G.WithName("n")), q, nil, "pred", ErrGraph},
+		"no pred":            {mean, nil, q, nil, "pred", smoothl1.ErrNil},
+		"no target":          {mean, p, nil, nil, "target", smoothl1.ErrNil},
+		"zero pred":          {mean, new(G.Node), q, nil, "pred", smoothl1.ErrDType},
+		"pred of no graph":   {mean, p.Clone().(*G.Node), q, nil, "pred", ErrGraph},
+		"target of no graph": {mean, p, q.Clone().(*G.Node), nil, "target", ErrGraph},
+		"no shape":           {mean, G.NewMatrix(g, tensor.Float32, G.WithName("n")), q, nil, "pred", ErrGraph},
 		"another graph": {mean, p, G.NewMatrix(G.NewGraph(), tensor.Float32, G.WithShape(6, 4), G.WithName("z")), nil,
 			"target", ErrGraph},
 		"integers":           {mean, node("i", tensor.Int, 3), node("j", tensor.Int, 3), nil, "pred", smoothl1.ErrDType},
@@ -85,38 +86,43 @@ func TestNotDifferentiable(t *testing.T) {
 }
 
 func TestExecutionRefuses(t *testing.T) {
-	p := problems()[3] // with a mask
-	n := p.build(t)
+	p := &problem{loss: smoothl1.Loss{Beta: 1}, dtype: tensor.Float32, scale: 1, pred: random(tensor.Float32, 1, shape...),
+		target: random(tensor.Float32, 2, shape...), m: random(tensor.Bool, 3, shape...)}
+	n := p.build(t) // with Broadcast
 	p.differentiate(t, n)
 	one := G.NewF32(1)
 	short := random(tensor.Float32, 1, 5)
+	loss, grad := n.loss.Op(), n.grads[0].Op()
 	for name, c := range map[string]struct {
 		op     G.Op
 		inputs []G.Value
+		arg    string
+		err    error
 	}{
-		"no mask":             {n.loss.Op(), []G.Value{p.pred, p.target}},
-		"too few":             {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m}},
-		"a number":            {n.loss.Op(), []G.Value{p.pred, one, p.m}},
-		"nil":                 {n.loss.Op(), []G.Value{nil, p.target, p.m}},
-		"a nil tensor":        {n.loss.Op(), []G.Value{p.pred, (*tensor.Dense)(nil), p.m}},
-		"a zero tensor":       {n.loss.Op(), []G.Value{new(tensor.Dense), p.target, p.m}},
-		"a zero mask":         {n.loss.Op(), []G.Value{p.pred, p.target, new(tensor.Dense)}},
-		"integers":            {n.loss.Op(), []G.Value{tensor.New(tensor.Of(tensor.Int), tensor.WithShape(2)), p.target, p.m}},
-		"another length":      {n.loss.Op(), []G.Value{p.pred, short, p.m}},
-		"a row as target":     {n.loss.Op(), []G.Value{p.pred, random(tensor.Float32, 1, 60), p.m}},
-		"a nil upstream":      {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, nil, one}},
-		"no upstream":         {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, (*G.F32)(nil), one}},
-		"a zero upstream":     {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, new(tensor.Dense), one}},
-		"an integer upstream": {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, tensor.New(tensor.FromScalar(3)), one}},
-		"an array upstream":   {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, short, one}},
-		"float64 as upstream": {n.grads[0].Op(), []G.Value{p.pred, p.target, p.m, random(tensor.Float64, 1, 60), one}},
+		"no mask":             {loss, []G.Value{p.pred, p.target}, "inputs", smoothl1.ErrLength},
+		"too few":             {grad, []G.Value{p.pred, p.target, p.m}, "inputs", smoothl1.ErrLength},
+		"a number":            {loss, []G.Value{p.pred, one, p.m}, "target", smoothl1.ErrDType},
+		"nil":                 {loss, []G.Value{nil, p.target, p.m}, "pred", smoothl1.ErrDType},
+		"a nil tensor":        {loss, []G.Value{p.pred, (*tensor.Dense)(nil), p.m}, "target", smoothl1.ErrDType},
+		"a zero tensor":       {loss, []G.Value{new(tensor.Dense), p.target, p.m}, "pred", smoothl1.ErrZero},
+		"a zero mask":         {loss, []G.Value{p.pred, p.target, new(tensor.Dense)}, "mask", smoothl1.ErrZero},
+		"integers":            {loss, []G.Value{tensor.New(tensor.Of(tensor.Int), tensor.WithShape(2)), p.target, p.m}, "pred", smoothl1.ErrDType},
+		"another length":      {loss, []G.Value{p.pred, short, p.m}, "target", smoothl1.ErrLength},
+		"a row as target":     {loss, []G.Value{p.pred, random(tensor.Float32, 1, 60), p.m}, "target", smoothl1.ErrLength},
+		"nil upstream":        {grad, []G.Value{p.pred, p.target, p.m, nil, one}, "upstream", smoothl1.ErrDType},
+		"no upstream":         {grad, []G.Value{p.pred, p.target, p.m, (*G.F32)(nil), one}, "upstream", smoothl1.ErrDType},
+		"a zero upstream":     {grad, []G.Value{p.pred, p.target, p.m, new(tensor.Dense), one}, "upstream", smoothl1.ErrZero},
+		"an integer upstream": {grad, []G.Value{p.pred, p.target, p.m, tensor.New(tensor.FromScalar(3)), one}, "upstream", smoothl1.ErrDType},
+		"a short upstream":    {grad, []G.Value{p.pred, p.target, p.m, short, one}, "upstream", smoothl1.ErrLength},
+		"float64 as upstream": {grad, []G.Value{p.pred, p.target, p.m, random(tensor.Float64, 1, 60), one}, "upstream", smoothl1.ErrDType},
 	} {
 		t.Run(name, func(t *testing.T) {
 			v, err := c.op.Do(c.inputs...)
 			assert.Nil(t, v)
+			require.ErrorIs(t, err, c.err)
 			var e *smoothl1.ArgError
 			require.ErrorAs(t, err, &e)
-			assert.NotEmpty(t, e.Arg)
+			assert.Equal(t, c.arg, e.Arg)
 		})
 	}
 }

@@ -126,8 +126,8 @@ func (p *problem) want(t testing.TB) (loss float64, out *Args) {
 	return loss, a
 }
 
-// check compares the values of the loss and the gradients. zero is what the gradients were added to: nothing for a TapeMachine.
-func (p *problem) check(t testing.TB, n *nodes, grads []G.Value, added bool) {
+// check compares the values of the loss and the gradients, which a LispMachine has added to zeros the given number of times.
+func (p *problem) check(t testing.TB, n *nodes, grads []G.Value, added float64) {
 	want, out := p.want(t)
 	if p.loss.Reduction == smoothl1.None {
 		requireBits(t, list(t, out.Terms), list(t, n.loss.Value().(*tensor.Dense)))
@@ -146,9 +146,9 @@ func (p *problem) check(t testing.TB, n *nodes, grads []G.Value, added bool) {
 	}
 	for i, g := range grads {
 		x := list(t, []*tensor.Dense{out.GradPred, out.GradTarget}[i])
-		if added {
+		if added > 0 {
 			for i := range x {
-				x[i] += 0 // −0 becomes +0
+				x[i] = added*x[i] + 0 // −0 becomes +0
 			}
 		}
 		requireBits(t, x, list(t, g.(*tensor.Dense)))
@@ -171,7 +171,10 @@ func TestTapeMachine(t *testing.T) {
 				for _, g := range n.grads {
 					grads = append(grads, g.Value())
 				}
-				p.check(t, n, grads, false)
+				p.check(t, n, grads, 0)
+				if op := n.loss.Op().(*lossOp); op.reduces() {
+					assert.True(t, op.find(n.loss.Value()).grads == [2]*tensor.Dense{}, "what was computed with the loss is handed out")
+				}
 				m.Reset()
 				require.NoError(t, G.Let(n.pred, p.target)) // and back, so that every run has other data than the one before
 				p.pred, p.target = p.target, p.pred
@@ -185,7 +188,7 @@ func TestLispMachine(t *testing.T) {
 	for _, p := range problems() {
 		t.Run(p.name(), func(t *testing.T) {
 			n := p.build(t)
-			for range 2 { // with a machine each: after Reset, one runs only its last node
+			for run := range 2 { // with a machine each: after Reset, one runs only its last node
 				require.NoError(t, G.NewLispMachine(n.graph).RunAll())
 				var grads []G.Value
 				wrt := G.Nodes{n.pred}
@@ -197,10 +200,7 @@ func TestLispMachine(t *testing.T) {
 					require.NoError(t, err)
 					grads = append(grads, g)
 				}
-				p.check(t, n, grads, true)
-				for _, g := range grads {
-					g.(*tensor.Dense).Zero() // as solvers do
-				}
+				p.check(t, n, grads, float64(run)+1) // added, until a solver sets them to zero
 			}
 		})
 	}
@@ -254,7 +254,9 @@ func TestConstants(t *testing.T) {
 func TestSeveralLosses(t *testing.T) {
 	p := problems()[0]
 	n := p.build(t)
-	other, err := SmoothL1(smoothl1.Loss{Kind: smoothl1.Huber, Beta: 2, Reduction: smoothl1.Sum}, n.pred, n.target)
+	second := p.loss
+	second.Beta *= 2
+	other, err := SmoothL1(second, n.pred, n.target, TargetGradient(true), Broadcast())
 	require.NoError(t, err)
 	swapped, err := SmoothL1(p.loss, n.target, n.pred, TargetGradient(true), Broadcast())
 	require.NoError(t, err)
@@ -262,13 +264,14 @@ func TestSeveralLosses(t *testing.T) {
 	require.NoError(t, err)
 	assert.Same(t, n.loss, same, "the same loss of the same nodes is one node")
 	require.NotSame(t, n.loss, swapped)
+	require.NotSame(t, n.loss, other)
 
 	grads, err := G.Grad(G.Must(G.ReduceAdd(G.Nodes{n.loss, other, swapped})), n.pred)
 	require.NoError(t, err)
 	m := G.NewTapeMachine(n.graph)
 	require.NoError(t, m.RunAll())
 	want := zeros(p.pred)
-	for i, l := range []smoothl1.Loss{p.loss, other.Op().(*lossOp).loss, p.loss} {
+	for i, l := range []smoothl1.Loss{p.loss, second, p.loss} {
 		a := &Args{Pred: p.pred, Target: p.target, GradPred: want, AccumulatePred: true, NoLoss: true}
 		if i == 2 {
 			a = &Args{Pred: p.target, Target: p.pred, GradTarget: want, AccumulateTarget: true, NoLoss: true}
@@ -309,7 +312,7 @@ func TestNaNBehindAMask(t *testing.T) {
 	n := p.build(t)
 	p.differentiate(t, n)
 	require.NoError(t, G.NewTapeMachine(n.graph, G.WithNaNWatch(), G.WithInfWatch()).RunAll())
-	p.check(t, n, []G.Value{n.grads[0].Value()}, false)
+	p.check(t, n, []G.Value{n.grads[0].Value()}, 0)
 }
 
 func TestNoElementsInAGraph(t *testing.T) {
@@ -349,6 +352,7 @@ func TestGradientsArePassedOn(t *testing.T) {
 	backward := func(loss G.Value, scale float64) []float64 {
 		x, err := grad.Do(p.pred, p.target, G.NewF32(float32(scale)), loss)
 		require.NoError(t, err)
+		defer x.(*tensor.Dense).Zero()
 		return list(t, x.(*tensor.Dense))
 	}
 	elsewhere := func(f func()) { // with other numbers in pred, which shows whether the gradient is computed now
@@ -364,7 +368,7 @@ func TestGradientsArePassedOn(t *testing.T) {
 			loss, want = run(scale)
 		}
 		elsewhere(func() { requireBits(t, want, backward(loss, scale)) })
-		requireBits(t, want, backward(loss, scale), "asked twice, it computes")
+		requireBits(t, want, backward(loss, scale), "asked twice, it computes, since who has the first may have changed it")
 	}
 	// Batches of another size, and losses that nobody remembers.
 	p.pred, p.target = random(tensor.Float32, 1, 5, 3), random(tensor.Float32, 2, 5, 3)
