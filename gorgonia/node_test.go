@@ -395,6 +395,18 @@ func TestReuseMemory(t *testing.T) {
 	}
 }
 
+func TestTraceExecCopiesValues(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t)
+	p.differentiate(t, n)
+	require.NoError(t, G.NewTapeMachine(n.graph, G.TraceExec()).RunAll())
+	want, out := p.want(t)
+	assert.Equal(t, float32(want), float32(*n.loss.Value().(*G.F32)))
+	requireBits(t, list(t, out.GradPred), list(t, n.grads[0].Value().(*tensor.Dense)))
+	_, err := Value(n.loss)
+	require.ErrorIs(t, err, smoothl1.ErrNoValue)
+}
+
 func TestClonesRunConcurrently(t *testing.T) {
 	p := problems()[0]
 	n := p.build(t)
