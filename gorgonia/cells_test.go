@@ -1,0 +1,125 @@
+package gorgonia
+
+import (
+	"sync"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+	G "gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/smoothl1/smoothl1"
+)
+
+func TestGradientsArePassedOn(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t)
+	p.differentiate(t, n)
+	grad := n.grads[0].Op()
+	run := func(scale float64) (loss G.Value, want []float64) {
+		loss, err := n.loss.Op().Do(p.pred, p.target)
+		require.NoError(t, err)
+		p.scale = scale
+		_, a := p.want(t)
+		return loss, list(t, a.GradPred)
+	}
+	backward := func(loss G.Value, scale float64) []float64 {
+		x, err := grad.Do(p.pred, p.target, G.NewF32(float32(scale)), loss)
+		require.NoError(t, err)
+		defer x.(*tensor.Dense).Zero()
+		return list(t, x.(*tensor.Dense))
+	}
+	elsewhere := func(f func()) { // with other numbers in pred, which shows whether the gradient is computed now
+		old := append([]float32{}, p.pred.Float32s()...)
+		copy(p.pred.Float32s(), p.target.Float32s())
+		f()
+		copy(p.pred.Float32s(), old)
+	}
+	for _, scale := range []float64{1, 3} {
+		loss, want := run(scale)
+		if scale != 1 { // the first run with another upstream gradient computes once more
+			requireBits(t, want, backward(loss, scale))
+			loss, want = run(scale)
+		}
+		elsewhere(func() { requireBits(t, want, backward(loss, scale)) })
+		requireBits(t, want, backward(loss, scale), "asked twice, it computes, since who has the first may have changed it")
+	}
+	// Batches of another size, and losses that nobody remembers.
+	p.pred, p.target = random(tensor.Float32, 1, 5, 3), random(tensor.Float32, 2, 5, 3)
+	loss, want := run(3)
+	requireBits(t, want, backward(loss, 3))
+	requireBits(t, want, backward(G.NewF32(1), 3))
+}
+
+func TestReuseMemory(t *testing.T) {
+	for _, reuse := range []bool{false, true} {
+		p := problems()[0]
+		var options []Option
+		if reuse {
+			options = append(options, ReuseMemory())
+		}
+		n := p.build(t, options...)
+		p.differentiate(t, n)
+		m := G.NewTapeMachine(n.graph)
+		require.NoError(t, m.RunAll())
+		first := n.grads[0].Value().(*tensor.Dense)
+		m.Reset()
+		require.NoError(t, m.RunAll())
+		assert.Equal(t, reuse, first.Uintptr() == n.grads[0].Value().Uintptr())
+	}
+}
+
+func TestTraceExecCopiesValues(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t)
+	p.differentiate(t, n)
+	require.NoError(t, G.NewTapeMachine(n.graph, G.TraceExec()).RunAll())
+	want, out := p.want(t)
+	assert.Equal(t, float32(want), float32(*n.loss.Value().(*G.F32)))
+	requireBits(t, list(t, out.GradPred), list(t, n.grads[0].Value().(*tensor.Dense)))
+	_, err := Value(n.loss)
+	require.ErrorIs(t, err, smoothl1.ErrNoValue)
+}
+
+func TestClonesRunConcurrently(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t)
+	p.differentiate(t, n)
+	want, out := p.want(t)
+	var all sync.WaitGroup
+	for i := range 4 {
+		clone := n.graph.Clone().(*G.ExprGraph)
+		all.Go(func() {
+			m := G.NewTapeMachine(clone)
+			for range 20 {
+				if !assert.NoError(t, m.RunAll()) {
+					return
+				}
+				loss := clone.Node(n.loss.ID()).(*G.Node)
+				got, err := Value(loss)
+				assert.NoError(t, err)
+				assert.Equal(t, want, got, i)
+				requireBits(t, list(t, out.GradPred), list(t, clone.Node(n.grads[0].ID()).(*G.Node).Value().(*tensor.Dense)))
+				m.Reset()
+			}
+		})
+	}
+	all.Wait()
+}
+
+func TestMemoryOfLosses(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t)
+	p.differentiate(t, n)
+	op := n.loss.Op().(*lossOp)
+	var kept []G.Value
+	for range 3 * maxCells {
+		loss, err := op.Do(p.pred, p.target) // a machine for the loss alone: nobody takes the gradients
+		require.NoError(t, err)
+		kept = append(kept, loss)
+	}
+	assert.Len(t, op.cells, maxCells)
+	assert.Nil(t, op.find(kept[0]))
+	assert.NotNil(t, op.find(kept[len(kept)-1]))
+}
