@@ -27,12 +27,12 @@ var (
 // package gpu use it where it is.
 func (op *lossOp) CUDADo(extern G.External, _ G.Device, prealloc G.Value, inputs ...G.Value) (G.Value, error) {
 	extern.Signal() // the work that makes the inputs
-	a, err := op.args("SmoothL1", inputs)
+	a, err := op.args(inputs)
 	if err != nil {
 		return nil, err
 	}
 	if !op.reduces() {
-		if a.Terms, err = dense("SmoothL1", terms, prealloc); err != nil {
+		if a.Terms, err = dense(terms, prealloc); err != nil {
 			return nil, err
 		}
 		_, err = Run(op.loss, a)
@@ -48,7 +48,7 @@ func (op *lossOp) CUDADo(extern G.External, _ G.Device, prealloc G.Value, inputs
 	case *G.F64:
 		*x = G.F64(loss)
 	default:
-		return nil, smoothl1.NewArgError("SmoothL1", "prealloc", fmt.Sprintf("of Go type %T", prealloc), smoothl1.ErrDType)
+		return nil, smoothl1.NewArgError(name, "prealloc", fmt.Sprintf("of Go type %T", prealloc), smoothl1.ErrDType)
 	}
 	return prealloc, nil
 }
@@ -56,7 +56,7 @@ func (op *lossOp) CUDADo(extern G.External, _ G.Device, prealloc G.Value, inputs
 // CUDADo is part of G.CUDADoer.
 func (op *gradOp) CUDADo(extern G.External, _ G.Device, prealloc G.Value, inputs ...G.Value) (G.Value, error) {
 	extern.Signal()
-	x, err := dense("SmoothL1", op.wrt.role(), prealloc)
+	x, err := dense(op.wrt.role(), prealloc)
 	if err != nil {
 		return nil, err
 	}

@@ -120,7 +120,7 @@ func (op *gradOp) DiffWRT(inputs int) []bool { return make([]bool, inputs) }
 
 // SymDiff is part of G.SDOp.
 func (op *gradOp) SymDiff(G.Nodes, *G.Node, *G.Node) (G.Nodes, error) {
-	return nil, smoothl1.NewArgError("SmoothL1", "gradient", op, fmt.Errorf("%w: it has no derivative in a graph; Run computes its product with a Direction", ErrGraph))
+	return nil, smoothl1.NewArgError(name, "gradient", op, fmt.Errorf("%w: it has no derivative in a graph; Run computes its product with a Direction", ErrGraph))
 }
 
 // Do is part of G.Op.
@@ -131,7 +131,7 @@ func (op *gradOp) compute(out *tensor.Dense, inputs []G.Value) (G.Value, error) 
 	if len(inputs) != op.Arity() {
 		return nil, arity(op, len(inputs))
 	}
-	a, err := op.of.args("SmoothL1", inputs)
+	a, err := op.of.args(inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +165,7 @@ func (op *lossOp) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) e
 	for i, n := range inputs {
 		values[i] = n.Value()
 	}
-	a, err := op.args("SmoothL1", values)
+	a, err := op.args(values)
 	if err != nil {
 		return err
 	}
@@ -188,10 +188,10 @@ func (op *lossOp) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) e
 		b := *a
 		switch wrt(i) {
 		case byPred:
-			b.GradPred, err = dense("SmoothL1", gradPred, old)
+			b.GradPred, err = dense(gradPred, old)
 			b.AccumulatePred = true
 		case byTarget:
-			b.GradTarget, err = dense("SmoothL1", gradTarget, old)
+			b.GradTarget, err = dense(gradTarget, old)
 			b.AccumulateTarget = true
 		}
 		if err != nil {
@@ -216,7 +216,7 @@ func upstreamOf(v G.Value) (Upstream, error) {
 			return Number(float64(*x)), nil
 		}
 	}
-	x, err := dense("SmoothL1", upstream, v)
+	x, err := dense(upstream, v)
 	if err != nil || x.Engine() == nil || !x.IsScalar() {
 		return Elements(x), err
 	}

@@ -13,6 +13,9 @@ import (
 	"github.com/smoothl1/smoothl1"
 )
 
+// name is the operation that errors of nodes name.
+const name = "SmoothL1"
+
 // ErrGraph is the reason of an error about a graph that is not well-formed.
 var ErrGraph = errors.New("not a valid node here")
 
@@ -99,7 +102,7 @@ func (op *lossOp) String() string {
 }
 
 // args returns the arguments of a call from the values of the inputs.
-func (op *lossOp) args(name string, inputs []G.Value) (*Args, error) {
+func (op *lossOp) args(inputs []G.Value) (*Args, error) {
 	if len(inputs) < op.Arity() {
 		return nil, arity(op, len(inputs))
 	}
@@ -113,7 +116,7 @@ func (op *lossOp) args(name string, inputs []G.Value) (*Args, error) {
 		to, of = append(to, &a.Mask), append(of, mask)
 	}
 	for i, p := range to {
-		x, err := dense(name, of[i], inputs[i])
+		x, err := dense(of[i], inputs[i])
 		if err == nil {
 			*p = x
 			err = check(name, of[i], x, a.Pred.Dtype())
@@ -134,7 +137,7 @@ func (op *lossOp) broadcastsOnlyFactors(a *Args) bool {
 }
 
 // dense returns the tensor of a value.
-func dense(name string, r role, v G.Value) (*tensor.Dense, error) {
+func dense(r role, v G.Value) (*tensor.Dense, error) {
 	x, ok := v.(*tensor.Dense)
 	if !ok || x == nil {
 		return nil, smoothl1.NewArgError(name, r.String(), fmt.Sprintf("of Go type %T", v), fmt.Errorf("%w: want a *tensor.Dense", smoothl1.ErrDType))
@@ -144,7 +147,7 @@ func dense(name string, r role, v G.Value) (*tensor.Dense, error) {
 
 // Do is part of G.Op: it computes the loss, and in the same pass those gradients that the graph has nodes for.
 func (op *lossOp) Do(inputs ...G.Value) (G.Value, error) {
-	a, err := op.args("SmoothL1", inputs)
+	a, err := op.args(inputs)
 	if err != nil {
 		return nil, err
 	}
@@ -171,5 +174,5 @@ func hashOf(op G.Op) uint32 {
 }
 
 func arity(op G.Op, n int) error {
-	return smoothl1.NewArgError("SmoothL1", "inputs", n, fmt.Errorf("%w: %v has %d", smoothl1.ErrLength, op, op.Arity()))
+	return smoothl1.NewArgError(name, "inputs", n, fmt.Errorf("%w: %v has %d", smoothl1.ErrLength, op, op.Arity()))
 }

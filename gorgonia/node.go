@@ -22,9 +22,8 @@ import (
 //
 // The errors are *smoothl1.ArgError if an argument is wrong. The function does not panic, nor does the node when it is executed.
 func SmoothL1(loss smoothl1.Loss, predNode, targetNode *G.Node, options ...Option) (node *G.Node, err error) {
-	const name = "SmoothL1"
 	op := &lossOp{loss: loss, gradients: new(gradients)}
-	inputs, err := op.configure(name, predNode, targetNode, options)
+	inputs, err := op.configure(predNode, targetNode, options)
 	if err != nil {
 		return nil, err
 	}
@@ -80,7 +79,7 @@ func TargetGradient(want bool) Option { return func(s *setting) { s.target = &wa
 func ReuseMemory() Option { return func(s *setting) { s.reuse = true } }
 
 // configure sets the op and returns its inputs.
-func (op *lossOp) configure(name string, predNode, targetNode *G.Node, options []Option) (inputs G.Nodes, err error) {
+func (op *lossOp) configure(predNode, targetNode *G.Node, options []Option) (inputs G.Nodes, err error) {
 	var s setting
 	for i, o := range options {
 		if o == nil {
@@ -90,7 +89,7 @@ func (op *lossOp) configure(name string, predNode, targetNode *G.Node, options [
 	}
 	add := func(r role, n *G.Node, like *G.Node) {
 		if err == nil {
-			err = op.checkNode(name, r, n, like, s.broadcast && r > target)
+			err = op.checkNode(r, n, like, s.broadcast && r > target)
 		}
 		inputs = append(inputs, n)
 	}
@@ -164,7 +163,7 @@ func typeOf(n *G.Node) (hm.Type, tensor.Dtype) {
 }
 
 // checkNode returns an error if a node cannot have the role; like is pred.
-func (op *lossOp) checkNode(name string, r role, n, like *G.Node, broadcast bool) error {
+func (op *lossOp) checkNode(r role, n, like *G.Node, broadcast bool) error {
 	refuse := func(value any, reason error) error { return smoothl1.NewArgError(name, r.String(), value, reason) }
 	if n == nil {
 		return refuse("nil", smoothl1.ErrNil)
