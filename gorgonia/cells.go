@@ -3,8 +3,10 @@ package gorgonia
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"sync"
+	"unsafe"
 	"weak"
 
 	G "gorgonia.org/gorgonia"
@@ -20,10 +22,12 @@ import (
 // state of the op alone would not do, since clones of a graph share ops, and their machines run at the same time.
 type gradients struct {
 	mu       sync.Mutex
-	want     [2]bool // the graph has nodes for the gradients with respect to pred and target
-	upstream float64 // the upstream gradient of the last run, and very likely of the next: 1, or a constant scale
-	seen     bool    // there was a run with an upstream gradient
-	cells    []weak.Pointer[cell]
+	want     [2]bool                        // the graph has nodes for the gradients with respect to pred and target
+	upstream float64                        // the upstream gradient of the last run, and very likely of the next: 1, or a constant scale
+	seen     bool                           // there was a run with an upstream gradient
+	cells    map[uintptr]weak.Pointer[cell] // by the address of the loss
+	recent   [maxCells]weak.Pointer[cell]
+	runs     int                                   // modulo maxCells
 	reuse    bool                                  // outputs are written to the same memory in every run
 	outputs  [gradTarget - terms + 1]*tensor.Dense // with reuse, those of the last run
 }
@@ -38,7 +42,8 @@ type cell struct {
 	grads    [2]*tensor.Dense // with respect to pred and target; nil if not computed, or handed out
 }
 
-// maxCells is the number of runs that are remembered. More than one is in use only if several machines run clones of a graph.
+// maxCells is the number of runs whose gradients are kept for whoever asks. More than one is needed only if several machines run clones of
+// a graph. Where a machine computes the loss alone, nobody asks.
 const maxCells = 16
 
 // wants has forward passes compute a gradient.
@@ -88,34 +93,49 @@ func (s *gradients) output(r role, like *tensor.Dense) *tensor.Dense {
 	return x
 }
 
-// keep remembers a cell and returns its loss as a value of the type t.
-func (s *gradients) keep(c *cell, t tensor.Dtype) G.Value {
+// keep remembers a cell for as long as its loss is in use, and returns the loss as a value of the type t.
+func (s *gradients) keep(c *cell, t tensor.Dtype) (loss G.Value) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(s.cells) >= maxCells {
-		if old := s.cells[0].Value(); old != nil {
-			old.grads = [2]*tensor.Dense{}
-		}
-		s.cells = append(s.cells[:0], s.cells[1:]...)
-	}
-	s.cells = append(s.cells, weak.Make(c))
 	if t == tensor.Float64 {
 		c.f64 = G.F64(c.loss)
-		return &c.f64
+		loss = &c.f64
+	} else {
+		c.f32 = G.F32(c.loss)
+		loss = &c.f32
 	}
-	c.f32 = G.F32(c.loss)
-	return &c.f32
+	if old := s.recent[s.runs].Value(); old != nil {
+		old.grads = [2]*tensor.Dense{}
+	}
+	w := weak.Make(c)
+	s.recent[s.runs], s.runs = w, (s.runs+1)%maxCells
+	if s.cells == nil {
+		s.cells = map[uintptr]weak.Pointer[cell]{}
+	}
+	at := loss.Uintptr()
+	s.cells[at] = w
+	runtime.AddCleanup(c, func(w weak.Pointer[cell]) { s.forget(at, w) }, w)
+	return loss
+}
+
+// forget removes a cell that is no longer in use, unless there is another at its address by now.
+func (s *gradients) forget(at uintptr, w weak.Pointer[cell]) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.cells[at] == w {
+		delete(s.cells, at)
+	}
 }
 
 // find returns the cell that v is a part of, or nil. The caller holds the lock.
 func (s *gradients) find(v G.Value) *cell {
-	for i := len(s.cells) - 1; i >= 0; i-- {
-		c := s.cells[i].Value()
-		if c == nil {
-			s.cells = append(s.cells[:i], s.cells[i+1:]...)
-			continue
+	switch x := v.(type) {
+	case *G.F32:
+		if c := s.cells[uintptr(unsafe.Pointer(x))].Value(); c != nil && &c.f32 == x {
+			return c
 		}
-		if v == G.Value(&c.f32) || v == G.Value(&c.f64) {
+	case *G.F64:
+		if c := s.cells[uintptr(unsafe.Pointer(x))].Value(); c != nil && &c.f64 == x {
 			return c
 		}
 	}
