@@ -6,7 +6,6 @@ import (
 	"runtime"
 	"slices"
 	"sync"
-	"unsafe"
 	"weak"
 
 	G "gorgonia.org/gorgonia"
@@ -129,15 +128,9 @@ func (s *gradients) forget(at uintptr, w weak.Pointer[cell]) {
 
 // find returns the cell that v is a part of, or nil. The caller holds the lock.
 func (s *gradients) find(v G.Value) *cell {
-	switch x := v.(type) {
-	case *G.F32:
-		if c := s.cells[uintptr(unsafe.Pointer(x))].Value(); c != nil && &c.f32 == x {
-			return c
-		}
-	case *G.F64:
-		if c := s.cells[uintptr(unsafe.Pointer(x))].Value(); c != nil && &c.f64 == x {
-			return c
-		}
+	switch v.(type) {
+	case *G.F32, *G.F64:
+		return s.cells[v.Uintptr()].Value() // nil if the cell is no longer in use, and the address that of another value
 	}
 	return nil
 }
