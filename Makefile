@@ -85,6 +85,9 @@ test-modules: ## the tests of the modules bench and tools
 test-gorgonia: ## the tests of the module gorgonia
 	cd gorgonia && $(GO) test ./...
 
+gorgonia-cuda-check: ## the module gorgonia with -tags cuda, on the stand-in for libcuda and without cuDNN (needs the CUDA headers and cuBLAS)
+	gorgonia/scripts/cuda-check.sh
+
 test-mpi: ## the tests of the module mpi (needs Open MPI: libopenmpi-dev, openmpi-bin)
 	cd mpi && $(GO) test ./...
 

@@ -25,6 +25,7 @@ step 900 "with -tags cuda, race" make race-cuda
 step 360 "assembly is what its generator writes" make asm-check
 step 300 "modules for development" make test-modules
 step 600 "module gorgonia" make test-gorgonia
+step 600 "module gorgonia with -tags cuda" make gorgonia-cuda-check
 step 600 "module mpi" make test-mpi
 step 900 "module beam" make test-beam
 step 300 "modules as their users fetch them" make release-check
