@@ -54,3 +54,33 @@ func WrapHost[T smoothl1.Element](d *Device, x []T) (*Buffer[T], error) {
 	b := &Buffer[T]{array{dev: d, dtype: smoothl1.DTypeOf[T](), n: len(x), host: unsafe.Pointer(unsafe.SliceData(x))}}
 	return b, nil
 }
+
+// Access calls f with the address of the buffer's first element in device memory, for a library that works there itself, such as cuBLAS or an
+// MPI that is aware of CUDA. The earlier work of the default stream is done by then; on a CUDA device the primary context is current and the
+// goroutine locked to its thread, and must still be when f returns. The buffer and its device are not closed before that, so that f must not
+// close them. The memory may only be used until f returns. The error is that of f, if it was called. The CPU has no device memory: see WrapHost.
+func (b *Buffer[T]) Access(f func(address uintptr) error) error {
+	const op = "Access"
+	if f == nil {
+		return smoothl1.NewArgError(op, "f", "nil", smoothl1.ErrNil)
+	}
+	if err := b.enter(op); err != nil {
+		return err
+	}
+	defer b.leave()
+	if b.dev.drv == nil {
+		return smoothl1.NewArgError(op, "device", b.dev, fmt.Errorf("%w: the CPU has no device memory", smoothl1.ErrDevice))
+	}
+	if !b.dev.quiet() {
+		return whileCapturing(op, "buffer", b)
+	}
+	defer b.dev.loud()
+	if err := b.dev.wait(0); err != nil {
+		return err
+	}
+	call := func() error { return f(uintptr(b.ptr)) }
+	if c, ok := b.dev.drv.(driver.Contexted); ok {
+		return c.Within(call)
+	}
+	return call()
+}

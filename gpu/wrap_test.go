@@ -1,12 +1,14 @@
 package gpu
 
 import (
+	"errors"
 	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
+	"github.com/smoothl1/smoothl1/internal/driver"
 )
 
 func TestWrapIsRefused(t *testing.T) {
@@ -35,4 +37,33 @@ func TestWrapIsRefused(t *testing.T) {
 	require.ErrorIs(t, err, smoothl1.ErrDevice)
 	_, err = c.WrapStream(1)
 	require.ErrorIs(t, err, smoothl1.ErrDevice)
+}
+
+func TestAccess(t *testing.T) {
+	d, s := openStub(t)
+	b, err := Alloc[float32](d, 8)
+	require.NoError(t, err)
+	part, err := b.Slice(2, 8)
+	require.NoError(t, err)
+	broken := errors.New("broken")
+	var at uintptr
+	require.ErrorIs(t, part.Access(func(address uintptr) error { at = address; return broken }), broken)
+	require.EqualValues(t, b.ptr+8, at)
+
+	called := func(uintptr) error { t.Error("f was called"); return nil }
+	s.failing("Wait", driver.CodeLaunchFailed, "CUDA_ERROR_LAUNCH_FAILED")
+	require.ErrorContains(t, b.Access(called), "LAUNCH_FAILED")
+	s.faults.Mend()
+	refused(t, b.Access(nil), smoothl1.ErrNil, "Access", "f", "nil")
+	require.NoError(t, b.Close())
+	require.ErrorIs(t, b.Access(called), smoothl1.ErrClosed)
+	require.ErrorIs(t, part.Access(called), smoothl1.ErrClosed)
+	require.ErrorIs(t, new(Buffer[float32]).Access(called), smoothl1.ErrZero)
+
+	c, err := Open(CPU())
+	require.NoError(t, err)
+	defer c.Close()
+	host, err := Upload(c, []float32{1})
+	require.NoError(t, err)
+	require.ErrorIs(t, host.Access(called), smoothl1.ErrDevice)
 }

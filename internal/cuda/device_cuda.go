@@ -143,6 +143,15 @@ func (d *device) leave(err *error) {
 	d.life.RUnlock()
 }
 
+// Within calls f with the device's context current.
+func (d *device) Within(f func() error) (err error) {
+	if err := d.enter("Within"); err != nil {
+		return err
+	}
+	defer d.leave(&err)
+	return f()
+}
+
 func (d *device) push() error {
 	runtime.LockOSThread() // the current context belongs to the thread
 	if err := cu.PushCurrentCtx(d.ctx); err != nil {

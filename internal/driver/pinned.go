@@ -32,3 +32,10 @@ func PinnedOf(d Device) Pinned {
 type MemoryReporter interface {
 	MemoryInfo() (free, total uint64, err error)
 }
+
+// Contexted is an ability that a Device may have: code that is not of this module, on the thread that calls it, needs the device's context
+// to be current.
+type Contexted interface {
+	// Within calls f, on a locked OS thread, with the context current, and keeps Close waiting meanwhile.
+	Within(f func() error) error
+}

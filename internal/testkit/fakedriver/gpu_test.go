@@ -63,6 +63,25 @@ func TestForeignStream(t *testing.T) {
 	assert.Equal(t, 1, fakedriver.Alive().Streams, "it outlives the device")
 }
 
+// Another library finds the primary context current while it accesses a buffer, and the goroutine on the thread where it is.
+func TestAccess(t *testing.T) {
+	clean(t)
+	dev, err := gpu.Open(gpu.CUDA(0))
+	require.NoError(t, err)
+	b, err := gpu.Upload(dev, []float32{1, 2, 3})
+	require.NoError(t, err)
+	require.NoError(t, b.Access(func(address uintptr) error {
+		assert.True(t, lockedToThread())
+		context, err := cu.CurrentContext()
+		assert.NoError(t, err)
+		assert.NotZero(t, context)
+		assert.Equal(t, [3]float32{1, 2, 3}, **(**[3]float32)(unsafe.Pointer(&address))) // the fake's device memory is the host's
+		return nil
+	}))
+	mustBeFree(t, "Access")
+	require.NoError(t, dev.Close())
+}
+
 // TestGPU uses package gpu through all layers. It checks the kernels and arguments that reach the driver, that a training step does not
 // allocate in Go, and that Close frees everything. (The fake driver does not compute.)
 func TestGPU(t *testing.T) {
