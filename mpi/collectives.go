@@ -138,17 +138,17 @@ func Alltoallv[T Element](c *Comm, send []T, sendCounts []int, recv []T, recvCou
 	defer c.leave()
 	k := &c.call
 	for _, x := range []struct {
-		name           string
-		length         int
-		counts         []int
-		toCount, toPos []int32
-	}{{"send", len(send), sendCounts, k.sendCounts, k.sendStarts}, {"recv", len(recv), recvCounts, k.counts, k.starts}} {
-		if err := c.checkCounts(op, x.name+"Counts", x.counts); err != nil {
+		name, countsName string
+		length           int
+		counts           []int
+		toCount, toPos   []int32
+	}{{"send", "sendCounts", len(send), sendCounts, k.sendCounts, k.sendStarts}, {"recv", "recvCounts", len(recv), recvCounts, k.counts, k.starts}} {
+		if err := c.checkCounts(op, x.countsName, x.counts); err != nil {
 			return err
 		}
 		switch total, fits := offsets(x.counts, x.toCount, x.toPos); {
 		case total != x.length:
-			return smoothl1.NewArgError(op, "len("+x.name+")", x.length, fmt.Errorf("%w: the sum of %sCounts is %d", smoothl1.ErrLength, x.name, total))
+			return smoothl1.NewArgError(op, "len("+x.name+")", x.length, fmt.Errorf("%w: the sum of %s is %d", smoothl1.ErrLength, x.countsName, total))
 		case !fits:
 			return smoothl1.NewArgError(op, "len("+x.name+")", x.length, fmt.Errorf("%w: at most %d elements", smoothl1.ErrTooLarge, most))
 		}

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"os"
 	"runtime"
-	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -327,7 +325,7 @@ func steps(t ranks.Check, c *Comm) {
 	var resident [2]int
 	for i := range 11_000 {
 		if i == 1000 {
-			resident[0] = pages(t)
+			resident[0] = ranks.Pages(t)
 			runtime.ReadMemStats(&before)
 		}
 		require.NoError(t, Allgatherv(c, x[:250], x, counts))
@@ -335,18 +333,9 @@ func steps(t ranks.Check, c *Comm) {
 		clear(x)
 	}
 	runtime.ReadMemStats(&after)
-	resident[1] = pages(t)
+	resident[1] = ranks.Pages(t)
 	require.Less(t, after.Mallocs-before.Mallocs, uint64(1000), "allocations in 10,000 steps")
 	require.Less(t, resident[1]-resident[0], 256, "pages of 4 KiB")
-}
-
-// pages returns the size of the process's resident memory.
-func pages(t ranks.Check) int {
-	text, err := os.ReadFile("/proc/self/statm")
-	require.NoError(t, err)
-	n, err := strconv.Atoi(strings.Fields(string(text))[1])
-	require.NoError(t, err)
-	return n
 }
 
 // life checks the order of Init, calls and Finalize.

@@ -41,6 +41,8 @@ func NewBuffers[T float32 | float64](c *mpi.Comm, dev *gpu.Device) (*Buffers[T],
 			x.direct, x.path = true, "device memory"
 		case pageable != "":
 			x.path = "pageable host memory: " + pageable
+		case dev.Backend() == "cpu":
+			x.path = "pageable host memory: that of the CPU"
 		default:
 			x.path = "page-locked host memory"
 		}

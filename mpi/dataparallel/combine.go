@@ -27,8 +27,8 @@ func (g *group) lengths(name string) (total int, err error) {
 		if n := int(g.of(rank, fieldOwn)); n%cpu.Chunk != 0 {
 			from, to, _ := Shard(total, rank, size)
 			return 0, &RankError{Op: name, Ranks: []int{rank}, Err: smoothl1.ErrLength,
-				Text: fmt.Sprintf("rank %d has %d elements: %v: it must be a multiple of %d on all ranks before the last that has any, rank %d; of %d elements, "+
-					"Shard(%[6]d, %[1]d, %d) gives it [%d, %d)", rank, n, smoothl1.ErrLength, cpu.Chunk, last, total, size, from, to)}
+				Text: fmt.Sprintf("rank %[1]d has %[2]d elements: %[3]v: it must be a multiple of %[4]d on all ranks before the last that has any, rank %[5]d; "+
+					"of %[6]d elements, Shard(%[6]d, %[1]d, %[7]d) gives it [%[8]d, %[9]d)", rank, n, smoothl1.ErrLength, cpu.Chunk, last, total, size, from, to)}
 		}
 	}
 	return total, nil
@@ -93,9 +93,13 @@ func (s *SmoothL1[T]) prepareCount(name string, a *gpu.Args[T]) (err error) {
 }
 
 // prepare sets args to those of this rank's part of a loss with the given divisor, and returns the op for them.
-func (s *SmoothL1[T]) prepare(name string, a *gpu.Args[T], divisor float64) (*gpu.SmoothL1[T], error) {
+func (s *SmoothL1[T]) prepare(name string, a *gpu.Args[T], total int, divisor float64) (*gpu.SmoothL1[T], error) {
 	s.args = *a
 	if s.loss.Reduction != smoothl1.Mean {
+		return s.op, nil
+	}
+	if divisor == 0 && (total == 0 || a.Divisor.Kept()) { // there are no gradients, or they are all +0
+		s.args.Divisor = smoothl1.DivideBy(1)
 		return s.op, nil
 	}
 	norm := 1 / divisor

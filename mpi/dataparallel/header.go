@@ -171,6 +171,9 @@ func (g *group) compare(op string, f field) error {
 // textBytes is how much of its error a rank tells the others.
 const textBytes = 400
 
+// mostTexts is of how many ranks an error has the texts.
+const mostTexts = 3
+
 // failures returns an error if a rank failed, with the texts of all that did: the ranks exchange them. All ranks know which they are.
 func (g *group) failures(op string, failed error, of func(rank int) bool) error {
 	var ranks []int
@@ -190,12 +193,15 @@ func (g *group) failures(op string, failed error, of func(rank int) bool) error 
 		return errors.Join(failed, err)
 	}
 	var text []string
-	for _, rank := range ranks {
+	for _, rank := range ranks[:min(mostTexts, len(ranks))] {
 		said := all[rank*textBytes:][:textBytes]
 		if end := slices.Index(said, 0); end >= 0 {
 			said = said[:end]
 		}
 		text = append(text, fmt.Sprintf("rank %d: %s", rank, strings.ToValidUTF8(string(said), "")))
+	}
+	if more := len(ranks) - len(text); more > 0 {
+		text = append(text, fmt.Sprintf("and %d more ranks", more))
 	}
 	reason := ErrFailed
 	if failed != nil {

@@ -88,9 +88,9 @@ func divisorText(x int64) string {
 //     rows, such as smoothl1.PerColumn, are the same on all ranks, which is not checked.
 //   - The ranks need the same loss, element type, divisor, number of columns and input arrays. Lengths, outputs, devices and the upstream gradient may
 //     differ.
-//   - The divisor of a mean is that of all shards. If it is the sum of the weights, and not positive and finite or so small or large that 1/divisor is
-//     not a positive finite number in the computing type, or what is kept, and nothing is, then results are those of one machine too, but
-//     only for the upstream gradient 1, the zero value; with another one, the ranks fail with smoothl1.ErrDivisor.
+//   - The divisor of a mean is that of all shards. If it is a sum of weights that is not positive, or whose inverse is not a positive finite number in the
+//     computing type, results are those of one machine too, but for gradients only if the upstream gradient is 1, the zero value; with another
+//     one, the ranks fail with smoothl1.ErrDivisor.
 //   - ByRow and NoLoss are refused, since the losses of rows need no other ranks; use a gpu.SmoothL1.
 //
 // If it fails on one rank, it fails on all, possibly after other ranks have written their outputs.
@@ -121,7 +121,7 @@ func (s *SmoothL1[T]) Run(a *gpu.Args[T], options ...gpu.Option) (float64, error
 	if err != nil {
 		return 0, err
 	}
-	op, err := s.prepare(name, a, divisor)
+	op, err := s.prepare(name, a, total, divisor)
 	if err == nil {
 		err = op.Run(&s.args, options...)
 	}

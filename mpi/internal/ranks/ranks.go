@@ -7,10 +7,14 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/stretchr/testify/require"
 )
 
 const variable = "SMOOTHL1_MPI_TEST"
@@ -30,51 +34,56 @@ func Main(m *testing.M, cases map[string]func()) {
 }
 
 // Run runs a case with the given number of ranks and returns their output, and an error if mpirun's exit code is not 0. The environment
-// is added to. After a minute, the ranks are killed, and the test fails.
+// is added to. After a minute, the ranks are ended, and the test fails.
 func Run(t testing.TB, np int, name string, env ...string) (string, error) {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return Start(t, []string{"-np", fmt.Sprint(np)}, append(env, variable+"="+name), self)
+	j := New(t, nil, []string{"-np", strconv.Itoa(np)}, name)
+	j.Env = append(j.Env, env...)
+	return j.Output()
 }
 
-// Start runs mpirun with the given options, with which any number of ranks fits on this machine, and program, and returns their output.
-func Start(t testing.TB, options, env []string, program ...string) (string, error) {
-	t.Helper()
-	c := Command(t, options, env, program...)
-	out, err := c.CombinedOutput()
-	if c.Stopped() {
-		t.Fatalf("%s: did not end within a minute\n%s", strings.Join(c.Args, " "), out)
-	}
-	return string(out), err
-}
-
-// A Job is a command that starts ranks.
+// A Job is a case to be run by mpirun.
 type Job struct {
 	*exec.Cmd
+	t     testing.TB
 	limit context.Context
 }
 
-// Stopped reports whether the job took longer than a minute.
-func (j *Job) Stopped() bool { return j.limit.Err() == context.DeadlineExceeded }
-
-// Command returns the command that Start runs. Without mpirun, the test is skipped.
-func Command(t testing.TB, options, env []string, program ...string) *Job {
+// New returns a job: a case with arguments for it, run by mpirun with options, which prefix, if not nil, is the command to start. Any number of
+// ranks fits on this machine. Without mpirun, the test is skipped.
+func New(t testing.TB, prefix, options []string, name string, args ...string) *Job {
 	t.Helper()
 	if _, err := exec.LookPath("mpirun"); err != nil {
 		t.Skip("mpirun (Debian: openmpi-bin) is not installed: ", err)
 	}
-	limit, cancel := context.WithTimeout(t.Context(), time.Minute)
+	self, err := os.Executable()
+	require.NoError(t, err)
+	limit, cancel := context.WithTimeout(context.Background(), time.Minute)
 	t.Cleanup(cancel)
-	// The library that single_copy_mechanism names needs a permission that containers do not give.
-	args := append([]string{"--oversubscribe", "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none"}, options...)
-	c := exec.CommandContext(limit, "mpirun", append(args, program...)...)
-	c.Env = append(append(os.Environ(), "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1", "GOMAXPROCS=2"), env...)
-	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // mpirun ends its ranks
+	// Copies within another process's memory need a permission that containers do not give.
+	line := slices.Concat(prefix, []string{"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none"},
+		options, []string{"-x", variable, self}, args)
+	c := exec.CommandContext(limit, line[0], line[1:]...)
+	c.Env = append(os.Environ(), variable+"="+name, "OMPI_ALLOW_RUN_AS_ROOT=1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+	c.Cancel = func() error { return c.Process.Signal(syscall.SIGTERM) } // upon which mpirun ends its ranks
 	c.WaitDelay = 5 * time.Second
-	return &Job{c, limit}
+	return &Job{c, t, limit}
+}
+
+// Output runs the job and returns what the ranks and mpirun print, and an error if the exit code is not 0.
+func (j *Job) Output() (string, error) {
+	j.t.Helper()
+	out, err := j.CombinedOutput()
+	j.MustHaveEnded(string(out))
+	return string(out), err
+}
+
+// MustHaveEnded fails the test if the job took longer than a minute.
+func (j *Job) MustHaveEnded(out string) {
+	j.t.Helper()
+	if j.limit.Err() == context.DeadlineExceeded {
+		j.t.Fatalf("%s: did not end within a minute\n%s", strings.Join(j.Args, " "), out)
+	}
 }
 
 // Check is the require.TestingT of a rank: what fails is printed, and ends the rank by a panic.
@@ -89,3 +98,12 @@ func (c Check) Errorf(format string, args ...any) {
 
 // FailNow panics.
 func (c Check) FailNow() { panic("the check above failed") }
+
+// Pages returns the size of the process's resident memory, in pages of 4 KiB.
+func Pages(t require.TestingT) int {
+	text, err := os.ReadFile("/proc/self/statm")
+	require.NoError(t, err)
+	n, err := strconv.Atoi(strings.Fields(string(text))[1])
+	require.NoError(t, err)
+	return n * os.Getpagesize() / 4096
+}
