@@ -91,6 +91,19 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestFunneled checks that below Serialized a call is made by the thread that has initialized MPI, and not by the caller's.
+func TestFunneled(t *testing.T) {
+	library.calls, library.provided = make(chan *call), Funneled
+	defer func() { library.calls, library.provided = nil, Single }()
+	k := &call{done: make(chan struct{})}
+	ended := make(chan int)
+	go func() { ended <- k.do() }()
+	require.Same(t, k, <-library.calls)
+	k.code = 7
+	k.done <- struct{}{}
+	require.Equal(t, 7, <-ended)
+}
+
 func ends(_ ranks.Check, world *Comm) {
 	if world.Rank() == 1 {
 		switch os.Getenv("HOW") {

@@ -22,6 +22,7 @@ func TestMain(m *testing.M) {
 		"gradient": rank(gradients),
 		"buffers":  rank(buffers),
 		"steps":    rank(steps),
+		"time":     rank(timed),
 	})
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/smoothl1/smoothl1/gpu"
 	"github.com/smoothl1/smoothl1/mpi"
 	"github.com/smoothl1/smoothl1/mpi/internal/ranks"
+	"github.com/smoothl1/smoothl1/sim"
 )
 
 // A form is one combination of arguments.
@@ -70,22 +71,31 @@ func forms() map[string]form {
 func sameAsOne(t ranks.Check, world *mpi.Comm) {
 	dev, err := gpu.Open(gpu.CPU())
 	require.NoError(t, err)
-	compare[float32](t, world, dev)
-	compare[float64](t, world, dev)
-	compare[smoothl1.F16](t, world, dev)
-	compare[smoothl1.BF16](t, world, dev)
+	names, rows := slices.Sorted(maps.Keys(forms())), []int{0, 1, 2048, 5*2048 + 77, 12_000}
+	compare[float32](t, world, dev, dev, names, rows)
+	compare[float64](t, world, dev, dev, names, rows)
+	compare[smoothl1.F16](t, world, dev, dev, names, rows)
+	compare[smoothl1.BF16](t, world, dev, dev, names, rows)
+
+	own := dev // ranks with different devices; the simulated one takes long
+	if world.Rank() == 1 {
+		own, err = gpu.Open(gpu.On(sim.New()))
+		require.NoError(t, err)
+	}
+	compare[float32](t, world, dev, own, []string{"weights", "nothing kept, 0", "no weight", "negative weights", "index"}, []int{3000})
+	require.NoError(t, own.Close())
 	require.NoError(t, dev.Close())
 }
 
-func compare[T smoothl1.Float](t ranks.Check, world *mpi.Comm, dev *gpu.Device) {
-	all := forms()
-	for _, name := range slices.Sorted(maps.Keys(all)) {
-		f := all[name]
-		s, err := NewSmoothL1[T](world, dev, f.loss)
+// compare computes the named forms on one device, whole, and on each rank's own.
+func compare[T smoothl1.Float](t ranks.Check, world *mpi.Comm, dev, own *gpu.Device, names []string, lengths []int) {
+	for _, name := range names {
+		f := forms()[name]
+		s, err := NewSmoothL1[T](world, own, f.loss)
 		require.NoError(t, err)
 		one, err := gpu.NewSmoothL1[T](dev, f.loss)
 		require.NoError(t, err)
-		for _, rows := range []int{0, 1, 2048, 5*2048 + 77, 12_000} {
+		for _, rows := range lengths {
 			x := generate[T](f, rows)
 			args, whole := x.part(t, dev, 0, rows)
 			require.NoError(t, one.Run(args))
@@ -94,11 +104,12 @@ func compare[T smoothl1.Float](t ranks.Check, world *mpi.Comm, dev *gpu.Device) 
 			for _, uneven := range []bool{false, true} {
 				from, to := x.shard(t, world, uneven)
 				what := fmt.Sprintf("%T, %s, %d rows, [%d, %d)", *new(T), name, rows, from, to)
-				args, own := x.part(t, dev, from, to)
+				args, parts := x.part(t, own, from, to)
 				got, err := s.Run(args)
 				require.NoError(t, err, what)
 				require.True(t, equal(got, want), "%s: %v, not %v", what, got, want)
-				for k, out := range own {
+				for k, out := range parts {
+					require.NoError(t, out.b.Download(out.x))
 					for i, y := range out.x {
 						if w := whole[k].x[from*out.width+i]; !equal(float(y), float(w)) {
 							require.Equal(t, w, y, "%s: output %d, element %d", what, k, i)
@@ -202,6 +213,7 @@ func (x *arrays[T]) shard(t ranks.Check, world *mpi.Comm, uneven bool) (from, to
 // An output has some elements for each row.
 type output[T smoothl1.Float] struct {
 	x     []T
+	b     *gpu.Buffer[T]
 	width int
 }
 
@@ -215,8 +227,9 @@ func (x *arrays[T]) part(t ranks.Check, dev *gpu.Device, from, to int) (*gpu.Arg
 		if old != nil {
 			copy(y, old[from*width:])
 		}
-		outputs = append(outputs, output[T]{y, width})
-		return wrap(t, dev, y)
+		b := wrap(t, dev, y)
+		outputs = append(outputs, output[T]{y, b, width})
+		return b
 	}
 	if !x.noGradient {
 		if a.AccumulatePred = x.acc; x.acc {
@@ -262,7 +275,13 @@ func (x *arrays[T]) part(t ranks.Check, dev *gpu.Device, from, to int) (*gpu.Arg
 	return a, outputs
 }
 
+// wrap returns a buffer of x, which shares its memory on the CPU.
 func wrap[E smoothl1.Element](t ranks.Check, dev *gpu.Device, x []E) *gpu.Buffer[E] {
+	if dev.Backend() != "cpu" {
+		b, err := gpu.Upload(dev, x)
+		require.NoError(t, err)
+		return b
+	}
 	b, err := gpu.WrapHost(dev, x)
 	require.NoError(t, err)
 	return b

@@ -46,3 +46,7 @@ func TestListOf(t *testing.T) {
 	require.Equal(t, "rank 3", listOf([]int{3}))
 	require.Equal(t, "ranks 0, 1, 2, 3, 4, 5, 6, 7, … (9)", listOf([]int{0, 1, 2, 3, 4, 5, 6, 7, 8}))
 }
+
+func TestHeaderOfTheScalingTable(t *testing.T) {
+	require.EqualValues(t, 13, fields, "scaling/main.go has the size of a header, too")
+}

@@ -34,7 +34,7 @@ func Main(m *testing.M, cases map[string]func()) {
 }
 
 // Run runs a case with the given number of ranks and returns their output, and an error if mpirun's exit code is not 0. The environment
-// is added to. After a minute, the ranks are ended, and the test fails.
+// is added to. After two minutes, the ranks are ended, and the test fails.
 func Run(t testing.TB, np int, name string, env ...string) (string, error) {
 	t.Helper()
 	j := New(t, nil, []string{"-np", strconv.Itoa(np)}, name)
@@ -58,7 +58,7 @@ func New(t testing.TB, prefix, options []string, name string, args ...string) *J
 	}
 	self, err := os.Executable()
 	require.NoError(t, err)
-	limit, cancel := context.WithTimeout(context.Background(), time.Minute)
+	limit, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	t.Cleanup(cancel)
 	// Copies within another process's memory need a permission that containers do not give.
 	line := slices.Concat(prefix, []string{"mpirun", "--oversubscribe", "--bind-to", "none", "--mca", "btl_vader_single_copy_mechanism", "none"},
@@ -78,11 +78,11 @@ func (j *Job) Output() (string, error) {
 	return string(out), err
 }
 
-// MustHaveEnded fails the test if the job took longer than a minute.
+// MustHaveEnded fails the test if the job took longer than two minutes.
 func (j *Job) MustHaveEnded(out string) {
 	j.t.Helper()
 	if j.limit.Err() == context.DeadlineExceeded {
-		j.t.Fatalf("%s: did not end within a minute\n%s", strings.Join(j.Args, " "), out)
+		j.t.Fatalf("%s: did not end within two minutes\n%s", strings.Join(j.Args, " "), out)
 	}
 }
 
