@@ -47,15 +47,19 @@ func (k *call) do() int {
 	case Multiple:
 		k.run()
 	case Serialized:
-		library.one.Lock()
-		k.run()
-		library.one.Unlock()
+		k.runAlone()
 	default:
 		library.calls <- k
 		<-k.done
 	}
 	runtime.KeepAlive(k)
 	return k.code
+}
+
+func (k *call) runAlone() {
+	library.one.Lock()
+	defer library.one.Unlock()
+	k.run()
 }
 
 // forget makes the caller's memory unreachable from the call, which the communicator keeps.
