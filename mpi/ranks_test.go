@@ -98,7 +98,12 @@ func TestFunneled(t *testing.T) {
 	k := &call{done: make(chan struct{})}
 	ended := make(chan int)
 	go func() { ended <- k.do() }()
-	require.Same(t, k, <-library.calls)
+	select {
+	case got := <-library.calls:
+		require.Same(t, k, got)
+	case <-ended:
+		require.Fail(t, "the call was made on the caller's thread")
+	}
 	k.code = 7
 	k.done <- struct{}{}
 	require.Equal(t, 7, <-ended)
