@@ -90,16 +90,16 @@ func (x *Buffers[T]) do(name string, call int, b *gpu.Buffer[T], root int, inHos
 		return smoothl1.NewArgError(name, "buffers", x.path, smoothl1.ErrBusy)
 	}
 	defer x.mu.Unlock()
-	switch {
-	case x.group.comm == nil:
+	if x.group.comm == nil {
 		return smoothl1.NewArgError(name, "buffers", "Buffers{}", smoothl1.ErrZero)
-	case x.dev == nil:
-		return smoothl1.NewArgError(name, "buffers", x.path, smoothl1.ErrClosed)
 	}
 	var err error
-	if b == nil {
+	switch {
+	case x.dev == nil:
+		err = smoothl1.NewArgError(name, "buffers", x.path, smoothl1.ErrClosed)
+	case b == nil:
 		err = smoothl1.NewArgError(name, "buffer", "nil", smoothl1.ErrNil)
-	} else if root < 0 || root >= x.group.comm.Size() {
+	case root < 0 || root >= x.group.comm.Size():
 		err = smoothl1.NewArgError(name, "root", root, fmt.Errorf("%w: there are %d", mpi.ErrRank, x.group.comm.Size()))
 	}
 	h := &x.group.own

@@ -144,20 +144,19 @@ func (s *SmoothL1[T]) take(name string) error {
 	case !s.mu.TryLock():
 		return smoothl1.NewArgError(name, "op", s.loss, smoothl1.ErrBusy)
 	}
-	if s.dev != nil {
-		return nil
-	}
-	defer s.mu.Unlock()
 	if s.group.comm == nil {
+		s.mu.Unlock()
 		return smoothl1.NewArgError(name, "op", "SmoothL1{}", smoothl1.ErrZero)
 	}
-	return smoothl1.NewArgError(name, "op", s.loss, smoothl1.ErrClosed)
+	return nil
 }
 
 // check returns the number of elements of this rank's shard, or an error for arguments that could not be compared with those of others. The rest
 // is checked by gpu.
 func (s *SmoothL1[T]) check(name string, a *gpu.Args[T]) (n int, err error) {
 	switch {
+	case s.dev == nil:
+		return 0, smoothl1.NewArgError(name, "op", s.loss, smoothl1.ErrClosed)
 	case a == nil:
 		return 0, smoothl1.NewArgError(name, "args", "nil", smoothl1.ErrNil)
 	case a.ByRow:
