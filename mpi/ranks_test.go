@@ -5,10 +5,8 @@ package mpi
 import (
 	"errors"
 	"fmt"
-	"os"
 	"runtime"
 	"sync"
-	"syscall"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -73,24 +71,6 @@ func TestRanks(t *testing.T) {
 	}
 }
 
-// TestEnds ends one of three ranks in various ways while the others wait for it: all must end, with an exit code other than 0.
-func TestEnds(t *testing.T) {
-	for how, text := range map[string]string{
-		"fails": "rank 2: no data", "panics": "rank 1: panic: on purpose", "nil": "rank 1: panic: runtime error: invalid memory address",
-		"goexit": "", "killed": "signal 9", "exits": "Exit code:    7", "aborts": "errorcode 5",
-	} {
-		t.Run(how, func(t *testing.T) {
-			name := "ends"
-			if how == "fails" {
-				name = how
-			}
-			out, err := ranks.Run(t, 3, name, "HOW="+how)
-			require.Error(t, err, out)
-			require.Contains(t, out, text)
-		})
-	}
-}
-
 // TestFunneled checks that below Serialized a call is made by the thread that has initialized MPI, and not by the caller's.
 func TestFunneled(t *testing.T) {
 	library.calls, library.provided = make(chan *call), Funneled
@@ -107,114 +87,6 @@ func TestFunneled(t *testing.T) {
 	k.code = 7
 	k.done <- struct{}{}
 	require.Equal(t, 7, <-ended)
-}
-
-func ends(_ ranks.Check, world *Comm) {
-	if world.Rank() == 1 {
-		switch os.Getenv("HOW") {
-		case "panics":
-			panic("on purpose")
-		case "nil":
-			var p *int
-			*p = 1
-		case "goexit":
-			runtime.Goexit()
-		case "killed":
-			_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
-		case "exits":
-			os.Exit(7)
-		case "aborts":
-			Abort(5)
-		}
-	}
-	_ = world.Barrier()
-}
-
-func check[T Element](t ranks.Check, c *Comm) {
-	n := c.Size()
-	at := func(rank, i int) T { return T(rank*10 + i) }
-	x := make([]T, 7)
-	for i := range x {
-		x[i] = at(c.Rank(), i)
-	}
-	counts, total := make([]int, n), 0
-	for r := range counts {
-		counts[r] = (r * 5) % 8 // 0, 5, 2, 7
-		total += counts[r]
-	}
-	equal, uneven := make([]T, 7*n), make([]T, total)
-	require.NoError(t, Allgather(c, x, equal))
-	require.NoError(t, Allgatherv(c, x[:counts[c.Rank()]], uneven, counts))
-	from := 0
-	for r := range n {
-		for i := range 7 {
-			require.Equal(t, at(r, i), equal[7*r+i])
-		}
-		for i := range counts[r] {
-			require.Equal(t, at(r, i), uneven[from+i])
-		}
-		from += counts[r]
-	}
-	require.NoError(t, Bcast(c, x, n-1))
-	for i := range x {
-		require.Equal(t, at(n-1, i), x[i])
-	}
-	require.NoError(t, Bcast(c, x[:0], 0))
-}
-
-func sum[T float32 | float64](t ranks.Check, c *Comm) {
-	n := c.Size()
-	x := make([]T, 10)
-	for i := range x {
-		x[i] = T(c.Rank()*i) + 0.5
-	}
-	require.NoError(t, Allreduce(c, x))
-	for i := range x {
-		require.Equal(t, T(n*(n-1)/2*i)+T(n)/2, x[i])
-	}
-	require.NoError(t, Allreduce(c, x[:0]))
-}
-
-func collectives(t ranks.Check, c *Comm) {
-	n := c.Size()
-	require.Equal(t, fmt.Sprintf("world, rank %d of %d", c.Rank(), n), c.String())
-	check[uint8](t, c)
-	check[int32](t, c)
-	check[int64](t, c)
-	check[uint64](t, c)
-	check[float32](t, c)
-	check[float64](t, c)
-	sum[float32](t, c)
-	sum[float64](t, c)
-	require.NoError(t, c.Barrier())
-
-	if most < 1<<30 {
-		err := Alltoallv(c, make([]int32, 4*n), same(4, n), make([]int32, 4*n), same(4, n))
-		require.ErrorIs(t, err, smoothl1.ErrTooLarge)
-		return
-	}
-	// Rank r sends q+1 numbers to rank q, all r.
-	var send []float64
-	toCount := make([]int, n)
-	for q := range n {
-		toCount[q] = q + 1
-		for range q + 1 {
-			send = append(send, float64(c.Rank()))
-		}
-	}
-	recv := make([]float64, n*(c.Rank()+1))
-	require.NoError(t, Alltoallv(c, send, toCount, recv, same(c.Rank()+1, n)))
-	for i, x := range recv {
-		require.EqualValues(t, i/(c.Rank()+1), x)
-	}
-}
-
-func same(x, n int) []int {
-	s := make([]int, n)
-	for i := range s {
-		s[i] = x
-	}
-	return s
 }
 
 func split(t ranks.Check, world *Comm) {
