@@ -63,7 +63,7 @@ func TestKilled(t *testing.T) {
 	require.NoError(t, syscall.Kill(child(t, j.Process.Pid), syscall.SIGKILL))
 	require.Error(t, j.Wait())
 	j.MustHaveEnded(out.String())
-	require.Contains(t, out.String(), "signal 9")
+	require.Equal(t, 128+int(syscall.SIGKILL), j.ProcessState.ExitCode(), out.String())
 
 	x, err := os.ReadFile(file)
 	require.NoError(t, err)

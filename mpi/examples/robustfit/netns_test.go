@@ -126,6 +126,6 @@ func TestMachines(t *testing.T) {
 	require.Equal(t, 1, killed)
 	require.Error(t, j.Wait())
 	j.MustHaveEnded(text.String())
-	require.Contains(t, text.String(), "signal 9")
+	require.Equal(t, 128+int(syscall.SIGKILL), j.ProcessState.ExitCode(), text.String())
 	require.Eventually(t, func() bool { return len(ip(t, "netns", "pids", n.name(3))) == 0 }, 20*time.Second, 10*time.Millisecond, "processes are left")
 }
