@@ -2,7 +2,9 @@ package evaluate
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
@@ -55,7 +57,7 @@ func expand(ctx context.Context, pattern string) ([]string, error) {
 		return nil, err
 	}
 	if len(names) == 0 {
-		return nil, fmt.Errorf("no file matches the pattern")
+		return nil, errors.New("no file matches the pattern")
 	}
 	return order(names)
 }
@@ -78,3 +80,10 @@ func (f *lookFn) ProcessElement(ctx context.Context, s shard, emit func(shard)) 
 
 // counter returns a counter of the package.
 func counter(name string) beam.Counter { return beam.NewCounter("smoothl1", name) }
+
+var done, planned atomic.Int64
+
+// Progress returns how many elements have been evaluated in this process, and how many the pipelines that were planned in it have: for
+// a runner whose workers are in the process that starts the pipeline, such as Prism. Others show the counters of the package. It may be
+// called from any goroutine.
+func Progress() (elements, total int64) { return done.Load(), planned.Load() }

@@ -58,6 +58,7 @@ func (f *planFn) ProcessElement(ctx context.Context, _ []byte, shards func(*shar
 	}
 	g := p.geometry
 	f.total.Inc(ctx, g.Rows*g.Cols)
+	planned.Add(g.Rows * g.Cols)
 	sum(summary{g, int64(p.dtype), p.shape})
 	p.cut(items)
 	return nil

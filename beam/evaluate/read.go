@@ -90,6 +90,7 @@ func process[T smoothl1.Float, C float32 | float64](ctx context.Context, f *read
 			f.count.blocks.Inc(ctx, 1)
 		}
 		f.count.elements.Inc(ctx, to-from)
+		done.Add(to - from)
 		f.count.bytes.Inc(ctx, it.bytes(to-from))
 	}
 	return nil
