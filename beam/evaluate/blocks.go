@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -17,9 +16,7 @@ func init() {
 		reflect.TypeFor[sum](), reflect.TypeFor[sums]()} {
 		beam.RegisterType(t)
 	}
-	register.Combiner3[sums, sum, sums](&collect{})
-	register.Emitter2[int64, sum]()
-	register.Iter2[int64, sums]()
+	beam.RegisterDoFn(&collect{})
 }
 
 // sum is what is known of the elements of a block: of all that the mask keeps, or of a group.

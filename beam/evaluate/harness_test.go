@@ -3,6 +3,8 @@ package evaluate
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"math"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -13,7 +15,6 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/runners/prism"
 	"github.com/stretchr/testify/require"
 
@@ -23,10 +24,15 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	log.LogLevel = "error"
 	beam.Init()
+	slog.SetDefault(slog.New(slog.DiscardHandler)) // the runner repeats each error in several lines
+	log.SetLogger(silent{})
 	os.Exit(m.Run())
 }
+
+type silent struct{}
+
+func (silent) Log(context.Context, log.Severity, int, string) {}
 
 // got holds what pipelines have computed: Prism runs them in this process.
 var got struct {
@@ -53,9 +59,9 @@ func keepRows(r RowLosses) { keep(&got.rows)(r) }
 func keepGroup(g Group)    { keep(&got.groups)(g) }
 
 func init() {
-	register.Function1x0(keepResult)
-	register.Function1x0(keepRows)
-	register.Function1x0(keepGroup)
+	beam.RegisterFunction(keepResult)
+	beam.RegisterFunction(keepRows)
+	beam.RegisterFunction(keepGroup)
 }
 
 // evaluateIn runs a transform on Prism, and returns what it computes in order.
@@ -109,7 +115,7 @@ func cuts(rng *rand.Rand, rows, n int) (all []int) {
 	return all
 }
 
-// fill returns random numbers, among them some that are masked elsewhere: NaN.
+// fill returns random numbers.
 func fill[T smoothl1.Float](rng *rand.Rand, n int) []T {
 	wide := make([]float64, n)
 	for i := range wide {
@@ -126,10 +132,18 @@ func npyType(t smoothl1.DType) npy.DType {
 	return [...]npy.DType{smoothl1.Float32: npy.Float32, smoothl1.Float64: npy.Float64, smoothl1.Float16: npy.Float16, smoothl1.BFloat16: npy.Uint16}[t]
 }
 
-// whole1 is the loss that package cpu computes.
-func whole1[T smoothl1.Float](t *testing.T, l smoothl1.Loss, a cpu.Args[T]) float64 {
+// loss is what package cpu computes.
+func loss[T smoothl1.Float](t *testing.T, l smoothl1.Loss, a cpu.Args[T]) float64 {
 	t.Helper()
 	x, err := cpu.Run(l, &a)
 	require.NoError(t, err)
 	return x
+}
+
+// bits returns bit patterns, to compare.
+func bits(x ...float64) (all []uint64) {
+	for _, x := range x {
+		all = append(all, math.Float64bits(x))
+	}
+	return all
 }

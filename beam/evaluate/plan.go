@@ -7,17 +7,13 @@ import (
 	"slices"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/npy"
 )
 
 func init() {
-	register.DoFn5x1[context.Context, []byte, func(*shard) bool, func(item), func(summary), error](&planFn{})
-	register.Iter1[shard]()
-	register.Emitter1[item]()
-	register.Emitter1[summary]()
+	beam.RegisterDoFn(&planFn{})
 }
 
 // item is a piece of work: consecutive units, and the shards that hold their elements.

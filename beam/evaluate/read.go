@@ -4,15 +4,13 @@ import (
 	"context"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
 )
 
 func init() {
-	register.DoFn5x1[context.Context, item, func(int64, sum), func(int64, sum), func(RowLosses), error](&readFn{})
-	register.Emitter1[RowLosses]()
+	beam.RegisterDoFn(&readFn{})
 }
 
 // readFn computes the units of items. It keeps nothing from one to the next, so that a runner may retry them.

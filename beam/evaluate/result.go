@@ -6,7 +6,6 @@ import (
 	"reflect"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -15,11 +14,9 @@ func init() {
 	for _, t := range []reflect.Type{reflect.TypeFor[Result](), reflect.TypeFor[RowLosses](), reflect.TypeFor[Group]()} {
 		beam.RegisterType(t)
 	}
-	register.DoFn4x1[context.Context, summary, func(*int64, *sums) bool, func(Result), error](&wholeFn{})
-	register.DoFn5x1[context.Context, int64, sums, summary, func(RowLosses), error](&rowFn{})
-	register.DoFn5x1[context.Context, int64, sums, summary, func(Group), error](&groupFn{})
-	register.Emitter1[Result]()
-	register.Emitter1[Group]()
+	beam.RegisterDoFn(&wholeFn{})
+	beam.RegisterDoFn(&rowFn{})
+	beam.RegisterDoFn(&groupFn{})
 }
 
 // Result is the reduced loss of all elements.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
 
@@ -34,8 +35,18 @@ func (s *shard) dtype() npy.DType { return npy.DType(s.DType) }
 
 // wrap adds the role to an error, which names the file.
 func (s *shard) wrap(err error) error {
-	return fmt.Errorf("evaluate: %v: %w", s.role(), err)
+	text := err.Error() // of package npy, or without its prefix
+	return &shardError{fmt.Sprintf("evaluate: %v: %s", s.role(), strings.TrimPrefix(text, "npy: ")), err}
 }
+
+// shardError is an error with a text of its own.
+type shardError struct {
+	text string
+	err  error
+}
+
+func (e *shardError) Error() string { return e.text }
+func (e *shardError) Unwrap() error { return e.err }
 
 func (s *shard) errorf(format string, a ...any) error {
 	return s.wrap(fmt.Errorf("%s: "+format, append([]any{s.Path}, a...)...))
@@ -118,44 +129,48 @@ func (o *opened) close() {
 }
 
 // open opens the file and reads its header.
-func (s *shard) open(ctx context.Context) (o *opened, err error) {
+func (s *shard) open(ctx context.Context) (*opened, error) {
 	system, err := filesystem.New(ctx, s.Path)
 	if err != nil {
 		return nil, s.errorf("%w", err)
 	}
-	o = &opened{closers: []io.Closer{system}}
-	defer func() {
-		if err != nil {
-			o.close()
-		}
-	}()
+	o := &opened{closers: []io.Closer{system}}
+	if err := s.openIn(ctx, system, o); err != nil {
+		o.close()
+		return nil, err
+	}
+	return o, nil
+}
+
+// openIn sets o, which the caller closes.
+func (s *shard) openIn(ctx context.Context, system filesystem.Interface, o *opened) error {
 	if err := o.stat(ctx, system, s.Path); err != nil {
-		return nil, s.errorf("%w", err)
+		return s.errorf("%w", err)
 	}
 	r, err := system.OpenRead(ctx, s.Path)
 	if err != nil {
-		return nil, s.errorf("%w", err)
+		return s.errorf("%w", plain(err))
 	}
 	o.closers = append(o.closers, r)
 	begin := &recorder{r: r, on: true}
 	if o.array, err = npy.Stream(s.Path, begin); err != nil {
-		return nil, s.wrap(err)
+		return s.wrap(err)
 	}
 	o.head, begin.on = begin.head, false
 	if _, ok := r.(*os.File); !ok {
-		return o, nil
+		return nil
 	}
 	if o.array, err = npy.Open(s.Path); err != nil {
-		return nil, s.wrap(err)
+		return s.wrap(err)
 	}
 	o.local = true
 	o.closers = append(o.closers, o.array)
-	return o, nil
+	return nil
 }
 
 // stat sets the size and the time of modification, if there is one.
 func (o *opened) stat(ctx context.Context, system filesystem.Interface, path string) (err error) {
-	if !regexp.MustCompile(`^[^/]*://`).MatchString(path) { // Beam's local file system leaves the file open that it asks for its size
+	if !strings.Contains(path, "://") { // Beam's local file system leaves the file open that it asks for its size
 		info, err := os.Stat(path)
 		if err != nil {
 			return plain(err)

@@ -13,7 +13,6 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/internal/npy"
@@ -21,15 +20,10 @@ import (
 
 func init() {
 	beam.RegisterType(reflect.TypeFor[output]())
-	register.DoFn4x1[context.Context, RowLosses, Result, func(int64, RowLosses), error](&cutFn{})
-	register.DoFn3x1[context.Context, Result, func(int64, RowLosses), error](&beginFn{})
-	register.DoFn5x1[context.Context, int64, func(*RowLosses) bool, Result, func(output), error](&writeFn{})
-	register.DoFn4x1[context.Context, Result, func(*output) bool, func(string), error](&renameFn{})
-	register.Emitter2[int64, RowLosses]()
-	register.Emitter1[output]()
-	register.Emitter1[string]()
-	register.Iter1[RowLosses]()
-	register.Iter1[output]()
+	beam.RegisterDoFn(&cutFn{})
+	beam.RegisterDoFn(&beginFn{})
+	beam.RegisterDoFn(&writeFn{})
+	beam.RegisterDoFn(&renameFn{})
 }
 
 // rowsOfFile is about how many losses a file has: what a worker holds in memory.

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"os"
-	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -17,18 +16,13 @@ import (
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/memfs"
 	"github.com/apache/beam/sdks/v2/go/pkg/beam/log"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/register"
 	_ "github.com/apache/beam/sdks/v2/go/pkg/beam/x/beamx"
 
 	"github.com/smoothl1/smoothl1/beam/evaluate"
 )
 
 func init() {
-	register.DoFn5x1[context.Context, evaluate.Result, func(*evaluate.Group) bool, func(*string) bool, func(string), error](&recordFn{})
-	register.Iter1[evaluate.Group]()
-	register.Iter1[string]()
-	register.Emitter1[string]()
-	beam.RegisterType(reflect.TypeFor[recordFn]())
+	beam.RegisterDoFn(&recordFn{})
 }
 
 // job is a run of the command.
@@ -122,8 +116,10 @@ func (j *job) prefix() string { return strings.TrimSuffix(j.out, ".npy") }
 // run runs the pipeline and prints its result.
 func (j *job) run(ctx context.Context, stdout, stderr io.Writer) error {
 	quiet(j.verbose)
-	beam.Init()
-	quiet(j.verbose) // Init sets the log up
+	if !beam.Initialized() {
+		beam.Init()
+		quiet(j.verbose) // Init sets the log up
+	}
 	staging := j.staging
 	if staging == "" {
 		var err error
