@@ -8,12 +8,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem"
-	"github.com/apache/beam/sdks/v2/go/pkg/beam/io/filesystem/local"
 	"github.com/stretchr/testify/require"
 
 	"github.com/smoothl1/smoothl1"
@@ -97,45 +94,6 @@ func TestBadShards(t *testing.T) {
 	}
 }
 
-// late is a file system whose files change after a number of openings: once for the header of each of the 4 shards, then to be read.
-type late struct {
-	filesystem.Interface
-	opened atomic.Int64
-	after  int64
-	change func(path string, r io.ReadCloser) (io.ReadCloser, error)
-}
-
-var files late
-
-func init() {
-	filesystem.Register("late", func(ctx context.Context) filesystem.Interface { return &files })
-}
-
-func cut(path string) string { return strings.TrimPrefix(path, "late://") }
-
-func (l *late) Close() error { return nil }
-func (l *late) List(ctx context.Context, glob string) ([]string, error) {
-	names, err := l.Interface.List(ctx, cut(glob))
-	for i := range names {
-		names[i] = "late://" + names[i]
-	}
-	return names, err
-}
-func (l *late) Size(ctx context.Context, name string) (int64, error) {
-	return l.Interface.Size(ctx, cut(name))
-}
-func (l *late) OpenRead(ctx context.Context, name string) (io.ReadCloser, error) {
-	r, err := l.Interface.OpenRead(ctx, cut(name))
-	if err != nil {
-		return nil, err
-	}
-	r = struct{ io.ReadCloser }{r} // not a file that can be read at any place
-	if l.opened.Add(1) <= l.after || !strings.Contains(name, "x-00001-of-00003") {
-		return r, nil
-	}
-	return l.change(name, r)
-}
-
 var errBroken = errors.New("the cable is broken")
 
 // broken is the rest of a file that fails in the middle.
@@ -167,9 +125,8 @@ func TestShardsThatChangeAfterListing(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			config, dir := small(t)
-			files.Interface, files.after, files.change = local.New(context.Background()), 3, c.change
-			files.opened.Store(0)
-			config.Pred = Shards{"late://" + filepath.Join(dir, "x-*.npy")}
+			sequential(3, c.change)
+			config.Pred = inLate(Shards{filepath.Join(dir, "x-*.npy")})
 			o, err := evaluateIn(t, config, whole)
 			if c.want == "" {
 				require.NoError(t, err)

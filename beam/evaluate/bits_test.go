@@ -1,8 +1,10 @@
 package evaluate
 
 import (
+	"context"
 	"math"
 	"math/rand/v2"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -123,13 +125,14 @@ func (s *sample[T]) checkGroup(t *testing.T, g Group) {
 	require.Equal(t, largest, g.Largest)
 }
 
-// Rows longer than a block are reduced by blocks, and one number for each row is repeated.
+// Rows longer than a block are reduced by blocks, and one number for each row is repeated, also in files that are read from beginning to end.
 func TestLongRowsAndOneWeightForEach(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	const rows, cols = 5, 2*cpu.Chunk + 77
 	p, q, w := fill[float32](rng, rows*cols), fill[float32](rng, rows*cols), fill[float32](rng, rows)
 	m, keys := []uint8{1, 1, 0, 1, 1}, []int32{4, 4, 1, -1, 4}
-	c := Config{Pred: write(t, p, cols, npy.Float32, 1, 3), Target: write(t, q, cols, npy.Float32, 2), Weight: write(t, w, 1, npy.Float32, 4),
+	sequential(1<<62, nil)
+	c := Config{Pred: inLate(write(t, p, cols, npy.Float32, 1, 3)), Target: write(t, q, cols, npy.Float32, 2), Weight: inLate(write(t, w, 1, npy.Float32, 4)),
 		Mask: write(t, m, 1, npy.Bool, 2), Loss: smoothl1.Loss{Beta: 1}, block: cpu.Chunk}
 	o, err := evaluateIn(t, c, byRow)
 	require.NoError(t, err)
@@ -153,7 +156,7 @@ func TestRealBlocks(t *testing.T) {
 	const n = 2*block + 12345
 	p, q, keys := make([]smoothl1.F16, n), make([]smoothl1.F16, n), make([]uint8, n)
 	for i := range p {
-		p[i], q[i], keys[i] = smoothl1.F16(i*40503>>4&0x3fff), smoothl1.F16(0x8000|i*9973&0x3fff), uint8(i>>3&1)
+		p[i], q[i], keys[i] = smoothl1.F16(i*40503>>4&0x3fff), smoothl1.F16(0x8000|i*9973&0x3fff), uint8(i>>3&(i>>13)&1) // in some chunks only
 	}
 	c := Config{Pred: write(t, p, 1, npy.Float16, 1000001, block+1), Target: write(t, q, 1, npy.Float16), Groups: write(t, keys, 1, npy.Uint8),
 		Loss: smoothl1.Loss{Beta: 0.25}}
@@ -176,4 +179,43 @@ func TestNothing(t *testing.T) {
 	o, err = evaluateIn(t, c, whole)
 	require.NoError(t, err)
 	require.Equal(t, bits(0), bits(o.results[0].Loss))
+}
+
+func TestIntegers(t *testing.T) {
+	dir := t.TempDir()
+	check := func(d npy.DType, save func(path string, h npy.Header) error, want ...int64) {
+		path := filepath.Join(dir, d.String())
+		require.NoError(t, save(path, npy.Header{DType: d, Shape: []int{len(want)}}))
+		a, err := npy.Open(path)
+		require.NoError(t, err)
+		defer a.Close()
+		got := make([]int64, len(want))
+		require.NoError(t, integers(a, got, 0))
+		require.Equal(t, want, got, d)
+		m := make([]uint8, len(want))
+		require.NoError(t, kept(a, m, 0))
+		for i, x := range want {
+			require.Equal(t, x != 0, m[i] != 0, d)
+		}
+	}
+	check(npy.Bool, saved[uint8](0, 1), 0, 1)
+	check(npy.Uint8, saved[uint8](0, 255), 0, 255)
+	check(npy.Int8, saved[int8](0, -128), 0, -128)
+	check(npy.Uint16, saved[uint16](0, 65535), 0, 65535)
+	check(npy.Int16, saved[int16](256, -32768), 256, -32768)
+	check(npy.Uint32, saved[uint32](0, 1<<31), 0, 1<<31)
+	check(npy.Int32, saved[int32](1<<16, -5), 1<<16, -5)
+	check(npy.Uint64, saved[uint64](0, 1<<62), 0, 1<<62)
+	check(npy.Int64, saved[int64](1<<32, -1), 1<<32, -1)
+
+	path := filepath.Join(dir, "large")
+	require.NoError(t, saved[uint64](1<<63)(path, npy.Header{DType: npy.Uint64, Shape: []int{1}}))
+	a, err := npy.Open(path)
+	require.NoError(t, err)
+	defer a.Close()
+	require.ErrorContains(t, integers(a, make([]int64, 1), 0), "large: holds 9223372036854775808")
+}
+
+func saved[T npy.Element](x ...T) func(path string, h npy.Header) error {
+	return func(path string, h npy.Header) error { return npy.WriteFile(context.Background(), path, h, x) }
 }

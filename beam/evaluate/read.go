@@ -1,7 +1,9 @@
 package evaluate
 
 import (
+	"cmp"
 	"context"
+	"sync"
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 
@@ -114,22 +116,17 @@ func (a *arrays[T, C]) close() {
 	a.groups.close()
 }
 
-// read returns n elements from element first on.
+// read returns n elements from element first on. The arrays are read at the same time.
 func (a *arrays[T, C]) read(ctx context.Context, first int64, n int) (e elements[T], err error) {
-	if e.pred, err = a.pred.read(ctx, first, n); err != nil {
-		return e, err
-	}
-	if e.target, err = a.target.read(ctx, first, n); err != nil {
-		return e, err
-	}
-	if e.weight, err = a.weight.read(ctx, first, n); err != nil {
-		return e, err
-	}
-	if e.mask, err = a.mask.read(ctx, first, n); err != nil {
-		return e, err
-	}
-	e.groups, err = a.groups.read(ctx, first, n)
-	return e, err
+	var failed [roles]error
+	var all sync.WaitGroup
+	all.Go(func() { e.pred, failed[pred] = a.pred.read(ctx, first, n) })
+	all.Go(func() { e.target, failed[target] = a.target.read(ctx, first, n) })
+	all.Go(func() { e.weight, failed[weight] = a.weight.read(ctx, first, n) })
+	all.Go(func() { e.mask, failed[mask] = a.mask.read(ctx, first, n) })
+	all.Go(func() { e.groups, failed[groups] = a.groups.read(ctx, first, n) })
+	all.Wait()
+	return e, cmp.Or(failed[:]...)
 }
 
 // rows returns the losses of n short rows.
