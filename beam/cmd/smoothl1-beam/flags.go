@@ -5,6 +5,7 @@ import (
 	"flag"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -44,7 +45,7 @@ func (j *job) addFlags(c *cobra.Command) {
 			p.NoOptDefVal = "true"
 		}
 		if b.Name == "runner" {
-			p.Hidden, p.Usage = false, "`NAME` of the runner: prism, which runs in this process, universal, flink, spark, dataflow, direct or dot (default prism)"
+			p.Hidden, p.Usage = false, "`NAME` of the runner: prism, which runs in this process, universal, flink, spark or dataflow (default prism)"
 		}
 		f.AddFlag(p)
 	})
@@ -140,6 +141,10 @@ func (j *job) check(given func(flag string) bool, arguments []string) error {
 		return usagef("--rows and --groups exclude each other")
 	case j.rows && j.out == "":
 		return usagef("--rows computes a loss for each row: name files for them with --out")
+	case !slices.Contains(known, j.runner()):
+		return usagef("--runner %s: want prism, universal, flink, spark or dataflow", j.runner())
+	case flag.Lookup("async").Value.String() == "true":
+		return usagef("--async: the command waits for the result, which it prints")
 	case j.staging == "" && !j.inProcess():
 		return usagef("--runner %s: name a folder that its workers and this machine reach, with --staging", j.runner())
 	}
@@ -149,6 +154,10 @@ func (j *job) check(given func(flag string) bool, arguments []string) error {
 	}
 	return nil
 }
+
+// known are Beam's names of the runners. Beam ends the process for a name that it does not know.
+var known = []string{"prism", "PrismRunner", "universal", "portable", "PortableRunner", "flink", "FlinkRunner", "spark", "SparkRunner",
+	"dataflow", "DataflowRunner"}
 
 // patterns splits a list of patterns at its commas.
 func patterns(text string) evaluate.Shards {
@@ -169,5 +178,5 @@ func (j *job) runner() string {
 // inProcess reports whether the workers run in this process.
 func (j *job) inProcess() bool {
 	r := j.runner()
-	return r == "prism" || r == "PrismRunner" || r == "direct"
+	return r == "prism" || r == "PrismRunner"
 }

@@ -120,7 +120,7 @@ func newCommand(j *job) *cobra.Command {
 prints it: a float64, with the bits that "smoothl1 eval" prints for the concatenated files.
 
 PRED, TARGET and the values of --weight, --mask and --groups are patterns, or several with commas between them. Quote them, so that the shell
-does not expand them. Files may be local, in memory or on Google Cloud Storage (gs://). Names that end in 00003-of-00008.npy must be
+does not expand them. Files may be local or on Google Cloud Storage (gs://). Names that end in 00003-of-00008.npy must be
 complete; other numbered ones must have no gap. The arrays may be cut into shards in different ways.
 
 With --rows, there is one loss for each row of the last dimension, which is written to float64 files OUT-00000-of-00003.npy and so on. With

@@ -131,7 +131,10 @@ func TestErrors(t *testing.T) {
 		{[]string{"p", "q", "--divisor", "kept"}, 2, "with --mask"},
 		{[]string{"p", "q", "--reduction", "none"}, 2, "want mean or sum"},
 		{[]string{"p", "q", "--mask", ""}, 2, "--mask is empty"},
-		{[]string{in("p-*.npy"), in("q-*.npy"), "--weight", in("w-*.npy")}, 1, "list weight: " + in("w-*.npy") + ": shard " + in("w-00001-of-00002.npy") + " is missing"},
+		{[]string{"p", "q", "--async"}, 2, "--async: the command waits"},
+		{[]string{"p", "q", "--async=false", "--runner", "flnk"}, 2, "--runner flnk: want prism"},
+		{[]string{"p", "q", "--runner", "flink"}, 2, "--runner flink: name a folder"},
+		{[]string{in("p-*.npy"), in("q-*.npy"), "--runner", "prism", "--weight", in("w-*.npy")}, 1, "list weight: " + in("w-*.npy") + ": shard " + in("w-00001-of-00002.npy") + " is missing"},
 		{[]string{in("p-*.npy"), in("m.npy")}, 1, "target: " + in("m.npy") + ": holds uint8, but pred holds float32"},
 		{[]string{in("p-*.npy"), in("q-*.npy"), "--out", filepath.Join(in("p.npy"), "x.npy")}, 1, "x.npy"},
 	} {
