@@ -155,9 +155,9 @@ func TestLongRowsAndOneWeightForEach(t *testing.T) {
 func TestRealBlocks(t *testing.T) {
 	const n = 2*block + 12345
 	p, q, keys := make([]smoothl1.F16, n), make([]smoothl1.F16, n), make([]uint8, n)
-	for i := range p {
-		// Exponents differ by so much that the order of the sum matters.
-		p[i], q[i], keys[i] = smoothl1.F16(i*40503>>4&0x7bff), smoothl1.F16(0x8000|i*9973&0x7bff), uint8(i>>3&(i>>13)&1) // in some chunks only
+	rng := rand.New(rand.NewPCG(9, 10))
+	for i := range p { // finite numbers with exponents that differ by so much that the order of the sum matters
+		p[i], q[i], keys[i] = smoothl1.F16(rng.Uint32()&0x7bff), smoothl1.F16(0x8000|rng.Uint32()&0x7bff), uint8(i>>3&(i>>13)&1) // in some chunks
 	}
 	c := Config{Pred: write(t, p, 1, npy.Float16, 1000001, block+1), Target: write(t, q, 1, npy.Float16), Groups: write(t, keys, 1, npy.Uint8),
 		Loss: smoothl1.Loss{Beta: 0.25}}
@@ -168,6 +168,8 @@ func TestRealBlocks(t *testing.T) {
 	a.Mask, a.Divisor = keys, smoothl1.DivideByKept()
 	require.Len(t, o.groups, 2)
 	require.Equal(t, bits(loss(t, c.Loss, a)), bits(o.groups[1].Loss))
+	a.Divisor = smoothl1.Divisor{}
+	require.Equal(t, bits(loss(t, smoothl1.Loss{Beta: 0.25, Reduction: smoothl1.Sum}, a)), bits(o.groups[1].Sum))
 }
 
 func TestNothing(t *testing.T) {

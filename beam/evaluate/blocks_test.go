@@ -84,3 +84,18 @@ func TestMergeKeepsNaN(t *testing.T) {
 	require.True(t, math.IsNaN(total.largest))
 	require.True(t, math.IsInf(total.weights, 1))
 }
+
+// A group that has elements in some chunks of a block has the sum in which the others are +0.
+func TestGroupOfSomeChunks(t *testing.T) {
+	rng := rand.New(rand.NewPCG(11, 12))
+	dense, g := make([]float64, cpu.Chunk), &group{}
+	for c := range dense {
+		if rng.IntN(3) > 0 {
+			dense[c] = rng.NormFloat64() * math.Exp2(float64(rng.IntN(40)))
+			g.chunks, g.terms = append(g.chunks, c), append(g.terms, dense[c])
+		}
+	}
+	want, err := canonical(dense, block)
+	require.NoError(t, err)
+	require.Equal(t, bits(want), bits(g.level(g.terms)))
+}

@@ -23,6 +23,7 @@ import (
 
 	"github.com/apache/beam/sdks/v2/go/pkg/beam"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -61,7 +62,11 @@ func runWithSignals(arguments []string, stdout, stderr io.Writer) int {
 	case s := <-signals:
 		cancel()
 		j.remains()
-		fmt.Fprintln(stderr, "smoothl1-beam:", j.interrupted())
+		text := "smoothl1-beam: " + j.interrupted()
+		if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+			text = "\n" + text // below the progress
+		}
+		fmt.Fprintln(stderr, text)
 		return 128 + int(s.(syscall.Signal))
 	}
 }
