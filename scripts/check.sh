@@ -28,7 +28,7 @@ step 600 "module gorgonia" make test-gorgonia
 step 600 "module gorgonia with -tags cuda" make gorgonia-cuda-check
 step 600 "module mpi" make test-mpi
 step 900 "module beam" make test-beam
-step 300 "modules as their users fetch them" make release-check
+step 600 "modules as their users fetch them" make release-check
 step 240 "Dockerfile" make dockerfile-lint
 step 600 "fuzz" make fuzz SECONDS=6
 step 360 "soak" make soak STEPS=20000
