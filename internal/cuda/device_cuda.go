@@ -161,11 +161,13 @@ func (d *device) push() error {
 	return nil
 }
 
+const callPop = "cuCtxPopCurrent"
+
 func (d *device) pop(err *error) {
 	code := int(C.smoothl1_pop())
 	runtime.UnlockOSThread()
 	if code != 0 && *err == nil {
-		*err = newError("cuCtxPopCurrent", code)
+		*err = newError(callPop, code)
 	}
 }
 

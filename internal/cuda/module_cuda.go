@@ -130,35 +130,50 @@ var pool = sync.Pool{New: func() any {
 	return b
 }}
 
-// Launch does not allocate in Go; cu allocates and frees two blocks in C. It copies the arguments to consecutive words of one block and
-// passes the address of each to the driver, so that the address of the first word is that of a struct passed by value.
 func (d *device) Launch(h driver.Function, g driver.Geometry, on driver.Stream, args []uint64) (err error) {
-	const call = "cuLaunchKernel"
-	s, err := d.enterStream(call, on)
+	s, err := d.enterStream(callLaunch, on)
 	if err != nil {
 		return err
 	}
 	defer d.leaveStream(s, &err)
+	return d.launch(h, g, s, args)
+}
+
+// LaunchRecord makes the context current once for both calls, and pops it in the call of C that records the event.
+func (d *device) LaunchRecord(h driver.Function, g driver.Geometry, on driver.Stream, args []uint64, e driver.Event) (launched, recorded error) {
+	s, err := d.enterStream(callLaunch, on)
+	if err != nil {
+		return err, err
+	}
+	launched = d.launch(h, g, s, args)
+	return launched, d.recordAndLeave(e, s)
+}
+
+const callLaunch = "cuLaunchKernel"
+
+// launch does not allocate in Go; cu allocates and frees two blocks in C. It copies the arguments to consecutive words of one block and
+// passes the address of each to the driver, so that the address of the first word is that of a struct passed by value.
+func (d *device) launch(h driver.Function, g driver.Geometry, s stream, args []uint64) error {
 	e := d.functions.get(uint64(h))
 	if e == nil {
-		return refused(call, driver.CodeInvalidHandle, "function %#x is not loaded on this device", uint64(h))
+		return refused(callLaunch, driver.CodeInvalidHandle, "function %#x is not loaded on this device", uint64(h))
 	}
 	defer e.users.Done()
 	f := &e.value
 	if f.layout != nil {
-		return refused(call, driver.CodeInvalidValue, "%v", f.layout)
+		return refused(callLaunch, driver.CodeInvalidValue, "%v", f.layout)
 	}
 	// The driver reads as many arguments as the kernel has, even if fewer were passed.
 	if f.arguments >= 0 && len(args) != f.arguments {
-		return refused(call, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.arguments, len(args))
+		return refused(callLaunch, driver.CodeInvalidValue, "%s takes %d arguments, not %d", f.name, f.arguments, len(args))
 	}
 	b := pool.Get().(*boxes)
 	defer pool.Put(b)
 	if len(args) > len(b.values) {
-		return refused(call, driver.CodeInvalidValue, "%d arguments exceed the maximum of %d", len(args), len(b.values))
+		return refused(callLaunch, driver.CodeInvalidValue, "%d arguments exceed the maximum of %d", len(args), len(b.values))
 	}
 	copy(b.values[:], args)
-	return failed(call, f.fn.Launch(
+	return failed(callLaunch, f.fn.Launch(
 		int(g.Grid[0]), int(g.Grid[1]), int(g.Grid[2]),
 		int(g.Block[0]), int(g.Block[1]), int(g.Block[2]),
 		int(g.SharedBytes), s.Stream, b.pointers[:len(args)]))

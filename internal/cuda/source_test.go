@@ -67,7 +67,9 @@ func order(t *testing.T, first, then string, others ...string) (both int) {
 // The thread's current context must be popped before the goroutine may move to another thread. (If the push has failed, there is nothing
 // to pop, and the end of a capture unlocks what its beginning has locked.)
 func TestPopBeforeUnlock(t *testing.T) {
-	assert.Equal(t, 1, order(t, "C.smoothl1_pop", "runtime.UnlockOSThread", "cu.PushCurrentCtx", "delete"))
+	for _, pop := range []string{"C.smoothl1_pop", "C.smoothl1_record_and_pop"} {
+		assert.Equal(t, 1, order(t, pop, "runtime.UnlockOSThread", "C.smoothl1_pop", "C.smoothl1_record_and_pop", "cu.PushCurrentCtx", "delete"))
+	}
 	assert.Equal(t, 1, order(t, "runtime.LockOSThread", "cu.PushCurrentCtx"))
 }
 

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func() (driver.Device, error)) {
 		{"LaunchArguments", testLaunchArguments},
 		{"LaunchGeometry", testLaunchGeometry},
 		{"LaunchErrors", testLaunchErrors},
+		{"LaunchRecord", testLaunchRecord},
 		{"Pinned", testPinned},
 		{"AsyncCopies", testAsyncCopies},
 		{"KernelWritesPinned", testKernelWritesPinned},

@@ -126,6 +126,64 @@ func testLaunchErrors(t *testing.T, fresh func(*testing.T) driver.Device) {
 	require.NoError(t, d.Wait(0))
 }
 
+// testLaunchRecord checks that driver.LaunchRecord is Launch followed by Record, and that neither's failure prevents the other.
+func testLaunchRecord(t *testing.T, fresh func(*testing.T) driver.Device) {
+	d := fresh(t)
+	echo := kernel(t, d, "echo")
+	p := alloc(t, d, 40)
+	s, err := d.NewStream()
+	require.NoError(t, err)
+	other, err := d.NewStream()
+	require.NoError(t, err)
+	event := func() driver.Event {
+		e, err := d.NewEvent()
+		require.NoError(t, err)
+		return e
+	}
+	want := []uint64{uint64(p), 2, 3, 4, 5}
+	written := func(on driver.Stream) {
+		out := make([]byte, 40)
+		require.NoError(t, d.CopyOut(out, p, on))
+		require.Equal(t, want, words(out))
+	}
+	one, e := driver.Linear(1, 1), event()
+	for _, on := range []driver.Stream{0, s} {
+		require.NoError(t, d.Zero(p, 40, on))
+		args := append([]uint64(nil), want...)
+		launched, recorded := driver.LaunchRecord(d, echo, one, on, args, e)
+		require.NoError(t, launched)
+		require.NoError(t, recorded)
+		clear(args) // LaunchRecord must have read them
+		require.NoError(t, d.WaitEvent(e, other))
+		written(other)
+	}
+
+	e = event()
+	launched, recorded := driver.LaunchRecord(d, echo, one, s, want[1:], e)
+	assert.Contains(t, requireCode(t, driver.CodeInvalidValue, launched).Error(), "echo")
+	require.NoError(t, recorded)
+	_, err = d.Elapsed(e, e)
+	require.NoError(t, err, "it has been recorded")
+
+	require.NoError(t, d.CloseEvent(e))
+	require.NoError(t, d.Zero(p, 40, s))
+	launched, recorded = driver.LaunchRecord(d, echo, one, s, want, e)
+	require.NoError(t, launched)
+	assert.Contains(t, requireCode(t, driver.CodeInvalidHandle, recorded).Error(), "event")
+	written(s)
+
+	e = event()
+	require.NoError(t, d.CloseStream(s))
+	launched, recorded = driver.LaunchRecord(d, echo, one, s, want, e)
+	for _, err := range []error{launched, recorded} {
+		assert.Contains(t, requireCode(t, driver.CodeInvalidHandle, err).Error(), "stream")
+	}
+	require.NoError(t, d.Close())
+	launched, recorded = driver.LaunchRecord(d, echo, one, other, want, e)
+	requireCode(t, driver.CodeInvalidContext, launched)
+	requireCode(t, driver.CodeInvalidContext, recorded)
+}
+
 // Fault tests a fault in a kernel: the call that waits for the kernel reports it, and the device is unusable until it is closed. If
 // recovers is set, a device opened afterwards works. (After some faults CUDA requires a new process, so there Fault must run last.)
 func Fault(t *testing.T, open func() (driver.Device, error), recovers bool) {

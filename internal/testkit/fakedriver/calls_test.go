@@ -3,6 +3,7 @@
 package fakedriver_test
 
 import (
+	"errors"
 	"fmt"
 	"runtime"
 	"testing"
@@ -159,6 +160,10 @@ func useAll(d driver.Device) error {
 		func() error { return d.Record(a, s) },
 		func() error { return d.WaitEvent(a, 0) },
 		func() error { return d.Launch(f, driver.Linear(1, 1), s, []uint64{uint64(p)}) },
+		func() error {
+			launched, recorded := driver.LaunchRecord(d, f, driver.Linear(1, 1), s, []uint64{uint64(p)}, a)
+			return errors.Join(launched, recorded)
+		},
 		func() error { return d.CopyOut(buf, p, s) },
 		func() error { return d.Wait(s) },
 		func() error { return pinned.CopyInAsync(p, host, 64, s) },

@@ -85,6 +85,14 @@ func TestFirstErrorIsKept(t *testing.T) {
 		"Zero": {func() error { return d.Zero(p, 65, 0) }, func() error { return d.Zero(p, 64, 0) }, invalid},
 		"Launch": {func() error { return d.Launch(f, driver.Linear(1, 1), closed, []uint64{uint64(p)}) },
 			func() error { return d.Launch(f, driver.Linear(1, 1), 0, []uint64{uint64(p)}) }, handle},
+		"LaunchRecord": {func() error {
+			_, recorded := driver.LaunchRecord(d, f, driver.Linear(1, 1), 0, []uint64{uint64(p)}, closed)
+			return recorded
+		}, func() error {
+			launched, recorded := driver.LaunchRecord(d, f, driver.Linear(1, 1), 0, []uint64{uint64(p)}, e)
+			require.NoError(t, launched)
+			return recorded
+		}, handle},
 		"Wait":        {func() error { return d.Wait(closed) }, func() error { return d.Wait(0) }, handle},
 		"Record":      {func() error { return d.Record(closed, 0) }, func() error { return d.Record(e, 0) }, handle},
 		"WaitEvent":   {func() error { return d.WaitEvent(closed, 0) }, func() error { return d.WaitEvent(e, 0) }, handle},
