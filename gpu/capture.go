@@ -214,11 +214,9 @@ func (s *SmoothL1[T]) captureLaunch(k *capture, c *call) error {
 		}
 		s.note(k.work.use(s), o, need)
 	}
-	if err := s.start(o, c); err != nil {
-		k.failed = err // the first of two kernels may have been captured
-		return err
-	}
-	return nil
+	launched, _ := s.start(o, c, 0)
+	k.failed = launched // the first of two kernels may have been captured
+	return launched
 }
 
 // notReady returns the error of a call that cannot be captured, with what to do.

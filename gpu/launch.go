@@ -22,7 +22,8 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 		need = o.needs()
 	}
 	if !o.pass.Reduces() && need.divisor == 0 && !need.fault {
-		return s.start(o, c)
+		launched, _ := s.start(o, c, 0)
+		return launched
 	}
 	if err := s.prepare(o, need, c.stream); err != nil {
 		return err
@@ -30,12 +31,12 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	if need.fault {
 		s.dev.expect(s.scratch.fault, o.name, o.call.Actions, o.pass.Reduces(), c.stream.handle())
 	}
-	err := s.start(o, c)
+	err, recorded := s.start(o, c, s.scratch.done) // in one call: for small arrays, queuing takes longer than the work
 	if need.fault {
 		s.dev.queued(s.scratch.fault)
 	}
 	s.ticketDirty = err != nil
-	if marked := s.mark(c.stream); err == nil {
+	if marked := s.marked(c.stream, recorded); err == nil {
 		err = marked
 	}
 	if o.pass.Reduces() {
@@ -44,19 +45,28 @@ func (s *SmoothL1[T]) launch(o *operands, c *call) error {
 	return err
 }
 
-// start queues the kernels.
-func (s *SmoothL1[T]) start(o *operands, c *call) error {
+// start queues the kernels, and then records the event unless it is 0, even if a launch fails.
+func (s *SmoothL1[T]) start(o *operands, c *call, done driver.Event) (launched, recorded error) {
 	if !o.lean {
-		return s.startRich(o, c)
+		return s.startRich(o, c, done)
 	}
 	n := o.call.N
 	elementwise := o.arrays[op.RoleUpstream] != nil
 	s.pack(o)
 	g := geometry(cpu.Chunks(n), s.dev.info.Multiprocessors, c.maxBlocks)
-	if err := s.dev.drv.Launch(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words()); err != nil {
-		return opError("launch", s.variant(o.pass, elementwise).Name(), n, err)
+	launched, recorded = s.dev.queue(s.functions.of(o.pass, elementwise), g, c.stream.handle(), s.params.Words(), done)
+	if launched != nil {
+		launched = opError("launch", s.variant(o.pass, elementwise).Name(), n, launched)
 	}
-	return nil
+	return launched, recorded
+}
+
+// queue launches a kernel, and then records the event unless it is 0.
+func (d *Device) queue(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64, done driver.Event) (launched, recorded error) {
+	if done == 0 {
+		return d.drv.Launch(f, g, on, args), nil
+	}
+	return driver.LaunchRecord(d.drv, f, g, on, args, done)
 }
 
 // prepare prepares the scratch for an operation on the stream.

@@ -142,6 +142,29 @@ func TestScratchIsUsedInOrder(t *testing.T) {
 	stub.faults.Mend()
 }
 
+// TestDivisorFails checks that the end of a call on the scratch is recorded even if the first of its two kernels cannot be launched.
+func TestDivisorFails(t *testing.T) {
+	d, stub := openStub(t)
+	b := newFour[float32](t, d, 4)
+	mask, err := Alloc[uint8](d, 4)
+	require.NoError(t, err)
+	call := func() error {
+		return newOp[float32](t, d, smoothl1.Loss{Beta: 1}).Run(&Args[float32]{Pred: b.pred, Target: b.target, GradPred: b.grad, Mask: mask,
+			Divisor: smoothl1.DivideByKept()})
+	}
+	require.NoError(t, call()) // loads the kernels
+	for n, launches := range []int{0, 1} {
+		stub.faults.Fail("Launch", n+1, driver.CodeLaunchFailed, "CUDA_ERROR_LAUNCH_FAILED")
+		log := stub.logged(func() { require.ErrorContains(t, call(), "CUDA_ERROR_LAUNCH_FAILED") })
+		count := map[string]int{}
+		for _, line := range log {
+			count[line]++
+		}
+		assert.Equal(t, launches, count["Launch on 0x0"], "%v", log)
+		assert.Equal(t, "Record on 0x0", log[len(log)-1], "%v", log)
+	}
+}
+
 func TestReserve(t *testing.T) {
 	both(t, func(t *testing.T, d *Device) {
 		const n = 3 << 20

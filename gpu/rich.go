@@ -80,8 +80,8 @@ func (o *operands) needs() needs {
 	return n
 }
 
-// startRich queues a rich kernel, after that of the divisor if the gradients depend on one that is known on the device only.
-func (s *SmoothL1[T]) startRich(o *operands, c *call) error {
+// startRich is start for a rich kernel, after that of the divisor if the gradients depend on one that is known on the device only.
+func (s *SmoothL1[T]) startRich(o *operands, c *call, done driver.Event) (launched, recorded error) {
 	pass := op.Forward
 	if o.pass.Differentiates() {
 		pass = op.ForwardBackward
@@ -96,17 +96,21 @@ func (s *SmoothL1[T]) startRich(o *operands, c *call) error {
 		err := s.dev.drv.Launch(s.rich.divisor, g, c.stream.handle(), p.RichWords())
 		p.Sums = sums
 		if err != nil {
-			return opError("launch", divisorVariant[T]().Name(), o.call.N, err)
+			if done != 0 {
+				recorded = s.dev.drv.Record(done, c.stream.handle())
+			}
+			return opError("launch", divisorVariant[T]().Name(), o.call.N, err), recorded
 		}
 	}
 	i := 0
 	if divide {
 		i = 1
 	}
-	if err := s.dev.drv.Launch(s.rich.passes[pass][i], g, c.stream.handle(), p.RichWords()); err != nil {
-		return opError("launch", richVariant[T](pass, divide).Name(), o.call.N, err)
+	launched, recorded = s.dev.queue(s.rich.passes[pass][i], g, c.stream.handle(), p.RichWords(), done)
+	if launched != nil {
+		launched = opError("launch", richVariant[T](pass, divide).Name(), o.call.N, launched)
 	}
-	return nil
+	return launched, recorded
 }
 
 // packRich sets the parameters of a launch of rich kernels.

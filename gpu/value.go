@@ -127,12 +127,17 @@ func (s *SmoothL1[T]) follow(on *Stream) error {
 	return nil
 }
 
-// mark records the end of a use of the scratch on the stream, for follow on another stream. If that fails, it waits for the stream.
+// mark records the end of a use of the scratch on the stream, for follow on another stream.
 func (s *SmoothL1[T]) mark(on *Stream) error {
-	err := opError("record an event", "", 0, s.dev.drv.Record(s.scratch.done, on.handle()))
-	if err != nil {
-		s.ticketDirty = true
-		_ = s.dev.wait(on.handle()) // report the first error
+	return s.marked(on, s.dev.drv.Record(s.scratch.done, on.handle()))
+}
+
+// marked returns the error of mark, where recording the event has returned err. If that failed, it waits for the stream.
+func (s *SmoothL1[T]) marked(on *Stream, err error) error {
+	if err == nil {
+		return nil
 	}
-	return err
+	s.ticketDirty = true
+	_ = s.dev.wait(on.handle()) // report the first error
+	return opError("record an event", "", 0, err)
 }

@@ -36,10 +36,20 @@ func (m Modified) Info() driver.Info {
 
 // Launch implements driver.Device.
 func (m Modified) Launch(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64) error {
+	return m.Device.Launch(f, m.grid(g), on, args)
+}
+
+// LaunchRecord implements driver.LaunchRecorder, so that a measurement on m takes the time that it takes on the device.
+func (m Modified) LaunchRecord(f driver.Function, g driver.Geometry, on driver.Stream, args []uint64, e driver.Event) (launched, recorded error) {
+	return driver.LaunchRecord(m.Device, f, m.grid(g), on, args, e)
+}
+
+// grid returns the grid in place of g.
+func (m Modified) grid(g driver.Geometry) driver.Geometry {
 	if m.Geometry != nil {
-		g = m.Geometry.On(m.Info().Multiprocessors, g)
+		return m.Geometry.On(m.Info().Multiprocessors, g)
 	}
-	return m.Device.Launch(f, g, on, args)
+	return g
 }
 
 // Variants returns the kernels that the case launches on a device: that which computes its outputs, and before it that of divisors, if the

@@ -121,22 +121,34 @@ func TestGPU(t *testing.T) {
 	for range 2 { // the first call moves the op to the stream
 		require.NoError(t, crit.ForwardBackward(pred, target, grad, onStream))
 	}
-	before := fakedriver.Calls("cuLaunchKernel")
-	assert.Zero(t, testing.AllocsPerRun(100, func() {
-		if err := crit.ForwardBackward(pred, target, grad); err != nil {
-			t.Fatal(err)
-		}
-	}))
-	assert.Equal(t, 101, fakedriver.Calls("cuLaunchKernel")-before, "one launch a step")
+	for name, options := range map[string][]gpu.Option{"default stream": nil, "on stream": {onStream}} {
+		require.NoError(t, crit.ForwardBackward(pred, target, grad, options...))
+		before := fakedriver.Calls("")
+		assert.Zero(t, testing.AllocsPerRun(100, func() {
+			if err := crit.ForwardBackward(pred, target, grad, options...); err != nil {
+				t.Fatal(err)
+			}
+		}), name)
+		assert.Equal(t, 101*4, fakedriver.Calls("")-before, "%s: a launch and a record a step, with the context pushed and popped once", name)
+	}
 
-	// The error of a launch names the kernel.
-	fakedriver.Fail("cuLaunchKernel", 1, driver.CodeOutOfResources)
-	err = crit.ForwardBackward(pred, target, grad)
-	require.Error(t, err)
-	assert.Contains(t, err.Error(), kernel)
-	assert.Contains(t, err.Error(), "5000")
-	assert.Contains(t, err.Error(), "CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuLaunchKernel")
-	require.NoError(t, crit.ForwardBackward(pred, target, grad))
+	// An error says what failed, for a launch with its kernel and size. The tickets may then not be 0, and the next call clears them.
+	call := func() error { return crit.ForwardBackward(pred, target, grad) }
+	for function, want := range map[string]string{
+		"cuCtxPushCurrent": "gpu: launch " + kernel + " (n=5000): CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuCtxPushCurrent",
+		"cuLaunchKernel":   "gpu: launch " + kernel + " (n=5000): CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuLaunchKernel",
+		"cuEventRecord":    "gpu: record an event: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuEventRecord",
+		"cuCtxPopCurrent":  "gpu: record an event: CUDA_ERROR_LAUNCH_OUT_OF_RESOURCES (701) from cuCtxPopCurrent",
+	} {
+		require.NoError(t, call())
+		fakedriver.Fail(function, 1, driver.CodeOutOfResources)
+		require.ErrorContains(t, call(), want)
+		for _, clears := range []int{1, 0} {
+			before := fakedriver.Calls("cuMemsetD8Async")
+			require.NoError(t, call())
+			assert.Equal(t, clears, fakedriver.Calls("cuMemsetD8Async")-before, function)
+		}
+	}
 	require.NoError(t, dev.Close())
 	require.NoError(t, dev.Close())
 }
