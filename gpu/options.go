@@ -20,7 +20,7 @@ const (
 	optMaxBlocks
 )
 
-var optNames = map[optKind]string{optStream: "OnStream", optMaxBlocks: "MaxBlocks"}
+var optNames = [...]string{optStream: "OnStream", optMaxBlocks: "MaxBlocks"}
 
 // OnStream runs the call on s. If the call uses data written on another stream, the caller waits for that stream first, with
 // Stream.Wait or Device.Wait. All calls that take options accept it.
@@ -42,14 +42,13 @@ func (c *call) read(op string, dev *Device, options []Option, allowed optKind) e
 	var stream *Stream
 	for i := range options {
 		o := &options[i]
-		name, known := optNames[o.kind]
 		switch {
-		case !known:
+		case o.kind == 0:
 			return smoothl1.NewArgError(op, "option", "Option{}", fmt.Errorf("%w: use OnStream or MaxBlocks", smoothl1.ErrZero))
 		case o.kind&allowed == 0:
-			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("%w: this operation does not have it", smoothl1.ErrOption))
+			return smoothl1.NewArgError(op, "option", optNames[o.kind], fmt.Errorf("%w: this operation does not have it", smoothl1.ErrOption))
 		case o.kind&c.given != 0:
-			return smoothl1.NewArgError(op, "option", name, fmt.Errorf("%w: given twice", smoothl1.ErrOption))
+			return smoothl1.NewArgError(op, "option", optNames[o.kind], fmt.Errorf("%w: given twice", smoothl1.ErrOption))
 		}
 		c.given |= o.kind
 		switch o.kind {
