@@ -215,7 +215,9 @@ func (s *SmoothL1[T]) captureLaunch(k *capture, c *call) error {
 		s.note(k.work.use(s), o, need)
 	}
 	launched, _ := s.start(o, c, 0)
-	k.failed = launched // the first of two kernels may have been captured
+	if launched != nil {
+		k.failed = launched // the first of two kernels may have been captured
+	}
 	return launched
 }
 

@@ -94,7 +94,7 @@ func TestCaptureOfADeviceThatCannot(t *testing.T) {
 	require.NoError(t, d.Close())
 }
 
-// A call of two kernels of which one was captured makes the capture fail, even if the function ignores the error.
+// A call of two kernels of which one was captured makes the capture fail, even if the function ignores the error and goes on.
 func TestCaptureOfHalfACall(t *testing.T) {
 	drv := faults.Wrap(sim.New())
 	d := must(gpu.Open(gpu.On(drv)))(t)
@@ -104,7 +104,10 @@ func TestCaptureOfHalfACall(t *testing.T) {
 	s := must(d.NewStream())(t)
 	require.NoError(t, errors.Join(crit.Run(args), d.Wait()))
 	drv.Fail("Launch", 2, driver.CodeUnknown, "CUDA_ERROR_UNKNOWN")
-	g, err := s.Capture(func() error { _ = crit.Run(args, gpu.OnStream(s)); return nil })
+	g, err := s.Capture(func() error {
+		require.Error(t, crit.Run(args, gpu.OnStream(s)))
+		return crit.Run(args, gpu.OnStream(s))
+	})
 	require.ErrorContains(t, err, "CUDA_ERROR_UNKNOWN")
 	assert.Nil(t, g)
 	require.NoError(t, d.Close())
