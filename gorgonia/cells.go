@@ -28,7 +28,7 @@ type gradients struct {
 	recent   [maxCells]weak.Pointer[cell]
 	runs     int                                   // modulo maxCells
 	reuse    bool                                  // outputs are written to the same memory in every run
-	outputs  [gradTarget - terms + 1]*tensor.Dense // with reuse, those of the last run
+	outputs  [gradTarget - terms + 1]*tensor.Dense // with reuse, the memory of those of the last run
 }
 
 // cell is the outcome of a forward pass. Gorgonia gets the address of f32 or f64, which keeps the whole reachable. It contains pointers,
@@ -81,15 +81,15 @@ func (s *gradients) newOutput(r role, like *tensor.Dense) *tensor.Dense {
 
 // output is newOutput for a caller that holds the lock.
 func (s *gradients) output(r role, like *tensor.Dense) *tensor.Dense {
-	last := &s.outputs[r-terms]
-	if x := *last; x != nil && x.Dtype() == like.Dtype() && slices.Equal(x.Shape(), like.Shape()) {
+	x := s.outputs[r-terms]
+	if x == nil || x.Dtype() != like.Dtype() || !slices.Equal(x.Shape(), like.Shape()) {
+		x = tensor.New(tensor.Of(like.Dtype()), tensor.WithShape(like.Shape()...))
+	}
+	if !s.reuse {
 		return x
 	}
-	x := tensor.New(tensor.Of(like.Dtype()), tensor.WithShape(like.Shape()...))
-	if s.reuse {
-		*last = x
-	}
-	return x
+	s.outputs[r-terms] = x
+	return x.ShallowClone() // x stays here: when a graph unbinds its values, package tensor makes other tensors of theirs, but not of the memory
 }
 
 // keep remembers a cell for as long as its loss is in use, and returns the loss as a value of the type t.

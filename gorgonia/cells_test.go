@@ -73,6 +73,25 @@ func TestReuseMemory(t *testing.T) {
 	}
 }
 
+func TestReusedMemoryIsNotThatOfTensorsMadeOfUnboundOnes(t *testing.T) {
+	p := problems()[0]
+	n := p.build(t, ReuseMemory())
+	p.differentiate(t, n)
+	m := G.NewTapeMachine(n.graph)
+	require.NoError(t, m.RunAll())
+	m.Reset()
+	n.graph.UnbindAllNonInputs()
+	var others []*tensor.Dense
+	for range 8 {
+		others = append(others, zeros(p.pred))
+	}
+	require.NoError(t, m.RunAll())
+	p.check(t, n, []G.Value{n.grads[0].Value()}, 0)
+	for _, x := range others {
+		requireBits(t, make([]float64, x.DataSize()), list(t, x))
+	}
+}
+
 func TestTraceExecCopiesValues(t *testing.T) {
 	p := problems()[0]
 	n := p.build(t)
