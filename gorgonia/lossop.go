@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash"
 	"hash/fnv"
+	"reflect"
 
 	"github.com/chewxy/hm"
 	G "gorgonia.org/gorgonia"
@@ -136,8 +137,11 @@ func (op *lossOp) broadcastsOnlyFactors(a *Args) bool {
 	return !op.broadcast || fits(a.Target.Shape(), a.Pred.Shape(), false)
 }
 
-// dense returns the tensor of a value.
+// dense returns the tensor of a value. That of a number, which a weight or a mask may be, is a scalar.
 func dense(r role, v G.Value) (*tensor.Dense, error) {
+	if _, ok := v.(G.Scalar); ok && (r == weight || r == mask) && !reflect.ValueOf(v).IsNil() {
+		return tensor.New(tensor.FromScalar(v.Data())), nil
+	}
 	x, ok := v.(*tensor.Dense)
 	if !ok || x == nil {
 		return nil, smoothl1.NewArgError(name, r.String(), fmt.Sprintf("of Go type %T", v), fmt.Errorf("%w: want a *tensor.Dense", smoothl1.ErrDType))

@@ -66,7 +66,8 @@ func Mask(m *G.Node) Option { return func(s *setting) { s.mask, s.maskSet = m, t
 func Divisor(d smoothl1.Divisor) Option { return func(s *setting) { s.divisor = d } }
 
 // Broadcast lets weight and mask repeat elements as in NumPy: shapes are compared from their last dimension on, and a dimension that is 1,
-// or missing, repeats. A weight of shape (boxes, 1) is one for each row of pred's (boxes, 4), one of shape (4) one for each column.
+// or missing, repeats. A weight of shape (boxes, 1) is one for each row of pred's (boxes, 4), one of shape (4) one for each column, and a
+// scalar one for all.
 func Broadcast() Option { return func(s *setting) { s.broadcast = true } }
 
 // TargetGradient says whether there is a gradient with respect to target. With false it is a constant, whatever computes it: the target

@@ -102,6 +102,7 @@ func TestExecutionRefuses(t *testing.T) {
 		"no mask":             {loss, []G.Value{p.pred, p.target}, "inputs", smoothl1.ErrLength},
 		"too few":             {grad, []G.Value{p.pred, p.target, p.m}, "inputs", smoothl1.ErrLength},
 		"a number":            {loss, []G.Value{p.pred, one, p.m}, "target", smoothl1.ErrDType},
+		"a nil mask":          {loss, []G.Value{p.pred, p.target, (*G.B)(nil)}, "mask", smoothl1.ErrDType},
 		"nil":                 {loss, []G.Value{nil, p.target, p.m}, "pred", smoothl1.ErrDType},
 		"a nil tensor":        {loss, []G.Value{p.pred, (*tensor.Dense)(nil), p.m}, "target", smoothl1.ErrDType},
 		"a zero tensor":       {loss, []G.Value{new(tensor.Dense), p.target, p.m}, "pred", smoothl1.ErrZero},

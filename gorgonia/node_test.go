@@ -108,6 +108,35 @@ func TestConstants(t *testing.T) {
 	}
 }
 
+func TestScalarsAsWeightAndMask(t *testing.T) {
+	p := problems()[0]
+	for i, weightOf := range []func(*G.ExprGraph) *G.Node{
+		func(*G.ExprGraph) *G.Node { return G.NewConstant(float32(3)) },
+		func(g *G.ExprGraph) *G.Node {
+			return G.NewScalar(g, tensor.Float32, G.WithName("w"), G.WithValue(float32(3)))
+		},
+	} {
+		g := G.NewGraph()
+		x := input(g, "x", p.pred)
+		kept := G.NewScalar(g, tensor.Bool, G.WithName("m"), G.WithValue(true))
+		loss, err := SmoothL1(p.loss, x, input(g, "target", p.target), Weight(weightOf(g)), Mask(kept), Broadcast())
+		require.NoError(t, err)
+		var grad G.Value
+		if i == 0 {
+			grads, err := G.Grad(loss, x)
+			require.NoError(t, err)
+			require.NoError(t, G.NewTapeMachine(g).RunAll())
+			grad = grads[0].Value()
+		} else {
+			require.NoError(t, G.NewLispMachine(g).RunAll())
+			grad, err = x.Grad()
+			require.NoError(t, err)
+		}
+		p.w = tensor.New(tensor.FromScalar(float32(3)))
+		p.check(t, &nodes{loss: loss}, []G.Value{grad}, float64(i))
+	}
+}
+
 func TestSeveralLosses(t *testing.T) {
 	p := problems()[0]
 	n := p.build(t)
