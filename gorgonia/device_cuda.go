@@ -35,10 +35,10 @@ func (op *lossOp) CUDADo(extern G.External, _ G.Device, prealloc G.Value, inputs
 		if a.Terms, err = dense(terms, prealloc); err != nil {
 			return nil, err
 		}
-		_, err = Run(op.loss, a)
+		_, err = run(name, op.loss, a)
 		return prealloc, err
 	}
-	loss, err := Run(op.loss, a)
+	loss, err := run(name, op.loss, a)
 	if err != nil {
 		return nil, err
 	}

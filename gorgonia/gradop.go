@@ -153,7 +153,7 @@ func (op *gradOp) compute(out *tensor.Dense, inputs []G.Value) (G.Value, error) 
 		a.GradTarget = out
 	}
 	a.NoLoss = true
-	if _, err := Run(op.of.loss, a); err != nil {
+	if _, err := run(name, op.of.loss, a); err != nil {
 		return nil, err
 	}
 	return out, nil
@@ -197,7 +197,7 @@ func (op *lossOp) DoDiff(_ G.ExecutionContext, inputs G.Nodes, output *G.Node) e
 		if err != nil {
 			return err
 		}
-		if _, err := Run(op.loss, &b); err != nil {
+		if _, err := run(name, op.loss, &b); err != nil {
 			return err
 		}
 	}

@@ -157,14 +157,14 @@ func (op *lossOp) Do(inputs ...G.Value) (G.Value, error) {
 	}
 	if !op.reduces() {
 		a.Terms = op.newOutput(terms, a.Pred)
-		if _, err := Run(op.loss, a); err != nil {
+		if _, err := run(name, op.loss, a); err != nil {
 			return nil, err
 		}
 		return a.Terms, nil
 	}
 	c := new(cell)
 	c.upstream = op.prepare(a)
-	if c.loss, err = Run(op.loss, a); err != nil {
+	if c.loss, err = run(name, op.loss, a); err != nil {
 		return nil, err
 	}
 	c.grads = [2]*tensor.Dense{a.GradPred, a.GradTarget}

@@ -124,6 +124,7 @@ func TestExecutionRefuses(t *testing.T) {
 			var e *smoothl1.ArgError
 			require.ErrorAs(t, err, &e)
 			assert.Equal(t, c.arg, e.Arg)
+			assert.Equal(t, "SmoothL1", e.Op)
 		})
 	}
 }
