@@ -46,8 +46,12 @@ func NewGradient(c *mpi.Comm, params int) (*Gradient, error) {
 	return g, nil
 }
 
-// roundNumbers is about how many numbers a rank receives in a round of Reduce; more parameters take more rounds. Tests make it smaller.
+// roundNumbers is how many numbers a rank sends in a round of Reduce, and about how many it receives, unless a single parameter has more. More
+// parameters take more rounds. Tests make it smaller.
 var roundNumbers = 1 << 22
+
+// mostBlocks is the largest number of blocks: mpi.Alltoallv takes no more numbers, and would refuse them on some of the ranks only.
+const mostBlocks = 1 << 30
 
 // Reduce sets grad, one number for each parameter, to the sum of the partial gradients of all ranks. This rank has the given number of rows, cut
 // as by Shard, and partials holds the partial gradient of each block of 2048 of them, block after block, the last of what is left: cpu.Chunks(rows) times the
@@ -72,17 +76,21 @@ func (g *Gradient) Reduce(rows int, partials, grad []float64) error {
 	if err != nil {
 		return err
 	}
-	most := 0
+	all, most := 0, 0 // blocks of all ranks, and of one
 	for rank := range g.blocks {
 		g.blocks[rank] = cpu.Chunks(int(g.group.of(rank, fieldOwn)))
-		most += g.blocks[rank]
+		all, most = all+g.blocks[rank], max(most, g.blocks[rank])
 	}
-	// In a round, each rank sums up to so many parameters.
-	each := max(1, roundNumbers/max(1, most))
+	if g.params > 0 && all > mostBlocks {
+		return &RankError{Op: name, Ranks: []int{0}, Err: smoothl1.ErrTooLarge, Text: fmt.Sprintf("%d rows: %v: at most %d blocks", total, smoothl1.ErrTooLarge, mostBlocks)}
+	}
+	// In a round of so many parameters, a rank receives all blocks of its share of them, and sends its own blocks of all. One rank may have
+	// nearly all the blocks.
+	each := min(max(1, roundNumbers/max(1, all))*g.group.comm.Size(), max(1, roundNumbers/max(1, most)))
 	for from := 0; from < g.params; {
 		to := g.params
-		if to-from > each*g.group.comm.Size() {
-			to = from + each*g.group.comm.Size()
+		if to-from > each {
+			to = from + each
 		}
 		if err := g.round(total, partials, from, to, grad); err != nil {
 			return err

@@ -50,11 +50,22 @@ func gradients(t ranks.Check, world *mpi.Comm) {
 	}
 	last := world.Size() - 1
 	odd := world.Rank() == last
+
+	// One rank has all the rows: it sends no more numbers at once than others do.
+	g, err := NewGradient(world, 300)
+	require.NoError(t, err)
+	rows, partials := 0, []float64(nil)
+	if odd {
+		rows, partials = 50*2048, make([]float64, 50*300)
+	}
+	require.NoError(t, g.Reduce(rows, partials, make([]float64, 300)))
+	require.LessOrEqual(t, len(g.send), roundNumbers)
+
 	params := 3
 	if odd {
 		params = -3
 	}
-	_, err := NewGradient(world, params)
+	_, err = NewGradient(world, params)
 	require.ErrorIs(t, err, ErrFailed)
 	require.ErrorContains(t, err, "params = -3")
 	if params = 3; odd && last > 0 {
@@ -64,8 +75,13 @@ func gradients(t ranks.Check, world *mpi.Comm) {
 		require.ErrorIs(t, err, ErrDisagree)
 		require.ErrorContains(t, err, "length: 3 on rank")
 	}
-	g, err := NewGradient(world, 3)
+	g, err = NewGradient(world, 3)
 	require.NoError(t, err)
+	if last > 0 {
+		none, err := NewGradient(world, 0)
+		require.NoError(t, err)
+		require.ErrorIs(t, none.Reduce(math.MaxInt, nil, nil), smoothl1.ErrTooLarge)
+	}
 	for _, bad := range []func() error{
 		func() error { return g.Reduce(-1, nil, make([]float64, 3)) },
 		func() error { return g.Reduce(2049, make([]float64, 3), make([]float64, 3)) },
