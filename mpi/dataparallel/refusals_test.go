@@ -5,6 +5,7 @@ package dataparallel
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/stretchr/testify/require"
@@ -70,6 +71,20 @@ func refusals(t ranks.Check, world *mpi.Comm) {
 	run(func(a *gpu.Args[float32]) { a.ByRow = true }, false, "rank 1: smoothl1: Run: byRow", one, ErrFailed, smoothl1.ErrUnused)
 	run(func(a *gpu.Args[float32]) { a.NoLoss = true }, true, "noLoss", []int{0, 1, 2}, ErrFailed, smoothl1.ErrUnused)
 	run(func(a *gpu.Args[float32]) { a.Shape = &smoothl1.Shape{Rows: 1024, Cols: 4} }, false, "columns: 0 on ranks 0, 2, 4 on rank 1", one, ErrDisagree)
+	for _, rows := range []int{1 << 50, 1 << 60} { // the ranks do not make room for their chunk sums
+		run(func(a *gpu.Args[float32]) {
+			a.Shape = &smoothl1.Shape{Rows: 1024, Cols: 4}
+			if odd {
+				a.Shape.Rows = rows
+			}
+		}, true, fmt.Sprintf("shape = %d × 4: view does not fit: pred, dense, has 4096 elements", rows), one, ErrFailed, smoothl1.ErrView)
+	}
+	run(func(a *gpu.Args[float32]) {
+		a.Shape = &smoothl1.Shape{Rows: 1024, Cols: 4, Pred: smoothl1.Strided(0, 0, 0), Target: smoothl1.Single()}
+		if a.Target, a.GradPred = buffer(1), nil; odd {
+			a.Shape.Rows = 1 << 60
+		}
+	}, true, "rank 1: smoothl1: Reserve: elements = 4611686018427387904", one, ErrFailed, smoothl1.ErrMemory)
 	run(func(a *gpu.Args[float32]) { a.Shape = &smoothl1.Shape{Rows: -1, Cols: 4} }, false, "shape = -1 × 4", one, ErrFailed, smoothl1.ErrCount)
 	run(func(a *gpu.Args[float32]) { require.NoError(t, a.Pred.Close()) }, false, "float32[4096]: is closed", one, ErrFailed, smoothl1.ErrClosed)
 	run(func(a *gpu.Args[float32]) {

@@ -174,10 +174,39 @@ func (s *SmoothL1[T]) check(name string, a *gpu.Args[T]) (n int, err error) {
 	if rows < 0 || cols < 0 || cols > 0 && rows > math.MaxInt/cols {
 		return 0, smoothl1.NewArgError(name, "shape", fmt.Sprintf("%d × %d", rows, cols), smoothl1.ErrCount)
 	}
+	n, termCols := rows*cols, cols
 	if a.Index != nil {
-		return rows, nil
+		n, termCols = rows, 1
 	}
-	return rows * cols, nil
+	// The ranks make room for the chunk sums of all n before gpu has checked anything else: so it must not be larger than the arrays make it.
+	for _, x := range []struct {
+		name  string
+		array *gpu.Buffer[T]
+		view  smoothl1.View
+		cols  int
+	}{{"pred", a.Pred, a.Shape.Pred, cols}, {"target", a.Target, a.Shape.Target, termCols}} {
+		if x.array == nil {
+			return 0, smoothl1.NewArgError(name, x.name, "nil", smoothl1.ErrNil)
+		}
+		if beyond(x.view, rows, x.cols, x.array.Len()) {
+			return 0, smoothl1.NewArgError(name, "shape", fmt.Sprintf("%d × %d", rows, cols),
+				fmt.Errorf("%w: %s, %v, has %d elements", smoothl1.ErrView, x.name, x.view, x.array.Len()))
+		}
+	}
+	if n > max(a.Pred.Len(), a.Target.Len()) { // both repeat elements
+		return n, s.op.Reserve(n, 1)
+	}
+	return n, nil
+}
+
+// beyond reports whether a view of a matrix needs more than the given number of elements in a row's or a column's direction.
+func beyond(v smoothl1.View, rows, cols, length int) bool {
+	if rows == 0 || cols == 0 {
+		return false
+	}
+	_, rowStride, colStride := v.Strides(cols)
+	needs := func(n, stride int) bool { return n > 1 && stride != 0 && n-1 > (length-1)/max(stride, -stride) }
+	return length == 0 || needs(rows, rowStride) || needs(cols, colStride)
 }
 
 // arraysOf returns the input arrays as bits.
