@@ -23,6 +23,7 @@ func TestEnds(t *testing.T) {
 	}{
 		"fails": {1, "rank 2: no data"}, "panics": {2, "rank 1: panic: on purpose"}, "nil": {2, "rank 1: panic: runtime error: invalid memory address"},
 		"goexit": {2, ""}, "killed": {128 + int(syscall.SIGKILL), ""}, "exits": {7, ""}, "aborts": {5, ""},
+		"finalizes": {6, ""},
 	} {
 		t.Run(how, func(t *testing.T) {
 			name := "ends"
@@ -54,6 +55,13 @@ func ends(_ ranks.Check, world *Comm) {
 			os.Exit(7)
 		case "aborts":
 			Abort(5)
+		case "finalizes": // and gives up waiting for the others
+			go func() { _ = Finalize() }()
+			for library.mu.TryRLock() {
+				library.mu.RUnlock()
+				runtime.Gosched()
+			}
+			Abort(6)
 		}
 	}
 	_ = world.Barrier()

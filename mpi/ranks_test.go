@@ -187,6 +187,8 @@ func refusedArguments(t ranks.Check, c *Comm) {
 		}
 		require.ErrorIs(t, Allreduce(c, x), smoothl1.ErrBusy)
 		require.ErrorIs(t, Finalize(), smoothl1.ErrBusy)
+		_, err = Init(Multiple)
+		require.ErrorIs(t, err, ErrState)
 		require.NoError(t, other.Barrier())
 		require.NoError(t, <-waiting)
 		return

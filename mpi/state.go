@@ -63,10 +63,19 @@ func Init(level Level) (*Comm, error) {
 	if level < Single || level > Multiple {
 		return nil, smoothl1.NewArgError(op, "level", int(level), smoothl1.ErrOption)
 	}
+	again := func(p phase) error {
+		return smoothl1.NewArgError(op, "MPI", p, fmt.Errorf("%w: it is initialized once in a process", ErrState))
+	}
+	library.mu.RLock() // which calls in progress allow, and a Lock that waits for them would keep from Abort
+	p := library.phase
+	library.mu.RUnlock()
+	if p != before {
+		return nil, again(p)
+	}
 	library.mu.Lock()
 	defer library.mu.Unlock()
 	if library.phase != before {
-		return nil, smoothl1.NewArgError(op, "MPI", library.phase, fmt.Errorf("%w: it is initialized once in a process", ErrState))
+		return nil, again(library.phase)
 	}
 	if !available {
 		return nil, smoothl1.NewArgError(op, "MPI", runtime.GOOS+"/"+runtime.GOARCH, ErrUnavailable)
@@ -125,14 +134,15 @@ func Finalize() error {
 	return w.failed(op, k.code)
 }
 
-// Abort ends all ranks, this one included, with the exit code given, and mpirun with it; it does not return. Where MPI is not initialized, it
-// ends this process.
+// Abort ends all ranks, this one included, with the exit code given, and mpirun with it; it does not return. Where MPI is not initialized, or an
+// Init or Finalize is in progress, it ends this process, upon which mpirun ends the others unless the code is 0.
 func Abort(code int) {
-	library.mu.RLock() // a Finalize in progress is waited for
-	phase := library.phase
-	library.mu.RUnlock()
-	if phase == running {
-		abort(code)
+	if library.mu.TryRLock() { // an Init or Finalize may wait for ranks that never come
+		phase := library.phase
+		library.mu.RUnlock()
+		if phase == running {
+			abort(code)
+		}
 	}
 	os.Exit(code)
 }
