@@ -101,6 +101,8 @@ func (x *Buffers[T]) do(name string, call int, b *gpu.Buffer[T], root int, inHos
 		err = smoothl1.NewArgError(name, "buffer", "nil", smoothl1.ErrNil)
 	case root < 0 || root >= x.group.comm.Size():
 		err = smoothl1.NewArgError(name, "root", root, fmt.Errorf("%w: there are %d", mpi.ErrRank, x.group.comm.Size()))
+	default:
+		_, err = b.Slice(0, b.Len()) // refuses a closed or zero buffer, an empty one too
 	}
 	h := &x.group.own
 	h[fieldDType], h[fieldLength], h[fieldRoot] = int64(smoothl1.DTypeOf[T]()), int64(b.Len()), int64(root)

@@ -148,6 +148,7 @@ func buffers(t ranks.Check, world *mpi.Comm) {
 		require.NoError(t, b.Close())
 	}
 	require.ErrorContains(t, x.Allreduce(b), "rank 2: ")
+	require.ErrorIs(t, x.Allreduce(&gpu.Buffer[float32]{}), smoothl1.ErrZero)
 	x.mu.Lock()
 	require.ErrorIs(t, x.Allreduce(b), smoothl1.ErrBusy)
 	x.mu.Unlock()
