@@ -3,6 +3,7 @@ package mpi
 import (
 	"fmt"
 	"math"
+	"unsafe"
 
 	"github.com/smoothl1/smoothl1"
 )
@@ -68,7 +69,7 @@ func Allreduce[T float32 | float64](c *Comm, x []T) error {
 }
 
 // Allgather copies send of every rank, whose lengths must be the same, to recv of all ranks, in the order of the ranks. recv has the
-// length of send times the number of ranks.
+// length of send times the number of ranks, and shares no memory with it.
 func Allgather[T Element](c *Comm, send, recv []T) error {
 	const op = "Allgather"
 	if err := c.enter(op); err != nil {
@@ -77,6 +78,9 @@ func Allgather[T Element](c *Comm, send, recv []T) error {
 	defer c.leave()
 	if len(recv)/c.size != len(send) || len(recv)%c.size != 0 {
 		return smoothl1.NewArgError(op, "len(recv)", len(recv), fmt.Errorf("%w: %d ranks send %d each", smoothl1.ErrLength, c.size, len(send)))
+	}
+	if err := checkOverlap(op, send, recv); err != nil {
+		return err
 	}
 	if len(send) > most {
 		return gather(c, op, send, recv, func(int) int { return len(send) })
@@ -87,7 +91,7 @@ func Allgather[T Element](c *Comm, send, recv []T) error {
 }
 
 // Allgatherv copies send of every rank to recv of all ranks, in the order of the ranks. counts has the length of send of each rank, and is
-// the same on all ranks; their sum is the length of recv.
+// the same on all ranks; their sum is the length of recv. send and recv share no memory.
 func Allgatherv[T Element](c *Comm, send, recv []T, counts []int) error {
 	const op = "Allgatherv"
 	if err := c.enter(op); err != nil {
@@ -104,6 +108,9 @@ func Allgatherv[T Element](c *Comm, send, recv []T, counts []int) error {
 	total, fits := offsets(counts, k.counts, k.starts)
 	if total != len(recv) {
 		return smoothl1.NewArgError(op, "len(recv)", len(recv), fmt.Errorf("%w: the sum of counts is %d", smoothl1.ErrLength, total))
+	}
+	if err := checkOverlap(op, send, recv); err != nil {
+		return err
 	}
 	if !fits {
 		return gather(c, op, send, recv, func(rank int) int { return counts[rank] })
@@ -128,8 +135,8 @@ func gather[T Element](c *Comm, op string, send, recv []T, count func(rank int) 
 }
 
 // Alltoallv sends a piece of send to each rank: sendCounts says how long, in the order of the ranks. recv takes the pieces that the ranks
-// send to this one, in their order: recvCounts says how long. Neither slice may have more than 2³⁰ elements; an error then wraps
-// smoothl1.ErrTooLarge.
+// send to this one, in their order: recvCounts says how long. The slices share no memory. Neither may have more than 2³⁰ elements; an
+// error then wraps smoothl1.ErrTooLarge.
 func Alltoallv[T Element](c *Comm, send []T, sendCounts []int, recv []T, recvCounts []int) error {
 	const op = "Alltoallv"
 	if err := c.enter(op); err != nil {
@@ -153,8 +160,28 @@ func Alltoallv[T Element](c *Comm, send []T, sendCounts []int, recv []T, recvCou
 			return smoothl1.NewArgError(op, "len("+x.name+")", x.length, fmt.Errorf("%w: at most %d elements", smoothl1.ErrTooLarge, most))
 		}
 	}
+	if err := checkOverlap(op, send, recv); err != nil {
+		return err
+	}
 	k.kind, k.send, k.recv, k.element = doAlltoallv, pointer(send), pointer(recv), elementOf[T]()
 	return c.failed(op, k.do())
+}
+
+// checkOverlap checks that the slices share no memory: the library would overwrite what it has yet to send.
+func checkOverlap[T Element](op string, send, recv []T) error {
+	if len(send) == 0 || len(recv) == 0 {
+		return nil
+	}
+	bytes := func(x []T) (from, to uintptr) {
+		from = uintptr(unsafe.Pointer(unsafe.SliceData(x)))
+		return from, from + uintptr(len(x))*unsafe.Sizeof(x[0])
+	}
+	s, sEnd := bytes(send)
+	r, rEnd := bytes(recv)
+	if s < rEnd && r < sEnd {
+		return smoothl1.NewArgError(op, "send", fmt.Sprintf("%d elements", len(send)), fmt.Errorf("%w: it shares memory with recv", smoothl1.ErrOverlap))
+	}
+	return nil
 }
 
 // checkCounts checks lengths by rank.
