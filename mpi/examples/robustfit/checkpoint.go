@@ -66,7 +66,7 @@ func resume(world *mpi.Comm, s settings, o options) (now state, err error) {
 		return now, nil
 	}
 	if world.Rank() == 0 { // the others may be on machines that do not have the file
-		x, err1 := os.ReadFile(o.checkpoint)
+		x, err1 := read(o.checkpoint)
 		if err1 == nil {
 			if now, err1 = decode(x, s, o.steps); err1 != nil {
 				err1 = fmt.Errorf("checkpoint %s: %w", o.checkpoint, err1)
@@ -84,6 +84,20 @@ func resume(world *mpi.Comm, s settings, o options) (now state, err error) {
 		return now, err
 	}
 	return state{int64(words[0]), math.Float64frombits(words[1]), math.Float64frombits(words[2])}, nil
+}
+
+// read returns the contents of a file that may be a checkpoint. A device may have no end, and a pipe nothing to read.
+func read(file string) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("%s: not a regular file", file)
+	case info.Size() > 1<<20:
+		return nil, fmt.Errorf("%s: %d bytes, where a checkpoint has %d", file, info.Size(), fileBytes)
+	}
+	return os.ReadFile(file)
 }
 
 // save writes a checkpoint if one is due, on the first rank. If that fails, all ranks fail.

@@ -38,7 +38,7 @@ func load(s settings, world *mpi.Comm) (*data, error) {
 		}
 		return madeUp(from, to), nil
 	}
-	x, y, err := read(phones)
+	x, y, err := columns(phones)
 	if err != nil {
 		return nil, err
 	}
@@ -67,8 +67,8 @@ func madeUp(from, to int) *data {
 	return x
 }
 
-// read returns the two columns of a CSV file with a heading.
-func read(file []byte) (x, y []float64, err error) {
+// columns returns the two columns of a CSV file with a heading.
+func columns(file []byte) (x, y []float64, err error) {
 	records, err := csv.NewReader(bytes.NewReader(file)).ReadAll()
 	if err != nil || len(records) < 3 || len(records[0]) != 2 {
 		return nil, nil, fmt.Errorf("phones.csv: want a heading and two rows or more, of two columns: %w", errors.Join(err, fmt.Errorf("%d records", len(records))))

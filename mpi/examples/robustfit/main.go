@@ -13,7 +13,9 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math"
 	"os"
+	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -27,6 +29,9 @@ type settings struct {
 	rows        int // made up; 0 stands for the telephone calls
 	delta, rate float64
 }
+
+// mostRows is the limit of -n.
+const mostRows = 1 << 32
 
 // options are how it is done.
 type options struct {
@@ -52,8 +57,15 @@ func main() {
 }
 
 func run(world *mpi.Comm, s settings, o options) (err error) {
-	if s.rows < 0 || o.steps < 0 || o.every <= 0 || flag.NArg() > 0 {
-		return fmt.Errorf("robustfit: -n %d -steps %d -every %d %q: want numbers that are not negative, -every positive, and no arguments", s.rows, o.steps, o.every, flag.Args())
+	if s.rows < 0 || s.rows > mostRows || o.steps < 0 || o.every <= 0 || flag.NArg() > 0 {
+		return fmt.Errorf("robustfit: -n %d -steps %d -every %d %q: want numbers that are not negative, -n up to %d, -every positive, and no arguments",
+			s.rows, o.steps, o.every, flag.Args(), mostRows)
+	}
+	if !(s.rate > 0) || math.IsInf(s.rate, 1) {
+		return fmt.Errorf("robustfit: -rate %g: want a positive number", s.rate)
+	}
+	if err := sameFlags(world, s, o); err != nil {
+		return err
 	}
 	x, err := load(s, world)
 	if err := dataparallel.Agree(world, err); err != nil {
@@ -79,6 +91,18 @@ func run(world *mpi.Comm, s settings, o options) (err error) {
 	fmt.Printf("Huber (delta %g): y = %.6f %+.6f·x, mean loss %.6f\n", s.delta, intercept, slope, loss)
 	fmt.Printf("bits: %x %x %x\n", intercept, slope, loss)
 	return nil
+}
+
+// sameFlags returns an error, on all ranks, unless all were started with the flags of the first: with another -rate, for one, each would go
+// on with coefficients of its own.
+func sameFlags(world *mpi.Comm, s settings, o options) error {
+	own := []uint64{uint64(s.rows), math.Float64bits(s.delta), math.Float64bits(s.rate), uint64(o.steps), uint64(o.every), uint64(min(1, len(o.checkpoint)))}
+	first := slices.Clone(own)
+	err := mpi.Bcast(world, first, 0)
+	if err == nil && !slices.Equal(own, first) {
+		err = errors.New("robustfit: started with other flags than rank 0")
+	}
+	return dataparallel.Agree(world, err)
 }
 
 // open opens a device: of several in a machine, the one with the number that this rank has among those of the machine.

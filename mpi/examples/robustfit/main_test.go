@@ -4,6 +4,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -148,12 +149,39 @@ func TestCheckpoint(t *testing.T) {
 	require.Len(t, left, 2, "nothing half written is left")
 }
 
-func TestRead(t *testing.T) {
+func TestReadCheckpoint(t *testing.T) {
+	dir := t.TempDir()
+	large, pipe := filepath.Join(dir, "large"), filepath.Join(dir, "pipe")
+	require.NoError(t, os.WriteFile(large, nil, 0o600))
+	require.NoError(t, os.Truncate(large, 1<<40))
+	require.NoError(t, syscall.Mkfifo(pipe, 0o600))
+	for file, text := range map[string]string{large: "1099511627776 bytes", pipe: "not a regular file", dir: "not a regular file", "/dev/full": "not a regular file"} {
+		_, err := read(file)
+		require.ErrorContains(t, err, file+": "+text)
+	}
+}
+
+func TestFlags(t *testing.T) {
+	good, how := settings{delta: 1, rate: 1}, options{every: 1}
+	for _, s := range []settings{{rows: -1, delta: 1, rate: 1}, {rows: math.MaxInt, delta: 1, rate: 1}, {delta: 1}, {delta: 1, rate: math.NaN()}, {delta: 1, rate: math.Inf(1)}} {
+		require.ErrorContains(t, run(nil, s, how), "robustfit: -")
+	}
+	for _, o := range []options{{}, {steps: -1, every: 1}} {
+		require.ErrorContains(t, run(nil, good, o), "robustfit: -n 0")
+	}
+	self, err := os.Executable()
+	require.NoError(t, err)
+	out, err := job(t, 1, "-steps", "5", ":", "-np", "1", self, "-steps", "5", "-rate", "0.25").Output()
+	require.Error(t, err)
+	require.Contains(t, out, "rank 1: robustfit: started with other flags than rank 0")
+}
+
+func TestColumns(t *testing.T) {
 	for _, text := range []string{"", "year,calls\n1,2", "year,calls\n1,2\n3,x", "a,b\n1,2\n3", "a\n1\n2"} {
-		_, _, err := read([]byte(text))
+		_, _, err := columns([]byte(text))
 		require.ErrorContains(t, err, "phones.csv", text)
 	}
-	x, y, err := read(phones)
+	x, y, err := columns(phones)
 	require.NoError(t, err)
 	require.Len(t, x, 24)
 	require.Len(t, y, 24)
