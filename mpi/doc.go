@@ -31,7 +31,8 @@
 //
 // Init asks for a level of thread support and uses what the library provides. With Multiple, goroutines make calls from whatever thread
 // they are on; with Serialized, one at a time; with Funneled and Single, all calls are made by the one thread that has initialized the
-// library, which is locked to a goroutine of this package. Init and Finalize use that thread in any case. One communicator takes one call at a
-// time, whatever the level: another one fails with an error wrapping smoothl1.ErrBusy, since the order of two calls at once would not be
-// the same on all ranks.
+// library, which is locked to a goroutine of this package. Below Multiple, a call that waits for other ranks keeps all others waiting:
+// goroutines with a communicator each must then make their calls in the same order on all ranks. Init and Finalize use the first thread in
+// any case. One communicator takes one call at a time, whatever the level: another one fails with an error wrapping smoothl1.ErrBusy,
+// since the order of two calls at once would not be the same on all ranks.
 package mpi

@@ -86,8 +86,8 @@ func divisorText(x int64) string {
 //   - Arrays are this rank's shards. Each rank but the last that has any elements must have a multiple of 2048 of them; with a Shape, these
 //     are rows times columns, and with an Index, rows. A rank without elements passes empty arrays. Arrays whose view repeats elements of all
 //     rows, such as smoothl1.PerColumn, are the same on all ranks, which is not checked.
-//   - The ranks need the same loss, element type, divisor, number of columns and input arrays. Lengths, outputs, devices and the upstream gradient may
-//     differ.
+//   - The ranks need the same loss, element type, divisor, number of columns and input arrays. Lengths, outputs, devices and the value of the
+//     upstream gradient, if all have one, may differ.
 //   - The divisor of a mean is that of all shards. If it is a sum of weights that is not positive, or whose inverse is not a positive finite number in the
 //     computing type, results are those of one machine too, but for gradients only if the upstream gradient is 1, the zero value; with another
 //     one, the ranks fail with smoothl1.ErrDivisor.
