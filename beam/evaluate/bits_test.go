@@ -184,6 +184,19 @@ func TestNothing(t *testing.T) {
 	require.Equal(t, bits(0), bits(o.results[0].Loss))
 }
 
+// Rows of nothing are means of nothing, also where the divisor needs an array.
+func TestRowsOfNothing(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "x.npy")
+	require.NoError(t, saved[float32]()(path, npy.Header{DType: npy.Float32, Shape: []int{3, 0}}))
+	for _, w := range []Shards{{path}, write(t, []float32{1, 2, 3}, 1, npy.Float32)} {
+		c := Config{Pred: Shards{path}, Target: Shards{path}, Weight: w, Divisor: smoothl1.DivideByWeights()}
+		o, err := evaluateIn(t, c, byRow)
+		require.NoError(t, err)
+		require.Len(t, o.losses(t), 3)
+		require.True(t, math.IsNaN(o.losses(t)[2]))
+	}
+}
+
 func TestIntegers(t *testing.T) {
 	dir := t.TempDir()
 	check := func(d npy.DType, save func(path string, h npy.Header) error, want ...int64) {

@@ -42,8 +42,11 @@ func (c *column[T]) close() {
 
 // read returns n elements from element first on, which are valid until the next call, or nil if the array is absent.
 func (c *column[T]) read(ctx context.Context, first int64, n int) ([]T, error) {
-	if c.repeat == 0 || n == 0 {
+	switch {
+	case c.repeat == 0:
 		return nil, nil
+	case n == 0:
+		return []T{}, nil // not absent: a divisor may need it
 	}
 	c.buffer = sized(c.buffer, n)
 	if c.repeat == 1 {

@@ -100,7 +100,7 @@ func (p *plan) arrange() error {
 		case slices.Equal(shape, p.shape):
 			p.repeat[r] = 1
 		case perRow && role(r) != target:
-			p.repeat[r] = last
+			p.repeat[r] = max(1, last)
 		default:
 			return fmt.Errorf("evaluate: %v has the shape %v in all, from %s to %s, but pred has %v%s",
 				role(r), shape, p.shards[r][0].Path, p.shards[r][len(p.shards[r])-1].Path, p.shape, allowed(role(r), p.shape))
