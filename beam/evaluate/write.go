@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"path"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -67,6 +69,32 @@ func (c *cutting) path(number, files int64) string {
 	return fmt.Sprintf("%s-%05d-of-%05d.npy", c.Prefix, number, files)
 }
 
+// checkOthers returns an error if there are files with the prefix that say that there is another number of them: with the new ones, they
+// would not be the shards of one array.
+func (c *cutting) checkOthers(ctx context.Context, files int64) error {
+	system, err := filesystem.New(ctx, c.Prefix)
+	if err != nil {
+		return fmt.Errorf("evaluate: write %s: %w", c.Prefix, err)
+	}
+	defer system.Close()
+	names, err := system.List(ctx, special.ReplaceAllString(c.Prefix, `\\$0`)+"-*-of-*.npy")
+	if err != nil {
+		return fmt.Errorf("evaluate: write %s: %w", c.Prefix, err)
+	}
+	for _, name := range names {
+		end := fmt.Sprintf("-of-%05d.npy", files)
+		if m := written.FindStringSubmatch(path.Base(name)); m != nil && m[1] == path.Base(c.Prefix) && !strings.HasSuffix(name, end) {
+			return fmt.Errorf("evaluate: write %s: %s is of another number of files: remove it, or use another prefix", c.path(0, files), name)
+		}
+	}
+	return nil
+}
+
+var (
+	written = regexp.MustCompile(`^(.*)-\d{5,}-of-\d{5,}\.npy$`)
+	special = regexp.MustCompile(`[*?\[\\]`) // what a pattern must quote
+)
+
 // cutFn cuts batches of losses where a file ends.
 type cutFn struct{ Cutting cutting }
 
@@ -86,7 +114,10 @@ func (f *cutFn) ProcessElement(_ context.Context, batch RowLosses, r Result, emi
 type beginFn struct{ Cutting cutting }
 
 // ProcessElement emits an empty batch for each file.
-func (f *beginFn) ProcessElement(_ context.Context, r Result, emit func(int64, RowLosses)) error {
+func (f *beginFn) ProcessElement(ctx context.Context, r Result, emit func(int64, RowLosses)) error {
+	if err := f.Cutting.checkOthers(ctx, f.Cutting.files(&r)); err != nil {
+		return err
+	}
 	for file := range f.Cutting.files(&r) {
 		emit(file, RowLosses{First: file * f.Cutting.rows(&r)})
 	}
@@ -152,25 +183,25 @@ func join(all []RowLosses, begin, end int64) ([]float64, error) {
 }
 
 // writeFile writes an array. If that fails, the file is removed, where the file system can do that.
-func writeFile(ctx context.Context, path string, h npy.Header, losses []float64) (err error) {
-	system, err := filesystem.New(ctx, path)
+func writeFile(ctx context.Context, name string, h npy.Header, losses []float64) (err error) {
+	system, err := filesystem.New(ctx, name)
 	if err != nil {
-		return fmt.Errorf("evaluate: write %s: %w", path, err)
+		return fmt.Errorf("evaluate: write %s: %w", name, err)
 	}
 	defer system.Close()
-	w, err := system.OpenWrite(ctx, path)
+	w, err := system.OpenWrite(ctx, name)
 	if err != nil {
-		return fmt.Errorf("evaluate: write %s: %w", path, plain(err))
+		return fmt.Errorf("evaluate: write %s: %w", name, plain(err))
 	}
-	err = npy.Write(path, w, h, losses)
+	err = npy.Write(name, w, h, losses)
 	if e := w.Close(); err == nil && e != nil {
-		err = fmt.Errorf("write %s: %w", path, plain(e))
+		err = fmt.Errorf("write %s: %w", name, plain(e))
 	}
 	if err == nil {
 		return nil
 	}
 	if r, ok := system.(filesystem.Remover); ok {
-		_ = r.Remove(ctx, path) // the error that matters is that of the write
+		_ = r.Remove(ctx, name) // the error that matters is that of the write
 	}
 	return fmt.Errorf("evaluate: %w", err)
 }
@@ -219,7 +250,8 @@ func (f *renameFn) ProcessElement(ctx context.Context, r Result, written func(*o
 // the names of the files: a PCollection of strings.
 //
 // The files are written under temporary names, with the same prefix, and renamed when all of them are complete. A pipeline that fails
-// before leaves only temporary files, and those that were there.
+// before leaves only temporary files, and those that were there. Files with these names are replaced; files with the prefix that belong to
+// another number of files fail the pipeline.
 func WriteRows(s beam.Scope, prefix string, rows, result beam.PCollection) (beam.PCollection, error) {
 	return writeRows(s, cutting{prefix, rowsOfFile}, rows, result)
 }

@@ -35,6 +35,15 @@ func TestWriteRows(t *testing.T) {
 	_, err = prism.Execute(context.Background(), pipeline)
 	require.NoError(t, err)
 
+	// Other files with the prefix would be taken for shards of the same array.
+	pipeline, s = beam.NewPipelineWithRoot()
+	rows, result, err = Rows(s, c)
+	require.NoError(t, err)
+	_, err = writeRows(s, cutting{filepath.Join(dir, "out", "losses"), 100}, rows, result)
+	require.NoError(t, err)
+	_, err = prism.Execute(context.Background(), pipeline)
+	require.ErrorContains(t, err, "losses-00000-of-00003.npy is of another number of files")
+
 	names, err := filepath.Glob(filepath.Join(dir, "out", "*"))
 	require.NoError(t, err)
 	require.Equal(t, []string{"losses-00000-of-00003.npy", "losses-00001-of-00003.npy", "losses-00002-of-00003.npy"},
