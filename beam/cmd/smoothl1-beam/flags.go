@@ -105,6 +105,9 @@ func (j *job) check(given func(flag string) bool, arguments []string) error {
 			return usagef("--%s is empty", name)
 		}
 	}
+	if slices.Contains(append(arguments, j.weight, j.mask, j.groups, j.out), "-") {
+		return usagef("- is not a file: workers cannot read this command's standard input or write to its output")
+	}
 	c := &j.config
 	c.Pred, c.Target, c.Weight, c.Mask, c.Groups = patterns(arguments[0]), patterns(arguments[1]), patterns(j.weight), patterns(j.mask), patterns(j.groups)
 	switch j.kind {

@@ -18,6 +18,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -108,10 +109,12 @@ func explain(err error) (text string, code int) {
 // reason returns the text of an error in one line. That of a pipeline is wrapped in many lines of the runner and the SDK, of which the last
 // that this module wrote says what is wrong.
 func reason(text string) string {
+	lines := strings.Split(text, "\n")
 	for _, own := range []string{"evaluate: ", "smoothl1: "} {
-		if i := strings.LastIndex(text, own); i >= 0 {
-			line, _, _ := strings.Cut(text[i+len(own):], "\n")
-			return strings.TrimSpace(line)
+		for _, line := range slices.Backward(lines) {
+			if _, ours, ok := strings.Cut(line, own); ok {
+				return strings.TrimSpace(ours)
+			}
 		}
 	}
 	return strings.Join(strings.Fields(text), " ")

@@ -131,6 +131,7 @@ func TestErrors(t *testing.T) {
 		{[]string{"p", "q", "--divisor", "kept"}, 2, "with --mask"},
 		{[]string{"p", "q", "--reduction", "none"}, 2, "want mean or sum"},
 		{[]string{"p", "q", "--mask", ""}, 2, "--mask is empty"},
+		{[]string{"p", "-"}, 2, "- is not a file"},
 		{[]string{"p", "q", "--async"}, 2, "--async: the command waits"},
 		{[]string{"p", "q", "--async=false", "--runner", "flnk"}, 2, "--runner flnk: want prism"},
 		{[]string{"p", "q", "--runner", "flink"}, 2, "--runner flink: name a folder"},
@@ -173,4 +174,9 @@ func TestNumbersInJSON(t *testing.T) {
 	text, err := number(math.NaN()).MarshalJSON()
 	require.NoError(t, err)
 	require.Equal(t, `"NaN"`, string(text))
+}
+
+func TestReason(t *testing.T) {
+	require.Equal(t, "pred: evaluate: x.npy: is bad", reason("evaluate: first\nfailed:\n\tevaluate: pred: evaluate: x.npy: is bad\nend"))
+	require.Equal(t, "no line of ours", reason("no line\n  of ours"))
 }
