@@ -119,6 +119,9 @@ func (j *job) run(ctx context.Context, stdout, stderr io.Writer) error {
 		beam.Init()
 		quiet(j.verbose) // Init sets the log up
 	}
+	if err := j.checkOut(ctx); err != nil {
+		return err
+	}
 	staging := j.staging
 	if staging == "" {
 		var err error
