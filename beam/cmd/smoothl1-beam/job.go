@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -122,22 +121,18 @@ func (j *job) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := j.checkOut(ctx); err != nil {
 		return err
 	}
-	staging := j.staging
-	if staging == "" {
-		var err error
-		if staging, err = os.MkdirTemp("", "smoothl1-beam-"); err != nil {
-			return err
-		}
-	}
-	path := strings.TrimSuffix(staging, "/") + "/smoothl1-beam-" + unique() + ".result"
-	j.prepare(ctx, path)
+	folder, path, err := j.prepare(ctx)
 	defer j.remains()
+	if err != nil {
+		return err
+	}
+	defer redirect(folder)()
 	p, s := beam.NewPipelineWithRoot()
 	if err := j.build(s, path); err != nil {
 		return err
 	}
 	bar := newProgress(stderr)
-	_, err := beam.Run(ctx, j.runner(), p)
+	_, err = beam.Run(ctx, j.runner(), p)
 	bar.end()
 	if err != nil {
 		return err
@@ -152,6 +147,7 @@ func (j *job) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err := j.write(ctx, r); err != nil {
 		return err
 	}
+	j.remains() // before SIGPIPE can end the process
 	return j.print(stdout, r)
 }
 

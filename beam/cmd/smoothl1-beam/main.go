@@ -56,18 +56,25 @@ func runWithSignals(arguments []string, stdout, stderr io.Writer) int {
 	defer signal.Stop(signals)
 	j := &job{}
 	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, j, arguments, stdout, stderr) }()
+	go func() {
+		defer func() {
+			if ctx.Err() != nil {
+				_ = recover() // Beam dereferences nil if its temporary folder is gone
+			}
+		}()
+		ended <- run(ctx, j, arguments, stdout, stderr)
+	}()
 	select {
 	case code := <-ended:
 		return code
 	case s := <-signals:
 		cancel()
-		j.remains()
 		text := "smoothl1-beam: " + j.interrupted()
 		if f, ok := stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
 			text = "\n" + text // below the progress
 		}
 		fmt.Fprintln(stderr, text)
+		j.remains()
 		return 128 + int(s.(syscall.Signal))
 	}
 }
