@@ -70,9 +70,9 @@ type total struct {
 // add adds the sums of a row of n blocks in the order of the canonical sum. A block that comes twice is an error, and so is one that is
 // missing, unless it may be: then it counts as +0.
 func (a sums) add(n int64, sparse bool) (t total, err error) {
-	terms, weights := make([]float64, n), make([]float64, n)
+	at, terms, weights := make([]int64, len(a.All)), make([]float64, len(a.All)), make([]float64, len(a.All))
 	next := int64(0)
-	for _, s := range a.All {
+	for i, s := range a.All {
 		switch {
 		case s.Block < next:
 			return t, fmt.Errorf("block %d came twice", s.Block)
@@ -81,12 +81,16 @@ func (a sums) add(n int64, sparse bool) (t total, err error) {
 		case s.Block > next && !sparse:
 			return t, fmt.Errorf("block %d of %d is missing", next, n)
 		}
-		terms[s.Block], weights[s.Block] = s.Terms, s.Weights
+		at[i], terms[i], weights[i] = s.Block, s.Terms, s.Weights
 		t.kept += s.Kept
 		t.largest = larger(t.largest, s.Largest)
 		next = s.Block + 1
 	}
-	if next < n && !sparse {
+	if sparse {
+		t.terms, t.weights = some(slices.Clone(at), terms, n), some(at, weights, n)
+		return t, nil
+	}
+	if next < n {
 		return t, fmt.Errorf("block %d of %d is missing", next, n)
 	}
 	if t.terms, err = canonical(terms, n*cpu.Chunk); err != nil {
@@ -94,6 +98,27 @@ func (a sums) add(n int64, sparse bool) (t total, err error) {
 	}
 	t.weights, err = canonical(weights, n*cpu.Chunk)
 	return t, err
+}
+
+// some returns the canonical sum of n numbers of which only those at some positions, in order, are not +0. It takes as long as there are of
+// these, since adding +0 to a lane, which begins with +0, changes nothing. It overwrites its arguments.
+func some(at []int64, x []float64, n int64) float64 {
+	for ; n > 1; n = (n + cpu.Chunk - 1) / cpu.Chunk {
+		k := 0
+		for i := 0; i < len(at); k++ {
+			chunk := at[i] / cpu.Chunk
+			var l lanes
+			for ; i < len(at) && at[i]/cpu.Chunk == chunk; i++ {
+				l[at[i]%cpu.Lanes] += x[i]
+			}
+			at[k], x[k] = chunk, l.fold()
+		}
+		at, x = at[:k], x[:k]
+	}
+	if len(x) == 0 {
+		return 0
+	}
+	return x[0]
 }
 
 // canonical returns the canonical sum of n numbers from its chunk sums.

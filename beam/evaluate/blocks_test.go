@@ -88,14 +88,25 @@ func TestMergeKeepsNaN(t *testing.T) {
 // A group that has elements in some chunks of a block has the sum in which the others are +0.
 func TestGroupOfSomeChunks(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
-	dense, g := make([]float64, cpu.Chunk), &group{}
-	for c := range dense {
-		if rng.IntN(3) > 0 {
-			dense[c] = rng.NormFloat64() * math.Exp2(float64(rng.IntN(40)))
-			g.chunks, g.terms = append(g.chunks, c), append(g.terms, dense[c])
+	for _, n := range []int64{1, 2, cpu.Chunk, cpu.Chunk + 1, 3*cpu.Chunk - 1} {
+		dense, g, blocks := make([]float64, n), &group{}, sums{}
+		for c := range n {
+			if rng.IntN(3) > 0 || c == n-1 {
+				dense[c] = rng.NormFloat64() * math.Exp2(float64(rng.IntN(40)))
+				g.chunks, g.terms = append(g.chunks, c), append(g.terms, dense[c])
+				blocks.All = append(blocks.All, sum{Block: c, Terms: dense[c], Weights: -dense[c]})
+			}
 		}
+		want, err := canonical(dense, n*cpu.Chunk)
+		require.NoError(t, err)
+		if n <= cpu.Chunk {
+			require.Equal(t, bits(want), bits(g.level(g.terms)))
+		}
+		got, err := blocks.add(n, true)
+		require.NoError(t, err)
+		require.Equal(t, bits(want, -want), bits(got.terms, got.weights))
 	}
-	want, err := canonical(dense, block)
+	none, err := sums{}.add(5, true)
 	require.NoError(t, err)
-	require.Equal(t, bits(want), bits(g.level(g.terms)))
+	require.Equal(t, bits(0), bits(none.terms))
 }

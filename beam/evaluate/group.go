@@ -2,6 +2,7 @@ package evaluate
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/smoothl1/smoothl1"
 	"github.com/smoothl1/smoothl1/cpu"
@@ -39,7 +40,7 @@ func (l *lanes) fold() float64 {
 
 // group is what is known of a group of a block.
 type group struct {
-	chunks         []int // those that it has elements in
+	chunks         []int64 // those that it has elements in
 	terms, weights []float64
 	kept           int64
 	largest        float64
@@ -71,7 +72,7 @@ func addGroups[T smoothl1.Float, C float32 | float64](a *arrays[T, C], e *elemen
 	}
 	for from := 0; from < len(pred); from += cpu.Chunk {
 		to := min(from+cpu.Chunk, len(pred))
-		c := chunk[C]{number: (int(start) + from) / cpu.Chunk, keys: e.groups[from:to], terms: g.terms[from:to], abs: g.abs[from:to]}
+		c := chunk[C]{number: (start + int64(from)) / cpu.Chunk, keys: e.groups[from:to], terms: g.terms[from:to], abs: g.abs[from:to]}
 		if e.mask != nil {
 			c.mask = e.mask[from:to]
 		}
@@ -94,7 +95,7 @@ func computed[C float32 | float64, T smoothl1.Float](room *[]C, x []T) ([]C, err
 
 // chunk is a chunk of a block. Mask may be nil, and weight is if its sum is not wanted.
 type chunk[C float32 | float64] struct {
-	number             int // in the block
+	number             int64 // in the block
 	keys               []int64
 	mask               []uint8
 	terms, abs, weight []C
@@ -160,11 +161,10 @@ func (g *grouped[C]) take() iter.Seq2[int64, sum] {
 	}
 }
 
-// level returns the next level of the canonical sum, of the sums of the group's chunks.
+// level returns the next level of the canonical sum, of the sums of the group's chunks, which it overwrites: 0 if these are not wanted.
 func (t *group) level(sums []float64) float64 {
-	var l lanes
-	for i, x := range sums {
-		l[t.chunks[i]%cpu.Lanes] += x
+	if sums == nil {
+		return 0
 	}
-	return l.fold()
+	return some(slices.Clone(t.chunks), sums, cpu.Chunk)
 }
