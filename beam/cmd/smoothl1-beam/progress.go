@@ -28,8 +28,9 @@ func newProgress(w io.Writer) *progress {
 // follow draws the line until stop is closed.
 func (p *progress) follow(w io.Writer) {
 	defer close(p.stopped)
+	// No rate: it would be 0 until the first blocks are done, and a row of 60 columns has no room for it.
 	bar := progressbar.NewOptions64(-1, progressbar.OptionSetWriter(w), progressbar.OptionClearOnFinish(), progressbar.OptionShowCount(),
-		progressbar.OptionShowIts(), progressbar.OptionSetItsString("elements"), progressbar.OptionFullWidth())
+		progressbar.OptionFullWidth(), progressbar.OptionThrottle(100*time.Millisecond))
 	tick := time.NewTicker(200 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -41,7 +42,9 @@ func (p *progress) follow(w io.Writer) {
 		}
 		done, total := evaluate.Progress()
 		if total > 0 {
-			bar.ChangeMax64(total)
+			if total != bar.GetMax64() {
+				bar.ChangeMax64(total)
+			}
 			_ = bar.Set64(done)
 		}
 	}
