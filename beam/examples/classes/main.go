@@ -1,5 +1,5 @@
 // Command classes prints the mean loss of each class of a detector's boxes, worst first: a pipeline of its own around the transform
-// evaluate.Groups.
+// evaluate.Groups. Prism's log goes to standard error.
 //
 //	go run ./examples/classes -pred 'pred-*.npy' -target 'target-*.npy' -class 'class-*.npy'
 //
@@ -12,7 +12,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
-	"log"
+	"os"
 	"slices"
 	"strings"
 
@@ -76,6 +76,8 @@ func main() {
 	flag.Parse()
 	beam.Init() // a worker does not return from here
 	if err := run(context.Background()); err != nil {
-		log.Fatal(err)
+		fmt.Fprintln(os.Stderr, "classes:", err) // not log.Fatal, since Prism makes lines of its own log of what is logged
+		os.Exit(1)
 	}
+	fmt.Println("wrote", *out)
 }
