@@ -77,7 +77,7 @@ func run(world *mpi.Comm, s settings, o options) (err error) {
 	}
 	defer func() { err = errors.Join(err, dev.Close()) }()
 	if world.Rank() == 0 {
-		fmt.Printf("%d ranks, the first on %v\n", world.Size(), dev)
+		fmt.Printf("ranks: %d, the first on %v\n", world.Size(), dev)
 	}
 	now, err := resume(world, s, o)
 	if err != nil {
