@@ -22,6 +22,10 @@ func main() {
 	delta := flag.Float64("delta", 5, "residual at which the Huber loss becomes linear, in millions of calls")
 	svg := flag.String("svg", "", "draw data, fits and losses to this file")
 	flag.Parse()
+	if flag.NArg() > 0 {
+		fmt.Fprintf(os.Stderr, "network: %q: want flags only, see -help\n", flag.Args())
+		os.Exit(2)
+	}
 	if err := run(*steps, *delta, *svg); err != nil {
 		fmt.Fprintln(os.Stderr, "network:", err)
 		os.Exit(1)
