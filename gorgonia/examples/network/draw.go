@@ -31,7 +31,8 @@ func drawTo(c draw.Canvas, years, calls []float64, huber, squares *trained) erro
 	losses := plot.New()
 	losses.Title.Text = "Training"
 	losses.X.Label.Text, losses.Y.Label.Text = "step", "loss / loss of the first step"
-	losses.Legend.Top = true
+	// With its names to the right of the lines, a font that is wider than this program expects does not run over them.
+	losses.Legend.Top, losses.Legend.Left, losses.Legend.XOffs = true, true, 5*vg.Centimeter
 	losses.Add(plotter.NewGrid())
 	losses.Y.Min = 0
 	for i, t := range []*trained{huber, squares} {
