@@ -50,22 +50,29 @@ cuda-symbols-check: ## fail if the stand-ins for libcuda functions are not those
 cuda13-check: ## build the CUDA side with a stand-in for the headers of CUDA 13 (needs the CUDA headers)
 	scripts/cuda13-check.sh
 
+# Long tests whose results are the same on every processor, which are left out where another one is tested.
+same = ^Test(Ties|Geometries|Traffic.+|Targets|For)$$
+# The packages that compute, or have code of their own for a processor.
+processor = ./internal/testkit/difftest . ./cpu/... ./device ./gpu ./sim/... ./internal/isa ./internal/op ./internal/memory ./internal/npy ./examples/...
+
 test-cpu-sets: ## the CPU code with each instruction set of this processor forced in turn
-	scripts/cpu-sets.sh
+	scripts/cpu-sets.sh '$(same)'
 
-test-v3: ## the suite, shortened, with the instructions of GOAMD64=v3, where Go may fuse multiply and add
-	GOAMD64=v3 $(GO) test -short ./...
+test-v3: ## what depends on the processor, shortened, with the instructions of GOAMD64=v3, where Go may fuse multiply and add
+	GOAMD64=v3 $(GO) test -short -skip '$(same)' $(processor)
 
-test-arm64: ## the suite on arm64 (needs qemu-aarch64 on other machines)
-	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" . ./cpu/... ./device ./gpu ./kernels ./sim/... ./internal/isa ./internal/op ./internal/testkit/difftest ./internal/files ./internal/memory ./internal/npy ./examples/...
+test-arm64: ## what depends on the processor, shortened, on arm64 (needs qemu-aarch64 on other machines)
+	CGO_ENABLED=0 GOARCH=arm64 $(GO) test -short -exec "$$(command -v qemu-aarch64 || command -v qemu-aarch64-static)" -skip '$(same)' $(processor)
 
 # With the headers of CUDA 13, cu needs this one before them. With those of CUDA 11.8 and 12 it changes nothing.
 test-cuda race-cuda cuda-symbols-check bundle bundle-check fallback-check bench-gpu: export CGO_CPPFLAGS += -I$(CURDIR)/internal/cuda/cuda13
 
 # By default every process that a test starts sleeps for a second when it exits.
 race: export GORACE = atexit_sleep_ms=0
+race: export CGO_ENABLED = 1
+race: one_goroutine = ^(TestCeilingsOnAllGrids|TestRanges|TestPlot.*|TestCurve.*|FuzzFlags)$$
 race: ## the concurrent tests under the race detector (needs a C compiler)
-	CGO_ENABLED=1 $(GO) test -race -short . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./cmd/... ./examples/...
+	$(GO) test -race -short -skip '$(one_goroutine)' ./cmd/... . ./cpu/... ./gpu ./sim/... ./internal/files ./internal/memory ./internal/npy ./internal/measure ./examples/...
 
 lint: ## gofmt, go vet, staticcheck (needs Open MPI)
 	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted" >&2; exit 1; }

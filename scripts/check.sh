@@ -30,7 +30,7 @@ step 600 "module mpi" make test-mpi
 step 900 "module beam" make test-beam
 step 600 "modules as their users fetch them" make release-check
 step 240 "Dockerfile" make dockerfile-lint
-step 600 "fuzz" make fuzz SECONDS=6
+step 600 "fuzz" make fuzz SECONDS=3
 step 360 "soak" make soak STEPS=20000
 step 900 "mutants" make mutants N=50
 step 600 "bundle" make bundle

@@ -146,7 +146,11 @@ func TestProgressOfCommands(t *testing.T) {
 		return []string{"eval", sparse(t, dir, "p"+name, 1<<exponent), sparse(t, dir, "t"+name, 1<<exponent)}
 	}
 	verify := func(more ...string) []string { return append([]string{"verify", "--device", "cpu"}, more...) }
-	for _, columns := range []int{20, 59} {
+	widths := []int{20, 59}
+	if testing.Short() { // under the race detector
+		widths = widths[1:]
+	}
+	for _, columns := range widths {
 		for _, attempts := range [][][]string{{eval(24), eval(27)}, {verify("--cases", "20"), verify("--cases", "300")}, {verify("--for", "300ms"), verify("--for", "5s")}} {
 			shown := ""
 			for _, arguments := range attempts {
