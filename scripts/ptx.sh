@@ -10,10 +10,10 @@ command -v nvcc >/dev/null || { echo "ptx: no nvcc on the PATH (on Debian: scrip
 storages=$(sed -nE 's/^struct (b?f[0-9]+) .*/\1/p' kernels/storage.cuh)
 [ -n "$storages" ] || { echo "ptx: kernels/storage.cuh has no storage types" >&2; exit 1; }
 mkdir -p "$to"
+# -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
 for storage in $storages; do
   for source in smoothl1 rich; do
     file=${source}_$storage.ptx
-    # -fmad=false: the contract rounds a product before it is added. Division is nvcc's IEEE default, subnormals are kept.
-    nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -DSMOOTHL1_STORAGE="$storage" -ptx -o "$to/smoothl1_${file#smoothl1_}" kernels/$source.cu
+    printf '%s\0' "-DSMOOTHL1_STORAGE=$storage" -o "$to/smoothl1_${file#smoothl1_}" "kernels/$source.cu"
   done
-done
+done | xargs -0 -n 4 -P "$(nproc)" nvcc -std=c++14 -O3 -fmad=false -arch="$arch" -ptx
