@@ -30,8 +30,11 @@ asm-check: ## fail if the assembly differs from what its generator writes
 test: ## all tests that need no GPU
 	$(GO) test ./...
 
-test-long: ## the tests that take minutes, and the full form of those that are shortened without -long
-	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Table|Random|Large|Levels|ContractOfLargeArrays)$$' -long
+test-long: long-table long-others ## the tests that take minutes, and the full form of those that are shortened without -long; -j2 for half the time
+long-table:
+	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^TestTable$$' -long
+long-others:
+	$(GO) test -count=1 -timeout 30m ./internal/testkit/difftest -run '^Test(Random|Large|Levels|ContractOfLargeArrays)$$' -long
 	$(GO) test -count=1 ./sim -run '^Test(Contract|RandomControlFlow|ManyAllocations|LongTexts|StrictMemory)$$' -long
 	$(GO) test -count=1 ./sim/internal/vectors -run '^Test(IEEE|Halves)$$' -long
 	$(GO) test -count=1 ./internal/measure -run 'PyTorch$$' -long

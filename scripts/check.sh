@@ -8,7 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 . scripts/step.sh
 
 [ "${1:-}" != --tests ] || step 600 "tests" make test
-step 1200 "the long tests" make test-long
+step 1200 "the long tests" make -j2 test-long
 step 900 "lint" make lint
 step 900 "each instruction set of the CPU" make test-cpu-sets
 step 900 "GOAMD64=v3" make test-v3
